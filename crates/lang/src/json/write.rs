@@ -1,0 +1,138 @@
+//! Writes JSON as Go's `encoding/json` does, and numbers as Go's `strconv` prints them.
+
+use std::fmt::Write as _;
+
+use super::{Number, Value};
+
+pub(super) fn write_value(value: &Value, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(bool) => out.push_str(if *bool { "true" } else { "false" }),
+        Value::Number(Number::Int(int)) => push(out, format_args!("{int}")),
+        Value::Number(Number::Big(digits)) => out.push_str(digits),
+        Value::Number(Number::Float(float)) => write_float(*float, out),
+        Value::String(text) => write_string(text, out),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_value(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            let mut members: Vec<_> = map.iter().collect();
+            members.sort_unstable_by_key(|(key, _)| *key);
+            out.push('{');
+            for (index, (key, member)) in members.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(key, out);
+                out.push(':');
+                write_value(member, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    out.write_fmt(text).unwrap_or_default();
+}
+
+/// Appends a JSON string as `json.Marshal` does: `<`, `>`, `&`, U+2028 and U+2029 are escaped.
+pub fn write_string(text: &str, out: &mut String) {
+    quote(text, out, true);
+}
+
+/// Appends a JSON string as an encoder with `SetEscapeHTML(false)` does.
+pub fn write_string_plain(text: &str, out: &mut String) {
+    quote(text, out, false);
+}
+
+fn quote(text: &str, out: &mut String, html: bool) {
+    out.push('"');
+    let mut done = 0;
+    for (index, char) in text.char_indices() {
+        let escape: &str = match char {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '<' if html => "\\u003c",
+            '>' if html => "\\u003e",
+            '&' if html => "\\u0026",
+            '\u{2028}' => "\\u2028",
+            '\u{2029}' => "\\u2029",
+            '\0'..='\u{1f}' => "",
+            _ => continue,
+        };
+        out.push_str(&text[done..index]);
+        if escape.is_empty() {
+            push(out, format_args!("\\u{:04x}", u32::from(char)));
+        } else {
+            out.push_str(escape);
+        }
+        done = index + char.len_utf8();
+    }
+    out.push_str(&text[done..]);
+    out.push('"');
+}
+
+/// Appends a double as `json.Marshal` does: plain digits, an exponent below 1e-6 or from 1e21.
+///
+/// NaN and infinities, an error in Go, are written as `null`.
+pub fn write_float(float: f64, out: &mut String) {
+    if !float.is_finite() {
+        out.push_str("null");
+    } else if float != 0.0 && (float.abs() < 1e-6 || float.abs() >= 1e21) {
+        out.push_str(&exponent(float, 1));
+    } else {
+        push(out, format_args!("{float}"));
+    }
+}
+
+/// A double as Go's `FormatFloat(f, 'f', -1, 64)`: the shortest digits, never an exponent;
+/// `+Inf`, `-Inf` and `NaN` beyond the numbers.
+pub fn float_text(float: f64) -> String {
+    special(float).unwrap_or_else(|| format!("{float}"))
+}
+
+/// A double as Go's `%v` or `FormatFloat(f, 'g', -1, 64)`: an exponent below 1e-4 or from 1e6.
+pub fn float_shortest(float: f64) -> String {
+    if let Some(text) = special(float) {
+        text
+    } else if float != 0.0 && (float.abs() < 1e-4 || float.abs() >= 1e6) {
+        exponent(float, 2)
+    } else {
+        format!("{float}")
+    }
+}
+
+fn special(float: f64) -> Option<String> {
+    if float.is_nan() {
+        Some("NaN".into())
+    } else if float.is_infinite() {
+        Some(if float > 0.0 { "+Inf" } else { "-Inf" }.into())
+    } else {
+        None
+    }
+}
+
+/// `1e+21`, `1e-07`: Go signs the exponent and gives it two digits; its JSON writer drops the zero
+/// of a negative one (`1e-7`).
+fn exponent(float: f64, negative_digits: usize) -> String {
+    let text = format!("{float:e}");
+    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+    match power.strip_prefix('-') {
+        Some(power) => format!("{digits}e-{power:0>negative_digits$}"),
+        None => format!("{digits}e+{power:0>2}"),
+    }
+}
