@@ -1,0 +1,114 @@
+//! The vocabulary of what can become of an event, shared by metrics, `simulate` and the flow.
+
+use std::fmt;
+
+/// How an event ended, or where it is, for one trigger.
+///
+/// For each trigger, always: received = the sum of the counts of all outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Its action was performed, or was started where it may run at most once.
+    Fired,
+    /// A filter did not take it, or a newer event took its place in a round.
+    Filtered,
+    /// It had been here already.
+    Deduplicated,
+    /// It waits for other events of its round.
+    Waiting,
+    /// It could not be processed and lies in the dead-letter stream.
+    Parked,
+    /// It is being worked on.
+    InFlight,
+}
+
+impl Outcome {
+    /// All outcomes, in the order they are shown.
+    pub const ALL: [Self; 6] = [
+        Self::Fired,
+        Self::Filtered,
+        Self::Deduplicated,
+        Self::Waiting,
+        Self::Parked,
+        Self::InFlight,
+    ];
+
+    /// The name in metrics, JSON and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fired => "fired",
+            Self::Filtered => "filtered",
+            Self::Deduplicated => "deduplicated",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::InFlight => "in_flight",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One event's way through one trigger, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Id of the event.
+    pub event_id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why: the filter that refused it, the error it failed with.
+    pub reason: String,
+}
+
+/// How many events of a trigger are where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: [u64; Outcome::ALL.len()],
+}
+
+impl Tally {
+    /// How many events have this outcome.
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.counts[outcome as usize]
+    }
+
+    /// How many events have come.
+    pub fn received(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// An event came.
+    pub fn receive(&mut self) {
+        self.counts[Outcome::InFlight as usize] += 1;
+    }
+
+    /// An event went from one outcome to another: their sum stays.
+    pub fn shift(&mut self, from: Outcome, to: Outcome) {
+        let left = &mut self.counts[from as usize];
+        // An event that waited since before a restart was not received by this process.
+        if *left > 0 {
+            *left -= 1;
+            self.counts[to as usize] += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_received_is_always_accounted_for() {
+        let mut tally = Tally::default();
+        for outcome in Outcome::ALL {
+            tally.receive();
+            tally.shift(Outcome::InFlight, outcome);
+        }
+        tally.shift(Outcome::Waiting, Outcome::Fired);
+        assert_eq!(tally.received(), 6);
+        assert_eq!(tally.count(Outcome::Fired), 2);
+        assert_eq!(tally.count(Outcome::Waiting), 0);
+    }
+}

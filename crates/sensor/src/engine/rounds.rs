@@ -1,0 +1,92 @@
+//! Rounds: the events that a trigger's conditions bring together.
+//!
+//! Argo Events' rule: conditions without `&&` are decided by each event alone; otherwise the newest
+//! event of each dependency is kept until the conditions hold, and all kept events go into the firing
+//! and are forgotten.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tiphys_eventbus::Event;
+use tiphys_lang::expr::conditions::Conditions;
+
+/// The rounds of one trigger.
+#[derive(Debug)]
+pub struct Rounds {
+    conditions: Arc<Conditions>,
+    kept: BTreeMap<usize, Member>,
+}
+
+/// An event with its place in the stream.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The event, as the transform left it.
+    pub event: Arc<Event>,
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// The object it is about.
+    pub object: Option<u64>,
+}
+
+/// The events of one firing, by their dependencies' places in the spec.
+pub type Round = Vec<(usize, Member)>;
+
+/// What an event leads to.
+#[derive(Debug)]
+pub enum Step {
+    /// The trigger fires; members other than the arriving one were kept before.
+    Fire {
+        /// The events of the firing.
+        round: Round,
+        /// The kept event that the arriving one takes the place of.
+        replaced: Option<Member>,
+    },
+    /// The event is kept until its round is complete; it may replace an older one.
+    Keep {
+        /// The dependency's place in the spec.
+        dependency: usize,
+        /// The event that it takes the place of.
+        replaced: Option<Member>,
+    },
+}
+
+impl Rounds {
+    /// Starts with nothing kept.
+    pub fn new(conditions: Arc<Conditions>) -> Self {
+        Self { conditions, kept: BTreeMap::new() }
+    }
+
+    /// Puts back what was kept before a restart.
+    pub fn restore(&mut self, dependency: usize, member: Member) {
+        self.kept.insert(dependency, member);
+    }
+
+    /// Takes in an event that a dependency has admitted. `names` are all dependencies' names.
+    pub fn arrive(&mut self, dependency: usize, member: Member, names: &[Arc<str>]) -> Step {
+        if !self.conditions.needs_and() {
+            return Step::Fire { round: vec![(dependency, member)], replaced: None };
+        }
+        let satisfied = |name: &str| {
+            names.iter().position(|known| **known == *name).is_some_and(|index| {
+                index == dependency || self.kept.contains_key(&index)
+            })
+        };
+        let complete = self.conditions.is_satisfied(satisfied);
+        let replaced = self.kept.insert(dependency, member);
+        if complete {
+            Step::Fire { round: std::mem::take(&mut self.kept).into_iter().collect(), replaced }
+        } else {
+            Step::Keep { dependency, replaced }
+        }
+    }
+
+    /// What is kept, by dependency.
+    pub fn kept(&self) -> impl Iterator<Item = (usize, &Member)> {
+        self.kept.iter().map(|(index, member)| (*index, member))
+    }
+
+    /// Whether events are ever kept.
+    pub fn keeps(&self) -> bool {
+        self.conditions.needs_and()
+    }
+}

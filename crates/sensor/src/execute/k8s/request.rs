@@ -1,0 +1,258 @@
+//! Calls to the API server, and what their answers mean.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, Request, header};
+use kube::Client;
+use tiphys_lang::json::{self, Value};
+
+use super::discovery::Kind;
+use super::{CALL_TIMEOUT, Error};
+use crate::action::PatchStrategy;
+
+/// The field manager of everything that triggers write.
+const FIELD_MANAGER: &str = "argo-events-sensor";
+
+/// Makes calls as one user.
+#[derive(Debug)]
+pub(super) struct Requests {
+    client: Client,
+}
+
+/// One object's place in the API.
+#[derive(Debug)]
+pub(super) struct Target {
+    collection: String,
+    namespace: Option<String>,
+    name: String,
+    plural: String,
+}
+
+/// What the API server made of a write.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It is done.
+    Done,
+    /// The object, or its namespace, is not there.
+    Missing(String),
+    /// The object exists already, or is another version than it was.
+    Conflict(String),
+    /// Anything else.
+    Refused(String),
+}
+
+impl Target {
+    pub(super) fn new(kind: &Kind, namespace: Option<&str>, name: &str) -> Self {
+        let root = if kind.api_version.contains('/') { "apis" } else { "api" };
+        let scope = namespace.map(|namespace| format!("/namespaces/{}", encode(namespace)));
+        Self {
+            collection: format!(
+                "/{root}/{}{}/{}",
+                kind.api_version,
+                scope.unwrap_or_default(),
+                kind.plural
+            ),
+            namespace: namespace.map(ToOwned::to_owned),
+            name: name.to_owned(),
+            plural: kind.plural.clone(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    fn path(&self) -> String {
+        format!("{}/{}", self.collection, encode(&self.name))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.plural, self.name),
+            None => write!(f, "{} {}", self.plural, self.name),
+        }
+    }
+}
+
+/// Names come from events: whatever is not plain in a path segment is percent-encoded, so that no
+/// name can reach another resource.
+fn encode(segment: &str) -> String {
+    let mut encoded = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || (b"-_.:".contains(&byte) && segment != "." && segment != "..") {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+impl Answer {
+    /// A success, or a refusal of `act`.
+    pub(super) fn accept(self, act: &str) -> Result<(), Error> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Missing(reason) | Self::Conflict(reason) | Self::Refused(reason) => {
+                Err(Error::Refused(format!("{act}: {reason}")))
+            }
+        }
+    }
+}
+
+impl Requests {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub(super) async fn get(&self, target: &Target) -> Result<Option<Value>, Error> {
+        let act = format!("get {target}");
+        let request = build(Method::GET, target.path(), None, String::new())?;
+        match self.send(request, &act).await? {
+            Ok(text) => json::from_slice(text.as_bytes())
+                .map(Some)
+                .map_err(|error| Error::Refused(format!("{act}: {error}"))),
+            Err(Answer::Missing(_)) => Ok(None),
+            Err(answer) => answer.accept(&act).map(|()| None),
+        }
+    }
+
+    pub(super) async fn create(&self, target: &Target, object: String) -> Result<Answer, Error> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", target.collection);
+        self.write(Method::POST, path, "application/json", object, &format!("create {target}")).await
+    }
+
+    pub(super) async fn replace(&self, target: &Target, object: String) -> Result<Answer, Error> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", target.path());
+        self.write(Method::PUT, path, "application/json", object, &format!("update {target}")).await
+    }
+
+    pub(super) async fn patch(
+        &self,
+        target: &Target,
+        strategy: PatchStrategy,
+        body: String,
+    ) -> Result<Answer, Error> {
+        let force = if strategy == PatchStrategy::Apply { "&force=true" } else { "" };
+        let path = format!("{}?fieldManager={FIELD_MANAGER}{force}", target.path());
+        let act = format!("patch {target}");
+        self.write(Method::PATCH, path, strategy.content_type(), body, &act).await
+    }
+
+    pub(super) async fn delete(&self, target: &Target) -> Result<Answer, Error> {
+        // Children go too, in the background: with the old default they would stay behind.
+        let path = format!("{}?propagationPolicy=Background", target.path());
+        let act = format!("delete {target}");
+        self.write(Method::DELETE, path, "application/json", String::new(), &act).await
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        path: String,
+        content_type: &'static str,
+        body: String,
+        act: &str,
+    ) -> Result<Answer, Error> {
+        let request = build(method, path, Some(content_type), body)?;
+        Ok(self.send(request, act).await?.map_or_else(|answer| answer, |_| Answer::Done))
+    }
+
+    async fn send(
+        &self,
+        request: Request<Vec<u8>>,
+        act: &str,
+    ) -> Result<Result<String, Answer>, Error> {
+        let answer = tokio::time::timeout(CALL_TIMEOUT, self.client.request_text(request)).await;
+        let error = match answer {
+            Ok(Ok(text)) => return Ok(Ok(text)),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                return Err(Error::Away {
+                    message: format!("{act}: no answer in {} s", CALL_TIMEOUT.as_secs()),
+                    hint: None,
+                    retry_after: None,
+                });
+            }
+        };
+        match &error {
+            kube::Error::Api(status) => match status.code {
+                404 => Ok(Err(Answer::Missing(status.message.clone()))),
+                409 => Ok(Err(Answer::Conflict(status.message.clone()))),
+                401 | 403 | 429 | 500.. => Err(classify(&error, act)),
+                _ => Ok(Err(Answer::Refused(status.message.clone()))),
+            },
+            _ => Err(classify(&error, act)),
+        }
+    }
+}
+
+fn build(
+    method: Method,
+    path: String,
+    content_type: Option<&'static str>,
+    body: String,
+) -> Result<Request<Vec<u8>>, Error> {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(content_type) = content_type {
+        request = request.header(header::CONTENT_TYPE, content_type);
+    }
+    request.body(body.into_bytes()).map_err(|error| Error::Refused(error.to_string()))
+}
+
+/// An error of the API server that is no answer to what was asked: it is away, busy, broken, or has
+/// not been told yet that we may.
+pub(super) fn classify(error: &kube::Error, act: &str) -> Error {
+    let kube::Error::Api(status) = error else {
+        return Error::Away {
+            message: format!("{act}: {}", chain(error)),
+            hint: Some("is the API server up? `kubectl cluster-info` asks it".to_owned()),
+            retry_after: None,
+        };
+    };
+    let seconds = status.details.as_ref().and_then(|details| details.retry_after_seconds);
+    let hint = (status.code == 403).then(|| {
+        let verb = act.split(' ').next().unwrap_or_default();
+        let resource = act.split(' ').nth(1).unwrap_or_default();
+        format!("give the permission; `kubectl auth can-i {verb} {resource}` checks it")
+    });
+    Error::Away {
+        message: format!("{act}: {}", status.message),
+        hint,
+        retry_after: seconds.filter(|s| *s > 0).map(|s| Duration::from_secs(u64::from(s))),
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn a_name_stays_one_segment() {
+        assert_eq!(encode("web-ing.v1"), "web-ing.v1");
+        assert_eq!(encode("../secrets"), "..%2Fsecrets");
+        assert_eq!(encode(".."), "%2E%2E");
+        assert_eq!(encode("a?b"), "a%3Fb");
+    }
+}

@@ -1,0 +1,207 @@
+//! Filters: does a dependency take an event?
+//!
+//! Five kinds, in Argo Events' order: expressions, data, context, time, script. Combined by AND an
+//! error rejects; combined by OR an error counts as false (Argo's documentation; its code rejects).
+
+mod clock;
+mod data;
+mod exprs;
+
+use std::fmt;
+
+use tiphys_api::{EventContext, EventDependencyFilter, Problem};
+use tiphys_eventbus::{Context, Event};
+use tiphys_lang::{json, lua};
+
+/// The compiled filters of one dependency.
+#[derive(Debug)]
+pub struct Filters {
+    parts: Vec<Part>,
+    any: bool,
+}
+
+#[derive(Debug)]
+enum Part {
+    Exprs(exprs::Exprs),
+    Data(data::Data),
+    Context(Box<EventContext>),
+    Time(clock::Window),
+    Script(Result<lua::Script, String>),
+}
+
+/// What a filter says of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It takes it.
+    Pass,
+    /// It does not, and why.
+    Reject(String),
+    /// It could not tell, and why; this rejects.
+    Fail(String),
+}
+
+/// One filter's verdict, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// `exprs`, `data`, `context`, `time` or `script`.
+    pub filter: &'static str,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+/// How the entries of one filter are combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Combine {
+    And,
+    Or,
+}
+
+impl Combine {
+    /// Exactly `or` is OR, everything else AND, as in Argo Events; lint refuses everything else.
+    fn read(operator: &str) -> Self {
+        if operator == "or" { Self::Or } else { Self::And }
+    }
+}
+
+impl Verdict {
+    /// Whether the event goes on.
+    pub fn passes(&self) -> bool {
+        *self == Self::Pass
+    }
+
+    fn reject(reason: impl fmt::Display) -> Self {
+        Self::Reject(reason.to_string())
+    }
+
+    fn fail(reason: impl fmt::Display) -> Self {
+        Self::Fail(reason.to_string())
+    }
+}
+
+/// Faults of the parts of a filter, with their places.
+struct Faults<'p> {
+    field: &'p str,
+    problems: &'p mut Vec<Problem>,
+}
+
+impl Faults<'_> {
+    /// Notes the fault for lint, and keeps its text for the running filter, which fails with it.
+    fn note<T, E: fmt::Display>(&mut self, place: &str, result: Result<T, E>) -> Result<T, String> {
+        result.map_err(|error| {
+            let message = error.to_string();
+            self.problems.push(Problem::error(format!("{}.{place}", self.field), message.clone()));
+            message
+        })
+    }
+}
+
+impl Filters {
+    /// Compiles filters; `field` is their field path. Faults are added to `problems`, and the
+    /// filter that has one fails on every event.
+    pub fn compile(
+        spec: &EventDependencyFilter,
+        operator: &str,
+        field: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let mut faults = Faults { field, problems };
+        let mut parts = Vec::new();
+        if let Some(specs) = &spec.exprs {
+            let combine = Combine::read(&spec.expr_logical_operator);
+            parts.push(Part::Exprs(exprs::Exprs::compile(specs, combine, &mut faults)));
+        }
+        if let Some(specs) = &spec.data {
+            let combine = Combine::read(&spec.data_logical_operator);
+            parts.push(Part::Data(data::Data::compile(specs, combine, &mut faults)));
+        }
+        if let Some(context) = &spec.context {
+            parts.push(Part::Context(Box::new(context.clone())));
+        }
+        if let Some(time) = &spec.time {
+            parts.push(Part::Time(clock::Window::compile(time, &mut faults)));
+        }
+        if !spec.script.is_empty() {
+            parts.push(Part::Script(faults.note("script", lua::Script::compile(&spec.script))));
+        }
+        Self { parts, any: Combine::read(operator) == Combine::Or }
+    }
+
+    /// Whether the event passes.
+    pub fn check(&self, event: &Event) -> Verdict {
+        let mut rejected = None;
+        for part in &self.parts {
+            match (part.check(event), self.any) {
+                (Verdict::Pass, true) => return Verdict::Pass,
+                (Verdict::Pass, false) => {}
+                (verdict, true) => rejected = rejected.or(Some(verdict)),
+                (verdict, false) => return verdict,
+            }
+        }
+        rejected.unwrap_or(Verdict::Pass)
+    }
+
+    /// What every filter says of the event: for people who want to know why.
+    pub fn explain(&self, event: &Event) -> Vec<Step> {
+        let step = |part: &Part| Step { filter: part.name(), verdict: part.check(event) };
+        self.parts.iter().map(step).collect()
+    }
+}
+
+impl Part {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Exprs(_) => "exprs",
+            Self::Data(_) => "data",
+            Self::Context(_) => "context",
+            Self::Time(_) => "time",
+            Self::Script(_) => "script",
+        }
+    }
+
+    fn check(&self, event: &Event) -> Verdict {
+        match self {
+            Self::Exprs(exprs) => exprs.check(event),
+            Self::Data(data) => data.check(event),
+            Self::Context(wanted) => check_context(wanted, &event.context),
+            Self::Time(window) => window.check(event.context.time),
+            Self::Script(script) => check_script(script.as_ref(), event),
+        }
+    }
+}
+
+/// Compares the attributes that the filter sets: type, subject, source, content type.
+fn check_context(wanted: &EventContext, context: &Context) -> Verdict {
+    let attributes = [
+        ("type", &*wanted.r#type, &context.r#type),
+        ("subject", &*wanted.subject, &context.subject),
+        ("source", &*wanted.source, &context.source),
+        ("datacontenttype", &*wanted.datacontenttype, &context.datacontenttype),
+    ];
+    let differs = |(_, wanted, found): &(_, &String, &String)| {
+        !wanted.is_empty() && wanted != found
+    };
+    match attributes.into_iter().find(differs) {
+        None => Verdict::Pass,
+        Some((name, wanted, found)) => {
+            Verdict::reject(format_args!("context {name} is {found:?}, not {wanted:?}"))
+        }
+    }
+}
+
+fn check_script(script: Result<&lua::Script, &String>, event: &Event) -> Verdict {
+    let script = match script {
+        Ok(script) => script,
+        Err(message) => return Verdict::fail(format_args!("script filter error ({message})")),
+    };
+    match script.filter(event.data.as_deref().unwrap_or_default()) {
+        Ok(true) => Verdict::Pass,
+        Ok(false) => Verdict::reject("the script does not return true"),
+        Err(error) => Verdict::fail(format_args!("script filter error ({error})")),
+    }
+}
+
+/// The payload for filters that look up paths: `None` where there is none, which passes.
+fn json_payload(event: &Event) -> Option<Result<&[u8], &'static str>> {
+    let payload = event.data.as_deref()?;
+    Some(if json::is_valid(payload) { Ok(payload) } else { Err("event data not valid JSON") })
+}

@@ -1,0 +1,233 @@
+//! Data filters: one path of the payload compared with a list of values.
+
+use tiphys_api::{Comparator, DataFilter};
+use tiphys_eventbus::Event;
+use tiphys_lang::path::{Found, Kind, Path};
+use tiphys_lang::regex::{self, Regex};
+use tiphys_lang::template::Template;
+
+use super::{Combine, Faults, Verdict, json_payload};
+
+/// The entries of `data`.
+#[derive(Debug)]
+pub(super) struct Data {
+    entries: Vec<Entry>,
+    combine: Combine,
+}
+
+#[derive(Debug)]
+struct Entry {
+    text: String,
+    path: Result<Path, String>,
+    template: Option<Result<Template, String>>,
+    /// `None`: lint refuses it; it never matches.
+    comparator: Option<Comparator>,
+    /// Any of them has to match; a faulty one fails the entry when it is reached.
+    wanted: Vec<Result<Wanted, String>>,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    Bool(bool),
+    Number(f64),
+    Text(Regex),
+}
+
+impl Data {
+    pub(super) fn compile(
+        specs: &[DataFilter],
+        combine: Combine,
+        faults: &mut Faults<'_>,
+    ) -> Self {
+        let entry = |(index, spec)| Entry::compile(spec, &format!("data[{index}]"), faults);
+        Self { entries: specs.iter().enumerate().map(entry).collect(), combine }
+    }
+
+    pub(super) fn check(&self, event: &Event) -> Verdict {
+        if self.entries.is_empty() {
+            return Verdict::Pass;
+        }
+        let payload = match json_payload(event) {
+            None => return Verdict::Pass,
+            Some(Ok(payload)) => payload,
+            Some(Err(fault)) => return Verdict::fail(format_args!("data filter error ({fault})")),
+        };
+        match self.combine {
+            Combine::And => self.all(payload),
+            Combine::Or => self.any(payload),
+        }
+    }
+
+    fn all(&self, payload: &[u8]) -> Verdict {
+        for entry in &self.entries {
+            match entry.matches(payload) {
+                Ok(true) => {}
+                Ok(false) => return Verdict::reject(format_args!("{} does not match", entry.text)),
+                Err(fault) => return Verdict::fail(format_args!("data filter error ({fault})")),
+            }
+        }
+        Verdict::Pass
+    }
+
+    fn any(&self, payload: &[u8]) -> Verdict {
+        let mut faults = Vec::new();
+        for entry in &self.entries {
+            match entry.matches(payload) {
+                Ok(true) => return Verdict::Pass,
+                Ok(false) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() {
+            Verdict::reject("no entry matches")
+        } else {
+            Verdict::fail(format_args!("data filter errors [{}]", faults.join(" / ")))
+        }
+    }
+}
+
+impl Entry {
+    fn compile(spec: &DataFilter, place: &str, faults: &mut Faults<'_>) -> Self {
+        let template = Some(spec.template.as_str()).filter(|text| !text.is_empty());
+        let wanted = spec.value.iter().enumerate().map(|(index, text)| {
+            let wanted = Wanted::compile(&spec.r#type, text);
+            faults.note(&format!("{place}.value[{index}]"), wanted)
+        });
+        let wanted = wanted.collect();
+        Self {
+            text: spec.path.to_string(),
+            path: faults.note(&format!("{place}.path"), Path::compile(&spec.path)),
+            template: template
+                .map(|text| faults.note(&format!("{place}.template"), Template::compile(text))),
+            comparator: Comparator::from_name(&spec.comparator),
+            wanted,
+        }
+    }
+
+    fn matches(&self, payload: &[u8]) -> Result<bool, String> {
+        let path = self.path.as_ref().map_err(Clone::clone)?;
+        let found = path.get(payload);
+        if !found.exists() {
+            return Err(format!("path '{}' does not exist", self.text));
+        }
+        if self.wanted.is_empty() {
+            return Err("no values specified".to_owned());
+        }
+        let value = match &self.template {
+            None => Value::Found(found),
+            Some(template) => Value::Text(Self::render(template.as_ref(), &found)?),
+        };
+        for wanted in &self.wanted {
+            if wanted.as_ref().map_err(Clone::clone)?.takes(&value, self.comparator) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn render(template: Result<&Template, &String>, found: &Found<'_>) -> Result<String, String> {
+        let template = template.map_err(Clone::clone)?;
+        let text = template.render_text(&found.text()).map_err(|error| error.to_string())?;
+        if text.is_empty() || text == "<no value>" {
+            return Err("the template gives no value".to_owned());
+        }
+        Ok(text)
+    }
+}
+
+impl Wanted {
+    fn compile(kind: &str, text: &str) -> Result<Self, String> {
+        match kind {
+            "bool" => parse_bool(text)
+                .map(Self::Bool)
+                .ok_or_else(|| format!("{text:?} is not a bool")),
+            "number" => parse_number(text)
+                .filter(|number| number.is_finite() || !text.bytes().any(|b| b.is_ascii_digit()))
+                .map(Self::Number)
+                .ok_or_else(|| format!("{text:?} is not a number")),
+            "string" => regex::compile(text).map(Self::Text).map_err(|error| error.to_string()),
+            other => Err(format!("unsupported JSON type '{other}'")),
+        }
+    }
+}
+
+impl Wanted {
+    fn takes(&self, value: &Value<'_>, comparator: Option<Comparator>) -> bool {
+        match self {
+            Self::Bool(wanted) => value.bool() == *wanted,
+            Self::Number(wanted) => {
+                comparator.is_some_and(|comparator| compares(comparator, value.number(), *wanted))
+            }
+            Self::Text(pattern) => match comparator {
+                Some(Comparator::Equal) => value.matches(pattern),
+                Some(Comparator::NotEqual) => !value.matches(pattern),
+                _ => false,
+            },
+        }
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "Argo Events compares doubles exactly")]
+fn compares(comparator: Comparator, value: f64, wanted: f64) -> bool {
+    match comparator {
+        Comparator::Greater => value > wanted,
+        Comparator::GreaterOrEqual => value >= wanted,
+        Comparator::Equal => value == wanted,
+        Comparator::NotEqual => value != wanted,
+        Comparator::Less => value < wanted,
+        Comparator::LessOrEqual => value <= wanted,
+    }
+}
+
+/// What is compared: a value of the payload, or what a template made of it.
+enum Value<'a> {
+    Found(Found<'a>),
+    Text(String),
+}
+
+impl Value<'_> {
+    fn bool(&self) -> bool {
+        match self {
+            Self::Text(text) => parse_bool(&text.to_lowercase()).unwrap_or_default(),
+            Self::Found(found) => match found.kind() {
+                Kind::True => true,
+                Kind::Number => found.as_f64() != 0.0,
+                Kind::String => parse_bool(&found.text().to_lowercase()).unwrap_or_default(),
+                Kind::False | Kind::Null | Kind::Json => false,
+            },
+        }
+    }
+
+    fn number(&self) -> f64 {
+        match self {
+            Self::Text(text) => parse_number(text).unwrap_or_default(),
+            Self::Found(found) => match found.kind() {
+                Kind::True => 1.0,
+                Kind::Number => found.as_f64(),
+                Kind::String => parse_number(&found.text()).unwrap_or_default(),
+                Kind::False | Kind::Null | Kind::Json => 0.0,
+            },
+        }
+    }
+
+    fn matches(&self, pattern: &Regex) -> bool {
+        match self {
+            Self::Text(text) => pattern.is_match(text),
+            Self::Found(found) => pattern.is_match(&found.text()),
+        }
+    }
+}
+
+/// Go's `strconv.ParseBool`.
+fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// Go's `strconv.ParseFloat`, without hexadecimal notation: an overflow is an infinity.
+fn parse_number(text: &str) -> Option<f64> {
+    text.parse().ok()
+}

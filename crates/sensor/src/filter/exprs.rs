@@ -1,0 +1,136 @@
+//! Expression filters: govaluate expressions over values of the payload.
+
+use tiphys_api::{ExprFilter, PayloadField};
+use tiphys_eventbus::Event;
+use tiphys_lang::expr::govaluate::{Expression, Value};
+use tiphys_lang::path::Path;
+
+use super::{Combine, Faults, Verdict, json_payload};
+
+/// The entries of `exprs`.
+#[derive(Debug)]
+pub(super) struct Exprs {
+    entries: Vec<Entry>,
+    combine: Combine,
+}
+
+#[derive(Debug)]
+struct Entry {
+    source: String,
+    expression: Result<Expression, String>,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    text: String,
+    path: Result<Path, String>,
+}
+
+impl Exprs {
+    pub(super) fn compile(
+        specs: &[ExprFilter],
+        combine: Combine,
+        faults: &mut Faults<'_>,
+    ) -> Self {
+        let entry = |(index, spec): (usize, &ExprFilter)| Entry {
+            source: spec.expr.to_string(),
+            expression: faults.note(&format!("exprs[{index}].expr"), Expression::compile(&spec.expr)),
+            fields: spec
+                .fields
+                .iter()
+                .enumerate()
+                .map(|(at, field)| Field::compile(field, &format!("exprs[{index}].fields[{at}]"), faults))
+                .collect(),
+        };
+        Self { entries: specs.iter().enumerate().map(entry).collect(), combine }
+    }
+
+    pub(super) fn check(&self, event: &Event) -> Verdict {
+        if self.entries.is_empty() {
+            return Verdict::Pass;
+        }
+        let payload = match json_payload(event) {
+            None => return Verdict::Pass,
+            Some(Ok(payload)) => payload,
+            Some(Err(fault)) => return Verdict::fail(format_args!("expr filter error ({fault})")),
+        };
+        // An entry that binds no field is skipped.
+        let checks = self
+            .entries
+            .iter()
+            .filter(|entry| !entry.fields.is_empty())
+            .map(|entry| (entry, entry.check(payload)));
+        match self.combine {
+            Combine::And => all(checks),
+            Combine::Or => any(checks),
+        }
+    }
+}
+
+fn all<'e>(checks: impl Iterator<Item = (&'e Entry, Result<bool, String>)>) -> Verdict {
+    for (entry, check) in checks {
+        match check {
+            Ok(true) => {}
+            Ok(false) => return entry.reject(),
+            Err(fault) => return Verdict::fail(format_args!("expr filter error ({fault})")),
+        }
+    }
+    Verdict::Pass
+}
+
+fn any<'e>(checks: impl Iterator<Item = (&'e Entry, Result<bool, String>)>) -> Verdict {
+    let mut faults = Vec::new();
+    for (_, check) in checks {
+        match check {
+            Ok(true) => return Verdict::Pass,
+            Ok(false) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Verdict::reject("no expression is true")
+    } else {
+        Verdict::fail(format_args!("expr filter errors [{}]", faults.join(" / ")))
+    }
+}
+
+impl Entry {
+    fn check(&self, payload: &[u8]) -> Result<bool, String> {
+        let mut values = Vec::with_capacity(self.fields.len());
+        for field in &self.fields {
+            values.push((field.name.as_str(), field.value(payload)?));
+        }
+        let expression = self.expression.as_ref().map_err(Clone::clone)?;
+        let lookup = |name: &str| {
+            values.iter().rev().find(|(field, _)| *field == name).map(|(_, value)| value.clone())
+        };
+        match expression.eval(&lookup) {
+            Ok(value) => Ok(value == Value::Bool(true)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn reject(&self) -> Verdict {
+        Verdict::reject(format_args!("expression {:?} is not true", self.source))
+    }
+}
+
+impl Field {
+    fn compile(spec: &PayloadField, place: &str, faults: &mut Faults<'_>) -> Self {
+        Self {
+            name: spec.name.to_string(),
+            text: spec.path.to_string(),
+            path: faults.note(&format!("{place}.path"), Path::compile(&spec.path)),
+        }
+    }
+
+    fn value(&self, payload: &[u8]) -> Result<Value, String> {
+        let found = self.path.as_ref().map_err(Clone::clone)?.get(payload);
+        if !found.exists() {
+            return Err(format!("path '{}' does not exist", self.text));
+        }
+        Value::from_json(found.raw()).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,168 @@
+//! The `k8s` trigger: renders a Kubernetes object and says what is to be done with it.
+
+use serde_json::value::RawValue;
+use tiphys_api::{ArtifactLocation, Problem, StandardK8STrigger};
+use tiphys_lang::json::{self, Value};
+use tiphys_lang::yaml;
+
+use super::{FireError, ParameterStep, Source};
+use crate::action::{Action, Edit, K8sAction, Marks, Operation, PatchStrategy};
+use crate::parameter::{self, Parameter};
+use crate::view::Views;
+
+/// A compiled `k8s` template.
+#[derive(Debug)]
+pub(super) struct Template {
+    object: Vec<u8>,
+    operation: Operation,
+    patch: PatchStrategy,
+    live_object: bool,
+    parameters: Vec<Parameter>,
+}
+
+impl Template {
+    pub(super) fn compile(
+        spec: &StandardK8STrigger,
+        field: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let object = source(spec.source.as_ref(), &format!("{field}.source"), problems);
+        let operation = operation(&spec.operation, field, problems);
+        let patch = patch_strategy(&spec.patch_strategy, field, problems);
+        let parameters =
+            Parameter::compile_all(&spec.parameters, &format!("{field}.parameters"), problems);
+        let live_object = *spec.live_object;
+        Some(Self { object: object?, operation: operation?, patch: patch?, live_object, parameters })
+    }
+
+    pub(super) fn render(
+        &self,
+        views: &Views<'_>,
+        source: &Source<'_>,
+        steps: &mut Vec<ParameterStep>,
+    ) -> Result<Action, FireError> {
+        let live = self.live_object && self.operation == Operation::Update;
+        let mut live_edits = None;
+        let object = if live {
+            live_edits = Some(self.edits(views)?);
+            self.object.clone()
+        } else {
+            let mut object = self.object.clone();
+            let applied = parameter::apply(&self.parameters, &mut object, views)
+                .map_err(|(index, source)| FireError::ResourceParameter { index, source })?;
+            steps.extend(ParameterStep::list("template.k8s.parameters", &self.parameters, applied));
+            object
+        };
+        let object = render_object(&object).map_err(FireError::Object)?;
+        let mut ids: Vec<&str> = views.iter().map(|(_, v)| v.event().context.id.as_str()).collect();
+        ids.sort_unstable();
+        Ok(Action::K8s(K8sAction {
+            operation: self.operation,
+            patch: (self.operation == Operation::Patch).then_some(self.patch),
+            object: RawValue::from_string(object)
+                .map_err(|error| FireError::Object(error.to_string()))?,
+            live_edits,
+            marks: Marks {
+                sensor: source.sensor.to_owned(),
+                trigger: source.trigger.to_owned(),
+                event_ids: ids.join(","),
+                namespace: source.namespace.to_owned(),
+            },
+        }))
+    }
+
+    /// The parameters as edits, for an object that is known only when the action is performed.
+    fn edits(&self, views: &Views<'_>) -> Result<Vec<Edit>, FireError> {
+        let mut edits = Vec::with_capacity(self.parameters.len());
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let edit = parameter
+                .edit(views)
+                .map_err(|source| FireError::ResourceParameter { index, source })?;
+            edits.extend(edit);
+        }
+        Ok(edits)
+    }
+}
+
+/// An object as it is sent: whole numbers exact, keys sorted.
+///
+/// # Errors
+/// If it is no JSON object, or has no `kind`.
+pub fn render_object(text: &[u8]) -> Result<String, String> {
+    let object = json::from_slice(text).map_err(|error| error.to_string())?;
+    if !matches!(object.get("kind"), Some(Value::String(kind)) if !kind.is_empty()) {
+        return Err("the object has no `kind`".to_owned());
+    }
+    Ok(object.to_go_json())
+}
+
+/// The object that a template starts from, as JSON.
+fn source(
+    spec: Option<&ArtifactLocation>,
+    field: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<u8>> {
+    let Some(spec) = spec else {
+        problems.push(Problem::error(field.to_owned(), "trigger source for k8s is empty"));
+        return None;
+    };
+    let refused = [
+        ("s3", spec.s3.is_some()),
+        ("file", spec.inline.is_none() && spec.file.is_some()),
+        ("url", spec.inline.is_none() && spec.url.is_some()),
+        ("git", spec.inline.is_none() && spec.git.is_some()),
+        ("configmap", spec.inline.is_none() && spec.configmap.is_some()),
+    ];
+    if let Some((name, _)) = refused.into_iter().find(|(_, present)| *present) {
+        let message = format!("objects from `{name}` are not fetched by this version of tiphys");
+        problems.push(
+            Problem::error(format!("{field}.{name}"), message)
+                .with_hint("write the object under `resource`, or as text under `inline`"),
+        );
+        return None;
+    }
+    if let Some(text) = &spec.inline {
+        return yaml::to_json(text.as_bytes())
+            .map_err(|error| problems.push(Problem::error(format!("{field}.inline"), error.to_string())))
+            .ok();
+    }
+    let resource = spec.resource.as_ref().map(|resource| resource.get().as_bytes().to_vec());
+    if resource.is_none() {
+        problems.push(
+            Problem::error(field.to_owned(), "unknown artifact location")
+                .with_hint("write the object under `resource`"),
+        );
+    }
+    resource
+}
+
+fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<Operation> {
+    match text {
+        "" | "create" => Some(Operation::Create),
+        "update" => Some(Operation::Update),
+        "patch" => Some(Operation::Patch),
+        "delete" => Some(Operation::Delete),
+        other => {
+            problems.push(
+                Problem::error(format!("{field}.operation"), format!("unknown operation type {other}"))
+                    .with_hint("one of create, update, patch, delete"),
+            );
+            None
+        }
+    }
+}
+
+fn patch_strategy(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<PatchStrategy> {
+    if text.is_empty() {
+        return Some(PatchStrategy::Merge);
+    }
+    let known = PatchStrategy::ALL.into_iter().find(|known| known.content_type() == text);
+    if known.is_none() {
+        let names = PatchStrategy::ALL.map(PatchStrategy::content_type).join(", ");
+        problems.push(
+            Problem::error(format!("{field}.patchStrategy"), format!("unknown patch strategy {text}"))
+                .with_hint(format!("one of {names}")),
+        );
+    }
+    known
+}
