@@ -1,1 +1,24 @@
-//! 
+//! The bus between event sources and sensors: what an event is, where it travels, who has seen it.
+//!
+//! One trait, [`EventBus`], and two implementations: [`jetstream`] speaks to a NATS server, byte for
+//! byte as Argo Events does where another program can see it; [`embedded`] lives in the process, for
+//! `tiphys run` without a server, for `simulate` and for tests. Both pass one shared suite.
+//!
+//! This is the only crate that names `async-nats`.
+
+mod bus;
+mod dead_letter;
+pub mod embedded;
+mod error;
+mod event;
+pub mod jetstream;
+mod name;
+
+pub use bus::{
+    Delivery, EventBus, MessageAck, Outgoing, PublishAck, StartAt, State, StateEntry, StoredMessage, StreamReport,
+    Subscription, SubscriptionConfig,
+};
+pub use dead_letter::{DeadLetter, ParkReason};
+pub use error::Error;
+pub use event::{Context, DecodeError, Event, EventId};
+pub use name::{Bucket, Durable, Subject};
