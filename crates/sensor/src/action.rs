@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use tiphys_api::K8sOperation;
 
 use crate::parameter::Edit;
 
@@ -22,8 +23,9 @@ pub enum Action {
 #[serde(rename_all = "camelCase")]
 pub struct K8sAction {
     /// What.
-    pub operation: Operation,
-    /// How a patch is meant; only for [`Operation::Patch`].
+    #[serde(serialize_with = "operation_name")]
+    pub operation: K8sOperation,
+    /// How a patch is meant; only for [`K8sOperation::Patch`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<PatchStrategy>,
     /// The object as it is sent, apart from what marks it as ours.
@@ -50,18 +52,11 @@ pub struct Marks {
     pub namespace: String,
 }
 
-/// What is done to a Kubernetes object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Operation {
-    /// Created; an object that this very firing created before is a success.
-    Create,
-    /// Merged over the one in the cluster, or created.
-    Update,
-    /// Sent as a patch, or created.
-    Patch,
-    /// Deleted; one that is gone is a success.
-    Delete,
+fn operation_name<S: Serializer>(
+    operation: &K8sOperation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(operation.name())
 }
 
 /// Content types of patches (RFC 7386, RFC 6902, and Kubernetes' own).

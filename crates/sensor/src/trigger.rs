@@ -283,11 +283,11 @@ impl Template {
             return Some(Self::Log(log::Template::compile(log)));
         }
         let (place, message) = match spec.kind() {
-            Some(kind) => (
+            Ok(kind) => (
                 format!("{field}.{kind}"),
                 format!("triggers of type {kind} are not run by this version of tiphys"),
             ),
-            None => (field.to_owned(), "the template names no type of trigger".to_owned()),
+            Err(error) => (field.to_owned(), error.to_string()),
         };
         problems.push(
             Problem::error(place, message).with_hint("`k8s` and `log` triggers are run"),

@@ -1,7 +1,6 @@
 //! Acts on Kubernetes objects.
 //!
-//! Every action of this kind can tell whether it has been done (KEP-less rule of ours, see
-//! `docs/decisions.md`): a created object carries the ids of its events, deleting what is gone is a
+//! Every action of this kind can tell whether it has been done (`docs/compatibility.md`): a created object carries the ids of its events, deleting what is gone is a
 //! success, an update or patch of the same event is the same again.
 
 mod discovery;
@@ -13,10 +12,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use sha2::{Digest, Sha256};
+use tiphys_api::K8sOperation;
 use tiphys_lang::json::{self, Map, Value};
 
 use super::Error;
-use crate::action::{K8sAction, Marks, Operation, PatchStrategy};
+use crate::action::{K8sAction, Marks, PatchStrategy};
 use discovery::Discovery;
 use request::{Answer, Target};
 
@@ -55,10 +55,10 @@ impl Executor {
         let object = read(action.object.get().as_bytes())?;
         let target = self.target(&object, action).await?;
         match action.operation {
-            Operation::Create => self.create(object, &target, &action.marks).await,
-            Operation::Update => self.update(object, &target, action).await,
-            Operation::Patch => self.patch(object, &target, action).await,
-            Operation::Delete => self.delete(&target).await,
+            K8sOperation::Create => self.create(object, &target, &action.marks).await,
+            K8sOperation::Update => self.update(object, &target, action).await,
+            K8sOperation::Patch => self.patch(object, &target, action).await,
+            K8sOperation::Delete => self.delete(&target).await,
         }
     }
 

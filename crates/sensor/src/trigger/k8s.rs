@@ -1,20 +1,20 @@
 //! The `k8s` trigger: renders a Kubernetes object and says what is to be done with it.
 
 use serde_json::value::RawValue;
-use tiphys_api::{ArtifactLocation, Problem, StandardK8STrigger};
+use tiphys_api::{ArtifactLocation, K8sOperation, Problem, StandardK8sTrigger};
 use tiphys_lang::json::{self, Value};
 use tiphys_lang::yaml;
 
 use super::{FireError, ParameterStep, Source};
-use crate::action::{Action, Edit, K8sAction, Marks, Operation, PatchStrategy};
-use crate::parameter::{self, Parameter};
+use crate::action::{Action, K8sAction, Marks, PatchStrategy};
+use crate::parameter::{self, Edit, Parameter};
 use crate::view::Views;
 
 /// A compiled `k8s` template.
 #[derive(Debug)]
 pub(super) struct Template {
     object: Vec<u8>,
-    operation: Operation,
+    operation: K8sOperation,
     patch: PatchStrategy,
     live_object: bool,
     parameters: Vec<Parameter>,
@@ -22,7 +22,7 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn compile(
-        spec: &StandardK8STrigger,
+        spec: &StandardK8sTrigger,
         field: &str,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
@@ -41,7 +41,7 @@ impl Template {
         source: &Source<'_>,
         steps: &mut Vec<ParameterStep>,
     ) -> Result<Action, FireError> {
-        let live = self.live_object && self.operation == Operation::Update;
+        let live = self.live_object && self.operation == K8sOperation::Update;
         let mut live_edits = None;
         let object = if live {
             live_edits = Some(self.edits(views)?);
@@ -58,7 +58,7 @@ impl Template {
         ids.sort_unstable();
         Ok(Action::K8s(K8sAction {
             operation: self.operation,
-            patch: (self.operation == Operation::Patch).then_some(self.patch),
+            patch: (self.operation == K8sOperation::Patch).then_some(self.patch),
             object: RawValue::from_string(object)
                 .map_err(|error| FireError::Object(error.to_string()))?,
             live_edits,
@@ -136,20 +136,16 @@ fn source(
     resource
 }
 
-fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<Operation> {
-    match text {
-        "" | "create" => Some(Operation::Create),
-        "update" => Some(Operation::Update),
-        "patch" => Some(Operation::Patch),
-        "delete" => Some(Operation::Delete),
-        other => {
-            problems.push(
-                Problem::error(format!("{field}.operation"), format!("unknown operation type {other}"))
-                    .with_hint("one of create, update, patch, delete"),
-            );
-            None
-        }
+fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<K8sOperation> {
+    let known = K8sOperation::from_name(text);
+    if known.is_none() {
+        let message = format!("unknown operation type {text}");
+        problems.push(
+            Problem::error(format!("{field}.operation"), message)
+                .with_hint(format!("one of {}", K8sOperation::NAMES.join(", "))),
+        );
     }
+    known
 }
 
 fn patch_strategy(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<PatchStrategy> {
