@@ -1,4 +1,4 @@
-//! Deduplication: an event that a trigger has finished lately is not run again.
+//! Deduplication: an event that a trigger has taken in lately is not run again.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -6,13 +6,13 @@ use std::hash::{BuildHasher, RandomState};
 use jiff::{SignedDuration, Timestamp};
 use tiphys_eventbus::Context;
 
-/// How long a finished event is remembered, as in Argo Events.
+/// How long an event is remembered, as in Argo Events.
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 
 /// How many are remembered at most: 16 bytes each, a minute at 16,000 events a second.
 const CAPACITY: usize = 1_000_000;
 
-/// The events a trigger has finished within the last minute.
+/// The events a trigger has taken in within the last minute.
 ///
 /// Known by event source, event name and id together: ids chosen by users may collide across
 /// sources (Argo Events looks at the id alone).
@@ -24,19 +24,21 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether the event was finished less than a minute before `now`.
-    pub fn contains(&mut self, context: &Context, now: Timestamp) -> bool {
+    /// Remembers an event; false if it was known already.
+    pub fn insert(&mut self, context: &Context, now: Timestamp) -> bool {
         self.forget(now);
-        self.known.contains(&self.hash(context))
-    }
-
-    /// Remembers a finished event.
-    pub fn insert(&mut self, context: &Context, now: Timestamp) {
         let hash = self.hash(context);
-        if self.known.insert(hash) {
+        let is_new = self.known.insert(hash);
+        if is_new {
             self.order.push_back((now, hash));
         }
-        self.forget(now);
+        is_new
+    }
+
+    /// Forgets an event that has to be delivered again.
+    pub fn remove(&mut self, context: &Context) {
+        let hash = self.hash(context);
+        self.known.remove(&hash);
     }
 
     fn hash(&self, context: &Context) -> u64 {
@@ -67,9 +69,11 @@ mod tests {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let after = |seconds| start + SignedDuration::from_secs(seconds);
         let mut seen = Seen::default();
-        seen.insert(&context("a", "1"), start);
-        assert!(seen.contains(&context("a", "1"), after(59)));
-        assert!(!seen.contains(&context("b", "1"), after(59)));
-        assert!(!seen.contains(&context("a", "1"), after(60)));
+        assert!(seen.insert(&context("a", "1"), start));
+        assert!(!seen.insert(&context("a", "1"), after(59)));
+        assert!(seen.insert(&context("b", "1"), after(59)));
+        assert!(seen.insert(&context("a", "1"), after(60)));
+        seen.remove(&context("a", "1"));
+        assert!(seen.insert(&context("a", "1"), after(61)));
     }
 }

@@ -1,0 +1,94 @@
+//! Runs a sensor: one loop per trigger carries deliveries to the engine and its actions out.
+//!
+//! A delivery is prepared (decoded, transformed, filtered) beside others on all cores, but leaves
+//! preparation in stream order; rounds and the order per object are kept by the loop. What is in
+//! flight is bounded: beyond that, nothing more is taken from the bus.
+
+mod perform;
+mod prepare;
+mod rounds;
+mod trigger_loop;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tiphys_eventbus::EventBus;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Compiled;
+use crate::execute::Executors;
+use crate::metrics::{Metrics, TriggerLabels};
+use crate::{Error, trigger::Trigger};
+use trigger_loop::TriggerLoop;
+
+pub use perform::Status;
+
+/// How long a delivery may stay without a sign of life before the bus delivers it again. Signs of
+/// life are sent at a third of it, so that it decides only how fast a crashed process is replaced.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+
+/// How many deliveries one trigger may have in its hands.
+const MAX_IN_FLIGHT: usize = 1024;
+
+/// How many actions of one trigger run at a time.
+const MAX_RUNNING: usize = 64;
+
+/// How long a stop waits for what is in flight. The process has 5 s in all.
+const DRAIN: Duration = Duration::from_millis(4_000);
+
+/// A sensor and everything it needs to run.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    /// What to run.
+    pub sensor: Arc<Compiled>,
+    /// Where its events come from.
+    pub bus: Arc<dyn EventBus>,
+    /// What performs its actions.
+    pub executors: Arc<Executors>,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// Tells the time.
+    pub now: fn() -> Timestamp,
+    /// When the Sensor object was created: a new trigger begins with the events since then.
+    pub since: Timestamp,
+    /// What it says of itself.
+    pub status: Arc<Status>,
+}
+
+impl Runner {
+    /// Runs until `shutdown`; then finishes what is in flight, for at most 4 s, and returns.
+    ///
+    /// # Errors
+    /// If a trigger cannot go on without a human. The other triggers go on until `shutdown`.
+    ///
+    /// # Cancellation
+    /// What was in flight is delivered again later.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let mut loops = JoinSet::new();
+        for trigger in &self.sensor.triggers {
+            let trigger_loop = TriggerLoop::new(self.clone(), Arc::clone(trigger));
+            loops.spawn(trigger_loop.run(shutdown.clone()));
+        }
+        let mut result = Ok(());
+        while let Some(ended) = loops.join_next().await {
+            let ended = ended.map_err(Error::Task).and_then(|ended| ended);
+            if let Err(error) = &ended {
+                let error: &dyn std::error::Error = error;
+                tracing::error!(sensorName = %self.sensor.name, error, "A trigger stopped");
+            }
+            result = result.and(ended);
+        }
+        result
+    }
+
+    fn labels(&self, trigger: &Trigger) -> TriggerLabels {
+        TriggerLabels {
+            namespace: self.sensor.namespace.to_string(),
+            sensor_name: self.sensor.name.to_string(),
+            trigger_name: trigger.name().to_string(),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Carries one firing out: renders the action, waits for its turn, performs it, tries again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::action::Action;
+use crate::engine::Round;
+use crate::execute::{Caller, Error};
+use crate::trigger::Trigger;
+
+use super::prepare::chain;
+use super::Runner;
+
+/// The first wait while a target is away.
+const AWAY_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest wait while a target is away.
+const AWAY_LAST: Duration = Duration::from_secs(15);
+
+/// Unused time that a rate limit saves up, as Argo Events' limiter does.
+const SAVED_PERMITS: u32 = 10;
+
+/// Why a firing was not carried out.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It cannot succeed as it is.
+    GaveUp { error: String, attempts: u32, action: Option<String> },
+    /// The process stops before it was carried out.
+    Interrupted { action: Option<String> },
+}
+
+/// What a sensor says of itself: which triggers wait for something, and for what.
+#[derive(Debug, Default)]
+pub struct Status {
+    away: Mutex<HashMap<Arc<str>, String>>,
+}
+
+impl Status {
+    /// The triggers that wait for somebody, with what is wrong.
+    pub fn away(&self) -> Vec<(Arc<str>, String)> {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.iter().map(|(trigger, message)| (Arc::clone(trigger), message.clone())).collect()
+    }
+
+    fn set(&self, trigger: &Arc<str>, message: Option<&str>) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match message {
+            Some(message) => away.insert(Arc::clone(trigger), message.to_owned()),
+            None => away.remove(trigger),
+        };
+    }
+}
+
+/// Lets a trigger fire at most so often; shared by its firings.
+#[derive(Debug, Default)]
+pub(super) struct Limiter {
+    next: Mutex<Option<Instant>>,
+}
+
+impl Limiter {
+    /// When the caller may fire: each call takes one permit.
+    fn turn(&self, interval: Duration, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let saved = interval * SAVED_PERMITS;
+        let turn = match *next {
+            None => now,
+            Some(next) => next.max(now.checked_sub(saved).unwrap_or(next)),
+        };
+        *next = Some(turn + interval);
+        turn.max(now)
+    }
+}
+
+/// One firing.
+pub(super) struct Firing<'f> {
+    pub(super) runner: &'f Runner,
+    pub(super) trigger: &'f Trigger,
+    pub(super) round: &'f Round,
+    pub(super) limiter: &'f Limiter,
+    pub(super) metrics: &'f crate::metrics::TriggerMetrics,
+    pub(super) shutdown: &'f CancellationToken,
+}
+
+impl Firing<'_> {
+    /// Renders the action. The same events fail the same way again, so a failure is final.
+    pub(super) fn render(&self) -> Result<Action, Failure> {
+        let sensor = &self.runner.sensor;
+        self.trigger.fire(self.round, &sensor.name, &sensor.namespace).map_err(|error| {
+            self.metrics.attempt(Duration::ZERO, false);
+            Failure::GaveUp { error: chain(&error), attempts: 1, action: None }
+        })
+    }
+
+    /// Performs the action, as often as the trigger's retry strategy says.
+    pub(super) async fn perform(&self, action: &Action) -> Result<(), Failure> {
+        if let Some(rate) = self.trigger.rate() {
+            let turn = self.limiter.turn(rate.interval, Instant::now());
+            self.sleep(turn.saturating_duration_since(Instant::now()), action).await?;
+        }
+        let policy = self.trigger.retry();
+        let mut wait = policy.duration;
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt_until_answered(action).await? {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if attempt >= policy.attempts {
+                self.metrics.gave_up();
+                return Err(Failure::GaveUp { error, attempts: attempt, action: print(action) });
+            }
+            let share = policy.jitter * fraction();
+            self.sleep(scale(wait, 1.0 + share), action).await?;
+            wait = scale(wait, policy.factor);
+            attempt += 1;
+        }
+    }
+
+    /// Attempts until whoever should act gives an answer: an absence is no failed attempt.
+    async fn attempt_until_answered(&self, action: &Action) -> Result<Result<(), String>, Failure> {
+        let mut wait = AWAY_FIRST;
+        let mut told = false;
+        loop {
+            let start = Instant::now();
+            let caller =
+                Caller { sensor: &self.runner.sensor.name, trigger: self.trigger.name() };
+            let result = self.runner.executors.perform(action, caller).await;
+            self.metrics.attempt(start.elapsed(), result.is_ok());
+            match result {
+                Ok(()) | Err(Error::Refused(_)) if told => {
+                    self.runner.status.set(self.trigger.name(), None);
+                    return Ok(result.map_err(|error| error.to_string()));
+                }
+                Ok(()) => return Ok(Ok(())),
+                Err(Error::Refused(error)) => return Ok(Err(error)),
+                Err(Error::Away { message, hint, retry_after }) => {
+                    if !told {
+                        self.tell(&message, hint.as_deref());
+                        told = true;
+                    }
+                    self.sleep(retry_after.unwrap_or(wait).min(AWAY_LAST), action).await?;
+                    wait = scale(wait, 2.0).min(AWAY_LAST);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, message: &str, hint: Option<&str>) {
+        let hint = hint.unwrap_or("tried again until it is back; events wait on the bus");
+        self.runner.status.set(self.trigger.name(), Some(message));
+        tracing::warn!(
+            sensorName = %self.runner.sensor.name,
+            triggerName = %self.trigger.name(),
+            triggerType = self.trigger.kind(),
+            error = message,
+            hint,
+            "Waiting to execute a trigger"
+        );
+    }
+
+    async fn sleep(&self, time: Duration, action: &Action) -> Result<(), Failure> {
+        if time.is_zero() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.shutdown.cancelled() => {
+                Err(Failure::Interrupted { action: print(action) })
+            }
+        }
+    }
+}
+
+fn print(action: &Action) -> Option<String> {
+    serde_json::to_string(action).ok()
+}
+
+/// A duration times a factor; what is too long for a duration is a day.
+fn scale(duration: Duration, factor: f64) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(86_400);
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).map_or(LONGEST, |d| d.min(LONGEST))
+}
+
+/// A random number from 0 to 1, good enough to spread retries.
+fn fraction() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    let hash = RandomState::new().hash_one(());
+    f64::from(u32::try_from(hash >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limiter_saves_ten_permits() {
+        let limiter = Limiter::default();
+        let interval = Duration::from_secs(1);
+        let start = Instant::now();
+        assert_eq!(limiter.turn(interval, start), start);
+        assert_eq!(limiter.turn(interval, start), start + interval);
+        let later = start + Duration::from_secs(100);
+        for _ in 0..=10 {
+            assert_eq!(limiter.turn(interval, later), later);
+        }
+        assert_eq!(limiter.turn(interval, later), later + interval);
+    }
+}

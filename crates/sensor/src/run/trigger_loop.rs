@@ -1,0 +1,385 @@
+//! The loop of one trigger: everything that can happen to it is a [`Wake`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tiphys_eventbus::{
+    Context, Delivery, Durable, ParkReason, StartAt, Subject, Subscription, SubscriptionConfig,
+};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::prepare::{Arrival, Content, Prepared, chain, prepare};
+use super::rounds::Kept;
+use super::work::{BUS_WAIT, Finished, Shared, Work};
+use super::{ACK_WAIT, DRAIN, MAX_IN_FLIGHT, MAX_RUNNING, Runner};
+use crate::Error;
+use crate::engine::{Lanes, Member, Outcome, Rounds, Seen, Step, Tally, Ticket};
+use crate::trigger::Trigger;
+
+/// How many deliveries are prepared together: enough to make the hop to another thread cheap.
+const CHUNK: usize = 32;
+
+/// How many chunks are prepared at a time: one per core, and one to hand over.
+const CHUNKS: usize = 4;
+
+/// One trigger of a running sensor.
+pub(super) struct TriggerLoop {
+    shared: Arc<Shared>,
+    rounds: Rounds,
+    seen: Seen,
+    lanes: Lanes,
+    tally: Tally,
+    /// Deliveries that are not acknowledged yet, by their numbers in the stream.
+    in_flight: HashMap<u64, InFlight>,
+    work: HashMap<Ticket, Work>,
+    ready: VecDeque<Ticket>,
+    running: JoinSet<(Ticket, Finished)>,
+}
+
+/// A delivery and the work that it led to.
+struct InFlight {
+    delivery: Arc<Delivery>,
+    /// Its attributes, if it is an event.
+    context: Option<Context>,
+    /// Pieces of work that are not finished.
+    left: usize,
+    /// The best that any of them came to.
+    outcome: Option<Outcome>,
+    /// The work was not carried out: the bus has to deliver again.
+    again: bool,
+}
+
+/// Everything that can wake a trigger.
+enum Wake {
+    Prepared(Result<Vec<Prepared>, JoinError>),
+    Finished(Result<(Ticket, Finished), JoinError>),
+    SignOfLife,
+}
+
+impl TriggerLoop {
+    pub(super) fn new(runner: Runner, trigger: Arc<Trigger>) -> Self {
+        Self {
+            rounds: Rounds::new(Arc::clone(trigger.conditions())),
+            seen: Seen::default(),
+            lanes: Lanes::default(),
+            tally: Tally::default(),
+            in_flight: HashMap::new(),
+            work: HashMap::new(),
+            ready: VecDeque::new(),
+            running: JoinSet::new(),
+            shared: Arc::new(Shared::new(runner, trigger)),
+        }
+    }
+
+    /// Runs until `shutdown`, then finishes what is in flight.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Some((kept, subscription)) = self.open(&shutdown).await? else { return Ok(()) };
+        let mut prepared = self.prepared(subscription);
+        let mut signs = interval(ACK_WAIT / 3);
+        signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let room = self.in_flight.len() < MAX_IN_FLIGHT;
+            let wake = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(finished) = self.running.join_next() => Wake::Finished(finished),
+                Some(prepared) = prepared.next(), if room => Wake::Prepared(prepared),
+                _ = signs.tick() => Wake::SignOfLife,
+            };
+            self.on(wake, kept.as_ref()).await?;
+        }
+        drop(prepared);
+        self.drain().await
+    }
+
+    /// Opens what is needed of the bus, as often as it takes; `None` after a stop.
+    async fn open(
+        &mut self,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<(Option<Kept>, Subscription)>, Error> {
+        let mut wait = BUS_WAIT.0;
+        loop {
+            let error = match self.try_open().await {
+                Ok(opened) => return Ok(Some(opened)),
+                Err(error) => error,
+            };
+            tracing::warn!(
+                sensorName = %self.shared.runner.sensor.name,
+                triggerName = %self.shared.trigger.name(),
+                error = chain(&error),
+                "Waiting for the event bus"
+            );
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(BUS_WAIT.1),
+            }
+        }
+    }
+
+    async fn try_open(&mut self) -> Result<(Option<Kept>, Subscription), Error> {
+        let Shared { runner, trigger, .. } = &*self.shared;
+        let name = || Arc::clone(trigger.name());
+        let kept = if self.rounds.keeps() {
+            let kept = Kept::open(runner, trigger, &mut self.rounds);
+            Some(kept.await.map_err(|source| Error::State { trigger: name(), source })?)
+        } else {
+            None
+        };
+        let config = SubscriptionConfig {
+            durable: Durable::trigger(&runner.sensor.namespace, &runner.sensor.name, trigger.name()),
+            subjects: subjects(runner, trigger),
+            start: StartAt::Time(runner.since),
+            ack_wait: ACK_WAIT,
+            max_in_flight: MAX_IN_FLIGHT * 2,
+        };
+        let subscription = runner.bus.subscribe(config).await;
+        let subscription =
+            subscription.map_err(|source| Error::Subscribe { trigger: name(), source })?;
+        Ok((kept, subscription))
+    }
+
+    /// The deliveries, prepared on all cores, in stream order.
+    fn prepared(
+        &self,
+        subscription: Subscription,
+    ) -> BoxStream<'static, Result<Vec<Prepared>, JoinError>> {
+        let shared = Arc::clone(&self.shared);
+        let deliveries = subscription.deliveries.filter_map(|delivery| async move {
+            delivery
+                .map_err(|error| tracing::warn!(error = chain(&error), "NATS connection lost, reconnecting..."))
+                .ok()
+        });
+        let prepare_chunk = move |chunk: Vec<Delivery>| {
+            let shared = Arc::clone(&shared);
+            tokio::task::spawn_blocking(move || {
+                let dependencies = &shared.runner.sensor.dependencies;
+                chunk
+                    .into_iter()
+                    .map(|delivery| prepare(delivery, dependencies, &shared.trigger))
+                    .collect()
+            })
+        };
+        Box::pin(deliveries.ready_chunks(CHUNK).map(prepare_chunk).buffered(CHUNKS))
+    }
+
+    async fn on(&mut self, wake: Wake, kept: Option<&Kept>) -> Result<(), Error> {
+        match wake {
+            Wake::Prepared(prepared) => {
+                for prepared in prepared? {
+                    self.take(prepared, kept).await;
+                }
+            }
+            Wake::Finished(finished) => self.finish(finished?).await,
+            Wake::SignOfLife => self.show_signs_of_life().await,
+        }
+        self.start();
+        self.shared.metrics.show(&self.tally);
+        Ok(())
+    }
+
+    async fn take(&mut self, prepared: Prepared, kept: Option<&Kept>) {
+        let Prepared { delivery, content } = prepared;
+        let sequence = delivery.sequence;
+        self.tally.receive();
+        // Delivered again while it is still being worked on: the first delivery will be answered.
+        if self.in_flight.contains_key(&sequence) {
+            self.tally.shift(Outcome::InFlight, Outcome::Deduplicated);
+            return;
+        }
+        let context = match &content {
+            Content::Event { context, .. } => Some(context.clone()),
+            Content::Unreadable(_) => None,
+        };
+        let delivered = Arc::clone(&delivery);
+        let flight =
+            InFlight { delivery: delivered, context, left: 0, outcome: None, again: false };
+        self.in_flight.insert(sequence, flight);
+        match content {
+            Content::Unreadable(error) => {
+                let reason = ParkReason::Unreadable;
+                self.add(&[], Work::Park { delivery, reason, error: chain(&error) });
+            }
+            Content::Event { context, arrivals } => {
+                if !self.seen.insert(&context, (self.shared.runner.now)()) {
+                    self.note(sequence, Outcome::Deduplicated);
+                } else {
+                    self.log_refusals(&context.id, &arrivals);
+                    for (dependency, arrival) in arrivals {
+                        self.arrive(dependency, arrival, &delivery, kept);
+                    }
+                }
+            }
+        }
+        self.settle(sequence).await;
+    }
+
+    fn arrive(
+        &mut self,
+        dependency: usize,
+        arrival: Arrival,
+        delivery: &Arc<Delivery>,
+        kept: Option<&Kept>,
+    ) {
+        let delivery = Arc::clone(delivery);
+        let member = match arrival {
+            Arrival::Taken(member) => member,
+            Arrival::Filtered(_) => return self.note(delivery.sequence, Outcome::Filtered),
+            Arrival::Failed(error) => {
+                return self.add(&[], Work::Park { delivery, reason: ParkReason::Transform, error });
+            }
+        };
+        let names = self.shared.trigger.dependency_names();
+        let (step, member) = (self.rounds.arrive(dependency, member.clone(), names), member);
+        match step {
+            Step::Fire { round, replaced } => {
+                self.replace(replaced.as_ref());
+                let mut keys: Vec<u64> = round.iter().filter_map(|(_, m)| m.object).collect();
+                keys.extend(kept.map(|_| ROUNDS));
+                self.add(&keys, Work::Fire { round, delivery, kept: kept.cloned() });
+            }
+            Step::Keep { dependency, replaced } => {
+                self.replace(replaced.as_ref());
+                if let Some(kept) = kept.cloned() {
+                    self.add(&[ROUNDS], Work::Keep { dependency, member, delivery, kept });
+                }
+            }
+        }
+    }
+
+    /// A newer event took the place of one that waited.
+    fn replace(&mut self, replaced: Option<&Member>) {
+        if replaced.is_some() {
+            self.tally.shift(Outcome::Waiting, Outcome::Filtered);
+        }
+    }
+
+    fn add(&mut self, keys: &[u64], work: Work) {
+        if let Some(flight) = self.in_flight.get_mut(&work.delivery().sequence) {
+            flight.left += 1;
+        }
+        let (ticket, is_ready) = self.lanes.enter(keys);
+        self.work.insert(ticket, work);
+        if is_ready {
+            self.ready.push_back(ticket);
+        }
+    }
+
+    fn note(&mut self, sequence: u64, outcome: Outcome) {
+        if let Some(flight) = self.in_flight.get_mut(&sequence) {
+            flight.outcome = Some(flight.outcome.map_or(outcome, |best| best.min(outcome)));
+        }
+    }
+
+    fn log_refusals(&self, event_id: &str, arrivals: &[(usize, Arrival)]) {
+        for (dependency, arrival) in arrivals {
+            if let Arrival::Filtered(verdict) = arrival {
+                tracing::debug!(
+                    sensorName = %self.shared.runner.sensor.name,
+                    triggerName = %self.shared.trigger.name(),
+                    eventID = event_id,
+                    reason = ?verdict,
+                    "not interested in dependency {} (didn't pass filter)",
+                    self.shared.trigger.dependency_names()[*dependency],
+                );
+            }
+        }
+    }
+
+    /// Starts what is ready, as far as there is room.
+    fn start(&mut self) {
+        while self.running.len() < MAX_RUNNING {
+            let Some(ticket) = self.ready.pop_front() else { return };
+            let Some(work) = self.work.remove(&ticket) else { continue };
+            let shared = Arc::clone(&self.shared);
+            self.running.spawn(async move { (ticket, shared.carry_out(work).await) });
+        }
+    }
+
+    async fn finish(&mut self, (ticket, finished): (Ticket, Finished)) {
+        self.ready.extend(self.lanes.leave(ticket));
+        let Some(flight) = self.in_flight.get_mut(&finished.sequence) else { return };
+        flight.left -= 1;
+        match finished.outcome {
+            Some(outcome) => {
+                for _ in 0..finished.joined {
+                    self.tally.shift(Outcome::Waiting, outcome);
+                }
+                self.note(finished.sequence, outcome);
+            }
+            None => flight.again = true,
+        }
+        self.settle(finished.sequence).await;
+    }
+
+    /// Answers a delivery whose work is finished.
+    async fn settle(&mut self, sequence: u64) {
+        if self.in_flight.get(&sequence).is_none_or(|flight| flight.left > 0) {
+            return;
+        }
+        let Some(flight) = self.in_flight.remove(&sequence) else { return };
+        let answered = if flight.again {
+            if let Some(context) = &flight.context {
+                self.seen.remove(context);
+            }
+            flight.delivery.retry_after(Duration::ZERO).await
+        } else {
+            self.tally.shift(Outcome::InFlight, flight.outcome.unwrap_or(Outcome::Filtered));
+            flight.delivery.ack().await
+        };
+        if let Err(error) = answered {
+            tracing::warn!(error = chain(&error), "An acknowledgement was not sent");
+        }
+    }
+
+    async fn show_signs_of_life(&self) {
+        for flight in self.in_flight.values() {
+            if flight.delivery.in_progress().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Finishes what is in flight; what is not done in time is delivered again later.
+    async fn drain(mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + DRAIN;
+        let abort = self.shared.abort.clone();
+        self.start();
+        while !self.running.is_empty() {
+            let finished = tokio::select! {
+                Some(finished) = self.running.join_next() => finished?,
+                () = sleep_until(deadline), if !abort.is_cancelled() => {
+                    abort.cancel();
+                    self.ready.clear();
+                    continue;
+                }
+            };
+            self.finish(finished).await;
+            if !abort.is_cancelled() {
+                self.start();
+            }
+        }
+        for flight in self.in_flight.into_values() {
+            flight.delivery.retry_after(Duration::ZERO).await.unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+/// The key of all work that touches a trigger's rounds on the bus: it is done in order.
+const ROUNDS: u64 = 0;
+
+fn subjects(runner: &Runner, trigger: &Trigger) -> Vec<Subject> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    for &index in trigger.dependencies() {
+        let subject = runner.sensor.dependencies[index].subject();
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
+        }
+    }
+    subjects
+}
