@@ -119,12 +119,14 @@ impl Nats {
         nats.start_all().map(|()| nats)
     }
 
-    /// The address of each server, separated by commas.
+    /// The address of the first server, which is all there is unless this is a cluster.
     pub fn url(&self) -> String {
-        let urls: Vec<String> = (0..self.members.len())
-            .map(|index| self.url_of(index))
-            .collect();
-        urls.join(",")
+        self.url_of(0)
+    }
+
+    /// The address of each server.
+    pub fn urls(&self) -> Vec<String> {
+        (0..self.size()).map(|index| self.url_of(index)).collect()
     }
 
     /// The address of the server `index`.

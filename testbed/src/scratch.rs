@@ -84,12 +84,22 @@ impl Scratch {
 
     /// Writes a file into the folder and returns its path.
     ///
+    /// Whoever reads it meanwhile sees the old content or the new one, never a part.
+    ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, name: &str, content: &str) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
-        std::fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
+        self.replace(&path, content)
+            .with_context(|| format!("write {}", path.display()))?;
         Ok(path)
+    }
+
+    fn replace(&self, path: &Path, content: &str) -> anyhow::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+        file.write_all(content.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
     }
 
     pub(crate) fn watchdog(&self) -> Arc<Watchdog> {

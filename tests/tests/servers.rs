@@ -253,8 +253,7 @@ async fn a_message_survives_a_crash_of_nats() {
 #[tokio::test]
 async fn a_cluster_of_three_loses_its_leader_and_goes_on() {
     let mut nats = Nats::cluster(programs(), 3, &NatsOptions::default()).unwrap();
-    let servers: Vec<String> = (0..3).map(|index| nats.url_of(index)).collect();
-    let context = jetstream::new(async_nats::connect(servers).await.unwrap());
+    let context = jetstream::new(async_nats::connect(nats.urls()).await.unwrap());
     context
         .create_stream(stream_of("replicated", 3))
         .await

@@ -36,8 +36,9 @@ impl MemberConfig<'_> {
             format!("server_name: {name}"),
             format!("listen: 127.0.0.1:{client}"),
             format!("http: 127.0.0.1:{monitor}"),
-            // Without it an idle lease of a few gigabytes is refused on a small disk.
-            format!("jetstream {{ store_dir: {store}, max_mem: 256MB, max_file: 1GB }}"),
+            // By default a share of the machine's memory and free disk, which differs from one
+            // machine to the next. Nothing of it is taken before it is used.
+            format!("jetstream {{ store_dir: {store}, max_mem: 1GB, max_file: 20GB }}"),
             authorization(auth),
             encryption(*tls, folder),
             self.cluster(),
