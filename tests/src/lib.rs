@@ -1,1 +1,16 @@
-//! 
+//! The harness of the stories: each gets a [`World`] with a namespace and a NATS server of its own,
+//! in a control plane that all stories of a test binary share.
+//!
+//! The servers come from `tiphys-testbed`. Deadlines and waiting are here and nowhere else.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a story whose world does not come up has failed, and says so in its own words"
+)]
+
+mod servers;
+mod world;
+
+pub use servers::{client, control_plane, programs};
+pub use world::{World, eventually};

@@ -1,1 +1,44 @@
-fn main() {}
+//! `cargo xtask <verb>`: every chore of the project, so that nothing else needs installing.
+
+mod check;
+mod command;
+mod servers;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of tiphys.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Looks at the sources: format, lints, docs, CRDs, licences and advisories
+    Check,
+    /// Runs every test of the workspace against real servers
+    Test(test::Args),
+    /// Gets the servers that the tests need, and prints where they are
+    Servers,
+}
+
+fn main() -> ExitCode {
+    let Args { verb } = Args::parse();
+    let outcome = match verb {
+        Verb::Check => check::run(),
+        Verb::Test(args) => test::run(args),
+        Verb::Servers => servers::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A certificate authority for one run, with a server's and a client's certificate.
+
+use anyhow::Context as _;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+
+/// Certificates and keys in PEM. The server's is valid for `localhost` and `127.0.0.1`.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// The certificate of the authority that signed the others.
+    pub authority: String,
+    /// What a server shows to its clients, and to other servers.
+    pub server: KeyedCertificate,
+    /// What a client shows to a server that asks for it.
+    pub client: KeyedCertificate,
+}
+
+/// A certificate and its private key, both in PEM.
+#[derive(Clone, Debug)]
+pub struct KeyedCertificate {
+    /// The certificate.
+    pub certificate: String,
+    /// The PKCS #8 private key.
+    pub key: String,
+}
+
+impl Certificates {
+    /// Makes an authority and what it signs.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn generate() -> anyhow::Result<Self> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name = common_name("tiphys testbed");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+            .context("make a certificate authority")?;
+        // NATS servers are clients of one another on their routes: theirs serves both ends.
+        let both = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let client = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Ok(Self {
+            authority: authority.pem(),
+            server: sign(&authority, "server", &["localhost", "127.0.0.1"], both)?,
+            client: sign(&authority, "client", &[], client)?,
+        })
+    }
+}
+
+fn sign(
+    authority: &CertifiedIssuer<'_, KeyPair>,
+    name: &str,
+    hosts: &[&str],
+    usages: Vec<ExtendedKeyUsagePurpose>,
+) -> anyhow::Result<KeyedCertificate> {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name = common_name(name);
+    params.extended_key_usages = usages;
+    let key = KeyPair::generate()?;
+    let certificate = params
+        .signed_by(&key, authority)
+        .with_context(|| format!("sign the certificate of the {name}"))?;
+    Ok(KeyedCertificate {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
+}
+
+fn common_name(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}

@@ -1,0 +1,183 @@
+//! How programs are found, with folders of small shell scripts instead of the real ones.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// Nothing named, an empty cache, an empty `PATH`, no way out and no Go module.
+fn bare(folder: &TempDir) -> Settings {
+    let missing = "http://127.0.0.1:9".to_owned();
+    Settings {
+        named: std::collections::BTreeMap::new(),
+        cache: folder.path().join("cache"),
+        path: Vec::new(),
+        offline: true,
+        envtest_releases: missing.clone(),
+        envtest_index: missing.clone(),
+        nats_releases: missing,
+        go_module: folder.path().join("no-module"),
+    }
+}
+
+fn script(path: &Path, output: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("#!/bin/sh\necho '{output}'\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn locate_nats(settings: &Settings) -> anyhow::Result<PathBuf> {
+    locate(Program::NatsServer, settings, Progress::Hidden)
+}
+
+#[test]
+fn versions_come_from_the_go_module() {
+    assert_eq!(Program::KubeApiserver.version().unwrap(), "v1.35.4");
+    assert_eq!(Program::Etcd.version().unwrap(), "v3.6.8");
+    assert_eq!(Program::NatsServer.version().unwrap(), "v2.12.8");
+}
+
+#[test]
+fn every_program_is_a_tool_of_the_go_module() {
+    for program in [Program::Etcd, Program::KubeApiserver, Program::NatsServer] {
+        let is_tool = GO_MODULE
+            .lines()
+            .any(|line| line.trim() == program.package());
+        assert!(is_tool, "{}", program.package());
+    }
+}
+
+#[test]
+fn reported_versions_are_read() {
+    assert_eq!(parse_version("nats-server: v2.12.8\n"), Some((2, 12)));
+    assert_eq!(
+        parse_version("etcd Version: 3.6.8\nGit SHA: Not provided\n"),
+        Some((3, 6))
+    );
+    assert_eq!(parse_version("Kubernetes v1.35.4\n"), Some((1, 35)));
+    assert_eq!(parse_version("no version here"), None);
+}
+
+#[test]
+fn the_environment_comes_before_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    script(
+        &settings
+            .cache
+            .join(Program::NatsServer.cached_name("v2.12.8")),
+        "cached",
+    );
+    let named = folder.path().join("mine");
+    script(&named, "mine");
+    settings.named.insert("NATS_SERVER", named.clone().into());
+    assert_eq!(locate_nats(&settings).unwrap(), named);
+}
+
+#[test]
+fn kubebuilder_assets_name_the_folder_of_the_control_plane() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    let etcd = folder.path().join("assets/etcd");
+    script(&etcd, "etcd");
+    settings
+        .named
+        .insert("KUBEBUILDER_ASSETS", folder.path().join("assets").into());
+    let located = locate(Program::Etcd, &settings, Progress::Hidden).unwrap();
+    assert_eq!(located, etcd);
+}
+
+#[test]
+fn a_named_program_that_is_not_there_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    settings
+        .named
+        .insert("NATS_SERVER", "/nowhere/nats-server".into());
+    let error = locate_nats(&settings).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "NATS_SERVER is set, but /nowhere/nats-server is not there"
+    );
+}
+
+#[test]
+fn the_cache_comes_before_the_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    let cached = settings
+        .cache
+        .join(Program::NatsServer.cached_name("v2.12.8"));
+    script(&cached, "cached");
+    settings.path.push(folder.path().join("bin"));
+    script(
+        &folder.path().join("bin/nats-server"),
+        "nats-server: v2.12.8",
+    );
+    assert_eq!(locate_nats(&settings).unwrap(), cached);
+}
+
+#[test]
+fn a_program_on_the_path_must_be_new_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    settings.path = vec![folder.path().join("old"), folder.path().join("good")];
+    script(
+        &folder.path().join("old/nats-server"),
+        "nats-server: v2.9.25",
+    );
+    script(
+        &folder.path().join("good/nats-server"),
+        "nats-server: v2.10.0",
+    );
+    assert_eq!(
+        locate_nats(&settings).unwrap(),
+        folder.path().join("good/nats-server")
+    );
+}
+
+#[test]
+fn a_program_that_cannot_be_got_is_reported_with_the_line_that_installs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = locate_nats(&bare(&folder)).unwrap_err().to_string();
+    for part in [
+        "nats-server is missing",
+        "not on PATH in version 2.10 or newer",
+        "not downloaded: TIPHYS_OFFLINE is set",
+        "go install github.com/nats-io/nats-server/v2@v2.12.8",
+    ] {
+        assert!(error.contains(part), "{part:?} in {error:?}");
+    }
+}
+
+#[test]
+fn a_release_page_that_cannot_be_reached_falls_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        offline: false,
+        ..bare(&folder)
+    };
+    let error = locate_nats(&settings).unwrap_err().to_string();
+    assert!(
+        error.contains("not downloaded: fetch http://127.0.0.1:9/v2.12.8/SHA256SUMS"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_second_run_waits_for_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = bare(&folder);
+    let held = lock(&settings, Progress::Hidden).unwrap();
+    let cached = settings
+        .cache
+        .join(Program::NatsServer.cached_name("v2.12.8"));
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| locate_nats(&settings).unwrap());
+        script(&cached, "built by the first");
+        drop(held);
+        assert_eq!(second.join().unwrap(), cached);
+    });
+}

@@ -1,0 +1,50 @@
+//! `cargo xtask check`: what can be said about the sources without a server.
+
+use std::process::Command;
+
+use crate::command::{self, cargo};
+
+/// Runs every check, also after one has failed, so that one run shows all there is to mend.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let failures: Vec<String> = checks()
+        .iter_mut()
+        .filter_map(|check| command::run(check).err())
+        .map(|error| format!("{error:#}"))
+        .collect();
+    anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
+}
+
+fn checks() -> Vec<Command> {
+    let mut docs = cargo(["doc", "--workspace", "--no-deps"]);
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    let mut checks = vec![
+        cargo(["fmt", "--all", "--check"]),
+        cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+        docs,
+        // Its tests compare `crds/*.yaml` with what the types say.
+        cargo(["test", "--package", "tiphys-api", "crd"]),
+    ];
+    if command::is_installed("cargo", &["deny", "--version"]) {
+        checks.push(deny());
+    } else {
+        eprintln!("── skipped: licences and advisories need `cargo install --locked cargo-deny`");
+    }
+    checks
+}
+
+/// The advisories are fetched: without a way out, only the rest is checked.
+fn deny() -> Command {
+    let mut deny = cargo(["deny", "check"]);
+    if std::env::var_os("TIPHYS_OFFLINE").is_some_and(|value| value != "0" && !value.is_empty()) {
+        deny.args(["bans", "licenses", "sources"]);
+    }
+    deny
+}

@@ -1,0 +1,72 @@
+//! Child processes whose command line, output and time the user sees.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+/// The folder of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// The cargo that runs this, in the folder of the workspace.
+pub(crate) fn cargo<const N: usize>(args: [&str; N]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(args)
+        .current_dir(workspace())
+        .stdin(Stdio::null());
+    command
+}
+
+/// True if `program` can be started.
+pub(crate) fn is_installed(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Runs `command` to its end and says how it went.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = status_of(command, Command::status)?;
+    anyhow::ensure!(status.success(), "`{}` failed ({status})", line(command));
+    Ok(())
+}
+
+/// Runs `command` by `start` and says how it went and how long it took.
+pub(crate) fn status_of(
+    command: &mut Command,
+    start: impl FnOnce(&mut Command) -> std::io::Result<ExitStatus>,
+) -> anyhow::Result<ExitStatus> {
+    let line = line(command);
+    eprintln!("── {line}");
+    let started = Instant::now();
+    let status = start(command).with_context(|| format!("run `{line}`"))?;
+    let outcome = if status.success() { "ok" } else { "FAILED" };
+    eprintln!(
+        "── {outcome} in {:.1} s: {line}",
+        started.elapsed().as_secs_f32()
+    );
+    Ok(status)
+}
+
+fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program())
+        .file_name()
+        .map(OsString::from);
+    let words = program
+        .into_iter()
+        .chain(command.get_args().map(OsString::from));
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
