@@ -38,6 +38,7 @@ macro_rules! sources {
                 group = "argoproj.io",
                 version = "v1alpha1",
                 kind = "EventSource",
+                doc = "Watches something outside and publishes events.",
                 namespaced,
                 shortname = "es",
                 status = "Status",
@@ -123,7 +124,7 @@ sources! {
     Resource, resource, ResourceEventSource, "resource", "resource";
     /// HTTP requests.
     Webhook, webhook, WebhookEventSource, "webhook", "webhook";
-    /// AMQP messages, for example of `RabbitMQ`.
+    /// AMQP messages, for example of RabbitMQ.
     Amqp, amqp, AmqpEventSource, "amqp", "amqp";
     /// Kafka messages.
     Kafka, kafka, KafkaEventSource, "kafka", "kafka";

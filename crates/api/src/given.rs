@@ -83,18 +83,6 @@ impl PartialEq<&str> for Given<String> {
     }
 }
 
-impl<'a, T> IntoIterator for &'a Given<T>
-where
-    &'a T: IntoIterator,
-{
-    type Item = <&'a T as IntoIterator>::Item;
-    type IntoIter = <&'a T as IntoIterator>::IntoIter;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.value.into_iter()
-    }
-}
-
 impl<T: Serialize> Serialize for Given<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value.serialize(serializer)
@@ -147,6 +135,26 @@ macro_rules! object {
     ($(#[$meta:meta])* pub struct $name:ident {
         $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
     }) => {
+        crate::given::fields! {
+            $(#[$meta])* pub struct $name { $($(#[$field_meta])* $field: $type,)* }
+        }
+
+        impl crate::secret::KeyRefs for $name {
+            fn visit_key_refs<'a>(
+                &'a self,
+                visit: &mut dyn FnMut(crate::secret::KeyRef<'a>),
+            ) {
+                $(crate::secret::KeyRefs::visit_key_refs(&self.$field, visit);)*
+            }
+        }
+    };
+}
+
+/// The struct of [`object!`], without the search for references to Secrets and ConfigMaps.
+macro_rules! fields {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    }) => {
         #[derive(
             Clone, Debug, Default, PartialEq,
             serde::Serialize, serde::Deserialize, schemars::JsonSchema,
@@ -162,4 +170,4 @@ macro_rules! object {
         }
     };
 }
-pub(crate) use object;
+pub(crate) use {fields, object};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ const HEALTHY_AFTER: Duration = Duration::from_mins(1);
 const STOP_WITHIN: Duration = Duration::from_millis(3900);
 
 /// An event source and everything it needs to run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Runner {
     /// What to run.
     pub source: Arc<Compiled>,
@@ -42,6 +43,12 @@ pub struct Runner {
     pub now: fn() -> Timestamp,
     /// Who `client` is, such as `system:serviceaccount:playground:watcher`, for hints; may be empty.
     pub identity: String,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("source", &self.source.name).finish_non_exhaustive()
+    }
 }
 
 /// An event between its attempts.

@@ -1,6 +1,5 @@
 //! A manifest against the schema of its CRD: fields that do not exist, values of the wrong type.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -8,25 +7,36 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use super::document::{Node, Value};
+use crate::crd;
 use crate::field_path;
 use crate::problem::Problem;
 
-/// The schema of each kind. It never changes and takes a while to build.
-static SCHEMAS: LazyLock<BTreeMap<String, JSONSchemaProps>> = LazyLock::new(|| {
-    let named = crate::crd::crds().into_iter().filter_map(|crd| {
-        let schema = crate::crd::schema(&crd)?.clone();
-        Some((crd.spec.names.kind, schema))
-    });
-    named.collect()
-});
+// The schemas never change and take a while to build, so each is built once, when it is needed.
+static EVENT_BUS: LazyLock<Option<JSONSchemaProps>> =
+    LazyLock::new(|| crd::schema(crd::event_bus()));
+static EVENT_SOURCE: LazyLock<Option<JSONSchemaProps>> =
+    LazyLock::new(|| crd::schema(crd::event_source()));
+static SENSOR: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(|| crd::schema(crd::sensor()));
+
+fn schema_of(kind: &str) -> Option<&'static JSONSchemaProps> {
+    match kind {
+        "EventBus" => EVENT_BUS.as_ref(),
+        "EventSource" => EVENT_SOURCE.as_ref(),
+        "Sensor" => SENSOR.as_ref(),
+        _ => None,
+    }
+}
 
 /// Fields every object has at its top that the schema does not describe.
 const TOP: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
+/// Most problems of one object: nobody reads more, and files are untrusted.
+const MOST_PROBLEMS: usize = 1_000;
+
 /// What the schema of `kind` finds in an object.
 pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Some(schema) = SCHEMAS.get(kind) else {
+    let Some(schema) = schema_of(kind) else {
         return problems;
     };
     let (Value::Object(members), Some(properties)) = (&object.value, &schema.properties) else {
@@ -36,6 +46,7 @@ pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
         match properties.get(key) {
             _ if TOP.contains(&key.as_str()) => {}
             Some(property) => check(key, property, member, &mut problems),
+            None if problems.len() >= MOST_PROBLEMS => break,
             None => problems.push(unknown_field(key, key, properties.keys())),
         }
     }
@@ -52,11 +63,23 @@ pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
     problems
 }
 
-/// A name is needed, and the maps of metadata hold texts.
+/// A name is needed, and names and the values of maps are texts.
 fn metadata_problem(metadata: &Node) -> Option<Problem> {
     let Value::Object(_) = metadata.value else {
         return Some(wrong_type("metadata", "an object", metadata));
     };
+    for field in ["name", "generateName", "namespace"] {
+        let value = metadata
+            .get(field)
+            .filter(|value| value.value != Value::Null);
+        if let Some(value) = value.filter(|value| value.as_str().is_none()) {
+            return Some(wrong_type(
+                &field_path::join("metadata", field),
+                "a text",
+                value,
+            ));
+        }
+    }
     for map in ["labels", "annotations"] {
         let Some(Value::Object(members)) = metadata.get(map).map(|node| &node.value) else {
             continue;
@@ -74,7 +97,7 @@ fn metadata_problem(metadata: &Node) -> Option<Problem> {
 }
 
 fn check(path: &str, schema: &JSONSchemaProps, node: &Node, problems: &mut Vec<Problem>) {
-    if node.value == Value::Null {
+    if node.value == Value::Null || problems.len() >= MOST_PROBLEMS {
         return;
     }
     if schema.x_kubernetes_int_or_string == Some(true) {
@@ -121,6 +144,7 @@ fn object(
                 // A trigger inside a trigger: the CRD cannot describe it, but it is the same again.
                 Some(_) if key == "dlqTrigger" => check(&member_path, schema, member, problems),
                 Some(property) => check(&member_path, property, member, problems),
+                None if problems.len() >= MOST_PROBLEMS => break,
                 None => problems.push(unknown_field(&member_path, key, properties.keys())),
             }
         }
@@ -140,6 +164,9 @@ fn object(
     }
 }
 
+/// So many fields are named where no single one was probably meant.
+const FEW: usize = 8;
+
 fn unknown_field<'a>(
     path: &str,
     key: &str,
@@ -150,8 +177,6 @@ fn unknown_field<'a>(
     if problem.hint.is_some() {
         return problem;
     }
-    // With few fields it helps more to name them than to say nothing.
-    const FEW: usize = 8;
     let names: Vec<_> = known.take(FEW + 1).map(String::as_str).collect();
     if names.len() > FEW {
         problem
@@ -181,10 +206,20 @@ fn integer_range(path: &str, schema: &JSONSchemaProps, value: &Value, out: &mut 
 }
 
 fn wrong_type(path: &str, expected: &str, node: &Node) -> Problem {
+    let is_text = expected == "a text";
     let (found, hint) = match &node.value {
         Value::Null => ("nothing".to_owned(), None),
-        Value::Bool(value) => (format!("the boolean {value}"), quotes(expected, value)),
-        Value::Number(digits) => (format!("the number {digits}"), quotes(expected, digits)),
+        Value::Bool(value) => {
+            let hint = "write it in quotes: YAML reads y, n, yes, no, on and off as booleans";
+            (
+                format!("the boolean {value}"),
+                is_text.then(|| hint.to_owned()),
+            )
+        }
+        Value::Number(digits) => (
+            format!("the number {digits}"),
+            is_text.then(|| "write it in quotes".to_owned()),
+        ),
         Value::String(text) => {
             let is_number = text.parse::<i64>().is_ok() && expected.contains("number");
             let is_bool = matches!(text.as_str(), "true" | "false") && expected == "a boolean";
@@ -202,10 +237,6 @@ fn wrong_type(path: &str, expected: &str, node: &Node) -> Problem {
         Some(hint) => problem.with_hint(hint),
         None => problem,
     }
-}
-
-fn quotes(expected: &str, value: impl std::fmt::Display) -> Option<String> {
-    (expected == "a text").then(|| format!("write it in quotes: \"{value}\""))
 }
 
 /// The begin of a text, so that a fault stays a line.

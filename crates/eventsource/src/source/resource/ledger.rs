@@ -323,8 +323,12 @@ impl Ledger {
         let is_told = judge.wants(kind) && judge.passes(&raw, kind);
         let passes = is_told || judge.passes(&raw, ResourceEventType::Delete);
         let was_recorded = was.as_ref().is_some_and(|was| was.is_recorded);
-        let passed = was.as_ref().is_some_and(|was| was.passes);
-        let is_news = if passes { !was_recorded || !passed || follows(judge) } else { was_recorded && passed };
+        let was_passing = was.as_ref().is_some_and(|was| was.passes);
+        let is_news = if passes {
+            !was_recorded || !was_passing || follows(judge)
+        } else {
+            was_recorded && was_passing
+        };
         let told = is_told.then(|| {
             let is_update = kind == ResourceEventType::Update;
             let old = was.filter(|_| is_update).and_then(|was| self.unpack(&was.body));

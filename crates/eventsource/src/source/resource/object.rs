@@ -13,7 +13,7 @@ pub type Uid = Arc<str>;
 
 /// A resourceVersion: numbers that grow, by KEP-5504; of older servers any text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String", into = "String")]
 pub struct Version(Arc<str>);
 
 impl Version {
@@ -53,6 +53,18 @@ impl Version {
 impl From<&str> for Version {
     fn from(text: &str) -> Self {
         Self(text.into())
+    }
+}
+
+impl From<String> for Version {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.0.to_string()
     }
 }
 

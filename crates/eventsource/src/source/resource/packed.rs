@@ -68,19 +68,19 @@ mod tests {
 
     #[test]
     fn what_is_packed_is_unpacked() {
-        let mut packer = Packer::new();
+        let mut tool = Packer::new();
         let text = r#"{"metadata":{"name":"a"}}"#.repeat(100);
-        let packed = packer.pack(text.as_bytes()).unwrap();
+        let packed = tool.pack(text.as_bytes()).unwrap();
         assert!(packed.bytes.len() < 200);
-        assert_eq!(packer.unpack(&packed).unwrap(), text);
+        assert_eq!(tool.unpack(&packed).unwrap(), text);
     }
 
     #[test]
     fn damaged_bytes_are_nothing() {
-        let mut packer = Packer::new();
-        let packed = packer.pack(b"text").unwrap();
-        assert!(packer.unpack(&Packed { length: 3, ..packed.clone() }).is_none());
-        assert!(packer.unpack(&Packed { length: usize::MAX, ..packed.clone() }).is_none());
-        assert!(packer.unpack(&Packed { bytes: "x".into(), ..packed }).is_none());
+        let mut tool = Packer::new();
+        let packed = tool.pack(b"text").unwrap();
+        assert!(tool.unpack(&Packed { length: 3, ..packed.clone() }).is_none());
+        assert!(tool.unpack(&Packed { length: usize::MAX, ..packed.clone() }).is_none());
+        assert!(tool.unpack(&Packed { bytes: "x".into(), ..packed }).is_none());
     }
 }

@@ -37,7 +37,7 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(5);
 const LIST_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a running event has around it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) client: Client,
@@ -244,7 +244,7 @@ impl Worker<'_> {
     /// Tells what a finished list says anew.
     async fn listed(&mut self, listing: Listing, version: Version) -> Flow {
         for todo in listing.finish(&mut self.ledger) {
-            let judgement = self.judgement();
+            let judgement = judgement(self.resource, self.started_at, self.target);
             for step in self.ledger.settle(todo, &version, &judgement) {
                 if self.perform(step, None, Instant::now()).await == Flow::Stop {
                     return Flow::Stop;
@@ -296,7 +296,7 @@ impl Worker<'_> {
             Line::Error { code, reason, message } => return Err(self.ended(code, reason, message)),
             Line::Unknown => return Ok(Flow::Go),
         };
-        let judgement = self.judgement();
+        let judgement = judgement(self.resource, self.started_at, self.target);
         let mut steps = self.ledger.observe(change, &judgement);
         let last = steps.pop();
         for step in steps {
@@ -368,10 +368,6 @@ impl Worker<'_> {
         Message { outgoing, received, is_too_large }
     }
 
-    fn judgement(&self) -> Judgement<'_> {
-        Judgement { resource: self.resource, started_at: self.started_at, now: (self.target.now)() }
-    }
-
     /// Finds out whether the namespace is what is not found: objects of some types have none.
     async fn is_without_namespaces(&mut self) -> bool {
         if self.watcher.endpoint().namespace.is_none() {
@@ -398,6 +394,10 @@ impl Worker<'_> {
     fn ended(&self, code: u16, reason: String, message: String) -> Error {
         Error::Ended { target: self.watcher.target().clone(), code, reason, message }
     }
+}
+
+fn judgement<'a>(resource: &'a Resource, started_at: Timestamp, target: &Target) -> Judgement<'a> {
+    Judgement { resource, started_at, now: (target.now)() }
 }
 
 fn versioned(object: Object, change: fn(Object) -> Change) -> (Change, Version) {

@@ -33,7 +33,6 @@ const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 const PAGE: usize = 500;
 
 /// Asks the API server about one type of objects.
-#[derive(Debug)]
 pub(super) struct Watcher {
     client: Client,
     endpoint: Endpoint,
