@@ -88,6 +88,7 @@ impl State {
         lua.set_memory_limit(limits.memory)?;
         let empty = lua.create_table()?;
         empty.raw_set("__is_array", true)?;
+        empty.set_readonly(true);
         describe_null(&lua)?;
         let (environment, text, lazy, newindex): (Function, Function, Table, Function) = lua
             .load(include_str!("prelude.luau"))

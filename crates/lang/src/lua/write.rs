@@ -6,10 +6,14 @@ use mlua::{Table, Value};
 use super::document::{Context, Item, Node, dropped_key, node_key};
 use super::state::Clock;
 use super::{MAX_OUTPUT, RunError, number};
-use crate::json::{MAX_DEPTH, write_float, write_string};
+use crate::json::{write_float, write_string};
 
 /// The largest index that makes a table an array; gopher-lua keeps larger ones as keys.
 const MAX_INDEX: usize = 67_108_864;
+
+/// How deep tables may nest that a script made or looked into. Parts of the event it left alone may
+/// nest as deep as any document; tables take more of the stack, of which threads have 2 MiB.
+const MAX_TABLES: usize = 200;
 
 /// The result table as JSON.
 pub(super) fn write(context: &Context, clock: &Clock, table: &Table) -> Result<String, RunError> {
@@ -45,7 +49,7 @@ struct Parts {
 
 impl Writer<'_> {
     fn table(&mut self, table: &Table, out: &mut String) -> Result<(), RunError> {
-        if self.depth >= MAX_DEPTH {
+        if self.depth >= MAX_TABLES {
             return Err(RunError::TooDeep);
         }
         self.clock.check()?;
