@@ -1,1 +1,185 @@
-//! Being written.
+//! The paths of filters and parameters: lookups as gjson 1.19 does them, writes as sjson 1.2.5 does
+//! them, both on the bytes of the document.
+//!
+//! ```text
+//! spec.rules.0.host                    names and indexes
+//! labels.app\.kubernetes\.io/name      an escaped dot
+//! ports.#(name=="web").port            the first element that …
+//! ports.#(port>1024)#.name             all of them
+//! items.#.id    items.#                of each element; how many
+//! data|@keys|0  {a,"b":c.d}            pipes, modifiers, multipaths
+//! a.-1   a.:1                          writes: append; a member named 1
+//! ```
+//!
+//! A path that starts with `$` is tried as a gjson path, where `$` is a key like any other, and then
+//! read as RFC 9535.
+//!
+//! What differs from gjson and sjson on purpose: one lookup does a bounded amount of work (see
+//! `path/work.rs`) and finds nothing beyond that; wildcards are matched exactly instead of for 10,000
+//! steps; an index too large for any array is one, and does not wrap around; arrays are filled up by
+//! at most 100,000 `null`s; a write through a query changes what the query found or nothing, where
+//! sjson overwrites other bytes after a query in a query.
+
+mod explain;
+mod found;
+mod jsonpath;
+mod lookup;
+mod modifier;
+mod plain;
+mod pretty;
+mod scan;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod wildcard;
+mod work;
+mod write;
+
+pub use explain::{Missing, There};
+pub use found::{Found, Kind};
+
+use jsonpath::JsonPath;
+use plain::Plain;
+use work::Work;
+use write::Place;
+
+/// A compiled path.
+#[derive(Debug, Clone)]
+pub struct Path {
+    text: Box<str>,
+    /// None for a path that is interpreted.
+    plain: Option<Plain>,
+    jsonpath: Option<Box<JsonPath>>,
+    place: Place,
+}
+
+/// A value to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write<'a> {
+    /// JSON, inserted as it is.
+    Raw(&'a [u8]),
+    /// A text, inserted as a JSON string.
+    Text(&'a str),
+}
+
+/// A document after a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set {
+    /// The document.
+    pub json: Vec<u8>,
+    /// Whether anything was written. Only a query may match nothing; then the document is unchanged.
+    pub matched: bool,
+}
+
+/// Why a path cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A write needs a place.
+    #[error("path cannot be empty")]
+    Empty,
+    /// The path goes through an array by something that is not an index.
+    #[error("cannot set array element for non-numeric key '{key}'")]
+    NonNumericKey {
+        /// The component.
+        key: String,
+    },
+    /// The array would be almost all padding.
+    #[error("index {index} needs more than {limit} nulls before it")]
+    IndexTooFar {
+        /// The index.
+        index: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// The document would nest so deeply that nothing could read it.
+    #[error("path has more than {limit} components")]
+    TooDeep {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// A path that starts with `$` is not a JSONPath.
+    #[error("{path} is not a JSONPath (RFC 9535): {reason}")]
+    JsonPath {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A JSONPath is no place to write to.
+    #[error("{path} is a JSONPath (RFC 9535), which can only be read: leave out the `$`")]
+    JsonPathWrite {
+        /// The path.
+        path: String,
+    },
+}
+
+impl Path {
+    /// Compiles a path. Every text is a path, except what starts with `$` and is no JSONPath.
+    ///
+    /// # Errors
+    /// [`Error::JsonPath`].
+    pub fn compile(text: &str) -> Result<Self, Error> {
+        let bytes = text.as_bytes();
+        let jsonpath = match JsonPath::is_meant(text) {
+            true => Some(Box::new(JsonPath::compile(text)?)),
+            false => None,
+        };
+        Ok(Self {
+            text: text.into(),
+            plain: Plain::compile(bytes),
+            jsonpath,
+            place: Place::compile(bytes),
+        })
+    }
+
+    /// The path as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What the path finds. Of duplicate keys the first is taken.
+    pub fn get<'a>(&self, json: &'a [u8]) -> Found<'a> {
+        let found = match &self.plain {
+            Some(plain) => plain.get(json),
+            None => lookup::get(json, self.text.as_bytes(), &mut Work::for_document(json)),
+        };
+        match &self.jsonpath {
+            Some(jsonpath) if !found.exists() => jsonpath.get(json),
+            _ => found,
+        }
+    }
+
+    /// Whether a write takes the path for a query, which changes only what is there already.
+    pub fn is_query(&self) -> bool {
+        matches!(self.place, Place::Query)
+    }
+
+    /// The document with `value` at the path; what leads there is made where it is missing.
+    ///
+    /// # Errors
+    /// If the path is no place to write to in this document.
+    pub fn set(&self, json: &[u8], value: Write<'_>) -> Result<Set, Error> {
+        if self.jsonpath.is_some() {
+            return Err(Error::JsonPathWrite { path: self.text.to_string() });
+        }
+        match &self.place {
+            Place::Nowhere => Err(Error::Empty),
+            Place::Steps(steps) => write::set_steps(json, steps, value),
+            Place::Query => Ok(write::set_query(json, self.text.as_bytes(), value)),
+        }
+    }
+
+    /// Why the path finds nothing in `json`; None if it does find something.
+    pub fn explain(&self, json: &[u8]) -> Option<Missing> {
+        (!self.get(json).exists()).then(|| Missing::explain(self, json))
+    }
+}
+
+impl PartialEq for Path {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Path {}

@@ -1,0 +1,124 @@
+//! Says why a path finds nothing: how far it leads, and what is there instead.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::found::content;
+use super::{Found, Kind, Path, modifier};
+
+/// How many keys are named.
+const MAX_KEYS: usize = 20;
+
+/// Where a path that finds nothing leaves the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The longest beginning of the path that finds something; empty for the whole document.
+    pub existing: String,
+    /// The component behind it.
+    pub missing: String,
+    /// What stands where `existing` leads.
+    pub there: There,
+}
+
+/// What a path found where it expected to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum There {
+    /// An object; its first keys, and how many more there are.
+    Keys(Vec<String>, usize),
+    /// An array of so many elements.
+    Items(usize),
+    /// A value that nothing is inside of.
+    Value(Kind),
+    /// Nothing: the document is empty.
+    Nothing,
+}
+
+impl Missing {
+    pub(super) fn explain(path: &Path, json: &[u8]) -> Self {
+        let text = path.as_str();
+        let ends: Vec<usize> = boundaries(text).collect();
+        for end in ends.iter().rev() {
+            let Ok(prefix) = Path::compile(&text[..*end]) else {
+                continue;
+            };
+            let found = prefix.get(json);
+            if found.exists() {
+                let next = ends.iter().find(|other| *other > end).copied().unwrap_or(text.len());
+                return Self {
+                    existing: text[..*end].to_owned(),
+                    missing: text[(end + 1).min(next)..next].to_owned(),
+                    there: There::of(&found),
+                };
+            }
+        }
+        let first = ends.first().copied().unwrap_or(text.len());
+        Self {
+            existing: String::new(),
+            missing: text[..first].to_owned(),
+            there: There::of(&Found::parse(Cow::Borrowed(json))),
+        }
+    }
+}
+
+/// Where components end: at dots and pipes outside of brackets and texts. Those of a path of
+/// hundreds of components are not told.
+fn boundaries(path: &str) -> impl Iterator<Item = usize> {
+    let mut depth = 0_usize;
+    let mut quoted = false;
+    let mut escaped = false;
+    let boundary = move |(at, byte): (usize, u8)| {
+        if std::mem::take(&mut escaped) {
+            return None;
+        }
+        match byte {
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'.' | b'|' if depth == 0 => return Some(at),
+            _ => {}
+        }
+        None
+    };
+    path.bytes().enumerate().filter_map(boundary).take(64)
+}
+
+impl There {
+    fn of(found: &Found<'_>) -> Self {
+        if !found.exists() {
+            return Self::Nothing;
+        }
+        if found.kind() != Kind::Json {
+            return Self::Value(found.kind());
+        }
+        let count = modifier::members(found).count();
+        if found.is_array() {
+            return Self::Items(count);
+        }
+        let keys: Vec<_> = modifier::members(found)
+            .take(MAX_KEYS)
+            .map(|member| String::from_utf8_lossy(&content(member.key)).into_owned())
+            .collect();
+        let more = count - keys.len();
+        Self::Keys(keys, more)
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.existing.as_str() {
+            "" => write!(f, "the document")?,
+            existing => write!(f, "`{existing}`")?,
+        }
+        match &self.there {
+            There::Keys(keys, _) if keys.is_empty() => write!(f, " is an empty object")?,
+            There::Keys(keys, 0) => write!(f, " has only {}", keys.join(", "))?,
+            There::Keys(keys, more) => write!(f, " has only {} and {more} more", keys.join(", "))?,
+            There::Items(count) => write!(f, " is an array of {count}")?,
+            There::Value(kind) => write!(f, " is a {}", kind.name().to_ascii_lowercase())?,
+            There::Nothing => write!(f, " is empty")?,
+        }
+        write!(f, ": no `{}`", self.missing)
+    }
+}
