@@ -1,10 +1,10 @@
 //! What users of tiphys write: the `EventSource`, `EventBus` and `Sensor` objects of Argo Events.
 //!
 //! * Types that decode and encode every manifest Argo Events accepts, losing nothing.
-//! * The CRDs, generated from those types (`crds/`).
-//! * Manifests as files, with a line and a column for every field.
-//! * The static rules; programs inside a spec (jq, Lua, regexes, conditions) are
-//!   compiled by the crates that run them, which report the same `Problem`.
+//! * The CRDs, generated from those types ([`crd`]).
+//! * Manifests as files, with a line and a column for every field ([`manifest`]).
+//! * The static rules ([`validate`]); programs inside a spec (jq, Lua, regexes, conditions) are
+//!   compiled by the crates that run them, which report the same [`Problem`].
 //!
 //! No client, no I/O, no clock.
 
@@ -12,13 +12,17 @@ mod artifact;
 mod auth;
 mod backoff;
 mod condition;
+pub mod crd;
+mod cron;
 mod duration;
 mod event_bus;
 mod event_source;
 pub mod field_path;
 mod filter;
 mod given;
+pub mod manifest;
 mod parameter;
+mod problem;
 mod scalar;
 mod schema;
 mod secret;
@@ -26,17 +30,20 @@ mod sensor;
 mod template;
 mod tls;
 mod trigger;
+pub mod validate;
 
 pub use artifact::*;
 pub use auth::*;
 pub use backoff::{Backoff, BackoffError, RetryPolicy};
 pub use condition::{Condition, ConditionStatus, Status};
+pub use cron::{CronError, CronSchedule};
 pub use duration::{DurationError, parse_duration};
 pub use event_bus::*;
 pub use event_source::*;
 pub use filter::*;
 pub use given::Given;
 pub use parameter::*;
+pub use problem::{Problem, Severity, suggestion};
 pub use scalar::{Amount, Int64OrString, RawJson};
 pub use secret::{ConfigMapKeySelector, SecretKeySelector};
 pub use sensor::*;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
-use crate::{Bucket, DeadLetter, Durable, Error, Subject};
+use crate::{Bucket, DeadLetter, DeadLetterFilter, Durable, Error, Subject};
 
 /// A bus with one stream of events, named `default` as in Argo Events.
 ///
@@ -76,6 +76,21 @@ pub trait EventBus: fmt::Debug + Send + Sync {
     /// # Errors
     /// If it could not be stored: the event must then stay where it is.
     async fn park(&self, letter: DeadLetter) -> Result<(), Error>;
+
+    /// Events put aside, oldest first, with their numbers: a page of them.
+    ///
+    /// # Errors
+    /// If the server is out of reach.
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+    ) -> Result<Vec<(u64, DeadLetter)>, Error>;
+
+    /// Removes a dead letter by its number; true if it existed.
+    ///
+    /// # Errors
+    /// If the server is out of reach.
+    async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, Error>;
 
     /// The largest payload that the bus takes, in bytes.
     fn max_payload(&self) -> usize;

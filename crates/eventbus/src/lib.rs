@@ -13,12 +13,13 @@ mod error;
 mod event;
 pub mod jetstream;
 mod name;
+mod settings;
 
 pub use bus::{
-    Delivery, EventBus, MessageAck, Outgoing, PublishAck, StartAt, State, StateEntry, StoredMessage, StreamReport,
-    Subscription, SubscriptionConfig,
+    Delivery, EventBus, MessageAck, Outgoing, PublishAck, StartAt, State, StateEntry,
+    StoredMessage, StreamReport, Subscription, SubscriptionConfig,
 };
-pub use dead_letter::{DeadLetter, ParkReason};
-pub use error::Error;
+pub use dead_letter::{DeadLetter, DeadLetterFilter, ParkReason};
+pub use error::{BoxError, Cause, Error};
 pub use event::{Context, DecodeError, Event, EventId};
 pub use name::{Bucket, Durable, Subject};

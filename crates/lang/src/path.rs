@@ -161,7 +161,9 @@ impl Path {
     /// If the path is no place to write to in this document.
     pub fn set(&self, json: &[u8], value: Write<'_>) -> Result<Set, Error> {
         if self.jsonpath.is_some() {
-            return Err(Error::JsonPathWrite { path: self.text.to_string() });
+            return Err(Error::JsonPathWrite {
+                path: self.text.to_string(),
+            });
         }
         match &self.place {
             Place::Nowhere => Err(Error::Empty),

@@ -13,7 +13,9 @@ fn vectors(file: &str) -> Vec<Value> {
         PathBuf::from,
     );
     let text = std::fs::read_to_string(folder.join(file)).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// A text, or one that is not UTF-8 as `{"base64": …}`.
@@ -22,7 +24,9 @@ fn bytes(value: &Value) -> Vec<u8> {
         Value::String(text) => text.clone().into_bytes(),
         Value::Object(map) => {
             let text = map["base64"].as_str().unwrap();
-            base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+            base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .unwrap()
         }
         other => panic!("{other} is no text"),
     }
@@ -37,11 +41,19 @@ fn check(file: &str, answer: impl Fn(&Value) -> Result<(), String>) {
         }
     }
     let name = file.trim_end_matches(".jsonl");
-    println!("{name}: {} of {}", vectors.len() - failures.len(), vectors.len());
+    println!(
+        "{name}: {} of {}",
+        vectors.len() - failures.len(),
+        vectors.len()
+    );
     for failure in failures.iter().take(20) {
         println!("  {failure}");
     }
-    assert!(failures.is_empty(), "{} vectors of {name} fail", failures.len());
+    assert!(
+        failures.is_empty(),
+        "{} vectors of {name} fail",
+        failures.len()
+    );
 }
 
 #[test]
@@ -97,7 +109,10 @@ fn writes_change_what_argo_changes() {
             Ok(set) if !fails && set.json == bytes(&vector["want"]) => Ok(()),
             Ok(set) => {
                 let got = String::from_utf8_lossy(&set.json).into_owned();
-                Err(format!("path {text} got {got}, want {} {}", vector["want"], vector["error"]))
+                Err(format!(
+                    "path {text} got {got}, want {} {}",
+                    vector["want"], vector["error"]
+                ))
             }
             Err(error) => Err(format!("path {text} got {error}, want {}", vector["want"])),
         }

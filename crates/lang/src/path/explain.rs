@@ -43,7 +43,11 @@ impl Missing {
             };
             let found = prefix.get(json);
             if found.exists() {
-                let next = ends.iter().find(|other| *other > end).copied().unwrap_or(text.len());
+                let next = ends
+                    .iter()
+                    .find(|other| *other > end)
+                    .copied()
+                    .unwrap_or(text.len());
                 return Self {
                     existing: text[..*end].to_owned(),
                     missing: text[(end + 1).min(next)..next].to_owned(),

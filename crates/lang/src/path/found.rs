@@ -61,11 +61,19 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn slice(kind: Kind, raw: &'a [u8]) -> Self {
-        Self { kind, raw: Cow::Borrowed(raw), origin: Origin::Slice }
+        Self {
+            kind,
+            raw: Cow::Borrowed(raw),
+            origin: Origin::Slice,
+        }
     }
 
     pub(super) fn computed(kind: Kind, raw: Vec<u8>) -> Self {
-        Self { kind, raw: Cow::Owned(raw), origin: Origin::Lost }
+        Self {
+            kind,
+            raw: Cow::Owned(raw),
+            origin: Origin::Lost,
+        }
     }
 
     /// Reads the value a text starts with; of an array or object the whole rest of the text.
@@ -85,7 +93,11 @@ impl<'a> Found<'a> {
             Cow::Borrowed(text) => Self {
                 kind,
                 raw: Cow::Borrowed(&text[start..end]),
-                origin: if start > 0 { Origin::Slice } else { Origin::Lost },
+                origin: if start > 0 {
+                    Origin::Slice
+                } else {
+                    Origin::Lost
+                },
             },
             Cow::Owned(mut text) => {
                 text.truncate(end);
@@ -97,13 +109,19 @@ impl<'a> Found<'a> {
 
     /// Forgets where the value stands.
     pub(super) fn lost(self) -> Self {
-        Self { origin: Origin::Lost, ..self }
+        Self {
+            origin: Origin::Lost,
+            ..self
+        }
     }
 
     /// A borrowed value stands where its text is, however it was reached.
     pub(super) fn settled(self) -> Self {
         match self.raw {
-            Cow::Borrowed(_) => Self { origin: Origin::Slice, ..self },
+            Cow::Borrowed(_) => Self {
+                origin: Origin::Slice,
+                ..self
+            },
             Cow::Owned(_) => self,
         }
     }
@@ -207,7 +225,10 @@ pub(super) fn go_float(text: &[u8]) -> f64 {
     if unsigned.is_some_and(|rest| rest.first().is_some_and(|first| b"nN".contains(first))) {
         return 0.0;
     }
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0)
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0.0)
 }
 
 /// The text a JSON string stands for.
@@ -285,7 +306,10 @@ fn hex(digits: &[u8]) -> u32 {
     if !digits.iter().all(u8::is_ascii_hexdigit) {
         return 0;
     }
-    std::str::from_utf8(digits).ok().and_then(|text| u32::from_str_radix(text, 16).ok()).unwrap_or(0)
+    std::str::from_utf8(digits)
+        .ok()
+        .and_then(|text| u32::from_str_radix(text, 16).ok())
+        .unwrap_or(0)
 }
 
 /// Appends bytes as a JSON string; what is not UTF-8 is written as the escape of U+FFFD.

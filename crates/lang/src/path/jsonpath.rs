@@ -41,7 +41,12 @@ impl JsonPath {
         })?;
         let count = |text: &str| u32::try_from(path.matches(text).count()).unwrap_or(u32::MAX);
         let roots = count("$").saturating_sub(1);
-        Ok(Self { query, descents: count(".."), roots, commas: count(",") })
+        Ok(Self {
+            query,
+            descents: count(".."),
+            roots,
+            commas: count(","),
+        })
     }
 
     /// The match itself if there is one; an array of them if there are several.
@@ -78,7 +83,9 @@ impl JsonPath {
         }
         let matches = js_path_process(&self.query, &root).ok()?;
         let spans: Vec<_> = matches.iter().map(|found| found.val.span).collect();
-        let bytes = spans.iter().fold(0_usize, |sum, span| sum.saturating_add(span.1 - span.0));
+        let bytes = spans
+            .iter()
+            .fold(0_usize, |sum, span| sum.saturating_add(span.1 - span.0));
         (bytes <= MAX_VISITS.max(json.len())).then_some(spans)
     }
 
@@ -86,7 +93,9 @@ impl JsonPath {
     fn visits(&self, size: &Size) -> usize {
         let deeper = size.depth.saturating_pow(self.descents.saturating_sub(1));
         let again = size.values.saturating_pow(self.roots.saturating_add(1));
-        again.saturating_mul(deeper).saturating_mul(2_usize.saturating_pow(self.commas))
+        again
+            .saturating_mul(deeper)
+            .saturating_mul(2_usize.saturating_pow(self.commas))
     }
 }
 
@@ -167,7 +176,13 @@ impl Node {
                 (Shape::scalar(&Found::slice(kind, &json[start..end])), end)
             }
         };
-        Some((Self { shape, span: (start, end) }, end))
+        Some((
+            Self {
+                shape,
+                span: (start, end),
+            },
+            end,
+        ))
     }
 }
 
@@ -192,7 +207,10 @@ fn text(bytes: &Cow<'_, [u8]>) -> String {
 
 impl From<Shape> for Node {
     fn from(shape: Shape) -> Self {
-        Self { shape, span: (0, 0) }
+        Self {
+            shape,
+            span: (0, 0),
+        }
     }
 }
 
@@ -235,9 +253,10 @@ impl From<Vec<Self>> for Node {
 impl Queryable for Node {
     fn get(&self, key: &str) -> Option<&Self> {
         match &self.shape {
-            Shape::Object(members) => {
-                members.iter().find(|(name, _)| name == key).map(|(_, member)| member)
-            }
+            Shape::Object(members) => members
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, member)| member),
             _ => None,
         }
     }
@@ -251,9 +270,12 @@ impl Queryable for Node {
 
     fn as_object(&self) -> Option<Vec<(&str, &Self)>> {
         match &self.shape {
-            Shape::Object(members) => {
-                Some(members.iter().map(|(name, member)| (name.as_str(), member)).collect())
-            }
+            Shape::Object(members) => Some(
+                members
+                    .iter()
+                    .map(|(name, member)| (name.as_str(), member))
+                    .collect(),
+            ),
             _ => None,
         }
     }
@@ -272,7 +294,10 @@ impl Queryable for Node {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the nearest double is what is asked for"
+    )]
     fn as_f64(&self) -> Option<f64> {
         match self.shape {
             Shape::Int(int) => Some(int as f64),

@@ -20,7 +20,11 @@ pub(super) fn get<'a>(json: &'a [u8], path: &[u8], work: &mut Work) -> Found<'a>
         Leading::Plain(path) => descend(json, path, work),
     };
     work.leave();
-    if work.is_spent() { Found::none() } else { found }
+    if work.is_spent() {
+        Found::none()
+    } else {
+        found
+    }
 }
 
 /// What the start of a path is taken for.
@@ -61,21 +65,25 @@ fn through<'a>(text: Cow<'a, [u8]>, path: &[u8], work: &mut Work) -> Found<'a> {
 /// The JSON behind a `!`, and what follows it.
 fn literal(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = &path[1..];
-    if matches!(text.first()?, b'{' | b'[' | b'"' | b'+' | b'-' | b'0'..=b'9') {
+    if matches!(
+        text.first()?,
+        b'{' | b'[' | b'"' | b'+' | b'-' | b'0'..=b'9'
+    ) {
         return Some(text.split_at(scan::container_end(text, 1)));
     }
-    let end = text.iter().position(|byte| matches!(byte, b'|' | b'.')).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|byte| matches!(byte, b'|' | b'.'))
+        .unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let known: [&[u8]; 5] = [b"true", b"false", b"null", b"nan", b"inf"];
-    known.iter().any(|known| word.eq_ignore_ascii_case(known)).then_some((word, rest))
+    known
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
+        .then_some((word, rest))
 }
 
-fn multipath<'a, 'p>(
-    json: &'a [u8],
-    kind: u8,
-    path: &'p [u8],
-    work: &mut Work,
-) -> Leading<'a, 'p> {
+fn multipath<'a, 'p>(json: &'a [u8], kind: u8, path: &'p [u8], work: &mut Work) -> Leading<'a, 'p> {
     let Some((members, rest)) = selectors(path) else {
         return Leading::Plain(b"");
     };
@@ -111,7 +119,11 @@ fn multipath<'a, 'p>(
 }
 
 fn descend<'a>(json: &'a [u8], path: &[u8], work: &mut Work) -> Found<'a> {
-    let mut walk = Walk { json, found: Found::none(), pipe: None };
+    let mut walk = Walk {
+        json,
+        found: Found::none(),
+        pipe: None,
+    };
     if let Some(lines) = path.strip_prefix(b"..") {
         walk.array(0, lines, work);
     } else if let Some(open) = memchr::memchr2(b'{', b'[', json) {
@@ -350,7 +362,10 @@ struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     fn new() -> Self {
-        Self { json: vec![b'['], leaves: Some(Vec::new()) }
+        Self {
+            json: vec![b'['],
+            leaves: Some(Vec::new()),
+        }
     }
 
     fn push(&mut self, found: Found<'a>, element: &'a [u8]) {
@@ -372,6 +387,10 @@ impl<'a> Collected<'a> {
     fn finish(mut self) -> Found<'a> {
         self.json.push(b']');
         let origin = self.leaves.map_or(Origin::Lost, Origin::Leaves);
-        Found { kind: Kind::Json, raw: Cow::Owned(self.json), origin }
+        Found {
+            kind: Kind::Json,
+            raw: Cow::Owned(self.json),
+            origin,
+        }
     }
 }

@@ -53,7 +53,9 @@ pub(super) fn apply<'a, 'p>(
     work: &mut Work,
 ) -> Option<(Cow<'a, [u8]>, &'p [u8])> {
     let text = &path[1..];
-    let end = text.iter().position(|byte| matches!(byte, b':' | b'|' | b'.'));
+    let end = text
+        .iter()
+        .position(|byte| matches!(byte, b':' | b'|' | b'.'));
     let (name, rest) = text.split_at(end.unwrap_or(text.len()));
     let modifier = Modifier::named(name)?;
     let (argument, rest) = match rest {
@@ -83,12 +85,7 @@ fn split_argument(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(at)
 }
 
-fn run<'a>(
-    modifier: Modifier,
-    json: &'a [u8],
-    argument: &[u8],
-    work: &mut Work,
-) -> Cow<'a, [u8]> {
+fn run<'a>(modifier: Modifier, json: &'a [u8], argument: &[u8], work: &mut Work) -> Cow<'a, [u8]> {
     let value = || Found::parse(Cow::Borrowed(json));
     match modifier {
         Modifier::This => Cow::Borrowed(json),
@@ -135,11 +132,15 @@ pub(super) fn members<'f>(found: &'f Found<'_>) -> impl Iterator<Item = Entry<'f
 /// [`members`] of a text.
 ///
 /// Brackets that close do not end it, as in gjson: of several documents in one text, all are read.
+/// The byte behind a value, a comma normally, is not looked at.
 fn entries(kind: Kind, json: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     let is_object = kind == Kind::Json && json.first() == Some(&b'{');
     let is_scalar = kind != Kind::Json;
-    let mut single =
-        (is_scalar && !json.is_empty()).then_some(Entry { key: b"", kind, value: json });
+    let mut single = (is_scalar && !json.is_empty()).then_some(Entry {
+        key: b"",
+        kind,
+        value: json,
+    });
     let mut at = if is_scalar { json.len() } else { 1 };
     std::iter::from_fn(move || {
         if single.is_some() || is_scalar {
@@ -153,8 +154,12 @@ fn entries(kind: Kind, json: &[u8]) -> impl Iterator<Item = Entry<'_>> {
         }
         let start = scan::value_start(json, at)?;
         let (kind, end) = scan::value_end(json, start)?;
-        at = end;
-        Some(Entry { key, kind, value: &json[start..end] })
+        at = end + 1;
+        Some(Entry {
+            key,
+            kind,
+            value: &json[start..end],
+        })
     })
 }
 

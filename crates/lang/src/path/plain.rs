@@ -47,17 +47,30 @@ impl Plain {
             }
             let text = &path[start..at.min(path.len())];
             // To an array an escaped dot is a dot, and what follows it may be a modifier.
-            if escaped && text.windows(2).any(|pair| matches!(pair, [b'.', b'@' | b'[' | b'{'])) {
+            if escaped
+                && text
+                    .windows(2)
+                    .any(|pair| matches!(pair, [b'.', b'@' | b'[' | b'{']))
+            {
                 return None;
             }
-            let name = if escaped { strip_escapes(text) } else { text.to_vec() };
-            steps.push(Step { index: index(text), name: name.into() });
+            let name = if escaped {
+                strip_escapes(text)
+            } else {
+                text.to_vec()
+            };
+            steps.push(Step {
+                index: index(text),
+                name: name.into(),
+            });
             if at >= path.len() {
                 break;
             }
             at += 1;
         }
-        (steps.len() <= MAX_STEPS).then(|| Self { steps: steps.into() })
+        (steps.len() <= MAX_STEPS).then(|| Self {
+            steps: steps.into(),
+        })
     }
 
     pub(super) fn get<'a>(&self, json: &'a [u8]) -> Found<'a> {
@@ -148,6 +161,10 @@ enum Search {
 impl Step {
     fn names(&self, json: &[u8], key: &scan::Key) -> bool {
         let text = &json[key.start..key.end];
-        if key.escaped { *found::unescape(text) == *self.name } else { *text == *self.name }
+        if key.escaped {
+            *found::unescape(text) == *self.name
+        } else {
+            *text == *self.name
+        }
     }
 }

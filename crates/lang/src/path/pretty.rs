@@ -29,7 +29,13 @@ pub(super) fn ugly(json: &[u8]) -> Vec<u8> {
 pub(super) fn pretty(json: &[u8], argument: &[u8], work: &mut Work) -> Vec<u8> {
     let options = Options::parse(argument);
     let out = options.prefix.clone();
-    let mut printer = Printer { json, options, out, line: 0, work };
+    let mut printer = Printer {
+        json,
+        options,
+        out,
+        line: 0,
+        work,
+    };
     if let Some(start) = scan::value_start(json, 0) {
         printer.value(start, 0);
     }
@@ -50,8 +56,12 @@ struct Options {
 
 impl Options {
     fn parse(argument: &[u8]) -> Self {
-        let mut options =
-            Self { width: 80, prefix: Vec::new(), indent: b"  ".to_vec(), sort_keys: false };
+        let mut options = Self {
+            width: 80,
+            prefix: Vec::new(),
+            indent: b"  ".to_vec(),
+            sort_keys: false,
+        };
         let argument = Found::parse(Cow::Borrowed(argument));
         for entry in modifier::members(&argument).filter(|entry| !entry.key.is_empty()) {
             let value = Found::slice(entry.kind, entry.value);
@@ -68,10 +78,16 @@ impl Options {
 }
 
 fn white_space(text: &[u8]) -> Vec<u8> {
-    text.iter().copied().filter(|byte| b" \t\n\r".contains(byte)).collect()
+    text.iter()
+        .copied()
+        .filter(|byte| b" \t\n\r".contains(byte))
+        .collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a width beyond the range is no limit anyway")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a width beyond the range is no limit anyway"
+)]
 fn whole(value: &Found<'_>) -> i64 {
     match value.kind {
         Kind::True => 1,
@@ -117,8 +133,16 @@ impl<'j> Printer<'j, '_> {
     }
 
     fn scalar(&mut self, start: usize) -> usize {
-        let end = scan::value_end(self.json, start).map_or(self.json.len(), |(_, end)| end);
-        self.out.extend_from_slice(&self.json[start..end]);
+        let Some((kind, end)) = scan::value_end(self.json, start) else {
+            self.out.extend_from_slice(&self.json[start..]);
+            return self.json.len();
+        };
+        self.out.extend_from_slice(match kind {
+            Kind::Null => b"null",
+            Kind::True => b"true",
+            Kind::False => b"false",
+            Kind::Number | Kind::String | Kind::Json => &self.json[start..end],
+        });
         end
     }
 
@@ -128,7 +152,9 @@ impl<'j> Printer<'j, '_> {
             return None;
         }
         let column = i64::try_from(self.out.len() - self.line.min(self.out.len())).ok()?;
-        let room = usize::try_from(self.options.width - column).ok().filter(|room| *room > 3)?;
+        let room = usize::try_from(self.options.width - column)
+            .ok()
+            .filter(|room| *room > 3)?;
         let mark = self.out.len();
         let mut at = start;
         let mut open = 0_usize;
@@ -203,7 +229,12 @@ impl<'j> Printer<'j, '_> {
                 Some(start) => self.value(start, depth + 1),
                 None => self.json.len(),
             };
-            members.push(Printed { key: key_text, start, value, end: self.out.len() });
+            members.push(Printed {
+                key: key_text,
+                start,
+                value,
+                end: self.out.len(),
+            });
         }
     }
 
@@ -223,7 +254,8 @@ impl<'j> Printer<'j, '_> {
         for _ in 0..depth {
             self.out.extend_from_slice(&self.options.indent);
         }
-        self.work.spend(depth * self.options.indent.len() + self.options.prefix.len());
+        self.work
+            .spend(depth * self.options.indent.len() + self.options.prefix.len());
     }
 
     fn close(&mut self, bracket: u8, is_empty: bool, depth: usize) {
@@ -239,9 +271,8 @@ impl<'j> Printer<'j, '_> {
         let printed = self.out.split_off(body);
         let text = |start: usize, end: usize| &printed[start - body..end - body];
         members.sort_by(|left, right| {
-            compare(left.key, right.key).then_with(|| {
-                compare(text(left.value, left.end), text(right.value, right.end))
-            })
+            compare(left.key, right.key)
+                .then_with(|| compare(text(left.value, left.end), text(right.value, right.end)))
         });
         for (index, member) in members.iter().enumerate() {
             self.comma(index == 0);
@@ -270,7 +301,9 @@ fn compare(left: &[u8], right: &[u8]) -> Ordering {
         Some(_) => 2,
     };
     rank(left).cmp(&rank(right)).then_with(|| match rank(left) {
-        2 => go_float(left).partial_cmp(&go_float(right)).unwrap_or(Ordering::Equal),
+        2 => go_float(left)
+            .partial_cmp(&go_float(right))
+            .unwrap_or(Ordering::Equal),
         3 => content(left).cmp(&content(right)),
         _ => left.cmp(right),
     })

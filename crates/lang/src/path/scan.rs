@@ -65,7 +65,9 @@ const fn nesting() -> [u8; 256] {
 /// The first position from `at` on where a value starts.
 pub(super) fn value_start(json: &[u8], at: usize) -> Option<usize> {
     let rest = json.get(at..)?;
-    let skipped = rest.iter().position(|byte| CLASS[usize::from(*byte)] == VALUE)?;
+    let skipped = rest
+        .iter()
+        .position(|byte| CLASS[usize::from(*byte)] == VALUE)?;
     Some(at + skipped)
 }
 
@@ -86,7 +88,11 @@ pub(super) fn member(json: &[u8], at: usize) -> Member {
         Some(skipped) if rest[skipped] == b'"' => {
             let start = at + skipped + 1;
             match string_end(json, start) {
-                Some((end, escaped)) => Member::Key(Key { start, end, escaped }),
+                Some((end, escaped)) => Member::Key(Key {
+                    start,
+                    end,
+                    escaped,
+                }),
                 None => Member::End(json.len()),
             }
         }
@@ -140,7 +146,10 @@ pub(super) fn container_end(json: &[u8], mut at: usize) -> usize {
     let mut depth = 1_usize;
     loop {
         let rest = json.get(at..).unwrap_or_default();
-        let Some(skipped) = rest.iter().position(|byte| NESTING[usize::from(*byte)] != 0) else {
+        let Some(skipped) = rest
+            .iter()
+            .position(|byte| NESTING[usize::from(*byte)] != 0)
+        else {
             return json.len();
         };
         at += skipped + 1;
@@ -177,13 +186,21 @@ fn word_end(json: &[u8], start: usize) -> usize {
 
 fn number_end(json: &[u8], start: usize) -> usize {
     let rest = &json[start + 1..];
-    let digits = rest.iter().position(|byte| matches!(byte, 0..=b' ' | b',' | b']' | b'}'));
+    let digits = rest
+        .iter()
+        .position(|byte| matches!(byte, 0..=b' ' | b',' | b']' | b'}'));
     start + 1 + digits.unwrap_or(rest.len())
 }
 
 /// Takes the bytes up to the blank off both ends.
 pub(super) fn trim(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| *byte > b' ').unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| *byte > b' ').map_or(start, |last| last + 1);
+    let start = text
+        .iter()
+        .position(|byte| *byte > b' ')
+        .unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(|byte| *byte > b' ')
+        .map_or(start, |last| last + 1);
     &text[start..end]
 }

@@ -53,14 +53,26 @@ impl<'p> ObjectPart<'p> {
             at += 1;
         };
         let name = &path[..at.min(path.len())];
-        let name = if escapes { Cow::Owned(strip_escapes(name)) } else { Cow::Borrowed(name) };
-        let name = if wild { Name::Wild(Pattern::new(&name)) } else { Name::Exact(name) };
+        let name = if escapes {
+            Cow::Owned(strip_escapes(name))
+        } else {
+            Cow::Borrowed(name)
+        };
+        let name = if wild {
+            Name::Wild(Pattern::new(&name))
+        } else {
+            Name::Exact(name)
+        };
         Self { name, rest }
     }
 
     pub(super) fn matches(&self, json: &[u8], key: &scan::Key, work: &mut Work) -> bool {
         let text = &json[key.start..key.end];
-        let text = if key.escaped { unescape(text) } else { Cow::Borrowed(text) };
+        let text = if key.escaped {
+            unescape(text)
+        } else {
+            Cow::Borrowed(text)
+        };
         match &self.name {
             Name::Exact(name) => *name == text,
             Name::Wild(pattern) => pattern.matches(&text, work),
@@ -69,7 +81,11 @@ impl<'p> ObjectPart<'p> {
 }
 
 fn after_dot(rest: &[u8]) -> Rest<'_> {
-    if starts_pipe(rest) { Rest::Pipe(rest) } else { Rest::Path(rest) }
+    if starts_pipe(rest) {
+        Rest::Pipe(rest)
+    } else {
+        Rest::Path(rest)
+    }
 }
 
 /// Whether what follows a dot is not a component but a modifier or a multipath.
@@ -77,7 +93,9 @@ fn starts_pipe(rest: &[u8]) -> bool {
     match rest.first() {
         Some(b'[' | b'{') => true,
         Some(b'@') => {
-            let name = rest[1..].split(|byte| matches!(byte, b'.' | b'|' | b':')).next();
+            let name = rest[1..]
+                .split(|byte| matches!(byte, b'.' | b'|' | b':'))
+                .next();
             name.and_then(Modifier::named).is_some()
         }
         _ => false,
@@ -89,7 +107,11 @@ pub(super) fn strip_escapes(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
-        let byte = if *byte == b'\\' { bytes.next() } else { Some(byte) };
+        let byte = if *byte == b'\\' {
+            bytes.next()
+        } else {
+            Some(byte)
+        };
         out.extend(byte);
     }
     out
@@ -175,7 +197,10 @@ enum Test<'p> {
     Compare(Compare, Cow<'p, [u8]>),
     /// `~true`, `~false`, `~null`, `~*`: compares what the value amounts to with `true`.
     Truth(Compare, Truth),
-    Like { pattern: Pattern, wanted: bool },
+    Like {
+        pattern: Pattern,
+        wanted: bool,
+    },
     Never,
 }
 
@@ -200,16 +225,31 @@ enum Truth {
 impl<'p> Query<'p> {
     /// What an unreadable query amounts to.
     fn of_anything() -> Self {
-        Self { path: b"", all: false, test: Test::Exists }
+        Self {
+            path: b"",
+            all: false,
+            test: Test::Exists,
+        }
     }
 
     /// Reads the query `text` starts with; also where it ends.
     fn parse(text: &'p [u8]) -> Option<(Self, usize)> {
-        let QueryEnds { operator, close, escaped } = QueryEnds::find(text)?;
+        let QueryEnds {
+            operator,
+            close,
+            escaped,
+        } = QueryEnds::find(text)?;
         let all = text.get(close + 1) == Some(&b'#');
         let Some(operator) = operator else {
             let path = scan::trim(&text[2..close]);
-            return Some((Self { path, all, test: Test::Exists }, close + 1));
+            return Some((
+                Self {
+                    path,
+                    all,
+                    test: Test::Exists,
+                },
+                close + 1,
+            ));
         };
         let path = scan::trim(&text[2..operator]);
         let test = Test::parse(scan::trim(&text[operator..close]), escaped);
@@ -221,7 +261,11 @@ impl<'p> Query<'p> {
             Test::Exists => value.exists(),
             Test::Compare(compare, wanted) => value.exists() && compare.holds(value, wanted),
             Test::Truth(compare, truth) => {
-                let kind = if truth.is_of(value) { Kind::True } else { Kind::False };
+                let kind = if truth.is_of(value) {
+                    Kind::True
+                } else {
+                    Kind::False
+                };
                 compare.holds(&Found::slice(kind, b"true"), b"true")
             }
             Test::Like { pattern, wanted } => {
@@ -241,7 +285,11 @@ struct QueryEnds {
 
 impl QueryEnds {
     fn find(text: &[u8]) -> Option<Self> {
-        let mut ends = Self { operator: None, close: 0, escaped: false };
+        let mut ends = Self {
+            operator: None,
+            close: 0,
+            escaped: false,
+        };
         let mut depth = 1_usize;
         let mut at = 2;
         while let Some(byte) = text.get(at) {
@@ -298,8 +346,14 @@ impl<'p> Test<'p> {
         match (compare, operator) {
             (Some(compare), _) => Self::Compare(compare, value),
             (None, b"") => Self::Exists,
-            (None, b"%") => Self::Like { pattern: Pattern::new(&value), wanted: true },
-            (None, b"!%") => Self::Like { pattern: Pattern::new(&value), wanted: false },
+            (None, b"%") => Self::Like {
+                pattern: Pattern::new(&value),
+                wanted: true,
+            },
+            (None, b"!%") => Self::Like {
+                pattern: Pattern::new(&value),
+                wanted: false,
+            },
             (None, _) => Self::Never,
         }
     }
@@ -453,8 +507,14 @@ pub(super) fn selectors(path: &[u8]) -> Option<(Vec<Selector<'_>>, &[u8])> {
         }
         if depth == 0 || (depth == 1 && *byte == b',') {
             members.push(match colon.take() {
-                Some(colon) => Selector { name: &path[start..colon], path: &path[colon + 1..at] },
-                None => Selector { name: b"", path: &path[start..at] },
+                Some(colon) => Selector {
+                    name: &path[start..colon],
+                    path: &path[colon + 1..at],
+                },
+                None => Selector {
+                    name: b"",
+                    path: &path[start..at],
+                },
             });
             if depth == 0 {
                 return Some((members, &path[at + 1..]));
@@ -469,9 +529,9 @@ pub(super) fn selectors(path: &[u8]) -> Option<(Vec<Selector<'_>>, &[u8])> {
 
 /// The name a member of a multipath gets from its path.
 pub(super) fn default_name(path: &[u8]) -> &[u8] {
-    let separator = (0..path.len()).rev().find(|at| {
-        matches!(path[*at], b'|' | b'.') && !(*at > 0 && path[*at - 1] == b'\\')
-    });
+    let separator = (0..path.len())
+        .rev()
+        .find(|at| matches!(path[*at], b'|' | b'.') && !(*at > 0 && path[*at - 1] == b'\\'));
     let last = separator.map_or(path, |at| &path[at + 1..]);
     let odd = |byte: &u8| *byte < b' ' || b"[]{}()#|!".contains(byte);
     if last.iter().any(odd) { b"_" } else { last }

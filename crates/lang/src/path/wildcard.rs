@@ -73,7 +73,9 @@ impl Pattern {
                 (None, None) => break true,
                 (_, None) => break false,
                 (_, Some(_)) => {
-                    let Some((after_star, from)) = star else { break false };
+                    let Some((after_star, from)) = star else {
+                        break false;
+                    };
                     let from = from + decode(&text[from..]).1;
                     star = Some((after_star, from));
                     (token, at) = (after_star, from);
@@ -91,7 +93,11 @@ fn decode(text: &[u8]) -> (char, usize) {
         Some(byte) if byte.is_ascii() => (char::from(*byte), 1),
         _ => {
             let head = &text[..text.len().min(4)];
-            match head.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next()) {
+            match head
+                .utf8_chunks()
+                .next()
+                .and_then(|chunk| chunk.valid().chars().next())
+            {
                 Some(char) => (char, char.len_utf8()),
                 None => (char::REPLACEMENT_CHARACTER, 1),
             }

@@ -24,7 +24,11 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn for_document(json: &[u8]) -> Self {
-        Self { fuel: LEAST_FUEL.max(json.len().saturating_mul(READS)), lookups: 0, levels: 0 }
+        Self {
+            fuel: LEAST_FUEL.max(json.len().saturating_mul(READS)),
+            lookups: 0,
+            levels: 0,
+        }
     }
 
     pub(super) fn is_spent(&self) -> bool {

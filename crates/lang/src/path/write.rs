@@ -65,8 +65,12 @@ impl Place {
 }
 
 impl Step {
-    /// Where the value stands in `json`, if it does. A document as a whole is no place.
+    /// Where the value stands in `json`, if it does. A document as a whole is no place, and neither
+    /// is the inside of a text that looks like a document.
     fn find(&self, json: &[u8]) -> Option<(usize, usize)> {
+        if !matches!(scan::trim(json).first(), Some(b'{' | b'[')) {
+            return None;
+        }
         let span = match &self.plain {
             Some(plain) => plain.find(json).map(|(_, start, end)| (start, end)),
             None => {
@@ -112,7 +116,10 @@ pub(super) fn set_steps(json: &[u8], steps: &[Step], value: Write<'_>) -> Result
     if left.is_empty() {
         value.append_to(&mut inner);
     }
-    Ok(Set { json: [&json[..start], &inner, &json[end..]].concat(), matched: true })
+    Ok(Set {
+        json: [&json[..start], &inner, &json[end..]].concat(),
+        matched: true,
+    })
 }
 
 /// Writes `json`, which lacks the first of `steps`, with all of them.
@@ -129,7 +136,10 @@ fn add(json: &[u8], steps: &[Step], value: Write<'_>, out: &mut Vec<u8>) -> Resu
     };
     let mut padding = MAX_PADDING;
     if container.first() == Some(&b'{') {
-        let end = container.iter().rposition(|byte| *byte == b'}').unwrap_or(container.len());
+        let end = container
+            .iter()
+            .rposition(|byte| *byte == b'}')
+            .unwrap_or(container.len());
         out.extend_from_slice(&container[..end]);
         if !is_empty(container) {
             out.push(b',');
@@ -182,7 +192,9 @@ fn pad(array: &[u8], index: usize, padding: &mut usize, out: &mut Vec<u8>) -> Re
 
 fn fill(count: usize, index: usize, padding: &mut usize, out: &mut Vec<u8>) -> Result<(), Error> {
     let limit = MAX_PADDING;
-    *padding = padding.checked_sub(count).ok_or(Error::IndexTooFar { index, limit })?;
+    *padding = padding
+        .checked_sub(count)
+        .ok_or(Error::IndexTooFar { index, limit })?;
     for _ in 0..count {
         out.extend_from_slice(b"null,");
     }
@@ -224,17 +236,20 @@ fn build(
 pub(super) fn set_query(json: &[u8], path: &[u8], value: Write<'_>) -> Set {
     let found = lookup::get(json, path, &mut Work::for_document(json));
     let spans: Option<Vec<_>> = match &found.origin {
-        Origin::Slice if found.exists() => {
-            span(json, found.raw()).filter(|span| span.0 > 0).map(|span| vec![span])
-        }
+        Origin::Slice if found.exists() => span(json, found.raw())
+            .filter(|span| span.0 > 0)
+            .map(|span| vec![span]),
         Origin::Leaves(leaves) => leaves.iter().map(|leaf| span(json, leaf)).collect(),
         _ => None,
     };
     let mut spans = spans.unwrap_or_default();
     spans.sort_unstable();
     let overlap = spans.windows(2).any(|pair| pair[0].1 > pair[1].0);
-    if spans.is_empty() || overlap {
-        return Set { json: json.to_vec(), matched: false };
+    if spans.is_empty() || overlap || any_inside_text(json, &spans) {
+        return Set {
+            json: json.to_vec(),
+            matched: false,
+        };
     }
     let mut out = Vec::with_capacity(json.len() + spans.len() * value.text().len());
     let mut done = 0;
@@ -244,7 +259,28 @@ pub(super) fn set_query(json: &[u8], path: &[u8], value: Write<'_>) -> Set {
         done = end;
     }
     out.extend_from_slice(&json[done..]);
-    Set { json: out, matched: true }
+    Set {
+        json: out,
+        matched: true,
+    }
+}
+
+/// Whether one of these values, in order, stands inside of a text that looks like a document.
+fn any_inside_text(json: &[u8], spans: &[(usize, usize)]) -> bool {
+    let mut at = 0;
+    let mut spans = spans.iter().peekable();
+    while let Some(skipped) = memchr::memchr(b'"', &json[at..]) {
+        let open = at + skipped;
+        let Some((close, _)) = scan::string_end(json, open + 1) else {
+            return false;
+        };
+        while spans.next_if(|span| span.0 <= open).is_some() {}
+        if spans.peek().is_some_and(|span| span.0 <= close) {
+            return true;
+        }
+        at = close + 1;
+    }
+    false
 }
 
 /// Where `part` stands in `json`, if it is a part of it and not a copy.

@@ -1,0 +1,231 @@
+//! A manifest against the schema of its CRD: fields that do not exist, values of the wrong type.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+
+use super::document::{Node, Value};
+use crate::field_path;
+use crate::problem::Problem;
+
+/// The schema of each kind. It never changes and takes a while to build.
+static SCHEMAS: LazyLock<BTreeMap<String, JSONSchemaProps>> = LazyLock::new(|| {
+    let named = crate::crd::crds().into_iter().filter_map(|crd| {
+        let schema = crate::crd::schema(&crd)?.clone();
+        Some((crd.spec.names.kind, schema))
+    });
+    named.collect()
+});
+
+/// Fields every object has at its top that the schema does not describe.
+const TOP: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
+/// What the schema of `kind` finds in an object.
+pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let Some(schema) = SCHEMAS.get(kind) else {
+        return problems;
+    };
+    let (Value::Object(members), Some(properties)) = (&object.value, &schema.properties) else {
+        return problems;
+    };
+    for (key, member) in members {
+        match properties.get(key) {
+            _ if TOP.contains(&key.as_str()) => {}
+            Some(property) => check(key, property, member, &mut problems),
+            None => problems.push(unknown_field(key, key, properties.keys())),
+        }
+    }
+    match object.get("metadata") {
+        None => problems.push(Problem::error("metadata", "is needed, with a name")),
+        Some(metadata) => problems.extend(metadata_problem(metadata)),
+    }
+    let has_spec = object
+        .get("spec")
+        .is_some_and(|spec| spec.value != Value::Null);
+    if !has_spec {
+        problems.push(Problem::error("spec", "is needed"));
+    }
+    problems
+}
+
+/// A name is needed, and the maps of metadata hold texts.
+fn metadata_problem(metadata: &Node) -> Option<Problem> {
+    let Value::Object(_) = metadata.value else {
+        return Some(wrong_type("metadata", "an object", metadata));
+    };
+    for map in ["labels", "annotations"] {
+        let Some(Value::Object(members)) = metadata.get(map).map(|node| &node.value) else {
+            continue;
+        };
+        let wrong = members.iter().find(|(_, value)| value.as_str().is_none());
+        if let Some((key, value)) = wrong {
+            let path = field_path::join(&format!("metadata.{map}"), key);
+            return Some(wrong_type(&path, "a text", value));
+        }
+    }
+    let named = ["name", "generateName"]
+        .iter()
+        .any(|field| metadata.get(field).is_some());
+    (!named).then(|| Problem::error("metadata.name", "is needed"))
+}
+
+fn check(path: &str, schema: &JSONSchemaProps, node: &Node, problems: &mut Vec<Problem>) {
+    if node.value == Value::Null {
+        return;
+    }
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        if !matches!(&node.value, Value::String(_)) && !is_integer(&node.value) {
+            problems.push(wrong_type(path, "a whole number or a text", node));
+        }
+        return;
+    }
+    match (schema.type_.as_deref(), &node.value) {
+        (Some("object"), Value::Object(members)) => object(path, schema, members, problems),
+        (Some("array"), Value::List(items)) => {
+            if let Some(JSONSchemaPropsOrArray::Schema(item_schema)) = &schema.items {
+                for (index, item) in items.iter().enumerate() {
+                    let path = field_path::index(path, index);
+                    if item.value == Value::Null {
+                        problems.push(Problem::error(path, "an item is empty"));
+                    } else {
+                        check(&path, item_schema, item, problems);
+                    }
+                }
+            }
+        }
+        (Some("integer"), value) if is_integer(value) => {
+            integer_range(path, schema, value, problems);
+        }
+        (None, _)
+        | (Some("string"), Value::String(_))
+        | (Some("boolean"), Value::Bool(_))
+        | (Some("number"), Value::Number(_)) => {}
+        (Some(expected), _) => problems.push(wrong_type(path, article(expected), node)),
+    }
+}
+
+fn object(
+    path: &str,
+    schema: &JSONSchemaProps,
+    members: &[(String, Node)],
+    problems: &mut Vec<Problem>,
+) {
+    if let Some(properties) = &schema.properties {
+        for (key, member) in members {
+            let member_path = field_path::join(path, key);
+            match properties.get(key) {
+                // A trigger inside a trigger: the CRD cannot describe it, but it is the same again.
+                Some(_) if key == "dlqTrigger" => check(&member_path, schema, member, problems),
+                Some(property) => check(&member_path, property, member, problems),
+                None => problems.push(unknown_field(&member_path, key, properties.keys())),
+            }
+        }
+    } else if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
+        for (key, member) in members {
+            let member_path = field_path::join(path, key);
+            if member.value == Value::Null {
+                problems.push(wrong_type(
+                    &member_path,
+                    article(values.type_.as_deref().unwrap_or("object")),
+                    member,
+                ));
+            } else {
+                check(&member_path, values, member, problems);
+            }
+        }
+    }
+}
+
+fn unknown_field<'a>(
+    path: &str,
+    key: &str,
+    known: impl Iterator<Item = &'a String> + Clone,
+) -> Problem {
+    let problem = Problem::warning(path, "there is no such field, so it has no effect");
+    let problem = problem.with_suggestion(key, known.clone().map(String::as_str));
+    if problem.hint.is_some() {
+        return problem;
+    }
+    // With few fields it helps more to name them than to say nothing.
+    const FEW: usize = 8;
+    let names: Vec<_> = known.take(FEW + 1).map(String::as_str).collect();
+    if names.len() > FEW {
+        problem
+    } else {
+        problem.with_hint(format!("known: {}", names.join(", ")))
+    }
+}
+
+fn is_integer(value: &Value) -> bool {
+    matches!(value, Value::Number(digits) if digits.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
+}
+
+fn integer_range(path: &str, schema: &JSONSchemaProps, value: &Value, out: &mut Vec<Problem>) {
+    let Value::Number(digits) = value else { return };
+    let number: Option<i128> = digits.parse().ok();
+    let (low, high) = match schema.format.as_deref() {
+        Some("int32") => (i128::from(i32::MIN), i128::from(i32::MAX)),
+        _ if schema.minimum == Some(0.0) => (0, i128::from(u64::MAX)),
+        _ => (i128::from(i64::MIN), i128::from(i64::MAX)),
+    };
+    if number.is_none_or(|number| number < low || number > high) {
+        out.push(Problem::error(
+            path,
+            format!("{digits} does not fit: {low} to {high}"),
+        ));
+    }
+}
+
+fn wrong_type(path: &str, expected: &str, node: &Node) -> Problem {
+    let (found, hint) = match &node.value {
+        Value::Null => ("nothing".to_owned(), None),
+        Value::Bool(value) => (format!("the boolean {value}"), quotes(expected, value)),
+        Value::Number(digits) => (format!("the number {digits}"), quotes(expected, digits)),
+        Value::String(text) => {
+            let is_number = text.parse::<i64>().is_ok() && expected.contains("number");
+            let is_bool = matches!(text.as_str(), "true" | "false") && expected == "a boolean";
+            let hint = (is_number || is_bool).then(|| format!("write {text} without quotes"));
+            (format!("the text {}", shortened(text)), hint)
+        }
+        Value::List(_) => ("a list".to_owned(), None),
+        Value::Object(_) => {
+            let hint = (expected == "a list").then(|| "begin each item with `- `".to_owned());
+            ("an object".to_owned(), hint)
+        }
+    };
+    let problem = Problem::error(path, format!("has to be {expected}, found {found}"));
+    match hint {
+        Some(hint) => problem.with_hint(hint),
+        None => problem,
+    }
+}
+
+fn quotes(expected: &str, value: impl std::fmt::Display) -> Option<String> {
+    (expected == "a text").then(|| format!("write it in quotes: \"{value}\""))
+}
+
+/// The begin of a text, so that a fault stays a line.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let begin: String = text.chars().take(LONGEST).collect();
+    if begin.len() < text.len() {
+        format!("{begin:?}…")
+    } else {
+        format!("{begin:?}")
+    }
+}
+
+fn article(schema_type: &str) -> &'static str {
+    match schema_type {
+        "string" => "a text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "a boolean",
+        "array" => "a list",
+        _ => "an object",
+    }
+}

@@ -1,0 +1,164 @@
+//! What is wrong with an object, by field.
+
+use std::fmt;
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The object cannot run.
+    Error,
+    /// The object runs, but hardly as its author thinks.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// Something that is wrong with one field of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The field, for example `spec.dependencies[0].transform.jq`; see [`crate::field_path`].
+    pub field_path: String,
+    /// What is wrong, without the field.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// An error.
+    pub fn error(field_path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            field_path: field_path.into(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// A warning.
+    pub fn warning(field_path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(field_path, message)
+        }
+    }
+
+    /// The problem with a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The problem with a name that was probably meant, if there is one.
+    #[must_use]
+    pub fn with_suggestion<'a>(
+        self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        match suggestion(name, candidates) {
+            Some(meant) => self.with_hint(format!("did you mean `{meant}`?")),
+            None => self,
+        }
+    }
+
+    /// An event source or trigger of a kind that is understood, but not run.
+    pub fn unsupported(field_path: impl Into<String>, kind: &str) -> Self {
+        Self::error(
+            field_path,
+            format!("{kind} is understood, but not run by this version"),
+        )
+    }
+
+    /// True if the object cannot run.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.severity)?;
+        if !self.field_path.is_empty() {
+            write!(f, "{}: ", self.field_path)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The candidate that `name` was probably meant to be.
+pub fn suggestion<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // Names from an untrusted manifest: comparing costs length times length.
+    const LONGEST: usize = 100;
+    if name.len() > LONGEST {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.len() <= LONGEST && *candidate != name)
+        .filter_map(|candidate| {
+            let candidate_lower = candidate.to_lowercase();
+            let distance = strsim::damerau_levenshtein(&lower, &candidate_lower);
+            let shorter = lower.chars().count().min(candidate_lower.chars().count());
+            // One slip in three letters; and a word that the other one begins with.
+            let close = distance <= shorter.div_ceil(3);
+            let begins = shorter >= 4
+                && (candidate_lower.starts_with(&lower) || lower.starts_with(&candidate_lower));
+            (close || begins).then_some((distance, candidate))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        let names = [
+            "eventName",
+            "eventSourceName",
+            "filters",
+            "name",
+            "transform",
+        ];
+        for (written, meant) in [
+            ("eventname", Some("eventName")),
+            ("filter", Some("filters")),
+            ("trasnform", Some("transform")),
+            ("eventSource", Some("eventSourceName")),
+            ("replicas", None),
+            ("x", None),
+        ] {
+            assert_eq!(suggestion(written, names), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn problems_read_as_a_sentence() {
+        let problem = Problem::error("spec.triggers[0]", "no name").with_hint("add one");
+        assert_eq!(
+            problem.to_string(),
+            "error: spec.triggers[0]: no name (add one)"
+        );
+    }
+}

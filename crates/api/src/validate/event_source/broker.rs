@@ -1,0 +1,279 @@
+//! Rules of sources that connect to something: brokers, queues, files, gRPC servers.
+
+use super::{Problems, duration};
+use crate::field_path::join;
+use crate::validate::trigger::backoff;
+use crate::validate::{basic_auth, sasl, tls};
+use crate::{
+    AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, S3Artifact,
+    WatchPathConfig,
+};
+
+/// Operations of the file system that can be watched.
+const FILE_OPERATIONS: [&str; 5] = ["CREATE", "WRITE", "REMOVE", "RENAME", "CHMOD"];
+
+// One arm for each kind: splitting it would hide that none is missing.
+#[expect(clippy::too_many_lines, reason = "a flat list of kinds")]
+pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problems) {
+    match config {
+        EventConfig::Minio(source) => s3(path, source, problems),
+        EventConfig::File(source) => {
+            file_operation(&join(path, "eventType"), &source.event_type, problems);
+            watched(path, source.watch_path_config.as_ref(), problems);
+        }
+        EventConfig::Sftp(source) => {
+            watched(path, source.watch_path_config.as_ref(), problems);
+            problems.needed_if(source.address.is_none(), path, "address");
+            if source.password.is_none() && source.ssh_key_secret.is_none() {
+                problems.error(path, "either password or sshKeySecret must be specified");
+            }
+            duration(
+                path,
+                "pollIntervalDuration",
+                &source.poll_interval_duration,
+                problems,
+            );
+        }
+        EventConfig::Hdfs(source) => {
+            let paths = WatchPathConfig {
+                directory: source.directory.clone(),
+                path: source.path.clone(),
+                path_regexp: source.path_regexp.clone(),
+            };
+            watch_path(path, &paths, problems);
+            file_operation(&join(path, "type"), &source.r#type, problems);
+            problems.needed_if(source.addresses.is_empty(), path, "addresses");
+            duration(path, "checkInterval", &source.check_interval, problems);
+        }
+        EventConfig::Amqp(source) => {
+            if source.url.is_empty() == source.url_secret.is_none() {
+                problems.error(path, "exactly one of url and urlSecret must be specified");
+            }
+            problems.needed(path, "exchangeType", &source.exchange_type);
+            problems.needed_if(!source.routing_key.is_given(), path, "routingKey");
+            connection(
+                path,
+                source.tls.as_ref(),
+                source.connection_backoff.as_ref(),
+                problems,
+            );
+            basic_auth(path, "auth", source.auth.as_ref(), problems);
+        }
+        EventConfig::Kafka(source) => kafka(path, source, problems),
+        EventConfig::Mqtt(source) => {
+            problems.needed(path, "url", &source.url);
+            problems.needed(path, "topic", &source.topic);
+            problems.needed(path, "clientId", &source.client_id);
+            connection(
+                path,
+                source.tls.as_ref(),
+                source.connection_backoff.as_ref(),
+                problems,
+            );
+            basic_auth(path, "auth", source.auth.as_ref(), problems);
+        }
+        EventConfig::Nats(source) => {
+            problems.needed(path, "url", &source.url);
+            problems.needed(path, "subject", &source.subject);
+            connection(
+                path,
+                source.tls.as_ref(),
+                source.connection_backoff.as_ref(),
+                problems,
+            );
+            nats_auth(path, source.auth.as_ref(), problems);
+        }
+        EventConfig::Sqs(source) => {
+            problems.needed(path, "region", &source.region);
+            problems.needed(path, "queue", &source.queue);
+        }
+        EventConfig::Mns(source) => {
+            problems.needed(path, "queue", &source.queue);
+            problems.needed(path, "endpoint", &source.endpoint);
+        }
+        EventConfig::PubSub(source) => {
+            if source.topic.is_empty() && source.subscription_id.is_empty() {
+                problems.error(path, "either topic or subscriptionID must be specified");
+            }
+        }
+        EventConfig::AzureEventsHub(source) => {
+            problems.needed(path, "fqdn", &source.fqdn);
+            problems.needed(path, "hubName", &source.hub_name);
+            if source.shared_access_key.is_some() != source.shared_access_key_name.is_some() {
+                let message = "sharedAccessKeyName and sharedAccessKey have to be set together";
+                problems.error(path, message);
+            }
+        }
+        EventConfig::AzureServiceBus(source) => azure_service_bus(path, source, problems),
+        EventConfig::AzureQueueStorage(source) => {
+            problems.needed(path, "queueName", &source.queue_name);
+            if source.connection_string.is_none() && source.storage_account_name.is_empty() {
+                let message = "either connectionString or storageAccountName must be specified";
+                problems.error(path, message);
+            }
+        }
+        EventConfig::Redis(source) => {
+            problems.needed(path, "hostAddress", &source.host_address);
+            problems.needed_if(source.channels.is_empty(), path, "channels");
+            tls(path, "tls", source.tls.as_ref(), problems);
+        }
+        EventConfig::RedisStream(source) => {
+            problems.needed(path, "hostAddress", &source.host_address);
+            problems.needed_if(source.streams.is_empty(), path, "streams");
+            tls(path, "tls", source.tls.as_ref(), problems);
+        }
+        EventConfig::Nsq(source) => {
+            problems.needed(path, "hostAddress", &source.host_address);
+            problems.needed(path, "topic", &source.topic);
+            problems.needed(path, "channel", &source.channel);
+            connection(
+                path,
+                source.tls.as_ref(),
+                source.connection_backoff.as_ref(),
+                problems,
+            );
+        }
+        EventConfig::Pulsar(source) => {
+            problems.needed(path, "url", &source.url);
+            problems.needed_if(source.topics.is_empty(), path, "topics");
+            let kind = source.r#type.as_str();
+            let known = ["exclusive", "shared"];
+            if !kind.is_empty() && !known.contains(&kind) {
+                let message = format!("unknown type {kind:?} of a subscription");
+                problems.one_of(join(path, "type"), message, kind, &known);
+            }
+            connection(
+                path,
+                source.tls.as_ref(),
+                source.connection_backoff.as_ref(),
+                problems,
+            );
+        }
+        EventConfig::Emitter(source) => {
+            problems.needed(path, "broker", &source.broker);
+            problems.needed(path, "channelKey", &source.channel_key);
+            problems.needed(path, "channelName", &source.channel_name);
+            connection(
+                path,
+                source.tls.as_ref(),
+                source.connection_backoff.as_ref(),
+                problems,
+            );
+        }
+        EventConfig::Generic(source) => problems.needed(path, "url", &source.url),
+        EventConfig::Resource(_)
+        | EventConfig::Calendar(_)
+        | EventConfig::Webhook(_)
+        | EventConfig::Sns(_)
+        | EventConfig::Github(_)
+        | EventConfig::Gitlab(_)
+        | EventConfig::Gerrit(_)
+        | EventConfig::Bitbucket(_)
+        | EventConfig::BitbucketServer(_)
+        | EventConfig::Slack(_)
+        | EventConfig::StorageGrid(_)
+        | EventConfig::Stripe(_) => {}
+    }
+}
+
+fn connection(
+    path: &str,
+    config: Option<&crate::TlsConfig>,
+    retry: Option<&crate::Backoff>,
+    problems: &mut Problems,
+) {
+    tls(path, "tls", config, problems);
+    backoff(path, "connectionBackoff", retry, problems);
+}
+
+fn nats_auth(path: &str, auth: Option<&NatsAuth>, problems: &mut Problems) {
+    let basic = auth.and_then(|auth| auth.basic.as_ref());
+    basic_auth(&join(path, "auth"), "basic", basic, problems);
+}
+
+fn s3(path: &str, source: &S3Artifact, problems: &mut Problems) {
+    problems.needed(path, "endpoint", &source.endpoint);
+    let bucket = source
+        .bucket
+        .as_ref()
+        .map_or("", |bucket| bucket.name.as_str());
+    problems.needed(&join(path, "bucket"), "name", bucket);
+    problems.needed_if(source.access_key.is_none(), path, "accessKey");
+    problems.needed_if(source.secret_key.is_none(), path, "secretKey");
+}
+
+fn kafka(path: &str, source: &KafkaEventSource, problems: &mut Problems) {
+    problems.needed(path, "url", &source.url);
+    problems.needed(path, "topic", &source.topic);
+    if source.partition.is_empty() && source.consumer_group.is_none() {
+        problems.error(path, "either partition or consumerGroup must be specified");
+    }
+    if let Some(group) = &source.consumer_group {
+        problems.needed(&join(path, "consumerGroup"), "groupName", &group.group_name);
+    }
+    connection(
+        path,
+        source.tls.as_ref(),
+        source.connection_backoff.as_ref(),
+        problems,
+    );
+    sasl(path, source.sasl.as_ref(), problems);
+}
+
+fn azure_service_bus(path: &str, source: &AzureServiceBusEventSource, problems: &mut Problems) {
+    let topic = !source.topic_name.is_empty();
+    if source.queue_name.is_empty() && !topic {
+        problems.error(path, "either queueName or topicName must be specified");
+    }
+    if !source.queue_name.is_empty() && topic {
+        problems.error(path, "queueName and topicName cannot be specified together");
+    }
+    if topic && source.subscription_name.is_empty() {
+        problems.needed_if(true, path, "subscriptionName");
+    }
+    if source.connection_string.is_none() && source.fully_qualified_namespace.is_empty() {
+        let message = "either connectionString or fullyQualifiedNamespace must be specified";
+        problems.error(path, message);
+    }
+    tls(path, "tls", source.tls.as_ref(), problems);
+}
+
+fn file_operation(path: &str, name: &str, problems: &mut Problems) {
+    if !FILE_OPERATIONS.contains(&name) {
+        let message = match name {
+            "" => "an operation must be specified".to_owned(),
+            _ => format!("unknown operation {name:?}"),
+        };
+        problems.one_of(path.to_owned(), message, name, &FILE_OPERATIONS);
+    }
+}
+
+fn watched(path: &str, paths: Option<&WatchPathConfig>, problems: &mut Problems) {
+    match paths {
+        None => problems.needed_if(true, path, "watchPathConfig"),
+        Some(paths) => watch_path(&join(path, "watchPathConfig"), paths, problems),
+    }
+}
+
+/// Which files are watched. The regular expression is compiled by the source.
+fn watch_path(path: &str, paths: &WatchPathConfig, problems: &mut Problems) {
+    let directory = paths.directory.as_str();
+    if directory.is_empty() {
+        problems.error(join(path, "directory"), "directory is required");
+    } else if !directory.starts_with('/') {
+        problems.error(
+            join(path, "directory"),
+            "directory must be an absolute file path",
+        );
+    }
+    match (paths.path.is_empty(), paths.path_regexp.is_empty()) {
+        (true, true) => problems.error(path, "either path or pathRegexp must be specified"),
+        (false, false) => {
+            problems.error(path, "path and pathRegexp cannot be specified together");
+        }
+        (false, true) if paths.path.starts_with('/') => {
+            problems.error(join(path, "path"), "path must be a relative file path");
+        }
+        _ => {}
+    }
+}

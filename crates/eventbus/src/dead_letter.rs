@@ -1,0 +1,277 @@
+//! Events that could not be processed, put aside with all that is needed to understand and to
+//! replay them.
+
+use std::fmt;
+
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::name::push_token;
+use crate::{BoxError, Subject};
+
+/// The stream that holds the dead letters of a bus.
+pub(crate) const STREAM: &str = "tiphys-dead-letters";
+
+/// An event put aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// Namespace of the sensor.
+    pub namespace: String,
+    /// Name of the sensor.
+    pub sensor: String,
+    /// Name of the trigger.
+    pub trigger: String,
+    /// Why, in one word.
+    pub reason: ParkReason,
+    /// Why, in words.
+    pub error: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was put aside.
+    pub parked_at: Timestamp,
+    /// Where the event had been published.
+    pub subject: Subject,
+    /// The encoded event.
+    #[serde(with = "base64_text", rename = "payloadBase64")]
+    pub payload: Bytes,
+    /// The size of the event in bytes if it had to be cut to be stored: it cannot be replayed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<usize>,
+    /// What would have been done: the rendered action, if it came to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+}
+
+/// Why an event was put aside. A closed set of names: a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ParkReason {
+    /// It is not an event.
+    Malformed,
+    /// Its transform failed.
+    TransformFailed,
+    /// Its trigger could not be rendered: a parameter or a template failed.
+    RenderFailed,
+    /// It was tried as often as the trigger's retry strategy says.
+    RetriesExhausted,
+    /// What it asks for was refused for good.
+    Rejected,
+    /// It, or what became of it, is too large.
+    TooLarge,
+}
+
+/// Which dead letters are wanted; the default is all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeadLetterFilter {
+    /// Only of this namespace.
+    pub namespace: Option<String>,
+    /// Only of sensors of this name.
+    pub sensor: Option<String>,
+    /// Only of triggers of this name.
+    pub trigger: Option<String>,
+    /// Only those after this number: the last one of the page before.
+    pub after: u64,
+    /// At most so many; 0 means 1000.
+    pub limit: usize,
+}
+
+impl ParkReason {
+    /// Its name, as in metrics and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::TransformFailed => "transform-failed",
+            Self::RenderFailed => "render-failed",
+            Self::RetriesExhausted => "retries-exhausted",
+            Self::Rejected => "rejected",
+            Self::TooLarge => "too-large",
+        }
+    }
+}
+
+impl fmt::Display for ParkReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl DeadLetter {
+    pub(crate) fn stored_subject(&self) -> String {
+        subject_of([
+            Some(&self.namespace),
+            Some(&self.sensor),
+            Some(&self.trigger),
+        ])
+    }
+
+    /// The letter as it is stored, in at most `limit` bytes: what is too large is cut, because an
+    /// event must never be lost for its size.
+    pub(crate) fn encode(mut self, limit: usize) -> Result<Bytes, BoxError> {
+        let whole = serde_json::to_vec(&self)?;
+        if whole.len() <= limit {
+            return Ok(whole.into());
+        }
+        // Room for the marker and for texts that grow by being escaped.
+        let room = limit / 8;
+        cut_text(&mut self.error, room);
+        if self
+            .action
+            .as_ref()
+            .is_some_and(|action| action.len() > room)
+        {
+            self.action = None;
+        }
+        let fixed = serde_json::to_vec(&Self {
+            payload: Bytes::new(),
+            ..self.clone()
+        })?
+        .len();
+        let payload = limit.saturating_sub(fixed + 64) / 4 * 3;
+        if self.payload.len() > payload {
+            self.cut_from.get_or_insert(self.payload.len());
+            self.payload.truncate(payload);
+        }
+        Ok(serde_json::to_vec(&self)?.into())
+    }
+
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(stored)
+    }
+}
+
+impl DeadLetterFilter {
+    pub(crate) fn subjects(&self) -> String {
+        subject_of([
+            self.namespace.as_ref(),
+            self.sensor.as_ref(),
+            self.trigger.as_ref(),
+        ])
+    }
+
+    pub(crate) fn wants(&self, letter: &DeadLetter) -> bool {
+        let is = |wanted: &Option<String>, name: &String| wanted.as_ref().is_none_or(|w| w == name);
+        is(&self.namespace, &letter.namespace)
+            && is(&self.sensor, &letter.sensor)
+            && is(&self.trigger, &letter.trigger)
+    }
+
+    pub(crate) fn page(&self) -> usize {
+        if self.limit == 0 { 1000 } else { self.limit }
+    }
+}
+
+fn subject_of(names: [Option<&String>; 3]) -> String {
+    let mut subject = String::from("tiphys.dead-letters");
+    for name in names {
+        subject.push('.');
+        match name {
+            Some(name) => push_token(&mut subject, name),
+            None => subject.push('*'),
+        }
+    }
+    subject
+}
+
+fn cut_text(text: &mut String, limit: usize) {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+}
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Subject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|name| Self::from_wire(&name))
+    }
+}
+
+mod base64_text {
+    use base64::Engine as _;
+
+    use super::{Bytes, Deserialize, Deserializer, STANDARD, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Bytes,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD
+            .decode(text)
+            .map(Bytes::from)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{DeadLetter, DeadLetterFilter, ParkReason};
+    use crate::Subject;
+
+    fn letter(payload: usize) -> DeadLetter {
+        DeadLetter {
+            namespace: "ns".to_owned(),
+            sensor: "s".to_owned(),
+            trigger: "t.u".to_owned(),
+            reason: ParkReason::RetriesExhausted,
+            error: "no".to_owned(),
+            attempts: 3,
+            parked_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            subject: Subject::event("es", "ev"),
+            payload: Bytes::from(vec![b'x'; payload]),
+            cut_from: None,
+            action: Some("{}".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_letter_is_stored_as_json_and_read_back() {
+        let stored = letter(3).encode(10_000).unwrap();
+        assert_eq!(
+            stored,
+            r#"{"namespace":"ns","sensor":"s","trigger":"t.u","reason":"retries-exhausted","error":"no","attempts":3,"parkedAt":"2026-01-02T03:04:05Z","subject":"default.es.ev","payloadBase64":"eHh4","action":"{}"}"#
+        );
+        assert_eq!(DeadLetter::decode(&stored).unwrap(), letter(3));
+    }
+
+    #[test]
+    fn a_letter_that_is_too_large_is_cut_and_says_so() {
+        let mut large = letter(100_000);
+        large.error = "é".repeat(50_000);
+        large.action = Some("x".repeat(50_000));
+        let stored = large.encode(10_000).unwrap();
+        assert!(stored.len() <= 10_000, "{}", stored.len());
+        let cut = DeadLetter::decode(&stored).unwrap();
+        assert_eq!(cut.cut_from, Some(100_000));
+        assert!(cut.payload.len() > 1000);
+    }
+
+    #[test]
+    fn letters_are_filed_under_the_trigger() {
+        assert_eq!(letter(0).stored_subject(), "tiphys.dead-letters.ns.s.t%2Eu");
+        let filter = DeadLetterFilter {
+            sensor: Some("s".to_owned()),
+            ..Default::default()
+        };
+        assert_eq!(filter.subjects(), "tiphys.dead-letters.*.s.*");
+        assert!(filter.wants(&letter(0)));
+    }
+}

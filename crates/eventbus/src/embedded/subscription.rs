@@ -1,0 +1,248 @@
+//! Open subscriptions of the embedded bus: who waits for messages and is woken when there are some.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::consumer::{Consumer, Turn};
+use super::log::{Appended, Log};
+use super::{Core, Inner};
+use crate::bus::Acker;
+use crate::{
+    Cause, Delivery, Durable, Error, MessageAck, Outgoing, Subscription, SubscriptionConfig,
+};
+
+/// All durable consumers.
+#[derive(Default)]
+pub(super) struct Consumers(HashMap<Durable, Slot>);
+
+struct Slot {
+    consumer: Consumer,
+    wake: Arc<Notify>,
+    /// How many subscriptions are open.
+    open: usize,
+}
+
+struct OpenSubscription {
+    inner: Arc<Inner>,
+    durable: Durable,
+    wake: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct EmbeddedAcker {
+    inner: Weak<Inner>,
+    durable: Durable,
+    sequence: u64,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inner")
+    }
+}
+
+impl Consumers {
+    /// Stores a message and wakes who waits for it.
+    pub(super) fn append(
+        &mut self,
+        log: &mut Log,
+        message: Outgoing,
+        now: Timestamp,
+    ) -> Result<MessageAck, Error> {
+        let (subject, id) = (message.subject.clone(), message.id.clone());
+        let appended = log.append(message, now);
+        self.forget_dropped(log);
+        match appended {
+            Appended::Duplicate(sequence) => Ok(MessageAck {
+                sequence,
+                duplicate: true,
+            }),
+            Appended::Stored(sequence) => {
+                for slot in self.0.values_mut() {
+                    if slot.consumer.stored(&subject) {
+                        slot.wake.notify_one();
+                    }
+                }
+                Ok(MessageAck {
+                    sequence,
+                    duplicate: false,
+                })
+            }
+            Appended::Full => Err(Error::Publish {
+                subject,
+                id,
+                source: Cause::Unavailable("the stream is full and set to discard: 1".into()),
+            }),
+        }
+    }
+
+    fn forget_dropped(&mut self, log: &mut Log) {
+        for message in log.take_dropped() {
+            for slot in self.0.values_mut() {
+                slot.consumer.dropped(&message);
+            }
+        }
+    }
+
+    /// Deletes a consumer. One that is in use is made again at once, as on a server.
+    pub(super) fn remove(&mut self, durable: &Durable) -> bool {
+        match self.0.entry(durable.clone()) {
+            Entry::Vacant(_) => false,
+            Entry::Occupied(slot) if slot.get().open == 0 => {
+                slot.remove();
+                true
+            }
+            Entry::Occupied(mut slot) => {
+                slot.get_mut().consumer.begin_again(Instant::now());
+                slot.get().wake.notify_one();
+                true
+            }
+        }
+    }
+}
+
+pub(super) fn open(inner: &Arc<Inner>, config: SubscriptionConfig) -> Subscription {
+    let mut core = inner.core();
+    let Core { log, consumers, .. } = &mut *core;
+    log.expire((inner.clock)());
+    consumers.forget_dropped(log);
+    let slot = match consumers.0.entry(config.durable.clone()) {
+        Entry::Occupied(slot) => {
+            let slot = slot.into_mut();
+            slot.consumer.update(&config, log);
+            slot
+        }
+        Entry::Vacant(slot) => slot.insert(Slot {
+            consumer: Consumer::new(&config, log),
+            wake: Arc::default(),
+            open: 0,
+        }),
+    };
+    slot.open += 1;
+    slot.wake.notify_one();
+    let open = OpenSubscription {
+        inner: inner.clone(),
+        durable: config.durable,
+        wake: slot.wake.clone(),
+    };
+    drop(core);
+    let deliveries = stream::unfold(open, |open| async move {
+        let delivery = open.next().await?;
+        Some((Ok(delivery), open))
+    });
+    Subscription {
+        deliveries: deliveries.boxed(),
+    }
+}
+
+impl OpenSubscription {
+    async fn next(&self) -> Option<Delivery> {
+        loop {
+            // Taken before looking, so that what happens in between is not missed.
+            let woken = self.wake.notified();
+            if self.inner.closed.is_cancelled() {
+                return None;
+            }
+            let due = match self.look() {
+                Ok(delivery) => return Some(delivery),
+                Err(due) => due,
+            };
+            tokio::select! {
+                biased;
+                () = self.inner.closed.cancelled() => return None,
+                () = woken => {}
+                () = at(due) => {}
+            }
+        }
+    }
+
+    /// The next delivery, or when to look again.
+    fn look(&self) -> Result<Delivery, Option<Instant>> {
+        let mut core = self.inner.core();
+        let Core { log, consumers, .. } = &mut *core;
+        log.expire((self.inner.clock)());
+        consumers.forget_dropped(log);
+        let Some(slot) = consumers.0.get_mut(&self.durable) else {
+            return Err(None);
+        };
+        match slot.consumer.turn(log, Instant::now()) {
+            Turn::Wait(due) => Err(due),
+            Turn::Deliver { sequence, attempt } => {
+                if slot.open > 1 {
+                    slot.wake.notify_one();
+                }
+                let message = log.get(sequence).ok_or(None)?;
+                Ok(Delivery {
+                    subject: message.subject.clone(),
+                    payload: message.payload.clone(),
+                    sequence,
+                    attempt,
+                    stored_at: message.stored_at,
+                    pending: slot.consumer.pending(),
+                    acker: Box::new(EmbeddedAcker {
+                        inner: Arc::downgrade(&self.inner),
+                        durable: self.durable.clone(),
+                        sequence,
+                    }),
+                })
+            }
+        }
+    }
+}
+
+impl Drop for OpenSubscription {
+    fn drop(&mut self) {
+        if let Some(slot) = self.inner.core().consumers.0.get_mut(&self.durable) {
+            slot.open -= 1;
+        }
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl EmbeddedAcker {
+    fn change(&self, change: impl FnOnce(&mut Consumer, u64)) -> Result<(), Error> {
+        let inner = self.inner.upgrade().ok_or(Error::Closed)?;
+        inner.check_open()?;
+        if let Some(slot) = inner.core().consumers.0.get_mut(&self.durable) {
+            change(&mut slot.consumer, self.sequence);
+            slot.wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Acker for EmbeddedAcker {
+    async fn ack(&self) -> Result<(), Error> {
+        self.change(Consumer::settle)
+    }
+
+    async fn ack_confirmed(&self) -> Result<(), Error> {
+        self.change(Consumer::settle)
+    }
+
+    async fn retry_after(&self, delay: Duration) -> Result<(), Error> {
+        self.change(|consumer, sequence| consumer.postpone(sequence, Instant::now() + delay))
+    }
+
+    async fn in_progress(&self) -> Result<(), Error> {
+        self.change(|consumer, sequence| {
+            let due = Instant::now() + consumer.ack_wait();
+            consumer.postpone(sequence, due);
+        })
+    }
+}

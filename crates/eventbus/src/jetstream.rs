@@ -1,0 +1,205 @@
+//! The bus on a NATS server with JetStream, 2.10 or later, as Argo Events lays it out: stream
+//! `default`, subjects `default.<event source>.<event>`, one bucket of state per sensor.
+//!
+//! What differs from Argo Events' client is what its users suffer from: the connection heals itself,
+//! settings of the stream are applied when they change, publishing is pipelined, and one consumer
+//! per trigger fetches in batches.
+
+mod config;
+mod connect;
+mod consume;
+mod letters;
+mod publish;
+mod read;
+mod state;
+mod stream;
+mod tls;
+mod tracker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_trait::async_trait;
+
+pub use self::config::{Auth, Config, Identity, Tls};
+use self::connect::{ApiError, Connection, timestamp};
+use self::letters::Letters;
+use self::publish::Publisher;
+use self::stream::Keeper;
+use crate::name::STREAM;
+use crate::{
+    Bucket, Cause, DeadLetter, DeadLetterFilter, Durable, Error, EventBus, Outgoing, PublishAck,
+    State, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
+};
+
+/// What the headers of an event take at most, its id included; [`EventBus::max_payload`] leaves
+/// room for them.
+const HEADERS_ROOM: usize = 512;
+
+/// How long closing waits for what is under way: longer than a publish waits for its answer.
+const CLOSE_WITHIN: Duration = Duration::from_secs(6);
+
+/// A bus on a NATS server. All of it goes over one connection.
+pub struct JetStream {
+    connection: Arc<Connection>,
+    publisher: Arc<Publisher>,
+    keeper: Arc<Keeper>,
+    letters: Letters,
+}
+
+impl JetStream {
+    /// Connects once; from then on the connection heals itself for as long as it is in use.
+    ///
+    /// # Errors
+    /// If the settings make no sense, or no server can be reached: that is transient, try again.
+    pub async fn connect(config: &Config) -> Result<Self, Error> {
+        let connection = Arc::new(Connection::open(config).await?);
+        let publisher = Arc::new(Publisher::start(connection.clone()));
+        let keeper = Arc::new(Keeper::new(connection.clone(), STREAM));
+        let letters = Letters::new(connection.clone(), publisher.clone());
+        Ok(Self {
+            connection,
+            publisher,
+            keeper,
+            letters,
+        })
+    }
+}
+
+impl fmt::Debug for JetStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JetStream")
+            .field("url", &self.connection.url)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl EventBus for JetStream {
+    async fn ensure_stream(&self, settings: Option<&str>) -> Result<StreamReport, Error> {
+        self.connection.check_open()?;
+        stream::ensure(&self.keeper, settings).await
+    }
+
+    async fn publish(&self, message: Outgoing) -> Result<PublishAck, Error> {
+        let Outgoing {
+            subject,
+            id,
+            payload,
+        } = message;
+        let mut headers = HeaderMap::new();
+        headers.insert(async_nats::header::NATS_MESSAGE_ID, id.as_str());
+        let failed = {
+            let subject = subject.clone();
+            move |source| Error::Publish {
+                subject,
+                id,
+                source,
+            }
+        };
+        self.publisher
+            .publish(
+                &subject,
+                headers,
+                payload,
+                Some(self.keeper.clone()),
+                failed,
+            )
+            .await
+    }
+
+    async fn last_message(&self, subject: &Subject) -> Result<Option<StoredMessage>, Error> {
+        self.connection.check_open()?;
+        let failed = |source| Error::LastMessage {
+            subject: subject.clone(),
+            source,
+        };
+        let last = self.connection.last_message(STREAM, subject.as_str()).await;
+        let message = match last {
+            Ok(message) => message,
+            Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(None),
+            Err(err) => return Err(failed(ApiError::from(err).into())),
+        };
+        Ok(Some(StoredMessage {
+            sequence: message.sequence,
+            stored_at: timestamp(message.time),
+            payload: message.payload,
+        }))
+    }
+
+    async fn subscribe(&self, config: SubscriptionConfig) -> Result<Subscription, Error> {
+        self.connection.check_open()?;
+        consume::open(self.connection.clone(), self.keeper.clone(), config).await
+    }
+
+    async fn unsubscribe(&self, durable: &Durable) -> Result<bool, Error> {
+        self.connection.check_open()?;
+        let context = &self.connection.context;
+        match context
+            .delete_consumer_from_stream(durable.as_str(), STREAM)
+            .await
+        {
+            Ok(status) => Ok(status.success),
+            Err(err) => match ApiError::from(err) {
+                err if err.is_missing() => Ok(false),
+                err => Err(Error::Consumer {
+                    durable: durable.clone(),
+                    source: err.into(),
+                }),
+            },
+        }
+    }
+
+    async fn state(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error> {
+        self.connection.check_open()?;
+        let state = state::open(self.connection.clone(), self.publisher.clone(), bucket).await;
+        let state = state.map_err(|err| Error::State {
+            bucket: bucket.clone(),
+            source: err.into(),
+        })?;
+        Ok(Arc::new(state))
+    }
+
+    async fn park(&self, letter: DeadLetter) -> Result<(), Error> {
+        self.connection.check_open()?;
+        self.letters.park(letter).await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+    ) -> Result<Vec<(u64, DeadLetter)>, Error> {
+        self.connection.check_open()?;
+        self.letters.list(filter).await
+    }
+
+    async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, Error> {
+        self.connection.check_open()?;
+        self.letters.remove(sequence).await
+    }
+
+    fn max_payload(&self) -> usize {
+        self.connection.max_payload().saturating_sub(HEADERS_ROOM)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connection.is_connected()
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        let unsent = |source| Error::Connect {
+            url: self.connection.url.clone(),
+            source,
+        };
+        let settled = tokio::time::timeout(CLOSE_WITHIN, self.publisher.settled()).await;
+        let flushed = tokio::time::timeout(CLOSE_WITHIN, self.connection.client.flush()).await;
+        self.connection.close().await;
+        settled.map_err(|err| unsent(Cause::Unavailable(err.into())))?;
+        flushed
+            .map_err(|err| unsent(Cause::Unavailable(err.into())))?
+            .map_err(|err| unsent(Cause::Unavailable(err.into())))
+    }
+}

@@ -1,0 +1,215 @@
+//! How to reach a server and who to be there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::Error;
+
+/// How to reach the servers of a bus.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The servers, such as `nats://eventbus-default-js-svc.argo-events.svc:4222`; several may be
+    /// parted by commas.
+    pub url: String,
+    /// Who to be.
+    pub auth: Auth,
+    /// How to encrypt. `None`: if the server insists, and then without checking who it is, as Argo
+    /// Events does.
+    pub tls: Option<Tls>,
+    /// What the server shows this client as.
+    pub name: String,
+}
+
+/// Who to be at the server.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Nobody in particular.
+    #[default]
+    None,
+    /// A user with a password.
+    UserPassword {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// The bearer of a token.
+    Token(String),
+    /// The owner of an nkey, by its seed.
+    NKey(String),
+    /// The owner of a credentials file, by its text.
+    Credentials(String),
+}
+
+/// How to encrypt the connection.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// Certificates of the authorities to trust, as PEM, instead of the system's.
+    pub authorities: Option<String>,
+    /// Who to be.
+    pub identity: Option<Identity>,
+    /// Trust any server.
+    pub insecure_skip_verify: bool,
+}
+
+/// A client certificate.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate and those that lead to its authority, as PEM.
+    pub certificates: String,
+    /// Its private key, as PEM.
+    pub private_key: String,
+}
+
+impl Config {
+    /// A connection without encryption by somebody who is nobody.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            auth: Auth::None,
+            tls: None,
+            name: "tiphys".to_owned(),
+        }
+    }
+}
+
+impl Auth {
+    /// Reads the Secret that an EventBus' `accessSecret` points to: YAML with `username` and
+    /// `password`, `token`, `nkey` or `creds`, keys in any case; a credentials file; an nkey seed; or
+    /// a token as it is.
+    ///
+    /// # Errors
+    /// If the text is YAML without any of these.
+    pub fn from_access_secret(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if text.contains("-----BEGIN NATS USER JWT-----") && !text.contains("creds:") {
+            return Ok(Self::Credentials(text.to_owned()));
+        }
+        let Ok(Value::Object(members)) = serde_saphyr::from_str::<Value>(text) else {
+            return match text {
+                "" => Err(invalid("the access secret is empty")),
+                seed if is_seed(seed) => Ok(Self::NKey(seed.to_owned())),
+                token => Ok(Self::Token(token.to_owned())),
+            };
+        };
+        let mut members: BTreeMap<String, String> = members
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_ascii_lowercase(), scalar(value)?)))
+            .collect();
+        let user = members
+            .remove("username")
+            .or_else(|| members.remove("user"));
+        if let Some(user) = user {
+            let password = members.remove("password").unwrap_or_default();
+            return Ok(Self::UserPassword { user, password });
+        }
+        let mut take = |key: &str| members.remove(key).filter(|text| !text.is_empty());
+        take("token")
+            .map(Self::Token)
+            .or_else(|| take("nkey").map(Self::NKey))
+            .or_else(|| {
+                take("creds")
+                    .or_else(|| take("credentials"))
+                    .map(Self::Credentials)
+            })
+            .ok_or_else(|| invalid("the access secret names no username, token, nkey or creds"))
+    }
+}
+
+/// A value as the text it was written as: passwords may look like numbers.
+fn scalar(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(bool) => Some(bool.to_string()),
+        _ => None,
+    }
+}
+
+fn is_seed(text: &str) -> bool {
+    text.len() == 58 && text.starts_with("SU") && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn invalid(message: &str) -> Error {
+    Error::Configuration {
+        message: message.to_owned(),
+        source: None,
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::UserPassword { .. } => "UserPassword",
+            Self::Token(_) => "Token",
+            Self::NKey(_) => "NKey",
+            Self::Credentials(_) => "Credentials",
+        })
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("authorities", &self.authorities)
+            .field("identity", &self.identity)
+            .field("insecure_skip_verify", &self.insecure_skip_verify)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("certificates", &self.certificates)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Auth;
+
+    #[test]
+    fn access_secrets_of_every_kind_are_read() {
+        let user = |user: &str, password: &str| Auth::UserPassword {
+            user: user.to_owned(),
+            password: password.to_owned(),
+        };
+        for (text, auth) in [
+            ("username: u1\npassword: p2", user("u1", "p2")),
+            (
+                "Username: 'a b'\nPASSWORD: 12345678\n",
+                user("a b", "12345678"),
+            ),
+            ("token: abc", Auth::Token("abc".to_owned())),
+            ("just-a-token\n", Auth::Token("just-a-token".to_owned())),
+            (
+                "SUAIO3FHUX5PNV2LQIIP7TZ3N4L7TX3W53MQGEIVYFIGA635OZCKEYHFLM",
+                Auth::NKey("SUAIO3FHUX5PNV2LQIIP7TZ3N4L7TX3W53MQGEIVYFIGA635OZCKEYHFLM".to_owned()),
+            ),
+            (
+                "-----BEGIN NATS USER JWT-----\nx\n------END NATS USER JWT------",
+                Auth::Credentials(
+                    "-----BEGIN NATS USER JWT-----\nx\n------END NATS USER JWT------".to_owned(),
+                ),
+            ),
+        ] {
+            assert!(Auth::from_access_secret(text).unwrap() == auth, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_says_nothing_is_an_error() {
+        assert!(Auth::from_access_secret("").is_err());
+        assert!(Auth::from_access_secret("realm: x").is_err());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(format!("{:?}", Auth::Token("abc".to_owned())), "Token");
+    }
+}

@@ -1,0 +1,150 @@
+//! The durable consumer on the server: found, brought up to date, or made at the right place.
+
+use std::time::Duration;
+
+use async_nats::datetime::{DateTime, from_nanos};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Consumption, locked};
+use crate::jetstream::connect::{ApiError, timestamp};
+use crate::jetstream::tracker::Place;
+use crate::name::{STREAM, disjoint};
+use crate::{Durable, StartAt};
+
+/// Give a message back to be delivered at once.
+pub(super) const GIVE_BACK: Bytes = Bytes::from_static(b"-NAK");
+
+/// At most so many messages of the stream are looked at for lost deliveries; lost ones before them
+/// come after their ack wait.
+pub(super) const MAX_RECLAIMED: u64 = 65_536;
+
+/// How long to wait for the server to have taken lost deliveries back.
+pub(super) const RECLAIM_WITHIN: Duration = Duration::from_secs(2);
+
+/// Which stream the consumer was on: one of the same name may have taken its place.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct StreamIdentity(Option<Timestamp>);
+
+/// The subject that acknowledges a message of a consumer.
+pub(super) fn ack_subject(durable: &Durable, sequence: u64, delivery: u64) -> String {
+    format!("$JS.ACK.{STREAM}.{durable}.1.{sequence}.{delivery}.0.0")
+}
+
+impl Consumption {
+    pub(super) async fn consumer(&mut self) -> Result<PullConsumer, ApiError> {
+        let context = &self.connection.context;
+        let durable = self.config.durable.as_str();
+        let existing = context
+            .get_consumer_from_stream::<pull::Config, _, _>(durable, STREAM)
+            .await;
+        let existing = match existing.map_err(ApiError::from) {
+            Ok(consumer) => consumer,
+            Err(err)
+                if err.has_code(&[
+                    ErrorCode::CONSUMER_NOT_FOUND,
+                    ErrorCode::CONSUMER_DOES_NOT_EXIST,
+                ]) =>
+            {
+                return self.create().await;
+            }
+            Err(err) => return Err(err),
+        };
+        if self.stream.0.is_none() {
+            let info = self.connection.stream_info(STREAM).await?;
+            self.stream.0 = Some(timestamp(info.created));
+        }
+        let mut config = existing.cached_info().config.clone();
+        let before = config.clone();
+        config.ack_wait = self.config.ack_wait;
+        config.max_ack_pending = self.max_ack_pending();
+        if filters(&config.filter_subject, &config.filter_subjects) != self.filters() {
+            (config.filter_subject, config.filter_subjects) = self.filter_settings();
+        }
+        if config == before {
+            return Ok(existing);
+        }
+        // An update keeps the position.
+        let updated = context.create_consumer_on_stream(config, STREAM).await?;
+        drop(updated);
+        Ok(context.get_consumer_from_stream(durable, STREAM).await?)
+    }
+
+    async fn create(&mut self) -> Result<PullConsumer, ApiError> {
+        let info = self.connection.stream_info(STREAM).await?;
+        let created = timestamp(info.created);
+        let is_same_stream = self.stream.0 == Some(created);
+        let resume = locked(&self.tracker).resume();
+        let start = match resume {
+            Some(place) if is_same_stream && place.sequence <= info.state.last_sequence + 1 => {
+                DeliverPolicy::ByStartSequence {
+                    start_sequence: place.sequence.max(1),
+                }
+            }
+            // Messages were lost, or the whole stream: numbers mean others by now, times do not.
+            Some(Place {
+                stored_at: Some(time),
+                ..
+            }) => by_time(time)?,
+            _ => match self.config.start {
+                StartAt::First => DeliverPolicy::All,
+                StartAt::Time(time) => by_time(time)?,
+            },
+        };
+        let (filter_subject, filter_subjects) = self.filter_settings();
+        let config = pull::Config {
+            durable_name: Some(self.config.durable.to_string()),
+            deliver_policy: start,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.config.ack_wait,
+            max_ack_pending: self.max_ack_pending(),
+            filter_subject,
+            filter_subjects,
+            ..pull::Config::default()
+        };
+        let consumer = self
+            .connection
+            .context
+            .create_consumer_on_stream(config, STREAM)
+            .await?;
+        self.stream.0 = Some(created);
+        Ok(consumer)
+    }
+
+    fn max_ack_pending(&self) -> i64 {
+        i64::try_from(self.config.max_in_flight.max(1)).unwrap_or(i64::MAX)
+    }
+
+    fn filters(&self) -> Vec<String> {
+        disjoint(&self.config.subjects)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// One filter and several have different fields.
+    fn filter_settings(&self) -> (String, Vec<String>) {
+        let mut filters = self.filters();
+        match filters.len() {
+            1 => (filters.swap_remove(0), Vec::new()),
+            _ => (String::new(), filters),
+        }
+    }
+}
+
+fn filters(one: &str, several: &[String]) -> Vec<String> {
+    let mut filters = several.to_vec();
+    if !one.is_empty() {
+        filters.push(one.to_owned());
+    }
+    filters.sort_unstable();
+    filters
+}
+
+fn by_time(time: Timestamp) -> Result<DeliverPolicy, ApiError> {
+    let start_time: DateTime = from_nanos(time.as_nanosecond())
+        .map_err(|err| ApiError::Refused(ErrorCode::BAD_REQUEST, err))?;
+    Ok(DeliverPolicy::ByStartTime { start_time })
+}

@@ -1,0 +1,362 @@
+//! Streams: made when they are missing, changed when their settings do, and made again if the
+//! server lost them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use tokio::time::Instant;
+
+use super::connect::{ApiError, Connection};
+use crate::name::STREAM;
+use crate::settings::{Discard, Retention, StreamSettings};
+use crate::{Error, StreamReport};
+
+/// The subjects of all events of all event sources.
+const SUBJECTS: &str = "default.*.*";
+
+/// How many copies a stream has where nobody said, if the bus has the servers.
+const REPLICAS: usize = 3;
+
+/// How often at most a stream that seems to be lost is looked for.
+const RESTORE_EVERY: Duration = Duration::from_secs(1);
+
+/// Knows how a stream is to be, and makes it again if the server lost it.
+pub(super) struct Keeper {
+    connection: Arc<Connection>,
+    stream: String,
+    wanted: Mutex<Option<Config>>,
+    looked_at: tokio::sync::Mutex<Option<Instant>>,
+}
+
+impl Keeper {
+    pub(super) fn new(connection: Arc<Connection>, stream: &str) -> Self {
+        Self {
+            connection,
+            stream: stream.to_owned(),
+            wanted: Mutex::default(),
+            looked_at: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Remembers how the stream is, to make it so again.
+    pub(super) fn remember(&self, config: Config) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
+    }
+
+    /// Makes the stream again if it was there and is gone, as after a server came back empty.
+    pub(super) async fn restore(&self) {
+        let mut looked_at = self.looked_at.lock().await;
+        if looked_at.is_some_and(|at| at.elapsed() < RESTORE_EVERY) {
+            return;
+        }
+        *looked_at = Some(Instant::now());
+        let wanted = self
+            .wanted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(wanted) = wanted else {
+            return;
+        };
+        match self.connection.stream_info(&self.stream).await {
+            Err(err) if err.is_missing() => {}
+            _ => return,
+        }
+        tracing::warn!(
+            stream = self.stream,
+            "The stream is gone from the bus: making it again"
+        );
+        if let Err(error) = create(&self.connection, &wanted).await {
+            let error = crate::Cause::from(error);
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "Could not make the stream"
+            );
+        }
+    }
+}
+
+/// Creates a stream, or returns the one that another process created meanwhile.
+pub(super) async fn create(connection: &Connection, config: &Config) -> Result<Info, ApiError> {
+    match connection
+        .api(format!("STREAM.CREATE.{}", config.name), config)
+        .await
+    {
+        Err(err) if err.has_code(&[ErrorCode::STREAM_NAME_EXIST]) => {
+            connection.stream_info(&config.name).await
+        }
+        result => result,
+    }
+}
+
+pub(super) async fn update(connection: &Connection, config: &Config) -> Result<Info, ApiError> {
+    connection
+        .api(format!("STREAM.UPDATE.{}", config.name), config)
+        .await
+}
+
+/// How many copies the stream of events has; what belongs to it has as many.
+pub(super) async fn replicas(connection: &Connection) -> Result<usize, ApiError> {
+    match connection.stream_info(STREAM).await {
+        Ok(info) => Ok(info.config.num_replicas.max(1)),
+        Err(err) if err.is_missing() => Ok(1),
+        Err(err) => Err(err),
+    }
+}
+
+/// Makes sure that the stream of events is there and as `settings` say.
+pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<StreamReport, Error> {
+    let connection = &keeper.connection;
+    let wanted = settings.map(StreamSettings::parse).transpose()?;
+    let failed = |err: ApiError| Error::Stream {
+        stream: STREAM.to_owned(),
+        source: err.into(),
+    };
+    let existing = match connection.stream_info(STREAM).await {
+        Ok(info) => info.config,
+        Err(err) if err.is_missing() => {
+            let settings = wanted.unwrap_or_else(StreamSettings::argo);
+            keeper.remember(create_events(connection, &settings).await?.config);
+            return Ok(StreamReport {
+                created: true,
+                ..StreamReport::default()
+            });
+        }
+        Err(err) => return Err(failed(err)),
+    };
+    let (config, report) = match wanted {
+        Some(wanted) => reconcile(connection, existing, &wanted)
+            .await
+            .map_err(failed)?,
+        None => (existing, StreamReport::default()),
+    };
+    keeper.remember(config);
+    Ok(report)
+}
+
+async fn create_events(connection: &Connection, settings: &StreamSettings) -> Result<Info, Error> {
+    let no_servers = &[
+        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
+        ErrorCode::CLUSTER_NO_PEERS,
+    ][..];
+    let mut config = events(settings);
+    if settings.replicas.is_none() {
+        config.num_replicas = REPLICAS;
+        match create(connection, &config).await {
+            Err(err) if err.has_code(no_servers) => config.num_replicas = 1,
+            result => return result.map_err(|err| refused(&config, err)),
+        }
+    }
+    create(connection, &config).await.map_err(|err| {
+        if !err.has_code(no_servers) {
+            return refused(&config, err);
+        }
+        let replicas = config.num_replicas;
+        Error::Replicas {
+            stream: STREAM.to_owned(),
+            replicas,
+            source: err.into(),
+        }
+    })
+}
+
+fn refused(config: &Config, err: ApiError) -> Error {
+    Error::Stream {
+        stream: config.name.clone(),
+        source: err.into(),
+    }
+}
+
+fn events(settings: &StreamSettings) -> Config {
+    let mut config = Config {
+        name: STREAM.to_owned(),
+        subjects: vec![SUBJECTS.to_owned()],
+        storage: StorageType::File,
+        num_replicas: 1,
+        ..Config::default()
+    };
+    for (_, apply) in changes(&config, settings) {
+        apply(&mut config);
+    }
+    config
+}
+
+/// One setting to be changed: its name in `streamConfig`, and how.
+type Change<'a> = (&'static str, Box<dyn Fn(&mut Config) + Send + Sync + 'a>);
+
+fn changes<'a>(config: &Config, settings: &'a StreamSettings) -> Vec<Change<'a>> {
+    let mut changes: Vec<Change<'a>> = Vec::new();
+    if !config.subjects.iter().any(|subject| subject == SUBJECTS) {
+        changes.push((
+            "subjects",
+            Box::new(|config| config.subjects.push(SUBJECTS.to_owned())),
+        ));
+    }
+    if let Some(max) = settings
+        .max_msgs
+        .map(limit)
+        .filter(|max| *max != limit(config.max_messages))
+    {
+        changes.push(("maxMsgs", Box::new(move |config| config.max_messages = max)));
+    }
+    if let Some(max) = settings
+        .max_bytes
+        .map(limit)
+        .filter(|max| *max != limit(config.max_bytes))
+    {
+        changes.push(("maxBytes", Box::new(move |config| config.max_bytes = max)));
+    }
+    let max_age = settings.max_age.unwrap_or(config.max_age);
+    if max_age != config.max_age {
+        changes.push((
+            "maxAge",
+            Box::new(move |config| {
+                config.max_age = max_age;
+                config.duplicate_window = window(config.duplicate_window, max_age);
+            }),
+        ));
+    }
+    let duplicates = settings
+        .duplicates
+        .filter(|duplicates| !duplicates.is_zero());
+    if let Some(duplicates) = duplicates.map(|duplicates| window(duplicates, max_age))
+        && duplicates != config.duplicate_window
+    {
+        changes.push((
+            "duplicates",
+            Box::new(move |config| config.duplicate_window = duplicates),
+        ));
+    }
+    if let Some(replicas) = settings
+        .replicas
+        .filter(|replicas| *replicas != config.num_replicas)
+    {
+        changes.push((
+            "replicas",
+            Box::new(move |config| config.num_replicas = replicas),
+        ));
+    }
+    if let Some(retention) = settings.retention.map(retention_policy)
+        && retention != config.retention
+    {
+        changes.push((
+            "retention",
+            Box::new(move |config| config.retention = retention),
+        ));
+    }
+    if let Some(discard) = settings.discard.map(discard_policy)
+        && discard != config.discard
+    {
+        changes.push(("discard", Box::new(move |config| config.discard = discard)));
+    }
+    changes
+}
+
+/// A limit as the server tells it: anything that is no limit is -1.
+fn limit(limit: i64) -> i64 {
+    if limit > 0 { limit } else { -1 }
+}
+
+/// The server refuses to remember ids for longer than messages.
+fn window(duplicates: Duration, max_age: Duration) -> Duration {
+    if max_age.is_zero() {
+        duplicates
+    } else {
+        duplicates.min(max_age)
+    }
+}
+
+fn retention_policy(retention: Retention) -> RetentionPolicy {
+    match retention {
+        Retention::Limits => RetentionPolicy::Limits,
+        Retention::Interest => RetentionPolicy::Interest,
+        Retention::WorkQueue => RetentionPolicy::WorkQueue,
+    }
+}
+
+fn discard_policy(discard: Discard) -> DiscardPolicy {
+    match discard {
+        Discard::Old => DiscardPolicy::Old,
+        Discard::New => DiscardPolicy::New,
+    }
+}
+
+/// Changes all settings at once, or, if the server refuses that, each by itself.
+async fn reconcile(
+    connection: &Connection,
+    mut config: Config,
+    settings: &StreamSettings,
+) -> Result<(Config, StreamReport), ApiError> {
+    let mut report = StreamReport::default();
+    let changes = changes(&config, settings);
+    if changes.is_empty() {
+        return Ok((config, report));
+    }
+    let mut wanted = config.clone();
+    for (_, apply) in &changes {
+        apply(&mut wanted);
+    }
+    match update(connection, &wanted).await {
+        Ok(info) => {
+            report.changed = changes.iter().map(|(name, _)| (*name).to_owned()).collect();
+            return Ok((info.config, report));
+        }
+        Err(err @ ApiError::Unavailable(_)) => return Err(err),
+        Err(ApiError::Refused(..)) => {}
+    }
+    for (name, apply) in changes {
+        let mut wanted = config.clone();
+        apply(&mut wanted);
+        match update(connection, &wanted).await {
+            Ok(info) => {
+                config = info.config;
+                report.changed.push(name.to_owned());
+            }
+            Err(ApiError::Refused(_, why)) => {
+                report.refused.push((name.to_owned(), why.to_string()))
+            }
+            Err(err) => return Err(err),
+        }
+    }
+    Ok((config, report))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{changes, events};
+    use crate::settings::StreamSettings;
+
+    fn names(before: &str, after: &str) -> Vec<&'static str> {
+        let config = events(&StreamSettings::parse(before).unwrap());
+        let settings = StreamSettings::parse(after).unwrap();
+        changes(&config, &settings)
+            .iter()
+            .map(|(name, _)| *name)
+            .collect()
+    }
+
+    #[test]
+    fn only_what_differs_is_changed() {
+        let argo = "maxMsgs: 50000\nmaxAge: 168h\nmaxBytes: -1\nreplicas: 1\nduplicates: 300s\nretention: 0\ndiscard: 0";
+        assert!(names(argo, argo).is_empty());
+        assert!(names(argo, "").is_empty());
+        assert_eq!(names(argo, "maxBytes: 0\nmaxMsgs: 10"), ["maxMsgs"]);
+        assert_eq!(
+            names(argo, "retention: 1\ndiscard: 1"),
+            ["retention", "discard"]
+        );
+    }
+
+    #[test]
+    fn ids_are_not_remembered_for_longer_than_messages() {
+        let settings = StreamSettings::parse("maxAge: 60s\nduplicates: 300s").unwrap();
+        assert_eq!(events(&settings).duplicate_window.as_secs(), 60);
+        let before = "maxAge: 1h\nduplicates: 300s";
+        assert_eq!(
+            names(before, "maxAge: 60s\nduplicates: 300s"),
+            ["maxAge", "duplicates"]
+        );
+    }
+}

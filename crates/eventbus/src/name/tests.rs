@@ -1,0 +1,126 @@
+//! Names that must stay as Argo Events writes them, and names that must not collide.
+
+use super::{disjoint, given_key, joined, stored_key};
+use crate::{Bucket, Durable, Subject};
+
+#[test]
+fn kubernetes_names_make_the_subject_that_argo_uses() {
+    assert_eq!(
+        Subject::event("webhook", "example").as_str(),
+        "default.webhook.example"
+    );
+}
+
+#[test]
+fn names_that_nats_cannot_hold_are_escaped_and_read_back() {
+    for (event_source, event, subject) in [
+        ("a.b", "ev", "default.a%2Eb.ev"),
+        ("a", "*", "default.a.%2A"),
+        ("a", "b>c d", "default.a.b%3Ec%20d"),
+        ("50%", "\n\u{a0}", "default.50%25.%0A%C2%A0"),
+        ("", "ü", "default.%.ü"),
+    ] {
+        let made = Subject::event(event_source, event);
+        assert_eq!(made.as_str(), subject);
+        assert_eq!(
+            made.names(),
+            Some((event_source.to_owned(), event.to_owned()))
+        );
+    }
+}
+
+#[test]
+fn a_dependency_on_a_star_listens_to_any_name() {
+    let any = Subject::dependency("webhook", "*");
+    assert_eq!(any.as_str(), "default.webhook.*");
+    assert_eq!(any.names(), None);
+    assert!(any.matches(&Subject::event("webhook", "a.b")));
+    assert!(!any.matches(&Subject::event("other", "a")));
+    assert_eq!(
+        Subject::dependency("webhook", "a*").as_str(),
+        "default.webhook.a%2A"
+    );
+}
+
+#[test]
+fn overlapping_subjects_become_filters_that_do_not_overlap() {
+    let filters = |pairs: &[(&str, &str)]| -> Vec<String> {
+        let subjects: Vec<_> = pairs
+            .iter()
+            .map(|(a, b)| Subject::dependency(a, b))
+            .collect();
+        disjoint(&subjects)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    };
+    assert_eq!(
+        filters(&[("a", "x"), ("b", "x"), ("a", "x")]),
+        ["default.a.x", "default.b.x"]
+    );
+    assert_eq!(
+        filters(&[("a", "x"), ("a", "*"), ("b", "x")]),
+        ["default.a.*", "default.b.x"]
+    );
+    assert_eq!(
+        filters(&[("a", "*"), ("*", "x"), ("c", "y")]),
+        ["default.*.*"]
+    );
+}
+
+#[test]
+fn consumers_of_different_triggers_never_share_a_name() {
+    assert_eq!(
+        Durable::trigger("argo-events", "my-sensor", "on.create").as_str(),
+        "argo-events__my-sensor__on_2Ecreate"
+    );
+    assert_ne!(
+        Durable::trigger("n", "a-b", "c"),
+        Durable::trigger("n", "a", "b-c")
+    );
+    assert_ne!(
+        Durable::trigger("n", "a_", "_c"),
+        Durable::trigger("n", "a", "__c")
+    );
+    assert_ne!(
+        Durable::trigger("n", "a", "_2E"),
+        Durable::trigger("n", "a", ".")
+    );
+}
+
+#[test]
+fn long_names_are_cut_and_still_differ() {
+    let long = "x".repeat(400);
+    let (one, other) = (joined(&[&long, "a"]), joined(&[&long, "b"]));
+    assert!(one.len() <= 240);
+    assert_ne!(one, other);
+}
+
+#[test]
+fn a_sensor_keeps_its_state_where_argo_keeps_it() {
+    assert_eq!(Bucket::sensor("my-sensor").as_str(), "my-sensor");
+    assert_eq!(Bucket::sensor("a.b").as_str(), "a_2Eb");
+    assert_eq!(
+        Bucket::event_source("ns", "es").as_str(),
+        "tiphys__source__ns__es"
+    );
+}
+
+#[test]
+fn keys_stay_as_argo_writes_them_and_others_are_read_back() {
+    for (key, stored) in [
+        ("Triggers", "Triggers"),
+        ("my-trigger/my_dep", "my-trigger/my_dep"),
+        ("a.b/c", "a.b/c"),
+        (".a..b.", "=2Ea=2E=2Eb=2E"),
+        ("a b*=ü", "a=20b=2A=3D=C3=BC"),
+        ("", "="),
+    ] {
+        assert_eq!(stored_key(key).unwrap(), stored);
+        assert_eq!(given_key(stored), key);
+    }
+    assert_eq!(
+        stored_key(&"x".repeat(2000)).unwrap_err().category(),
+        "KeyTooLong"
+    );
+}
