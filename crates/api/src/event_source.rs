@@ -123,7 +123,7 @@ sources! {
     Resource, resource, ResourceEventSource, "resource", "resource";
     /// HTTP requests.
     Webhook, webhook, WebhookEventSource, "webhook", "webhook";
-    /// AMQP messages, for example of `RabbitMQ`.
+    /// AMQP messages, for example of RabbitMQ.
     Amqp, amqp, AmqpEventSource, "amqp", "amqp";
     /// Kafka messages.
     Kafka, kafka, KafkaEventSource, "kafka", "kafka";

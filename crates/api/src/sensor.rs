@@ -34,7 +34,7 @@ object! {
         event_bus_name: Given<String>,
         /// Number of pods, one of which is active. Default: 1, also for 0 and less.
         replicas: Option<i32>,
-        /// Old `ReplicaSets` the Deployment keeps. Default: that of Kubernetes (10).
+        /// Old ReplicaSets the Deployment keeps. Default: that of Kubernetes (10).
         revision_history_limit: Option<i32>,
         /// Fields added to each line that the sensor logs.
         logging_fields: Given<BTreeMap<String, String>>,

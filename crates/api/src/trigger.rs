@@ -78,7 +78,7 @@ object! {
         nats: Option<NatsTrigger>,
         /// Sends a Slack message.
         slack: Option<SlackTrigger>,
-        /// Invokes an `OpenWhisk` action.
+        /// Invokes an OpenWhisk action.
         open_whisk: Option<OpenWhiskTrigger>,
         /// Writes the events to the log. `log:` alone is enough.
         #[serde(deserialize_with = "present")]
@@ -228,7 +228,7 @@ trigger_kinds! {
     Nats, nats, "nats", "NATS";
     /// Slack.
     Slack, slack, "slack", "Slack";
-    /// `OpenWhisk`.
+    /// OpenWhisk.
     OpenWhisk, open_whisk, "openWhisk", "OpenWhisk";
     /// gRPC servers.
     Custom, custom, "custom", "Custom";

@@ -17,7 +17,5 @@ pub struct Error {
 /// # Errors
 /// If Go would refuse the pattern, or if it is larger than the engine's bounds.
 pub fn compile(pattern: &str) -> Result<Regex, Error> {
-    Regex::new(pattern).map_err(|error| Error {
-        message: error.to_string(),
-    })
+    Regex::new(pattern).map_err(|error| Error { message: error.to_string() })
 }

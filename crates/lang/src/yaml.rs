@@ -444,25 +444,25 @@ mod tests {
     #[test]
     fn merges_happen_where_they_stand() {
         let base = "a: &a {x: 1, w: 1}\nb: &b {x: 2, z: 2}\n";
-        let rest = r#""a":{"x":1,"w":1},"b":{"x":2,"z":2}"#;
+        let rest = r#""a":{"w":1,"x":1},"b":{"x":2,"z":2}"#;
         check(
             &format!("{base}c: {{<<: *a, w: 3}}"),
-            &format!(r#"{{{rest},"c":{{"x":1,"w":3}}}}"#),
+            &format!(r#"{{{rest},"c":{{"w":3,"x":1}}}}"#),
         );
         check(
             &format!("{base}c: {{w: 3, <<: *a}}"),
-            &format!(r#"{{{rest},"c":{{"x":1,"w":1}}}}"#),
+            &format!(r#"{{{rest},"c":{{"w":1,"x":1}}}}"#),
         );
         check(
             &format!("{base}c: {{<<: [*a, *b]}}"),
-            &format!(r#"{{{rest},"c":{{"x":1,"w":1,"z":2}}}}"#),
+            &format!(r#"{{{rest},"c":{{"w":1,"x":1,"z":2}}}}"#),
         );
         check(
             "a: {<<: 1}",
             "a merge takes a mapping or a list of mappings, line 1 column 9",
         );
-        check("a: {'<<': 1}", r#"{"a":{"<<":1}}"#);
-        check("[<<]", r#"["<<"]"#);
+        check("a: {'<<': 1}", r#"{"a":{"\u003c\u003c":1}}"#);
+        check("[<<]", r#"["\u003c\u003c"]"#);
     }
 
     #[test]
@@ -499,18 +499,18 @@ mod tests {
         let mut laughs = "a: &a0 [lol, lol]\n".to_owned();
         for level in 1..30 {
             let below = level - 1;
-            laughs.push_str(&format!(
+            laughs.extend([format!(
                 "b{level}: &a{level} [*a{below}, *a{below}, *a{below}]\n"
-            ));
+            )]);
         }
         let quadratic = format!("a: &a [{}]\nb: [{}]", "x,".repeat(5000), "*a,".repeat(5000));
         let merges = {
             let mut text = "m0: &m0 {k: 1}\n".to_owned();
             for level in 1..40 {
                 let below = level - 1;
-                text.push_str(&format!(
+                text.extend([format!(
                     "m{level}: &m{level} {{<<: [*m{below}, *m{below}]}}\n"
-                ));
+                )]);
             }
             text
         };
@@ -528,7 +528,7 @@ mod tests {
         }
         let mut chain = "a0: &a0 [1]\n".to_owned();
         for level in 1..2000 {
-            chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+            chain.extend([format!("a{level}: &a{level} [*a{}]\n", level - 1)]);
         }
         assert!(to_json(chain.as_bytes()).is_err());
     }

@@ -1,5 +1,11 @@
 //! Lua scripts against the recorded vectors: transforms and filters of Argo Events.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "vectors that cannot be read fail the test"
+)]
+#![expect(clippy::print_stdout, reason = "the count of cases is for people")]
+
 use std::path::PathBuf;
 
 use serde_json::Value;

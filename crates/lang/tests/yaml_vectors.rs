@@ -1,5 +1,10 @@
 //! YAML payloads against the recorded vectors: how the values of a document are read.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "vectors that cannot be read fail the test"
+)]
+
 use std::path::PathBuf;
 
 use serde_json::Value;

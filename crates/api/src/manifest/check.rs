@@ -52,11 +52,23 @@ pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
     problems
 }
 
-/// A name is needed, and the maps of metadata hold texts.
+/// A name is needed, and names and the values of maps are texts.
 fn metadata_problem(metadata: &Node) -> Option<Problem> {
     let Value::Object(_) = metadata.value else {
         return Some(wrong_type("metadata", "an object", metadata));
     };
+    for field in ["name", "generateName", "namespace"] {
+        let value = metadata
+            .get(field)
+            .filter(|value| value.value != Value::Null);
+        if let Some(value) = value.filter(|value| value.as_str().is_none()) {
+            return Some(wrong_type(
+                &field_path::join("metadata", field),
+                "a text",
+                value,
+            ));
+        }
+    }
     for map in ["labels", "annotations"] {
         let Some(Value::Object(members)) = metadata.get(map).map(|node| &node.value) else {
             continue;
@@ -140,6 +152,9 @@ fn object(
     }
 }
 
+/// So many fields are named where no single one was probably meant.
+const FEW: usize = 8;
+
 fn unknown_field<'a>(
     path: &str,
     key: &str,
@@ -150,8 +165,6 @@ fn unknown_field<'a>(
     if problem.hint.is_some() {
         return problem;
     }
-    // With few fields it helps more to name them than to say nothing.
-    const FEW: usize = 8;
     let names: Vec<_> = known.take(FEW + 1).map(String::as_str).collect();
     if names.len() > FEW {
         problem
@@ -181,10 +194,20 @@ fn integer_range(path: &str, schema: &JSONSchemaProps, value: &Value, out: &mut 
 }
 
 fn wrong_type(path: &str, expected: &str, node: &Node) -> Problem {
+    let is_text = expected == "a text";
     let (found, hint) = match &node.value {
         Value::Null => ("nothing".to_owned(), None),
-        Value::Bool(value) => (format!("the boolean {value}"), quotes(expected, value)),
-        Value::Number(digits) => (format!("the number {digits}"), quotes(expected, digits)),
+        Value::Bool(value) => {
+            let hint = "write it in quotes: YAML reads y, n, yes, no, on and off as booleans";
+            (
+                format!("the boolean {value}"),
+                is_text.then(|| hint.to_owned()),
+            )
+        }
+        Value::Number(digits) => (
+            format!("the number {digits}"),
+            is_text.then(|| "write it in quotes".to_owned()),
+        ),
         Value::String(text) => {
             let is_number = text.parse::<i64>().is_ok() && expected.contains("number");
             let is_bool = matches!(text.as_str(), "true" | "false") && expected == "a boolean";
@@ -202,10 +225,6 @@ fn wrong_type(path: &str, expected: &str, node: &Node) -> Problem {
         Some(hint) => problem.with_hint(hint),
         None => problem,
     }
-}
-
-fn quotes(expected: &str, value: impl std::fmt::Display) -> Option<String> {
-    (expected == "a text").then(|| format!("write it in quotes: \"{value}\""))
 }
 
 /// The begin of a text, so that a fault stays a line.

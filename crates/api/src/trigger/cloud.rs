@@ -67,7 +67,7 @@ object! {
 }
 
 object! {
-    /// Invokes an `OpenWhisk` action.
+    /// Invokes an OpenWhisk action.
     pub struct OpenWhiskTrigger {
         /// Host of the API.
         host: Given<String>,

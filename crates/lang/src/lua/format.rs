@@ -64,6 +64,10 @@ impl Argument {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each flag of the pattern"
+)]
 struct Spec {
     plus: bool,
     minus: bool,
@@ -142,24 +146,21 @@ impl Spec {
                 self.radix(verb, int.unwrap_or_default(), out);
             }
             (b'x' | b'X', _) => {
-                let hex: String = argument
-                    .text()
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                let hex = if verb == b'X' {
-                    hex.to_uppercase()
+                let digits = if verb == b'X' {
+                    b"0123456789ABCDEF"
                 } else {
-                    hex
+                    b"0123456789abcdef"
                 };
-                self.pad(hex.as_bytes(), false, out);
+                let text = argument.text();
+                let nibbles = text.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+                let hex: Vec<u8> = nibbles.map(|nibble| digits[usize::from(nibble)]).collect();
+                self.pad(&hex, false, out);
             }
             (b'e' | b'E' | b'f' | b'F' | b'g' | b'G', _) if float.is_some() => {
                 self.float(verb, float.unwrap_or_default(), out);
             }
             (b'q', _) => self.pad(&quoted(&argument.text()), false, out),
-            (b's' | b'v', _) => self.text(&argument.text(), out),
-            (b't', Argument::Bool(_)) => self.text(&argument.text(), out),
+            (b's' | b'v', _) | (b't', Argument::Bool(_)) => self.text(&argument.text(), out),
             _ => {
                 out.extend_from_slice(&[b'%', b'!', verb, b'(']);
                 out.extend_from_slice(argument.type_name().as_bytes());

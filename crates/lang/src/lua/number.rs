@@ -69,12 +69,12 @@ fn to_float(int: i64) -> f64 {
 
 /// `string.upper`: letters of all scripts, one character for one.
 pub(super) fn upper(bytes: &[u8]) -> String {
-    map_letters(bytes, |char| char.to_uppercase())
+    map_letters(bytes, char::to_uppercase)
 }
 
 /// `string.lower`: letters of all scripts, one character for one.
 pub(super) fn lower(bytes: &[u8]) -> String {
-    map_letters(bytes, |char| char.to_lowercase())
+    map_letters(bytes, char::to_lowercase)
 }
 
 fn map_letters<I: Iterator<Item = char>>(bytes: &[u8], map: impl Fn(char) -> I) -> String {

@@ -5,8 +5,10 @@
 //! refused here, and what Luau would read differently is written in another way. The result keeps
 //! every statement on its line, so that faults at run time name the right one.
 
+mod expression;
 mod jump;
 
+use expression::Suffix;
 use jump::{Block, Function};
 
 use super::lex::{Fault, Kind, Token, tokens};
@@ -71,14 +73,6 @@ struct Parser {
     pieces: Vec<Piece>,
     inserts: Vec<(Place, String)>,
     nesting: usize,
-}
-
-/// What an expression is, as far as statements care.
-#[derive(PartialEq, Clone, Copy)]
-enum Suffix {
-    Variable,
-    Call,
-    Other,
 }
 
 impl Parser {
@@ -415,163 +409,6 @@ impl Parser {
         self.expressions(function)
     }
 
-    fn expressions(&mut self, function: &mut Function) -> Result<(), Fault> {
-        self.expression(function)?;
-        while self.sign() == "," {
-            self.copy();
-            self.expression(function)?;
-        }
-        Ok(())
-    }
-
-    /// Precedence matters only for `..`, whose operands are written as calls of [`TEXT`].
-    fn expression(&mut self, function: &mut Function) -> Result<(), Fault> {
-        self.nested(|parser| {
-            loop {
-                parser.concatenation(function)?;
-                match parser.sign() {
-                    "and" | "or" | "<" | ">" | "<=" | ">=" | "~=" | "==" => parser.copy(),
-                    _ => return Ok(()),
-                }
-            }
-        })
-    }
-
-    fn concatenation(&mut self, function: &mut Function) -> Result<(), Fault> {
-        let mut operand = self.operand(function)?;
-        let mut chained = false;
-        loop {
-            let more = self.sign() == "..";
-            if chained || more {
-                self.as_text(operand);
-            }
-            if !more {
-                return Ok(());
-            }
-            chained = true;
-            self.copy();
-            operand = self.operand(function)?;
-        }
-    }
-
-    fn as_text(&mut self, (first, last): (usize, usize)) {
-        if first == last && self.pieces[first].text.starts_with('"') {
-            return;
-        }
-        self.pieces[first].before.insert_str(0, &format!("{TEXT}("));
-        self.pieces[last].after.push(')');
-    }
-
-    /// Reads what binds closer than `..`; `not` in front of it reaches over comparison neither.
-    fn operand(&mut self, function: &mut Function) -> Result<(usize, usize), Fault> {
-        let first = self.pieces.len();
-        loop {
-            while matches!(self.sign(), "not" | "-" | "#") {
-                self.copy();
-            }
-            self.simple(function)?;
-            match self.sign() {
-                "+" | "-" | "*" | "/" | "%" | "^" => self.copy(),
-                _ => return Ok((first, self.pieces.len() - 1)),
-            }
-        }
-    }
-
-    fn simple(&mut self, function: &mut Function) -> Result<(), Fault> {
-        match &self.peek().kind {
-            Kind::Number(_) | Kind::Text(_) => self.copy(),
-            Kind::Sign("nil" | "true" | "false" | "...") => self.copy(),
-            Kind::Sign("{") => self.nested(|parser| parser.table(function))?,
-            Kind::Sign("function") => {
-                self.copy();
-                self.function_body()?;
-            }
-            _ => {
-                self.primary(function)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn primary(&mut self, function: &mut Function) -> Result<Suffix, Fault> {
-        let mut kind = Suffix::Variable;
-        if self.sign() == "(" {
-            self.copy();
-            self.expression(function)?;
-            self.expect(")")?;
-            kind = Suffix::Other;
-        } else {
-            self.name()?;
-        }
-        loop {
-            match &self.peek().kind {
-                Kind::Sign(".") => {
-                    self.copy();
-                    self.name()?;
-                    kind = Suffix::Variable;
-                }
-                Kind::Sign("[") => {
-                    self.copy();
-                    self.expression(function)?;
-                    self.expect("]")?;
-                    kind = Suffix::Variable;
-                }
-                Kind::Sign(":") => {
-                    self.copy();
-                    self.name()?;
-                    self.arguments(function)?;
-                    kind = Suffix::Call;
-                }
-                Kind::Sign("(" | "{") | Kind::Text(_) => {
-                    self.arguments(function)?;
-                    kind = Suffix::Call;
-                }
-                _ => return Ok(kind),
-            }
-        }
-    }
-
-    fn arguments(&mut self, function: &mut Function) -> Result<(), Fault> {
-        match &self.peek().kind {
-            Kind::Text(_) => self.copy(),
-            Kind::Sign("{") => self.nested(|parser| parser.table(function))?,
-            Kind::Sign("(") => {
-                if self.peek().line != self.tokens[self.at - 1].line {
-                    return self.fail("ambiguous syntax (function call or new statement)");
-                }
-                self.copy();
-                if self.sign() != ")" {
-                    self.expressions(function)?;
-                }
-                self.expect(")")?;
-            }
-            _ => return self.unexpected(),
-        }
-        Ok(())
-    }
-
-    fn table(&mut self, function: &mut Function) -> Result<(), Fault> {
-        self.expect("{")?;
-        while self.sign() != "}" {
-            let next = self.tokens.get(self.at + 1).map(|token| &token.kind);
-            if self.sign() == "[" {
-                self.copy();
-                self.expression(function)?;
-                self.expect("]")?;
-                self.expect("=")?;
-            } else if matches!(self.peek().kind, Kind::Name(_)) && next == Some(&Kind::Sign("=")) {
-                self.copy();
-                self.copy();
-            }
-            self.expression(function)?;
-            if !matches!(self.sign(), "," | ";") {
-                break;
-            }
-            self.copy();
-        }
-        self.expect("}")
-    }
-
     fn finish(mut self) -> String {
         self.inserts.sort_by_key(|(place, _)| *place);
         let mut inserts = self.inserts.into_iter().peekable();
@@ -606,7 +443,15 @@ fn quoted(bytes: &[u8]) -> String {
                 out.push(char::from(byte));
             }
             b' '..=b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("\\{byte:03}")),
+            _ => out.extend(
+                [
+                    b'\\',
+                    b'0' + byte / 100,
+                    b'0' + byte / 10 % 10,
+                    b'0' + byte % 10,
+                ]
+                .map(char::from),
+            ),
         }
     }
     out.push('"');

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mlua::{Function, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value, VmState};
-use mlua::{LightUserData, Variadic};
+use mlua::{
+    Function, LightUserData, Lua, LuaOptions, LuaString, StdLib, Table, Value, Variadic, VmState,
+};
 
 use super::document::{Context, Document, dropped_key, expand, node_key};
 use super::format::{Argument, format};
@@ -64,6 +65,7 @@ pub(super) struct State {
     lua: Lua,
     clock: Arc<Clock>,
     environment: Function,
+    call: Function,
     main: Function,
     lazy: Table,
     empty: Table,
@@ -90,7 +92,7 @@ impl State {
         empty.raw_set("__is_array", true)?;
         empty.set_readonly(true);
         describe_null(&lua)?;
-        let (environment, text, lazy, newindex): (Function, Function, Table, Function) = lua
+        let (environment, call, text, lazy, newindex): (_, _, Function, Table, _) = lua
             .load(include_str!("prelude.luau"))
             .set_name("=prelude")
             .call((host(&lua)?, node_key(), dropped_key()))?;
@@ -107,6 +109,7 @@ impl State {
             lua,
             clock,
             environment,
+            call,
             main,
             lazy,
             empty,
@@ -126,15 +129,11 @@ impl State {
         self.clock.start();
         let result = self.run_within(context, root, wants_json);
         self.lua.remove_app_data::<Context>();
-        match result {
-            Ok(_) if self.clock.over.load(Ordering::Relaxed) => {
-                Err(RunError::TimedOut(self.clock.limit))
-            }
-            Err(_) if self.clock.over.load(Ordering::Relaxed) => {
-                Err(RunError::TimedOut(self.clock.limit))
-            }
-            other => other,
+        // The script may have caught the failure.
+        if self.clock.over.load(Ordering::Relaxed) {
+            return Err(RunError::TimedOut(self.clock.limit));
         }
+        result
     }
 
     fn run_within(
@@ -148,8 +147,7 @@ impl State {
         self.lua.set_app_data(context);
         let environment: Table = self.environment.call(event)?;
         self.main.set_environment(environment)?;
-        let returned: MultiValue = self.main.call(())?;
-        match returned.into_iter().next_back().unwrap_or(Value::Nil) {
+        match self.call.call(&self.main)? {
             Value::Table(table) if wants_json => {
                 let Some(context) = self.lua.app_data_ref::<Context>() else {
                     return Err(RunError::NotATable("nil"));
@@ -216,7 +214,10 @@ fn host(lua: &Lua) -> mlua::Result<Table> {
         "find",
         lua.create_function(|_, found: Search| Ok(found.place()))?,
     )?;
-    host.set("compile", lua.create_function(compile)?)?;
+    host.set(
+        "compile",
+        lua.create_function(|lua, source: LuaString| Ok(compile(lua, &source)))?,
+    )?;
     Ok(host)
 }
 
@@ -246,16 +247,16 @@ impl Place for Search {
 }
 
 /// `loadstring`: the chunk, or nothing and why not.
-fn compile(lua: &Lua, source: LuaString) -> mlua::Result<(Option<Function>, Option<String>)> {
-    let source = source.to_string_lossy();
-    Ok(match rewrite::rewrite(&source) {
-        Ok(script) => match lua.load(script).set_name(CHUNK).into_function() {
-            Ok(chunk) => (Some(chunk), None),
-            Err(error) => (None, Some(error.to_string())),
-        },
-        Err(fault) => (
-            None,
-            Some(format!("<string>:{}: {}", fault.line, fault.message)),
-        ),
-    })
+fn compile(lua: &Lua, source: &LuaString) -> (Option<Function>, Option<String>) {
+    let chunk = match rewrite::rewrite(&source.to_string_lossy()) {
+        Ok(script) => {
+            let chunk = lua.load(script).set_name(CHUNK).into_function();
+            chunk.map_err(|error| error.to_string())
+        }
+        Err(fault) => Err(format!("<string>:{}: {}", fault.line, fault.message)),
+    };
+    match chunk {
+        Ok(chunk) => (Some(chunk), None),
+        Err(message) => (None, Some(message)),
+    }
 }

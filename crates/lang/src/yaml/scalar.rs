@@ -58,13 +58,10 @@ fn single_precision(float: f64) -> String {
 
 /// The meaning of a scalar; `tag` is empty where none is given.
 pub(super) fn resolve(text: &str, plain: bool, tag: &str) -> Result<Scalar, String> {
-    let untyped = (tag.is_empty() && !plain) || tag == "!";
-    if untyped {
-        return Ok(Scalar::Text(text.into()));
+    if tag.is_empty() && plain {
+        return Ok(implicit(text));
     }
     match tag.strip_prefix(CORE) {
-        _ if tag.is_empty() => Ok(implicit(text)),
-        Some("str" | "timestamp") => Ok(Scalar::Text(text.into())),
         Some("binary") => match STANDARD.decode(text.replace(['\n', '\r'], "")) {
             Ok(bytes) => Ok(Scalar::Text(String::from_utf8_lossy(&bytes).into_owned())),
             Err(_) => Err("a binary value is not base64".into()),

@@ -183,17 +183,16 @@ impl Block {
             } else {
                 self.statements[jump.statement].piece
             };
-            match known {
-                Some(wrapper) => wrapper.first = wrapper.first.min(first),
-                None => {
-                    let end = if backward { block_end } else { label_piece };
-                    wrappers.push(Wrapper {
-                        label: index,
-                        first,
-                        end,
-                        backward,
-                    });
-                }
+            if let Some(wrapper) = known {
+                wrapper.first = wrapper.first.min(first);
+            } else {
+                let end = if backward { block_end } else { label_piece };
+                wrappers.push(Wrapper {
+                    label: index,
+                    first,
+                    end,
+                    backward,
+                });
             }
         }
         self.nest(&mut wrappers)?;
