@@ -3,7 +3,6 @@
 mod bus;
 mod cluster;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +12,6 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tiphys_api::manifest::Content;
-use tiphys_eventbus::EventBus;
 use tiphys_sensor::execute::{Executors, k8s, log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -52,7 +50,11 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
     let namespace = cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str());
     let loaded = files::load(&files, namespace)?;
     tell(&loaded);
-    let mut process = Process::new(bus::Buses::new(nats, &loaded)?);
+    let buses = tokio::select! {
+        buses = bus::Buses::open(nats, &loaded, namespace) => buses?,
+        _ = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
+    let mut process = Process::new(buses);
     let metrics = Metrics::register(&mut process.registry);
     let client = match cluster {
         Ok(cluster) => Some(cluster.client),
@@ -73,7 +75,7 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
                     Content::Sensor(sensor) => sensor.spec.bus_name(),
                     _ => "default",
                 };
-                let bus = process.buses.get(&sensor.namespace, bus_name);
+                let bus = process.buses.get(&sensor.namespace, bus_name).await;
                 let runner = tiphys_sensor::run::Runner {
                     sensor: Arc::new(*sensor),
                     bus,
@@ -94,7 +96,7 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
                     error!(eventSourceName = %source.name, "Not run: it needs a cluster");
                     continue;
                 };
-                let bus = process.buses.get(&source.namespace, bus_name);
+                let bus = process.buses.get(&source.namespace, bus_name).await;
                 process.sources.push(tiphys_eventsource::Runner {
                     source: Arc::new(*source),
                     bus,
@@ -158,7 +160,7 @@ impl Process {
         admin: std::net::SocketAddr,
         signals: &mut Signals,
     ) -> anyhow::Result<ExitCode> {
-        let Self { registry, mut buses, sensors, sources } = self;
+        let Self { registry, buses, sensors, sources } = self;
         let admin_state = Arc::new(Admin { registry, ready: AtomicBool::new(false) });
         let stop_admin = CancellationToken::new();
         let mut others = JoinSet::new();
@@ -175,11 +177,6 @@ impl Process {
         }
         let stop_sources = CancellationToken::new();
         let stop_sensors = CancellationToken::new();
-        let opened = tokio::select! {
-            opened = buses.open() => opened,
-            _ = signals.next() => return Ok(ExitCode::SUCCESS),
-        };
-        opened?;
         let counts = (sources.len(), sensors.len());
         let mut running_sensors: JoinSet<Ended> = JoinSet::new();
         for runner in sensors {
@@ -278,6 +275,3 @@ impl Signals {
         }
     }
 }
-
-/// The buses of a process, by namespace and name.
-type ByName = BTreeMap<(String, String), Arc<dyn EventBus>>;
