@@ -1,5 +1,12 @@
 //! Lookups and writes against what Argo Events answers (the recorded vectors).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "the functions the tests share are tests too"
+)]
+
 use std::path::PathBuf;
 
 use base64::Engine as _;
