@@ -1,5 +1,15 @@
-//! RE2 as Go's `regexp` reads it, run by the `regex` crate: patterns are translated where the two
-//! differ (`crates.md` §11 of the design notes lists where).
+//! RE2 as Go's `regexp` (1.26) reads it, run by the `regex` crate.
+//!
+//! Both are linear-time engines of one family, but they differ in what a pattern may look like and
+//! mean: `\Q..\E`, a stray `{`, `[` and `&&` inside of classes, ASCII `\d \s \w \b`, stacked repetition
+//! operators, counts above 1000. So each pattern is parsed by Go's rules and written down again in
+//! the form the crate reads the same way.
+
+mod class;
+mod translate;
+
+#[cfg(test)]
+mod tests;
 
 /// A compiled pattern. It matches anywhere in a text unless it is anchored.
 pub type Regex = ::regex::Regex;
@@ -12,10 +22,40 @@ pub struct Error {
     pub message: String,
 }
 
+/// How long a pattern may be. Patterns come from specs, but also from events (`a =~ b`).
+const MAX_LENGTH: usize = 64 * 1024;
+
+/// How much memory a compiled pattern may take. Counts of 1000 over Unicode classes need some;
+/// Go's own bound is 128 MiB.
+const MAX_COMPILED_BYTES: usize = 32 * 1024 * 1024;
+
 /// Compiles `pattern` as Go's `regexp.Compile` would read it.
 ///
 /// # Errors
 /// If Go would refuse the pattern, or if it is larger than the engine's bounds.
 pub fn compile(pattern: &str) -> Result<Regex, Error> {
-    Regex::new(pattern).map_err(|error| Error { message: error.to_string() })
+    if pattern.len() > MAX_LENGTH {
+        return Err(Error {
+            message: "expression too large".into(),
+        });
+    }
+    let translated = translate::translate(pattern)?;
+    ::regex::RegexBuilder::new(&translated)
+        .size_limit(MAX_COMPILED_BYTES)
+        .build()
+        .map_err(|error| Error {
+            message: refusal(&error),
+        })
+}
+
+/// The engine's message without the drawing of the translated pattern, which the user never wrote.
+fn refusal(error: &::regex::Error) -> String {
+    match error {
+        ::regex::Error::CompiledTooBig(_) => "expression too large".into(),
+        other => {
+            let text = other.to_string();
+            let line = text.lines().last().unwrap_or_default();
+            line.strip_prefix("error: ").unwrap_or(line).to_owned()
+        }
+    }
 }
