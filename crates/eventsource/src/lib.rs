@@ -1,1 +1,1 @@
-//! 
+//! Event sources.
