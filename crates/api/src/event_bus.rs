@@ -18,6 +18,7 @@ object! {
         group = "argoproj.io",
         version = "v1alpha1",
         kind = "EventBus",
+        doc = "Carries events from event sources to sensors.",
         plural = "eventbus",
         singular = "eventbus",
         namespaced,
