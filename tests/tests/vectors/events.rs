@@ -30,12 +30,11 @@ pub(crate) fn events(line: &Value) -> Vec<(String, Event)> {
     events.map(|(name, recorded)| (name.clone(), event(recorded))).collect()
 }
 
-/// An event in the form in which it is recorded.
+/// An event in the form in which it is recorded: Go's structures, whose zero time is year 1.
 pub(crate) fn describe(event: &Event) -> Value {
-    let context: Value = serde_json::from_str(&event.context.to_json()).expect("a context is JSON");
-    let mut described = json!({ "context": context });
-    if let Some(data) = &event.data {
-        described["data"] = recorded(data.to_vec());
-    }
-    described
+    let mut context: Value =
+        serde_json::from_str(&event.context.to_json()).expect("a context is JSON");
+    let time = event.context.time.map(|time| time.to_string());
+    context["time"] = json!(time.unwrap_or_else(|| "0001-01-01T00:00:00Z".to_owned()));
+    json!({ "context": context, "data": event.data.as_ref().map(|data| recorded(data.to_vec())) })
 }
