@@ -126,10 +126,13 @@ pub(super) fn get_path(value: &Val, path: &Val) -> Answer {
     };
     let mut found = value.clone();
     for key in keys.items() {
+        meter::step()?;
         if !matches!(found, Val::Null | Val::Array(_) | Val::Object(_)) {
             return Err(fault::not_applicable1("getpath", value, path));
         }
-        found = index(&found, key).map_err(|why| fault::failed1("getpath", value, path, why))?;
+        found = index(&found, key).map_err(|why| {
+            fault::failed1("getpath", value, path, fault::text(why))
+        })?;
     }
     Ok(found)
 }
@@ -142,7 +145,7 @@ pub(super) fn set_path(value: Val, path: &Val, new: Val) -> Answer {
     check_length(keys)?;
     let (old, shown) = (preview(&value), new.clone());
     update(value, keys.items(), new).map_err(|why| {
-        let (path, new) = (preview(path), preview(&shown));
+        let (path, new, why) = (preview(path), preview(&shown), fault::text(why));
         fault::message(format!("setpath({path}; {new}) cannot be applied to {old}: {why}"))
     })
 }
@@ -166,7 +169,7 @@ pub(super) fn delete_paths(value: Val, paths: &Val) -> Answer {
     }
     let old = preview(&value);
     let failed = |why: Fault| {
-        let paths = preview(paths);
+        let (paths, why) = (preview(paths), fault::text(why));
         fault::message(format!("delpaths({paths}) cannot be applied to {old}: {why}"))
     };
     let mut marked = value;
@@ -291,13 +294,19 @@ fn update_slice(value: Val, slice: &Object, whole: &Val, rest: &[Val], new: Val)
     if range.is_empty() && matches!(new, Val::Gone) {
         return Ok(value);
     }
-    let items = value.as_items().unwrap_or_default();
-    let part = Val::array(items[range.clone()].to_vec());
-    let (head, tail) = (&items[..range.start], &items[range.end..]);
+    let mut array = match value {
+        Val::Array(array) => array,
+        _ => Rc::default(),
+    };
+    let part = Val::array(array.items()[range.clone()].to_vec());
     let middle = match update(part, rest, new)? {
-        Val::Array(part) => part.items().to_vec(),
-        Val::Gone => vec![Val::Gone; range.len()],
+        Val::Array(part) => part,
+        Val::Gone => Rc::new(Array::new(vec![Val::Gone; range.len()])),
         other => return Err(fault::expected_array(&other)),
     };
-    Ok(Val::array([head, &middle, tail].concat()))
+    let depth = middle.items().iter().map(Val::depth).max().unwrap_or(0);
+    Rc::make_mut(&mut array).change(depth, |items| {
+        items.splice(range, middle.items().iter().cloned());
+    });
+    Ok(Val::Array(array))
 }

@@ -88,6 +88,11 @@ impl<'s> Node<'s> {
         Self::over(Term::Call(name, args.into_iter().map(|arg| arg.term).collect()), height, single)
     }
 
+    /// The same, counted as a step that leads deeper.
+    pub(super) fn entered(self) -> Self {
+        Self::call("!enter", Vec::new(), true).pipe(self)
+    }
+
     fn binary(self, op: BinaryOp<&'s str>, right: Self) -> Self {
         let (height, single) = (self.height.max(right.height), self.single && right.single);
         Self::over(Term::BinOp(boxed(self), op, boxed(right)), height, single)

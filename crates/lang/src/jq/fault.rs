@@ -7,6 +7,14 @@ pub(super) fn message(text: impl Into<String>) -> Fault {
     Fault::new(Val::str(text))
 }
 
+/// What a fault says, as part of another.
+pub(super) fn text(fault: Fault) -> String {
+    match fault.into_val() {
+        Val::Str(text) => text.as_str().to_owned(),
+        other => preview(&other),
+    }
+}
+
 /// `number (5)`, `null`
 pub(super) fn typed(value: &Val) -> String {
     match value {

@@ -11,9 +11,10 @@ mod stream;
 mod text;
 mod time;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use jaq_core::Bind;
 use jaq_core::data::JustLut;
 use jaq_core::load::Arena;
 use jaq_core::load::parse::Def;
@@ -80,16 +81,29 @@ pub(super) fn prelude() -> Vec<Def<&'static str>> {
     DEFS.get_or_init(read).clone()
 }
 
+/// Natives whose arguments are values, and whether they have one output at most.
+fn by_value() -> &'static HashMap<(&'static str, usize), bool> {
+    static NAMES: OnceLock<HashMap<(&'static str, usize), bool>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let takes_values = |fun: &Fun| fun.1.iter().all(|arg| matches!(arg, Bind::Var(())));
+        let streams = ["range", "!tostream", "!split", "!scan", "!matches"];
+        natives()
+            .into_iter()
+            .filter(takes_values)
+            .map(|(name, args, _)| ((name, args.len()), !streams.contains(&name)))
+            .collect()
+    })
+}
+
+/// Whether the last argument of a native is the one that changes slowest, as in gojq. That of `range`
+/// changes fastest, for there it is a definition.
+pub(super) fn varies_first_argument_first(name: &str, arity: usize) -> bool {
+    name != "range" && by_value().contains_key(&(name, arity))
+}
+
 /// Whether a native surely has one output at most for each combination of its arguments.
 pub(super) fn is_single(name: &str, arity: usize) -> bool {
-    static NAMES: OnceLock<HashSet<(&'static str, usize)>> = OnceLock::new();
-    let names = || {
-        let takes_values = |fun: &Fun| fun.1.iter().all(|arg| matches!(arg, jaq_core::Bind::Var(())));
-        let streams = ["range", "!tostream", "!split", "!scan", "!matches"];
-        let single = |fun: &Fun| takes_values(fun) && !streams.contains(&fun.0);
-        natives().iter().filter(|fun| single(fun)).map(|fun| (fun.0, fun.1.len())).collect()
-    };
-    NAMES.get_or_init(names).contains(&(name, arity))
+    by_value().get(&(name, arity)).is_some_and(|single| *single)
 }
 
 fn builtins() -> Answer {

@@ -39,6 +39,8 @@ pub(super) struct Parser<'s> {
     open: Vec<(&'s str, usize, bool)>,
     /// All names the program defines, for those are no natives.
     defined: Vec<&'s str>,
+    /// The filters the definitions around this place take as arguments.
+    filters: Vec<&'s str>,
 }
 
 impl<'s> Parser<'s> {
@@ -52,6 +54,7 @@ impl<'s> Parser<'s> {
             internal: false,
             open: Vec::new(),
             defined: Vec::new(),
+            filters: Vec::new(),
         }
     }
 
@@ -249,7 +252,10 @@ impl<'s> Parser<'s> {
         self.defined.push(name);
         self.defined.extend(args.iter().map(|arg| arg.trim_start_matches('$')));
         self.open.push((name, args.len(), false));
+        let taken = self.filters.len();
+        self.filters.extend(args.iter().filter(|arg| !arg.starts_with('$')));
         let body = self.query()?;
+        self.filters.truncate(taken);
         self.expect(";")?;
         let recursive = self.open.pop().is_some_and(|(_, _, called)| called);
         self.defined.truncate(outside + 1);

@@ -36,20 +36,23 @@ pub(super) fn natives() -> Vec<Fun> {
 }
 
 /// Each passes its input on, unless the run is spent.
-fn ticks() -> [Fun; 4] {
+fn ticks() -> [Fun; 5] {
+    /// A tick that in a path also looks at how long the path has become: jaq does not say what its
+    /// list of keys is called, hence a macro.
+    macro_rules! tick {
+        ($name:literal, $check:expr, $path_check:expr) => {
+            ($name, v(0), Native::new(|cv| pass(cv.1, $check())).with_paths(|cv| {
+                let checked = $path_check().and_then(|()| meter::path(cv.1.1.iter().count()));
+                box_once(checked.map(|()| cv.1).map_err(|spent| Error::from(spent).into()))
+            }))
+        };
+    }
     [
-        ("!tick", v(0), Native::new(|cv| pass(cv.1, meter::step())).with_paths(|cv| {
-            box_once(meter::step().map(|()| cv.1).map_err(|spent| Error::from(spent).into()))
-        })),
-        ("!call", v(0), Native::new(|cv| pass(cv.1, meter::call())).with_paths(|cv| {
-            box_once(meter::link().map(|()| cv.1).map_err(|spent| Error::from(spent).into()))
-        })),
-        ("!link", v(0), Native::new(|cv| pass(cv.1, meter::link())).with_paths(|cv| {
-            box_once(meter::link().map(|()| cv.1).map_err(|spent| Error::from(spent).into()))
-        })),
-        ("!grow", v(0), Native::new(|cv| pass(cv.1, meter::step())).with_paths(|cv| {
-            box_once(meter::link().map(|()| cv.1).map_err(|spent| Error::from(spent).into()))
-        })),
+        tick!("!tick", meter::step, meter::step),
+        tick!("!enter", meter::descend, meter::descend),
+        tick!("!call", meter::call, meter::call),
+        tick!("!link", meter::link, meter::link),
+        tick!("!grow", meter::step, meter::descend),
     ]
 }
 

@@ -8,11 +8,11 @@ use crate::jq::value::{Answer, Val};
 use crate::jq::{fault, number};
 
 /// The functions of jaq's library that do as Go's.
-const BORROWED: [&str; 40] = [
+const BORROWED: [&str; 41] = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "copysign", "cos", "cosh",
     "erf", "erfc", "exp", "exp2", "expm1", "fdim", "fma", "fmod", "hypot", "j0", "j1", "jn",
     "ldexp", "lgamma", "log", "log10", "log1p", "log2", "nextafter", "remainder", "rint", "sin",
-    "sinh", "sqrt", "tan", "tanh", "tgamma", "y0", "y1",
+    "sinh", "sqrt", "tan", "tanh", "tgamma", "y0", "y1", "yn",
 ];
 
 /// More names for some of them. `gamma` is the function itself, not its logarithm as in C.

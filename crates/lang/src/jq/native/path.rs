@@ -60,6 +60,10 @@ fn get_path() -> Native<Data> {
     .with_paths(|mut cv| {
         let path = cv.0.pop_var();
         let (value, at) = cv.1;
+        let added = path.as_items().map_or(0, <[Val]>::len);
+        if let Err(spent) = meter::path(at.iter().count() + added) {
+            return box_once(Err(jaq_core::Error::from(spent).into()));
+        }
         let found = access::get_path(&value, &path).map(|found| {
             let keys = path.as_items().unwrap_or_default().iter();
             (found, keys.fold(at, |at, key| at.cons(key.clone())))

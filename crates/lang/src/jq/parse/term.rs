@@ -206,7 +206,22 @@ impl<'s> Parser<'s> {
         let single = args.iter().all(|arg| arg.single)
             && native::is_single(name, args.len())
             && !self.defined.contains(&name);
-        Ok(Node::call(name, args, single))
+        if !single && args.len() > 1 && !self.defined.contains(&name) && native::varies_first_argument_first(name, args.len()) {
+            return Ok(Self::call_by_last(name, args));
+        }
+        let is_filter = args.is_empty() && self.filters.contains(&name);
+        let call = Node::call(name, args, single);
+        // Filters that call filters nest without any definition being called.
+        Ok(if is_filter && !self.internal { call.entered() } else { call })
+    }
+
+    /// A native gets all combinations of its arguments' values, the first argument's change fastest.
+    fn call_by_last(name: &'s str, args: Vec<Node<'s>>) -> Node<'s> {
+        const NAMES: [&str; 3] = ["$!first", "$!second", "$!third"];
+        let variables = NAMES.iter().take(args.len()).map(|name| Node::variable(name)).collect();
+        let call = Node::call(name, variables, false);
+        let bound = args.into_iter().zip(NAMES);
+        bound.fold(call, |call, (arg, name)| arg.bind(Pattern::Var(name), call))
     }
 
     fn object(&mut self) -> Parsed<Node<'s>> {
