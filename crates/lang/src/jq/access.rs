@@ -43,8 +43,14 @@ fn by_number(value: &Val, index: &Val) -> Answer {
             .unwrap_or_default()),
         Val::Str(text) => {
             let text = text.as_str();
-            let at = if index < 0 { position(index, text.chars().count()) } else { usize::try_from(index).ok() };
-            Ok(at.and_then(|at| text.chars().nth(at)).map_or(Val::Null, |char| Val::str(char)))
+            let at = if index < 0 {
+                position(index, text.chars().count())
+            } else {
+                usize::try_from(index).ok()
+            };
+            Ok(at
+                .and_then(|at| text.chars().nth(at))
+                .map_or(Val::Null, Val::str))
         }
         other => Err(fault::expected_array(other)),
     }
@@ -59,7 +65,9 @@ fn position(index: i64, length: usize) -> Option<usize> {
 }
 
 fn clamp(index: i64, min: usize, length: usize) -> usize {
-    position(index, length).unwrap_or(0).clamp(min.min(length), length)
+    position(index, length)
+        .unwrap_or(0)
+        .clamp(min.min(length), length)
 }
 
 fn slice_bounds(slice: &Object, whole: &Val) -> Answer<(Val, Val)> {
@@ -130,9 +138,8 @@ pub(super) fn get_path(value: &Val, path: &Val) -> Answer {
         if !matches!(found, Val::Null | Val::Array(_) | Val::Object(_)) {
             return Err(fault::not_applicable1("getpath", value, path));
         }
-        found = index(&found, key).map_err(|why| {
-            fault::failed1("getpath", value, path, fault::text(why))
-        })?;
+        found = index(&found, key)
+            .map_err(|why| fault::failed1("getpath", value, path, fault::text(why)))?;
     }
     Ok(found)
 }
@@ -146,12 +153,14 @@ pub(super) fn set_path(value: Val, path: &Val, new: Val) -> Answer {
     let (old, shown) = (preview(&value), new.clone());
     update(value, keys.items(), new).map_err(|why| {
         let (path, new, why) = (preview(path), preview(&shown), fault::text(why));
-        fault::message(format!("setpath({path}; {new}) cannot be applied to {old}: {why}"))
+        fault::message(format!(
+            "setpath({path}; {new}) cannot be applied to {old}: {why}"
+        ))
     })
 }
 
 fn check_length(path: &Array) -> Result<(), Spent> {
-    if path.items().len() > MAX_DEPTH as usize {
+    if path.items().len() > MAX_DEPTH {
         return Err(meter::exhaust(Spent::Depth));
     }
     Ok(())
@@ -170,7 +179,9 @@ pub(super) fn delete_paths(value: Val, paths: &Val) -> Answer {
     let old = preview(&value);
     let failed = |why: Fault| {
         let (paths, why) = (preview(paths), fault::text(why));
-        fault::message(format!("delpaths({paths}) cannot be applied to {old}: {why}"))
+        fault::message(format!(
+            "delpaths({paths}) cannot be applied to {old}: {why}"
+        ))
     };
     let mut marked = value;
     for path in list.items() {
@@ -200,7 +211,9 @@ fn sweep(value: &mut Val) -> Result<(), Spent> {
             if let Some(object) = Rc::get_mut(object) {
                 object.change(|members| {
                     members.retain(|(_, member)| !matches!(member, Val::Gone));
-                    members.iter_mut().try_for_each(|(_, member)| sweep_part(member))
+                    members
+                        .iter_mut()
+                        .try_for_each(|(_, member)| sweep_part(member))
                 })?;
             }
         }
@@ -247,7 +260,11 @@ fn update_member(mut object: Rc<Object>, key: &Rc<Text>, rest: &[Val], new: Val)
         return Ok(Val::Object(object));
     }
     let members = Rc::make_mut(&mut object);
-    let old = if rest.is_empty() { None } else { members.take(key.as_str()) };
+    let old = if rest.is_empty() {
+        None
+    } else {
+        members.take(key.as_str())
+    };
     members.insert(key, update(old.unwrap_or_default(), rest, new)?);
     Ok(Val::Object(object))
 }
@@ -265,7 +282,9 @@ fn update_item(value: Val, index: i64, rest: &[Val], new: Val) -> Answer {
         _ if deletes => return Ok(array.map_or(Val::Null, Val::Array)),
         None => {
             let shown = preview(&Val::Int(index));
-            return Err(fault::message(format!("array index should not be negative: {shown}")));
+            return Err(fault::message(format!(
+                "array index should not be negative: {shown}"
+            )));
         }
         Some(_) if index >= MAX_INDEX => {
             let shown = preview(&Val::Int(index));

@@ -12,7 +12,7 @@ use jaq_core::Error;
 use super::value::Val;
 
 /// How deep arrays and objects may nest while a program runs: twice what is read from a text.
-pub(super) const MAX_DEPTH: u32 = 2 * crate::json::MAX_DEPTH as u32;
+pub(super) const MAX_DEPTH: usize = 2 * crate::json::MAX_DEPTH;
 
 /// What jaq holds for one pending call, roughly; it is not known when it is let go.
 const CALL_BYTES: usize = 160;
@@ -78,7 +78,10 @@ pub(super) fn finish() -> Option<Spent> {
     METER.with(|meter| {
         meter.deadline.set(None);
         meter.limit.set(usize::MAX);
-        meter.stack.set(Stack { floor: 0, max_links: u32::MAX });
+        meter.stack.set(Stack {
+            floor: 0,
+            max_links: u32::MAX,
+        });
         meter.spent.take()
     })
 }
@@ -98,7 +101,10 @@ pub(super) fn step() -> Result<(), Spent> {
         let steps = meter.steps.get().wrapping_add(1);
         meter.steps.set(steps);
         if steps.is_multiple_of(256)
-            && meter.deadline.get().is_some_and(|deadline| Instant::now() > deadline)
+            && meter
+                .deadline
+                .get()
+                .is_some_and(|deadline| Instant::now() > deadline)
         {
             return Err(exhaust(Spent::Time));
         }
@@ -125,7 +131,11 @@ pub(super) fn call() -> Result<(), Spent> {
 /// A path of `length` keys.
 pub(super) fn path(length: usize) -> Result<(), Spent> {
     let max = METER.with(|meter| meter.stack.get().max_links) as usize;
-    if length > max { Err(exhaust(Spent::Stack)) } else { Ok(()) }
+    if length > max {
+        Err(exhaust(Spent::Stack))
+    } else {
+        Ok(())
+    }
 }
 
 /// A call that nests environments.
@@ -134,7 +144,11 @@ pub(super) fn link() -> Result<(), Spent> {
     METER.with(|meter| {
         let links = meter.links.get().saturating_add(1);
         meter.links.set(links);
-        if links > meter.stack.get().max_links { Err(exhaust(Spent::Stack)) } else { Ok(()) }
+        if links > meter.stack.get().max_links {
+            Err(exhaust(Spent::Stack))
+        } else {
+            Ok(())
+        }
     })
 }
 
@@ -143,7 +157,11 @@ pub(super) fn take(bytes: usize) -> Result<(), Spent> {
     METER.with(|meter| {
         let used = meter.used.get().saturating_add(bytes);
         meter.used.set(used);
-        if used > meter.limit.get() { Err(exhaust(Spent::Memory)) } else { Ok(()) }
+        if used > meter.limit.get() {
+            Err(exhaust(Spent::Memory))
+        } else {
+            Ok(())
+        }
     })
 }
 

@@ -20,7 +20,7 @@ use jaq_core::load::Arena;
 use jaq_core::load::parse::Def;
 
 use super::parse::Parser;
-use super::value::{Answer, Val};
+use super::value::Val;
 
 /// What jaq is instantiated with.
 pub(super) type Data = JustLut<Val>;
@@ -32,22 +32,32 @@ const PRELUDE: &str = include_str!("prelude.jq");
 /// Natives of no, one and two values as arguments, out of functions over values.
 macro_rules! native {
     ($name:literal, 0, $f:expr) => {
-        ($name, jaq_core::native::v(0), jaq_core::Native::new(|cv| {
-            jaq_core::native::bome($f(&cv.1))
-        }))
+        (
+            $name,
+            jaq_core::native::v(0),
+            jaq_core::Native::new(|cv| jaq_core::native::bome($f(&cv.1))),
+        )
     };
     ($name:literal, 1, $f:expr) => {
-        ($name, jaq_core::native::v(1), jaq_core::Native::new(|mut cv| {
-            let arg = cv.0.pop_var();
-            jaq_core::native::bome($f(&cv.1, &arg))
-        }))
+        (
+            $name,
+            jaq_core::native::v(1),
+            jaq_core::Native::new(|mut cv| {
+                let arg = cv.0.pop_var();
+                jaq_core::native::bome($f(&cv.1, &arg))
+            }),
+        )
     };
     ($name:literal, 2, $f:expr) => {
-        ($name, jaq_core::native::v(2), jaq_core::Native::new(|mut cv| {
-            let second = cv.0.pop_var();
-            let first = cv.0.pop_var();
-            jaq_core::native::bome($f(&cv.1, &first, &second))
-        }))
+        (
+            $name,
+            jaq_core::native::v(2),
+            jaq_core::Native::new(|mut cv| {
+                let second = cv.0.pop_var();
+                let first = cv.0.pop_var();
+                jaq_core::native::bome($f(&cv.1, &first, &second))
+            }),
+        )
     };
 }
 use native;
@@ -64,9 +74,11 @@ pub(super) fn natives() -> Vec<Fun> {
     natives.extend(regex::natives());
     natives.extend(time::natives());
     natives.extend(math::natives());
-    natives.push(("builtins", jaq_core::native::v(0), jaq_core::Native::new(|_| {
-        jaq_core::native::bome(builtins())
-    })));
+    natives.push((
+        "builtins",
+        jaq_core::native::v(0),
+        jaq_core::Native::new(|_| jaq_core::native::bome(Ok(builtins()))),
+    ));
     natives
 }
 
@@ -76,7 +88,9 @@ pub(super) fn prelude() -> Vec<Def<&'static str>> {
     let read = || {
         // Read once and kept for all programs, so what the terms refer to may stay for good.
         let arena: &'static Arena = Box::leak(Box::default());
-        Parser::new(PRELUDE, arena).definitions().unwrap_or_default()
+        Parser::new(PRELUDE, arena)
+            .definitions()
+            .unwrap_or_default()
     };
     DEFS.get_or_init(read).clone()
 }
@@ -106,8 +120,10 @@ pub(super) fn is_single(name: &str, arity: usize) -> bool {
     by_value().get(&(name, arity)).is_some_and(|single| *single)
 }
 
-fn builtins() -> Answer {
-    let natives = natives().into_iter().map(|(name, args, _)| (name, args.len()));
+fn builtins() -> Val {
+    let natives = natives()
+        .into_iter()
+        .map(|(name, args, _)| (name, args.len()));
     let defs = prelude().into_iter().map(|def| (def.name, def.args.len()));
     let mut names: Vec<String> = natives
         .chain(defs)
@@ -115,5 +131,5 @@ fn builtins() -> Answer {
         .map(|(name, arity)| format!("{name}/{arity}"))
         .collect();
     names.sort();
-    Ok(Val::array(names.into_iter().map(Val::str).collect()))
+    Val::array(names.into_iter().map(Val::str).collect())
 }
