@@ -250,7 +250,7 @@ impl<'a> Translator<'a> {
                 _ => {
                     return fail(
                         "invalid or unsupported Perl syntax",
-                        &whole[..=index.min(2)],
+                        &whole[..index + char.len_utf8()],
                     );
                 }
             };

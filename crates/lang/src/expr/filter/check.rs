@@ -46,6 +46,7 @@ fn fault<T>(node: &Node, message: impl Into<String>) -> Result<T, Fault> {
 }
 
 impl Checker<'_> {
+    /// One arm per kind of node.
     fn visit(&mut self, node: &mut Node) -> Result<Known, Fault> {
         let at = node.at;
         let here = |message: String| Err(Fault { message, at });

@@ -140,6 +140,7 @@ impl<'a> Run<'a> {
         self.compute(node).map_err(|stop| stop.at(node.at))
     }
 
+    /// One arm per kind of node.
     fn compute(&mut self, node: &'a Node) -> Result<Value<'a>, Stop> {
         Ok(match &node.kind {
             Kind::Nil => Value::Nil,

@@ -21,13 +21,11 @@ pub(super) struct Token {
     pub(super) at: usize,
 }
 
+/// Letters, decimal digits, `_` and `$`; numerals such as `½` and `Ⅷ` are neither.
 pub(super) fn is_word(char: char) -> bool {
-    matches!(char, '_' | '$') || char.is_alphabetic() || (char.is_numeric() && !is_fraction(char))
-}
-
-/// Numerals that are no digits (`½`, `Ⅷ`).
-fn is_fraction(char: char) -> bool {
-    !char.is_ascii_digit() && !char.is_alphanumeric()
+    matches!(char, '_' | '$')
+        || char.is_ascii_alphanumeric()
+        || (!char.is_ascii() && char.is_alphabetic() && !char.is_numeric())
 }
 
 const OPERATOR_WORDS: [&str; 9] = [
@@ -175,7 +173,7 @@ impl Lexer<'_> {
             self.run(digits);
         }
         if self.peek().is_some_and(is_word) {
-            return self.fault(format!("bad number '{}'", &self.text[self.start..=self.at]));
+            return self.fault(format!("bad number '{}'", &self.text[self.start..self.at]));
         }
         self.emit(Kind::Number);
         Ok(())

@@ -132,6 +132,8 @@ fn only_objects_are_filtered() {
 
 #[test]
 fn faults_name_the_place() {
+    fails("1é == 1");
+    fails("1Ⅷ");
     let error = Filter::compile("name ==\n  'a' &&& b").unwrap_err();
     assert_eq!((error.line, error.column), (2, 9));
     assert_eq!(

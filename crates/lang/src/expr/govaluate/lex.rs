@@ -218,11 +218,12 @@ fn is_quote(char: char) -> bool {
 /// Letters and digits as Go's `unicode` sees them; `char::is_alphabetic` also takes marks, which no
 /// name in use has.
 fn is_letter(char: char) -> bool {
-    char.is_alphabetic()
+    char.is_alphabetic() && !char.is_numeric()
 }
 
 fn is_digit(char: char) -> bool {
-    char.is_ascii_digit() || (!char.is_ascii() && char.is_numeric() && !char.is_alphabetic())
+    // Other digits begin a number in Go as well, one that never parses.
+    char.is_ascii_digit()
 }
 
 fn is_symbol(char: char) -> bool {
