@@ -1,11 +1,13 @@
 //! Child processes whose command line, output and time the user sees.
 
 use std::ffi::OsString;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 /// The folder of the workspace.
 pub(crate) fn workspace() -> PathBuf {
@@ -69,4 +71,55 @@ fn line(command: &Command) -> String {
         .map(|word| word.to_string_lossy().into_owned())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Builds the `tiphys` program and returns where cargo put it.
+pub(crate) fn build_binary() -> anyhow::Result<PathBuf> {
+    let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
+    build.args(["--message-format", "json-render-diagnostics"]);
+    let mut binary = None;
+    let status = status_of(&mut build, |build| {
+        for_each_line(build, |line| binary = executable(line).or(binary.take()))
+    })?;
+    anyhow::ensure!(status.success(), "`tiphys` does not build");
+    binary.context("cargo did not say where it put `tiphys`")
+}
+
+/// The program that a line of cargo's JSON tells about.
+fn executable(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    Some(PathBuf::from(message.get("executable")?.as_str()?))
+}
+
+/// Runs `command` and hands over each line of its standard output as it comes.
+pub(crate) fn for_each_line(command: &mut Command, mut read: impl FnMut(&str)) -> io::Result<ExitStatus> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    if let Some(output) = child.stdout.take() {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line)? > 0 {
+            read(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+            line.clear();
+        }
+    }
+    child.wait()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_says_where_it_put_a_program() {
+        let line = r#"{"reason":"compiler-artifact","executable":"/target/debug/tiphys"}"#;
+        assert_eq!(
+            executable(line),
+            Some(PathBuf::from("/target/debug/tiphys"))
+        );
+        assert_eq!(
+            executable(r#"{"reason":"compiler-artifact","executable":null}"#),
+            None
+        );
+        assert_eq!(executable("not JSON"), None);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod command;
+mod demo;
 mod servers;
 mod test;
 
@@ -19,6 +20,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Shows the story of examples/auto-ingress on real servers
+    Demo(demo::Args),
     /// Looks at the sources: format, lints, docs, CRDs, licences and advisories
     Check,
     /// Runs every test of the workspace against real servers
@@ -30,6 +33,7 @@ enum Verb {
 fn main() -> ExitCode {
     let Args { verb } = Args::parse();
     let outcome = match verb {
+        Verb::Demo(args) => demo::run(&args),
         Verb::Check => check::run(),
         Verb::Test(args) => test::run(args),
         Verb::Servers => servers::run(),

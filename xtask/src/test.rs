@@ -2,15 +2,12 @@
 
 mod summary;
 
-use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::{Command, ExitStatus};
 
-use anyhow::Context as _;
-use serde_json::Value;
 use tiphys_testbed::{Programs, Progress};
 
-use crate::command::{cargo, status_of};
+use crate::command::{build_binary, cargo, for_each_line, status_of};
 use summary::Summary;
 
 /// Names the `tiphys` program for the stories that run it as its users do.
@@ -56,61 +53,10 @@ fn is_watched() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Builds the `tiphys` program and returns where cargo put it.
-fn build_binary() -> anyhow::Result<PathBuf> {
-    let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
-    build.args(["--message-format", "json-render-diagnostics"]);
-    let mut binary = None;
-    let status = status_of(&mut build, |build| {
-        for_each_line(build, |line| binary = executable(line).or(binary.take()))
-    })?;
-    anyhow::ensure!(status.success(), "`tiphys` does not build");
-    binary.context("cargo did not say where it put `tiphys`")
-}
-
-/// The program that a line of cargo's JSON tells about.
-fn executable(line: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(line).ok()?;
-    Some(PathBuf::from(message.get("executable")?.as_str()?))
-}
-
 fn forward_output(tests: &mut Command, summary: &mut Summary) -> io::Result<ExitStatus> {
     for_each_line(tests, |line| {
         summary.read(line);
         // Whoever closed the output still wants the exit code.
         drop(writeln!(io::stdout().lock(), "{line}"));
     })
-}
-
-/// Runs `command` and hands over each line of its standard output as it comes.
-fn for_each_line(command: &mut Command, mut read: impl FnMut(&str)) -> io::Result<ExitStatus> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    if let Some(output) = child.stdout.take() {
-        let mut output = BufReader::new(output);
-        let mut line = Vec::new();
-        while output.read_until(b'\n', &mut line)? > 0 {
-            read(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
-            line.clear();
-        }
-    }
-    child.wait()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cargo_says_where_it_put_a_program() {
-        let line = r#"{"reason":"compiler-artifact","executable":"/target/debug/tiphys"}"#;
-        assert_eq!(
-            executable(line),
-            Some(PathBuf::from("/target/debug/tiphys"))
-        );
-        assert_eq!(
-            executable(r#"{"reason":"compiler-artifact","executable":null}"#),
-            None
-        );
-        assert_eq!(executable("not JSON"), None);
-    }
 }

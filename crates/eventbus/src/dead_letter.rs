@@ -62,6 +62,8 @@ pub enum ParkReason {
     Rejected,
     /// It, or what became of it, is too large.
     TooLarge,
+    /// It was acknowledged, and the process stopped before its action could start.
+    Interrupted,
 }
 
 /// Which dead letters are wanted; the default is all of them.
@@ -89,6 +91,7 @@ impl ParkReason {
             Self::RetriesExhausted => "retries-exhausted",
             Self::Rejected => "rejected",
             Self::TooLarge => "too-large",
+            Self::Interrupted => "interrupted",
         }
     }
 }

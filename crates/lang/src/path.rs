@@ -27,6 +27,7 @@ mod lookup;
 mod modifier;
 mod plain;
 mod pretty;
+mod query;
 mod scan;
 mod syntax;
 #[cfg(test)]
@@ -98,7 +99,7 @@ pub enum Error {
         /// How many are allowed.
         limit: usize,
     },
-    /// A path that starts with `$` is not a JSONPath.
+    /// A path that starts with `$` is not one of RFC 9535.
     #[error("{path} is not a JSONPath (RFC 9535): {reason}")]
     JsonPath {
         /// The path.
@@ -106,7 +107,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A JSONPath is no place to write to.
+    /// A path of RFC 9535 is no place to write to.
     #[error("{path} is a JSONPath (RFC 9535), which can only be read: leave out the `$`")]
     JsonPathWrite {
         /// The path.
@@ -115,15 +116,16 @@ pub enum Error {
 }
 
 impl Path {
-    /// Compiles a path. Every text is a path, except what starts with `$` and is no JSONPath.
+    /// Compiles a path. Every text is a path, except what starts with `$` and is not of RFC 9535.
     ///
     /// # Errors
     /// [`Error::JsonPath`].
     pub fn compile(text: &str) -> Result<Self, Error> {
         let bytes = text.as_bytes();
-        let jsonpath = match JsonPath::is_meant(text) {
-            true => Some(Box::new(JsonPath::compile(text)?)),
-            false => None,
+        let jsonpath = if JsonPath::is_meant(text) {
+            Some(Box::new(JsonPath::compile(text)?))
+        } else {
+            None
         };
         Ok(Self {
             text: text.into(),

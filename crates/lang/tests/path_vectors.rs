@@ -1,5 +1,12 @@
 //! Lookups and writes against what Argo Events answers (the recorded vectors).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "the functions the tests share are tests too"
+)]
+
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -98,9 +105,10 @@ fn writes_change_what_argo_changes() {
         let text = vector["path"].as_str().unwrap();
         let value = bytes(&vector["value"]);
         let value_text = String::from_utf8_lossy(&value);
-        let value = match vector["raw"].as_bool().unwrap() {
-            true => Write::Raw(&value),
-            false => Write::Text(&value_text),
+        let value = if vector["raw"].as_bool().unwrap() {
+            Write::Raw(&value)
+        } else {
+            Write::Text(&value_text)
         };
         let set = Path::compile(text).and_then(|path| path.set(&json, value));
         let fails = vector.get("error").is_some();

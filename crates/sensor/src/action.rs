@@ -102,7 +102,7 @@ pub struct LogAction {
 }
 
 /// A line to be printed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
     /// The payload: as it is if it is JSON or plain text, base64 otherwise.

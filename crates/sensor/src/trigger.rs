@@ -67,7 +67,7 @@ pub enum FireError {
         source: parameter::Error,
     },
     /// With its parameters applied, the template is none.
-    #[error("the template is not valid with its parameters applied: {}", Problem::join(.0))]
+    #[error("the template is not valid with its parameters applied: {}", join(.0))]
     Template(Vec<Problem>),
     /// A parameter could not be applied to the trigger's object.
     #[error("apply resource parameter {index}")]
@@ -81,6 +81,10 @@ pub enum FireError {
     /// The object is none.
     #[error("{0}")]
     Object(String),
+}
+
+fn join(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// One parameter of a firing, for people.

@@ -1,7 +1,5 @@
 //! Paths that start with `$`: RFC 9535, evaluated by `jsonpath-rust`.
 
-use std::borrow::Cow;
-
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
@@ -163,7 +161,8 @@ impl Node {
                         Member::Key(key) => key,
                         Member::End(end) => break end,
                     };
-                    let name = text(&found::unescape(&json[key.start..key.end]));
+                    let name = found::unescape(&json[key.start..key.end]);
+                    let name = String::from_utf8_lossy(&name).into_owned();
                     let start = scan::value_start(json, key.end + 1)?;
                     let (member, end) = Self::read(json, start, depth + 1, size)?;
                     members.push((name, member));
@@ -199,10 +198,6 @@ impl Shape {
             },
         }
     }
-}
-
-fn text(bytes: &Cow<'_, [u8]>) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 impl From<Shape> for Node {

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use super::found::{Origin, quote};
+use super::query::Query;
 use super::scan::{Item, Member};
-use super::syntax::{
-    ArrayPart, ObjectPart, Query, Rest, Select, default_name, selectors, split_pipe,
-};
+use super::syntax::{ArrayPart, ObjectPart, Rest, Select, default_name, selectors, split_pipe};
 use super::work::Work;
 use super::{Found, Kind, modifier, scan};
 

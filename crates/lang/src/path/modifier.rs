@@ -88,7 +88,6 @@ fn split_argument(text: &[u8]) -> (&[u8], &[u8]) {
 fn run<'a>(modifier: Modifier, json: &'a [u8], argument: &[u8], work: &mut Work) -> Cow<'a, [u8]> {
     let value = || Found::parse(Cow::Borrowed(json));
     match modifier {
-        Modifier::This => Cow::Borrowed(json),
         Modifier::Valid if crate::json::is_valid(json) => Cow::Borrowed(json),
         Modifier::FromStr if crate::json::is_valid(json) => from_str(json),
         Modifier::Valid | Modifier::FromStr => Cow::Borrowed(b""),
@@ -107,7 +106,7 @@ fn run<'a>(modifier: Modifier, json: &'a [u8], argument: &[u8], work: &mut Work)
         Modifier::Join if value().is_array() => {
             Cow::Owned(join(json, option(argument, b"preserve")))
         }
-        Modifier::Flatten | Modifier::Join => Cow::Borrowed(json),
+        Modifier::This | Modifier::Flatten | Modifier::Join => Cow::Borrowed(json),
         Modifier::Keys => Cow::Owned(keys(&value())),
         Modifier::Values if value().is_array() => Cow::Borrowed(json),
         Modifier::Values => Cow::Owned(list(members(&value()).map(|member| member.value))),

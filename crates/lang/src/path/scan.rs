@@ -116,11 +116,12 @@ pub(super) fn value_end(json: &[u8], start: usize) -> Option<(Kind, usize)> {
 }
 
 /// The position of the quote that closes the text starting at `at`, and whether it has escapes.
+#[inline]
 pub(super) fn string_end(json: &[u8], mut at: usize) -> Option<(usize, bool)> {
     let mut escaped = false;
     loop {
         let rest = json.get(at..)?;
-        let skipped = short_or_long(rest)?;
+        let skipped = quote_or_escape(rest)?;
         at += skipped;
         if rest[skipped] == b'"' {
             return Some((at, escaped));
@@ -130,30 +131,35 @@ pub(super) fn string_end(json: &[u8], mut at: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Most texts are a few bytes long, for which calling into a vectorised search costs more than it
-/// saves.
-fn short_or_long(text: &[u8]) -> Option<usize> {
-    const SHORT: usize = 24;
-    let head = &text[..text.len().min(SHORT)];
-    match head.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        Some(found) => Some(found),
-        None => memchr::memchr2(b'"', b'\\', &text[head.len()..]).map(|found| head.len() + found),
+/// The first quote or backslash.
+///
+/// Eight bytes at a time: most texts are too short for calling into a vectorised search.
+#[inline]
+fn quote_or_escape(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The lowest bit set is right, whatever a borrow does to those above it.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, tail) = text.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
     }
+    let found = tail.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some(words.len() * 8 + found)
 }
 
 /// The end of the array or object whose opening bracket is just before `at`.
 pub(super) fn container_end(json: &[u8], mut at: usize) -> usize {
     let mut depth = 1_usize;
-    loop {
-        let rest = json.get(at..).unwrap_or_default();
-        let Some(skipped) = rest
-            .iter()
-            .position(|byte| NESTING[usize::from(*byte)] != 0)
-        else {
-            return json.len();
-        };
-        at += skipped + 1;
-        match NESTING[usize::from(rest[skipped])] {
+    while let Some(byte) = json.get(at) {
+        at += 1;
+        match NESTING[usize::from(*byte)] {
+            0 => {}
             1 => {
                 depth -= 1;
                 if depth == 0 {
@@ -163,10 +169,11 @@ pub(super) fn container_end(json: &[u8], mut at: usize) -> usize {
             2 => depth += 1,
             _ => match string_end(json, at) {
                 Some((end, _)) => at = end + 1,
-                None => return json.len(),
+                None => break,
             },
         }
     }
+    json.len()
 }
 
 /// The end of what starts a text with a bracket or a quote: behind its counterpart.

@@ -2,7 +2,7 @@
 //! long document be read, or doubled, many times over (`[@this,@this]|[@this,@this]|…`).
 
 /// How many bytes may be read or produced for any document, however small.
-const LEAST_FUEL: usize = 64 << 20;
+const LEAST_FUEL: usize = 16 << 20;
 
 /// How many times over a document may be read.
 const READS: usize = 64;

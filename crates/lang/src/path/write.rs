@@ -71,14 +71,13 @@ impl Step {
         if !matches!(scan::trim(json).first(), Some(b'{' | b'[')) {
             return None;
         }
-        let span = match &self.plain {
-            Some(plain) => plain.find(json).map(|(_, start, end)| (start, end)),
-            None => {
-                let found = lookup::get(json, &self.lookup, &mut Work::for_document(json));
-                match found.origin {
-                    Origin::Slice if found.exists() => span(json, found.raw()),
-                    _ => None,
-                }
+        let span = if let Some(plain) = &self.plain {
+            plain.find(json).map(|(_, start, end)| (start, end))
+        } else {
+            let found = lookup::get(json, &self.lookup, &mut Work::for_document(json));
+            match found.origin {
+                Origin::Slice if found.exists() => span(json, found.raw()),
+                _ => None,
             }
         };
         span.filter(|(start, _)| *start > 0)

@@ -131,6 +131,6 @@ impl Field {
         if !found.exists() {
             return Err(format!("path '{}' does not exist", self.text));
         }
-        Value::from_json(found.raw()).map_err(|error| error.to_string())
+        Ok(Value::from_json(found.raw()))
     }
 }

@@ -201,7 +201,7 @@ impl TriggerLoop {
         self.in_flight.insert(sequence, flight);
         match content {
             Content::Unreadable(error) => {
-                let reason = ParkReason::Unreadable;
+                let reason = ParkReason::Malformed;
                 self.add(&[], Work::Park { delivery, reason, error: chain(&error) });
             }
             Content::Event { context, arrivals } => {
@@ -230,7 +230,7 @@ impl TriggerLoop {
             Arrival::Taken(member) => member,
             Arrival::Filtered(_) => return self.note(delivery.sequence, Outcome::Filtered),
             Arrival::Failed(error) => {
-                return self.add(&[], Work::Park { delivery, reason: ParkReason::Transform, error });
+                return self.add(&[], Work::Park { delivery, reason: ParkReason::TransformFailed, error });
             }
         };
         let names = self.shared.trigger.dependency_names();

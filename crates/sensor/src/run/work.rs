@@ -182,7 +182,10 @@ impl Shared {
                     attempts,
                     "Failed to execute a trigger"
                 );
-                let reason = if action.is_some() { ParkReason::Action } else { ParkReason::Render };
+                let reason = match action {
+                    Some(_) => ParkReason::RetriesExhausted,
+                    None => ParkReason::RenderFailed,
+                };
                 self.park(delivery, reason, error, attempts, action).await
             }
             // The bus will not deliver it again: nothing but the dead-letter stream keeps it.
@@ -213,6 +216,7 @@ impl Shared {
             parked_at: (runner.now)(),
             subject: delivery.subject.clone(),
             payload: delivery.payload.clone(),
+            cut_from: None,
             action,
         };
         tracing::warn!(

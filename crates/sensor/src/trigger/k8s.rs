@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 use tiphys_api::{ArtifactLocation, K8sOperation, Problem, StandardK8sTrigger};
-use tiphys_lang::json::{self, Value};
+use tiphys_lang::json::{self, Number, Value};
 use tiphys_lang::yaml;
 
 use super::{FireError, ParameterStep, Source};
@@ -89,11 +89,31 @@ impl Template {
 /// # Errors
 /// If it is no JSON object, or has no `kind`.
 pub fn render_object(text: &[u8]) -> Result<String, String> {
-    let object = json::from_slice(text).map_err(|error| error.to_string())?;
+    let mut object = json::from_slice(text).map_err(|error| error.to_string())?;
+    plain_numbers(&mut object);
     if !matches!(object.get("kind"), Some(Value::String(kind)) if !kind.is_empty()) {
         return Err("the object has no `kind`".to_owned());
     }
     Ok(object.to_go_json())
+}
+
+/// Writes numbers as the API server keeps them: `-0` is 0, and what it has to take for a double is
+/// written as one if that loses nothing.
+fn plain_numbers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(plain_numbers),
+        Value::Object(members) => members.values_mut().for_each(plain_numbers),
+        Value::Number(Number::Float(float)) if *float == 0.0 => {
+            *value = Value::Number(Number::Int(0));
+        }
+        Value::Number(Number::Big(digits)) => {
+            let nearest: f64 = digits.parse().unwrap_or(f64::NAN);
+            if format!("{nearest:.0}") == **digits {
+                *value = Value::Number(Number::Float(nearest));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The object that a template starts from, as JSON.

@@ -1,6 +1,7 @@
 //! Plural and scope of kinds, as the API server says: never guessed.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use kube::Client;
@@ -23,10 +24,15 @@ pub(super) struct Kind {
 ///
 /// A kind that is not known is looked for again each time, so that one that comes later (a CRD) is
 /// found; what was found stays, because plural and scope of a served kind cannot change.
-#[derive(Debug)]
 pub(super) struct Discovery {
     client: Client,
     known: Mutex<HashMap<(String, String), Kind>>,
+}
+
+impl fmt::Debug for Discovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Discovery")
+    }
 }
 
 impl Discovery {

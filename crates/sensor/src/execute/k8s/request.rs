@@ -15,7 +15,6 @@ use crate::action::PatchStrategy;
 const FIELD_MANAGER: &str = "argo-events-sensor";
 
 /// Makes calls as one user.
-#[derive(Debug)]
 pub(super) struct Requests {
     client: Client,
 }
@@ -104,6 +103,12 @@ impl Answer {
                 Err(Error::Refused(format!("{act}: {reason}")))
             }
         }
+    }
+}
+
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Requests")
     }
 }
 
@@ -217,7 +222,7 @@ pub(super) fn classify(error: &kube::Error, act: &str) -> Error {
             retry_after: None,
         };
     };
-    let seconds = status.details.as_ref().and_then(|details| details.retry_after_seconds);
+    let seconds = status.details.as_ref().map(|details| details.retry_after_seconds);
     let hint = (status.code == 403).then(|| {
         let verb = act.split(' ').next().unwrap_or_default();
         let resource = act.split(' ').nth(1).unwrap_or_default();
@@ -226,7 +231,9 @@ pub(super) fn classify(error: &kube::Error, act: &str) -> Error {
     Error::Away {
         message: format!("{act}: {}", status.message),
         hint,
-        retry_after: seconds.filter(|s| *s > 0).map(|s| Duration::from_secs(u64::from(s))),
+        retry_after: seconds
+            .filter(|seconds| *seconds > 0)
+            .map(|seconds| Duration::from_secs(u64::from(seconds))),
     }
 }
 

@@ -1,0 +1,188 @@
+//! The command line: what users type, parsed into final types.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Runs EventSource, EventBus and Sensor objects of Argo Events.
+#[derive(Debug, Parser)]
+#[command(name = "tiphys", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What is logged, and how.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LogArgs {
+    /// The least important lines that are logged
+    #[arg(long, global = true, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: LogLevel,
+    /// How lines are written: by default readable on a terminal, JSON elsewhere
+    #[arg(long, global = true, env = "TIPHYS_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line, with Argo Events' field names
+    Json,
+    /// Lines for people
+    Text,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the event sources and sensors of files in this process
+    ///
+    /// Kubernetes is the cluster of the kubeconfig. SIGTERM or Ctrl-C finishes what was received and
+    /// ends within 5 seconds; a second one ends at once. Exit code: 0 after a stop, 1 if nothing
+    /// could be run or a part of it stopped for good.
+    Run(RunArgs),
+    /// Show what would happen to an event, offline
+    ///
+    /// Exit code: 0 if the events were followed to their end, whatever that is; 1 if the files or
+    /// events cannot be read.
+    Simulate(SimulateArgs),
+    /// Find every fault of manifests
+    ///
+    /// Faults go to standard output, one a line. Exit code: 0 without errors, 1 with some.
+    Lint(LintArgs),
+    /// Print the custom resource definitions
+    Crds,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Files or folders of manifests; `-` is standard input
+    #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) nats: NatsArgs,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// Where metrics and health are served; port 0 takes a free one
+    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
+    pub(crate) admin: SocketAddr,
+}
+
+/// The cluster to act on.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ClusterArgs {
+    /// The kubeconfig; by default $KUBECONFIG, ~/.kube/config, or the pod's own service account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig; by default its current one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+}
+
+/// The NATS server that is the event bus.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Event bus")]
+pub(crate) struct NatsArgs {
+    /// URLs of a NATS server with JetStream, separated by commas; without it, the bus is in this
+    /// process and ends with it
+    #[arg(long = "nats", env = "TIPHYS_NATS", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// File with `username:` and `password:` (or `token:`) lines, or a bare token
+    #[arg(long, env = "TIPHYS_NATS_AUTH", value_name = "FILE", requires = "url")]
+    pub(crate) nats_auth: Option<PathBuf>,
+    /// User name
+    #[arg(long, env = "TIPHYS_NATS_USER", value_name = "NAME", requires = "nats_password")]
+    pub(crate) nats_user: Option<String>,
+    /// Password
+    #[arg(long, env = "TIPHYS_NATS_PASSWORD", value_name = "TEXT", hide_env_values = true)]
+    pub(crate) nats_password: Option<String>,
+    /// Token
+    #[arg(long, env = "TIPHYS_NATS_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    pub(crate) nats_token: Option<String>,
+    /// File with an nkey seed
+    #[arg(long, env = "TIPHYS_NATS_NKEY", value_name = "FILE")]
+    pub(crate) nats_nkey: Option<PathBuf>,
+    /// Credentials file (JWT and seed)
+    #[arg(long, env = "TIPHYS_NATS_CREDS", value_name = "FILE")]
+    pub(crate) nats_creds: Option<PathBuf>,
+    /// File with the CA certificates of the server, in PEM; turns TLS on
+    #[arg(long, env = "TIPHYS_NATS_CA", value_name = "FILE")]
+    pub(crate) nats_ca: Option<PathBuf>,
+    /// File with the client's certificate, in PEM
+    #[arg(long, env = "TIPHYS_NATS_CERT", value_name = "FILE", requires = "nats_key")]
+    pub(crate) nats_cert: Option<PathBuf>,
+    /// File with the client's key, in PEM
+    #[arg(long, env = "TIPHYS_NATS_KEY", value_name = "FILE", requires = "nats_cert")]
+    pub(crate) nats_key: Option<PathBuf>,
+    /// Turn TLS on with the system's CA certificates
+    #[arg(long, env = "TIPHYS_NATS_TLS")]
+    pub(crate) nats_tls: bool,
+    /// Turn TLS on without verifying the server's certificate
+    #[arg(long, env = "TIPHYS_NATS_INSECURE")]
+    pub(crate) nats_insecure: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SimulateArgs {
+    /// Files or folders of manifests; `-` is standard input
+    #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+    /// File with events, one JSON document after another: CloudEvents, or
+    /// {"eventSourceName", "eventName", "data"}; `-` is standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "object", conflicts_with = "object")]
+    pub(crate) event: Option<PathBuf>,
+    /// File with a Kubernetes object: makes the event that a resource event source would make
+    #[arg(long, value_name = "FILE", requires = "as")]
+    pub(crate) object: Option<PathBuf>,
+    /// What happens to the object
+    #[arg(long = "as", id = "as", value_name = "TYPE", ignore_case = true)]
+    pub(crate) event_type: Option<EventType>,
+    /// File with the object as it was before an UPDATE
+    #[arg(long, value_name = "FILE", requires = "object")]
+    pub(crate) old: Option<PathBuf>,
+    /// How the result is written
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+    /// Namespace of objects that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    pub(crate) namespace: String,
+}
+
+/// What happens to a Kubernetes object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum EventType {
+    /// It is created
+    Add,
+    /// It is changed
+    Update,
+    /// It is deleted
+    Delete,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// One JSON object a line, one line an event
+    Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LintArgs {
+    /// Files or folders of manifests; `-` is standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+}

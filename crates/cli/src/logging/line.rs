@@ -1,0 +1,143 @@
+//! One log line, as JSON or for people.
+
+use jiff::Timestamp;
+
+use crate::args::LogFormat;
+
+/// A log line.
+pub(super) struct Line<'l> {
+    pub(super) level: &'static str,
+    pub(super) time: Timestamp,
+    pub(super) logger: &'static str,
+    pub(super) caller: Option<(&'l str, u32)>,
+    pub(super) message: &'l str,
+    pub(super) fields: &'l [(&'static str, Value)],
+}
+
+/// The value of a field.
+pub(super) enum Value {
+    /// A text.
+    Text(String),
+    /// JSON, as it is.
+    Json(String),
+}
+
+impl Line<'_> {
+    pub(super) fn render(&self, format: LogFormat) -> String {
+        match format {
+            LogFormat::Json => self.json(),
+            LogFormat::Text => self.text(),
+        }
+    }
+
+    fn json(&self) -> String {
+        let size: usize = self.fields.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        let mut out = String::with_capacity(160 + self.message.len() * 9 / 8 + size);
+        out.push_str("{\"level\":\"");
+        out.push_str(self.level);
+        out.push_str("\",\"ts\":\"");
+        out.push_str(&self.time.to_string());
+        out.push_str("\",\"logger\":\"");
+        out.push_str(self.logger);
+        out.push('"');
+        if let Some((file, line)) = self.caller {
+            out.push_str(",\"caller\":");
+            quote(&format!("{}:{line}", short(file)), &mut out);
+        }
+        out.push_str(",\"msg\":");
+        quote(self.message, &mut out);
+        for (name, value) in self.fields {
+            out.push(',');
+            quote(name, &mut out);
+            out.push(':');
+            match value {
+                Value::Text(text) => quote(text, &mut out),
+                Value::Json(json) => out.push_str(json),
+            }
+        }
+        out.push_str("}\n");
+        out
+    }
+
+    fn text(&self) -> String {
+        let time = self.time.strftime("%H:%M:%S%.3f");
+        let mut out = format!("{time} {:5} {}", self.level.to_uppercase(), printable(self.message));
+        for (name, value) in self.fields {
+            out.push_str("  ");
+            out.push_str(name);
+            out.push('=');
+            match value {
+                Value::Text(text) => out.push_str(&printable(text)),
+                Value::Json(json) => out.push_str(json),
+            }
+        }
+        out.push('\n');
+        out
+    }
+}
+
+impl Value {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Json(text) => text.len(),
+        }
+    }
+}
+
+fn quote(text: &str, out: &mut String) {
+    tiphys_lang::json::write_string_plain(text, out);
+}
+
+/// Control characters of an event must not reach a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// A file with its folder: `run/work.rs`.
+fn short(file: &str) -> &str {
+    let cut = file.rmatch_indices(['/', '\\']).nth(1).map_or(0, |(at, _)| at + 1);
+    &file[cut..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(fields: &[(&'static str, Value)], format: LogFormat) -> String {
+        let line = Line {
+            level: "info",
+            time: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
+            logger: "argo-events.sensor",
+            caller: Some(("crates/sensor/src/run/work.rs", 7)),
+            message: "Successfully processed trigger 'a'",
+            fields,
+        };
+        line.render(format)
+    }
+
+    #[test]
+    fn json_lines_have_argo_events_names() {
+        let fields = [
+            ("triggerName", Value::Text("a\n".into())),
+            ("eventContext", Value::Json(r#"{"id":"1"}"#.into())),
+        ];
+        assert_eq!(
+            line(&fields, LogFormat::Json),
+            concat!(
+                r#"{"level":"info","ts":"2026-01-02T03:04:05.000000006Z","logger":"argo-events.sensor","#,
+                r#""caller":"run/work.rs:7","msg":"Successfully processed trigger 'a'","#,
+                r#""triggerName":"a\n","eventContext":{"id":"1"}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn text_lines_cannot_control_a_terminal() {
+        let fields = [("a", Value::Text("\u{1b}[31mred".into()))];
+        assert_eq!(
+            line(&fields, LogFormat::Text),
+            "03:04:05.000 INFO  Successfully processed trigger 'a'  a=\u{fffd}[31mred\n"
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! The events that are followed: read as they are, or made as an event source would make them.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tiphys_api::ResourceEventType;
+use tiphys_api::manifest::Content;
+use tiphys_eventbus::{Context, Event};
+use tiphys_lang::yaml;
+
+use crate::args::{EventType, SimulateArgs};
+use crate::files::{self, Loaded, Program};
+
+/// An event, or why an event source makes none.
+pub(super) struct Arrival {
+    /// `namespace/event source/event`, where an event source had its say.
+    pub(super) source: Option<String>,
+    /// Which of the event source's filters passed; the last one may not have.
+    pub(super) filters: Vec<(String, bool)>,
+    /// The event, if there is one.
+    pub(super) event: Option<Event>,
+    /// The namespace whose sensors see it; `None`: all.
+    pub(super) namespace: Option<String>,
+}
+
+/// Reads the events that the arguments name.
+pub(super) fn read(args: &SimulateArgs, loaded: &Loaded) -> anyhow::Result<Vec<Arrival>> {
+    if let Some(path) = &args.event {
+        return events(path, loaded);
+    }
+    let (Some(object), Some(event_type)) = (&args.object, args.event_type) else {
+        bail!("either --event, or --object and --as are needed");
+    };
+    from_object(object, event_type, args.old.as_deref(), loaded)
+}
+
+/// One JSON document after another.
+fn events(path: &Path, loaded: &Loaded) -> anyhow::Result<Vec<Arrival>> {
+    let text = files::read(path)?;
+    let mut arrivals = Vec::new();
+    for (index, document) in serde_json::Deserializer::from_str(&text).into_iter().enumerate() {
+        let document: Box<RawValue> = document
+            .with_context(|| format!("{}: event {} is not JSON", path.display(), index + 1))?;
+        let event = event(document.get(), loaded)
+            .with_context(|| format!("{}: event {}", path.display(), index + 1))?;
+        let none = Vec::new();
+        arrivals.push(Arrival { source: None, filters: none, event: Some(event), namespace: None });
+    }
+    if arrivals.is_empty() {
+        bail!("{}: there is no event in it", path.display());
+    }
+    Ok(arrivals)
+}
+
+/// An event in short: `{"eventSourceName", "eventName", "data"}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Short {
+    event_source_name: String,
+    event_name: String,
+    #[serde(default)]
+    data: Option<Box<RawValue>>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    time: Option<Timestamp>,
+}
+
+fn event(text: &str, loaded: &Loaded) -> anyhow::Result<Event> {
+    let is_cloud_event = serde_json::from_str::<serde_json::Value>(text)
+        .is_ok_and(|value| value.get("specversion").is_some());
+    if is_cloud_event {
+        return Event::decode(text.as_bytes()).context("read the CloudEvent");
+    }
+    let short: Short = serde_json::from_str(text).context(
+        "read the event: a CloudEvent with `specversion`, \
+         or an object of `eventSourceName`, `eventName` and `data`",
+    )?;
+    Ok(Event {
+        context: Context {
+            id: short.id.unwrap_or_else(Event::new_id),
+            r#type: kind(loaded, &short.event_source_name, &short.event_name),
+            source: short.event_source_name,
+            specversion: "1.0".to_owned(),
+            datacontenttype: "application/json".to_owned(),
+            subject: short.event_name,
+            time: Some(short.time.unwrap_or_else(Timestamp::now)),
+        },
+        data: short.data.map(|data| Bytes::from(data.get().to_owned())),
+    })
+}
+
+/// The kind of the event, if its event source is among the files.
+fn kind(loaded: &Loaded, source: &str, event: &str) -> String {
+    let sources = loaded.objects.iter().filter_map(|loadable| match &loadable.object.content {
+        Content::EventSource(object) if object.metadata.name.as_deref() == Some(source) => {
+            Some(object)
+        }
+        _ => None,
+    });
+    let kind = sources
+        .flat_map(|source| source.spec.events())
+        .find(|found| found.name == event)
+        .map(|found| found.config.kind().event_type());
+    kind.unwrap_or("resource").to_owned()
+}
+
+fn from_object(
+    path: &Path,
+    event_type: EventType,
+    old: Option<&Path>,
+    loaded: &Loaded,
+) -> anyhow::Result<Vec<Arrival>> {
+    let object = json(path)?;
+    let old = old.map(json).transpose()?;
+    if old.is_some() && event_type != EventType::Update {
+        bail!("--old goes with --as UPDATE");
+    }
+    let event_type = match event_type {
+        EventType::Add => ResourceEventType::Add,
+        EventType::Update => ResourceEventType::Update,
+        EventType::Delete => ResourceEventType::Delete,
+    };
+    let mut arrivals = Vec::new();
+    let mut watched = Vec::new();
+    for loadable in &loaded.objects {
+        let Program::EventSource(source) = &loadable.program else { continue };
+        for event in &source.events {
+            watched.push(format!("{}/{}: {}", source.name, event.name(), event.watches()));
+            let Some(made) =
+                event.event_for(source, event_type, &object, old.as_deref(), Timestamp::now())
+            else {
+                continue;
+            };
+            arrivals.push(Arrival {
+                source: Some(format!("{}/{}/{}", source.namespace, source.name, event.name())),
+                filters: made.steps,
+                event: made.event,
+                namespace: Some(source.namespace.to_string()),
+            });
+        }
+    }
+    if arrivals.is_empty() {
+        bail!(
+            "{}: no resource event source watches this object; they watch: {}",
+            path.display(),
+            if watched.is_empty() { "nothing".to_owned() } else { watched.join(", ") }
+        );
+    }
+    Ok(arrivals)
+}
+
+/// The first document of a YAML or JSON file, as JSON.
+fn json(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let text = files::read(path)?;
+    yaml::to_json(text.as_bytes()).with_context(|| format!("read {}", path.display()))
+}

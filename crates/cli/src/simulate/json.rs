@@ -1,0 +1,91 @@
+//! A report as one line of JSON.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use tiphys_eventbus::Event;
+use tiphys_sensor::filter::Verdict;
+use tiphys_sensor::parameter::Applied;
+
+use super::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport};
+
+pub(super) fn render(report: &Report) -> anyhow::Result<String> {
+    let arrival = &report.arrival;
+    let filters = arrival.filters.iter();
+    let filters = filters.map(|(filter, passed)| json!({ "filter": filter, "passed": passed }));
+    let value = json!({
+        "eventSource": arrival.source,
+        "eventSourceFilters": filters.collect::<Vec<_>>(),
+        "event": arrival.event.as_ref().map(event),
+        "sensors": report.sensors.iter().map(sensor).collect::<anyhow::Result<Vec<_>>>()?,
+    });
+    Ok(format!("{value}\n"))
+}
+
+fn event(event: &Event) -> Value {
+    let context = serde_json::from_str(&event.context.to_json()).unwrap_or(Value::Null);
+    json!({ "context": context, "data": data(event) })
+}
+
+fn data(event: &Event) -> Value {
+    let data = event.data.as_deref().unwrap_or_default();
+    serde_json::from_slice(data)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()))
+}
+
+fn sensor(report: &SensorReport) -> anyhow::Result<Value> {
+    Ok(json!({
+        "namespace": &*report.namespace,
+        "sensor": &*report.name,
+        "dependencies": report.dependencies.iter().map(dependency).collect::<Vec<_>>(),
+        "triggers": report.triggers.iter().map(trigger).collect::<anyhow::Result<Vec<_>>>()?,
+    }))
+}
+
+fn dependency(report: &DependencyReport) -> Value {
+    let transformed = report.transformed.as_ref().map(|transformed| match transformed {
+        Ok(event) => json!({ "data": data(event) }),
+        Err(error) => json!({ "error": error }),
+    });
+    let filters = report.filters.iter().map(|step| match &step.verdict {
+        Verdict::Pass => json!({ "filter": step.filter, "passed": true }),
+        Verdict::Reject(reason) => {
+            json!({ "filter": step.filter, "passed": false, "reason": reason })
+        }
+        Verdict::Fail(error) => json!({ "filter": step.filter, "passed": false, "error": error }),
+    });
+    json!({
+        "dependency": &*report.name,
+        "transform": transformed,
+        "filters": filters.collect::<Vec<_>>(),
+        "taken": report.taken.is_some(),
+    })
+}
+
+fn trigger(report: &TriggerReport) -> anyhow::Result<Value> {
+    Ok(json!({
+        "trigger": &*report.name,
+        "type": report.kind,
+        "outcome": report.outcome.name(),
+        "conditions": report.conditions,
+        "waiting": report.kept.iter().map(|name| &**name).collect::<Vec<_>>(),
+        "firings": report.firings.iter().map(firing).collect::<anyhow::Result<Vec<_>>>()?,
+    }))
+}
+
+fn firing(firing: &Firing) -> anyhow::Result<Value> {
+    let parameters = firing.parameters.iter().map(|step| match &step.applied {
+        Applied::Written { text, fell_back } => json!({
+            "parameter": step.field, "dest": step.dest, "value": text, "default": fell_back,
+        }),
+        Applied::Skipped => json!({ "parameter": step.field, "dest": step.dest, "skipped": true }),
+        Applied::NoMatch => json!({ "parameter": step.field, "dest": step.dest, "matched": false }),
+    });
+    let parameters: Vec<_> = parameters.collect();
+    Ok(match &firing.action {
+        Ok(action) => {
+            let action = serde_json::to_value(action).context("print the action")?;
+            json!({ "parameters": parameters, "action": action })
+        }
+        Err(error) => json!({ "parameters": parameters, "error": error }),
+    })
+}

@@ -1,0 +1,423 @@
+//! The payload of an event: checked once from end to end, then looked into where it lies.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::value::Value;
+use crate::json;
+
+/// Why a payload is not one to filter.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("payload is not JSON: {0} at byte {1}")]
+    NotJson(&'static str, usize),
+    #[error("payload is not a JSON object")]
+    NotAnObject,
+}
+
+/// The keys of a payload as names.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    /// In the order of the text; of equal keys the last counts.
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads a payload: `-` in keys becomes `_`, keys with dots become objects in objects.
+    pub(super) fn read(data: &'a [u8]) -> Result<Self, Error> {
+        let mut scanner = Scanner { text: data, at: 0 };
+        scanner.space();
+        if scanner.peek() != Some(b'{') {
+            scanner.only_value()?;
+            let null = data.trim_ascii() == b"null";
+            return if null {
+                Ok(Self {
+                    members: Vec::new(),
+                })
+            } else {
+                Err(Error::NotAnObject)
+            };
+        }
+        let mut members = Vec::new();
+        let mut dotted = false;
+        scanner.object(0, &mut |key, value| {
+            let mut key = text_of(key);
+            if key.contains('-') {
+                key = Cow::Owned(key.replace('-', "_"));
+            }
+            dotted |= key.contains('.');
+            members.push((key, value_of(value)));
+        })?;
+        scanner.end()?;
+        Ok(Self {
+            members: if dotted { expand(members) } else { members },
+        })
+    }
+
+    /// A document of texts.
+    pub(super) fn of_texts(texts: &'a [(String, String)]) -> Self {
+        let member = |(name, text): &'a (String, String)| (name.into(), Value::text(text));
+        Self {
+            members: texts.iter().map(member).collect(),
+        }
+    }
+
+    /// The value under `name`.
+    pub(super) fn get(&self, name: &str) -> Value<'a> {
+        function(name).unwrap_or_else(|| {
+            let found = self.members.iter().rev().find(|(key, _)| key == name);
+            found.map_or(Value::Nil, |(_, value)| value.clone())
+        })
+    }
+
+    /// All keys with their values, the functions included.
+    pub(super) fn members(&self) -> BTreeMap<Cow<'a, str>, Value<'a>> {
+        let functions = FUNCTIONS
+            .iter()
+            .filter_map(|name| Some((Cow::Borrowed(*name), function(name)?)));
+        self.members.iter().cloned().chain(functions).collect()
+    }
+}
+
+/// What the environment holds besides the payload.
+const FUNCTIONS: [&str; 5] = ["asInt", "asFloat", "jsonpath", "toJson", "sprig"];
+
+fn function<'a>(name: &str) -> Option<Value<'a>> {
+    if name == "sprig" {
+        return Some(Value::Library);
+    }
+    let known = FUNCTIONS.iter().find(|known| **known == name)?;
+    Some(Value::Function(Cow::Borrowed(known)))
+}
+
+/// Makes objects of keys with dots. A key that another one extends (`a` beside `a.b`) gives way.
+fn expand<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
+    let sorted: BTreeMap<Cow<'a, str>, Value<'a>> = members.into_iter().collect();
+    let keys: Vec<_> = sorted.keys().cloned().collect();
+    let extended = |index: usize| {
+        keys.get(index + 1).is_some_and(|next: &Cow<'_, str>| {
+            next.strip_prefix(&*keys[index])
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
+    };
+    let mut kept = Vec::new();
+    for (index, (key, value)) in sorted.into_iter().enumerate() {
+        if !extended(index) {
+            kept.push((key, value));
+        }
+    }
+    nest(kept, 0)
+}
+
+/// How many dots of a key count.
+const MAX_DOTS: usize = 64;
+
+fn nest<'a>(
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
+    level: usize,
+) -> Vec<(Cow<'a, str>, Value<'a>)> {
+    let mut plain = Vec::new();
+    let mut groups: BTreeMap<String, Vec<(Cow<'a, str>, Value<'a>)>> = BTreeMap::new();
+    for (key, value) in members {
+        match key.split_once('.').filter(|_| level < MAX_DOTS) {
+            None => plain.push((key, value)),
+            Some((first, rest)) => {
+                let rest = Cow::Owned(rest.to_owned());
+                groups
+                    .entry(first.to_owned())
+                    .or_default()
+                    .push((rest, value));
+            }
+        }
+    }
+    for (key, inner) in groups {
+        let inner = nest(inner, level + 1).into_iter().collect();
+        plain.push((Cow::Owned(key), Value::map(inner).unwrap_or(Value::Nil)));
+    }
+    plain
+}
+
+/// The value of a valid JSON text.
+pub(super) fn value_of(text: &[u8]) -> Value<'_> {
+    match text.first() {
+        Some(b'{' | b'[') => Value::Json(text),
+        Some(b'"') => Value::Text(text_of(text)),
+        Some(b't') => Value::Bool(true),
+        Some(b'f') => Value::Bool(false),
+        Some(b'n') | None => Value::Nil,
+        Some(_) => {
+            let number = std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.parse().ok());
+            Value::Float(number.unwrap_or(f64::NAN))
+        }
+    }
+}
+
+/// The content of a valid JSON string.
+fn text_of(quoted: &[u8]) -> Cow<'_, str> {
+    let inner = quoted
+        .get(1..quoted.len().saturating_sub(1))
+        .unwrap_or_default();
+    if !inner.contains(&b'\\') {
+        return String::from_utf8_lossy(inner);
+    }
+    match json::from_slice(quoted) {
+        Ok(json::Value::String(text)) => Cow::Owned(text),
+        _ => Cow::Borrowed(""),
+    }
+}
+
+/// The elements of a valid JSON array.
+pub(super) fn items(text: &[u8]) -> Vec<Value<'_>> {
+    let mut items = Vec::new();
+    let mut scanner = Scanner { text, at: 0 };
+    // The text has been checked: it does not fail.
+    scanner
+        .array(0, &mut |item| items.push(value_of(item)))
+        .unwrap_or_default();
+    items
+}
+
+/// The members of a valid JSON object.
+pub(super) fn members(text: &[u8]) -> Vec<(Cow<'_, str>, Value<'_>)> {
+    let mut members = Vec::new();
+    let mut scanner = Scanner { text, at: 0 };
+    let mut add = |key, value| members.push((text_of(key), value_of(value)));
+    // The text has been checked: it does not fail.
+    scanner.object(0, &mut add).unwrap_or_default();
+    members
+}
+
+/// The member `key` of a valid JSON object.
+pub(super) fn member<'a>(text: &'a [u8], key: &str) -> Value<'a> {
+    let mut found = None;
+    let mut scanner = Scanner { text, at: 0 };
+    let mut compare = |name: &'a [u8], value: &'a [u8]| {
+        let plain = name.len() == key.len() + 2 && &name[1..name.len() - 1] == key.as_bytes();
+        if plain || (name.contains(&b'\\') && text_of(name) == key) {
+            found = Some(value);
+        }
+    };
+    // The text has been checked: it does not fail.
+    scanner.object(0, &mut compare).unwrap_or_default();
+    found.map_or(Value::Nil, value_of)
+}
+
+/// Checks JSON byte by byte and hands out the parts of the outermost value.
+struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// Bytes that end a run of a string: the quote, the backslash, control characters.
+const ENDS_RUN: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        ends[byte] = true;
+        byte += 1;
+    }
+    ends[b'"' as usize] = true;
+    ends[b'\\' as usize] = true;
+    ends
+};
+
+impl<'a> Scanner<'a> {
+    fn fail<T>(&self, message: &'static str) -> Result<T, Error> {
+        Err(Error::NotJson(message, self.at))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.space();
+        if self.at < self.text.len() {
+            self.fail("unexpected text after it")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn only_value(&mut self) -> Result<(), Error> {
+        self.value(0)?;
+        self.end()
+    }
+
+    fn value(&mut self, depth: usize) -> Result<(), Error> {
+        match self.peek() {
+            Some(b'{') => self.object(depth, &mut |_, _| {}),
+            Some(b'[') => self.array(depth, &mut |_| {}),
+            Some(b'"') => self.string(),
+            Some(b't') => self.word(b"true"),
+            Some(b'f') => self.word(b"false"),
+            Some(b'n') => self.word(b"null"),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(_) => self.fail("unexpected character"),
+            None => self.fail("unexpected end"),
+        }
+    }
+
+    fn open(&mut self, depth: usize) -> Result<(), Error> {
+        if depth >= json::MAX_DEPTH {
+            return self.fail("nested too deep");
+        }
+        self.at += 1;
+        self.space();
+        Ok(())
+    }
+
+    fn object(
+        &mut self,
+        depth: usize,
+        member: &mut dyn FnMut(&'a [u8], &'a [u8]),
+    ) -> Result<(), Error> {
+        self.open(depth)?;
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return self.fail("expected a key");
+            }
+            let key = self.at;
+            self.string()?;
+            let key = &self.text[key..self.at];
+            self.space();
+            if self.peek() != Some(b':') {
+                return self.fail("expected a colon");
+            }
+            self.at += 1;
+            self.space();
+            let value = self.at;
+            self.value(depth + 1)?;
+            member(key, &self.text[value..self.at]);
+            if !self.more(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn array(&mut self, depth: usize, item: &mut dyn FnMut(&'a [u8])) -> Result<(), Error> {
+        self.open(depth)?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let start = self.at;
+            self.value(depth + 1)?;
+            item(&self.text[start..self.at]);
+            if !self.more(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Steps over a comma (true) or the closing bracket (false).
+    fn more(&mut self, close: u8) -> Result<bool, Error> {
+        self.space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.space();
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => self.fail("expected a comma or the end of a list"),
+        }
+    }
+
+    fn word(&mut self, word: &'static [u8]) -> Result<(), Error> {
+        if !self.text[self.at..].starts_with(word) {
+            return self.fail("unexpected character");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Error> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start {
+            self.fail("expected a digit")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn string(&mut self) -> Result<(), Error> {
+        self.at += 1;
+        loop {
+            let run = self.text[self.at..]
+                .iter()
+                .position(|byte| ENDS_RUN[usize::from(*byte)]);
+            let Some(run) = run else {
+                self.at = self.text.len();
+                return self.fail("unexpected end of a text");
+            };
+            self.at += run;
+            match self.text[self.at] {
+                b'"' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                b'\\' => self.escape()?,
+                _ => return self.fail("control character in a text"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Error> {
+        let length = match self.text.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+            Some(b'u') => {
+                let digits = self.text.get(self.at + 2..self.at + 6);
+                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                    return self.fail("expected four hex digits");
+                }
+                6
+            }
+            _ => return self.fail("unknown escape"),
+        };
+        self.at += length;
+        Ok(())
+    }
+}

@@ -1,0 +1,475 @@
+//! The values jq programs work on, ordered and written as gojq does.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::fmt;
+use std::rc::Rc;
+
+use num_bigint::BigInt;
+
+use super::meter::{self, Charge, MAX_DEPTH, Spent};
+use super::write;
+use crate::json;
+
+pub(super) type Fault = jaq_core::Error<Val>;
+pub(super) type Answer<T = Val> = Result<T, Fault>;
+
+/// What an element costs beside its own content.
+const ITEM_BYTES: usize = size_of::<Val>();
+
+/// A jq value. Cheap to clone: what is large is shared.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Val {
+    #[default]
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// A whole number beyond 64 bits.
+    Big(Rc<BigInt>),
+    Float(f64),
+    /// A number that keeps its text until it is calculated with (`1.50` from `fromjson`).
+    Literal(Rc<str>),
+    Str(Rc<Text>),
+    Array(Rc<Array>),
+    Object(Rc<Object>),
+    /// The mark of a place that is being deleted; programs never see it.
+    Gone,
+}
+
+/// A text, counted while it lives.
+#[derive(Debug)]
+pub(super) struct Text {
+    content: String,
+    /// Whether U+FFFD stands for bytes that were not UTF-8: Go's JSON shows the difference.
+    is_lossy: bool,
+    /// Only to be dropped.
+    _held: Charge,
+}
+
+impl Text {
+    pub(super) fn new(text: String) -> Rc<Self> {
+        Self::counted(text, false)
+    }
+
+    /// Out of bytes, each of which becomes U+FFFD if it is not UTF-8.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Rc<Self> {
+        let mut text = String::with_capacity(bytes.len());
+        let mut is_lossy = false;
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+            is_lossy |= !chunk.invalid().is_empty();
+        }
+        Self::counted(text, is_lossy)
+    }
+
+    fn counted(content: String, is_lossy: bool) -> Rc<Self> {
+        let charge = Charge::new(content.len() + ITEM_BYTES);
+        Rc::new(Self {
+            content,
+            is_lossy,
+            _held: charge,
+        })
+    }
+
+    pub(super) fn is_lossy(&self) -> bool {
+        self.is_lossy
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.content
+    }
+}
+
+/// An array, counted while it lives.
+#[derive(Debug, Default)]
+pub(super) struct Array {
+    items: Vec<Val>,
+    depth: usize,
+    charge: Charge,
+}
+
+/// An object: members sorted by key, counted while it lives.
+#[derive(Debug, Default)]
+pub(super) struct Object {
+    members: Vec<(Rc<Text>, Val)>,
+    depth: usize,
+    /// The payload `null`: an empty object that is written as what it was.
+    is_nil: bool,
+    charge: Charge,
+}
+
+impl Clone for Array {
+    fn clone(&self) -> Self {
+        let charge = Charge::new(self.items.len() * ITEM_BYTES);
+        Self {
+            items: self.items.clone(),
+            depth: self.depth,
+            charge,
+        }
+    }
+}
+
+impl Clone for Object {
+    fn clone(&self) -> Self {
+        let charge = Charge::new(self.members.len() * 2 * ITEM_BYTES);
+        let (depth, is_nil) = (self.depth, self.is_nil);
+        Self {
+            members: self.members.clone(),
+            depth,
+            is_nil,
+            charge,
+        }
+    }
+}
+
+fn checked_depth(depth: usize) -> usize {
+    if depth > MAX_DEPTH {
+        meter::exhaust(Spent::Depth);
+    }
+    depth
+}
+
+impl Array {
+    pub(super) fn new(items: Vec<Val>) -> Self {
+        let depth = checked_depth(1 + items.iter().map(Val::depth).max().unwrap_or(0));
+        let charge = Charge::new(items.len() * ITEM_BYTES);
+        Self {
+            items,
+            depth,
+            charge,
+        }
+    }
+
+    pub(super) fn items(&self) -> &[Val] {
+        &self.items
+    }
+
+    /// Changes the items; `added` are the new ones among them.
+    pub(super) fn change<T>(
+        &mut self,
+        added_depth: usize,
+        f: impl FnOnce(&mut Vec<Val>) -> T,
+    ) -> T {
+        let result = f(&mut self.items);
+        self.depth = checked_depth(self.depth.max(1 + added_depth));
+        self.charge.set(self.items.len() * ITEM_BYTES);
+        result
+    }
+}
+
+impl Object {
+    /// Of equal keys the last member stays.
+    pub(super) fn new(mut members: Vec<(Rc<Text>, Val)>) -> Self {
+        if !members.is_sorted_by(|left, right| left.0.content < right.0.content) {
+            members.sort_by(|left, right| left.0.content.cmp(&right.0.content));
+            members.dedup_by(|later, earlier| {
+                let same = later.0.content == earlier.0.content;
+                if same {
+                    std::mem::swap(later, earlier);
+                }
+                same
+            });
+        }
+        let depth = 1 + members
+            .iter()
+            .map(|(_, value)| value.depth())
+            .max()
+            .unwrap_or(0);
+        let charge = Charge::new(members.len() * 2 * ITEM_BYTES);
+        Self {
+            members,
+            depth: checked_depth(depth),
+            is_nil: false,
+            charge,
+        }
+    }
+
+    pub(super) fn nil() -> Self {
+        Self {
+            is_nil: true,
+            ..Self::new(Vec::new())
+        }
+    }
+
+    pub(super) fn is_nil(&self) -> bool {
+        self.is_nil && self.members.is_empty()
+    }
+
+    pub(super) fn members(&self) -> &[(Rc<Text>, Val)] {
+        &self.members
+    }
+
+    fn find(&self, key: &str) -> Result<usize, usize> {
+        self.members
+            .binary_search_by(|(name, _)| name.as_str().cmp(key))
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Val> {
+        self.find(key).ok().map(|at| &self.members[at].1)
+    }
+
+    pub(super) fn take(&mut self, key: &str) -> Option<Val> {
+        self.find(key)
+            .ok()
+            .map(|at| std::mem::take(&mut self.members[at].1))
+    }
+
+    pub(super) fn insert(&mut self, key: &Rc<Text>, value: Val) {
+        self.depth = checked_depth(self.depth.max(1 + value.depth()));
+        self.is_nil = false;
+        match self.find(key.as_str()) {
+            Ok(at) => self.members[at].1 = value,
+            Err(at) => {
+                self.members.insert(at, (key.clone(), value));
+                self.charge.set(self.members.len() * 2 * ITEM_BYTES);
+            }
+        }
+    }
+
+    /// Changes members without adding any.
+    pub(super) fn change<T>(&mut self, f: impl FnOnce(&mut Vec<(Rc<Text>, Val)>) -> T) -> T {
+        f(&mut self.members)
+    }
+
+    /// The members of `other` over those of this object.
+    pub(super) fn extend(&mut self, other: &Self) {
+        let members = std::mem::take(&mut self.members);
+        let added = other.members.iter().cloned();
+        let depth = self.depth.max(other.depth);
+        *self = Self {
+            depth,
+            ..Self::new(members.into_iter().chain(added).collect())
+        };
+    }
+}
+
+impl Val {
+    pub(super) fn str(text: impl Into<String>) -> Self {
+        Self::Str(Text::new(text.into()))
+    }
+
+    pub(super) fn array(items: Vec<Self>) -> Self {
+        Self::Array(Rc::new(Array::new(items)))
+    }
+
+    pub(super) fn object(members: Vec<(Rc<Text>, Self)>) -> Self {
+        Self::Object(Rc::new(Object::new(members)))
+    }
+
+    pub(super) fn count(count: usize) -> Self {
+        Self::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// An object of a fixed shape.
+    pub(super) fn record<const N: usize>(members: [(&str, Self); N]) -> Self {
+        let members = members
+            .into_iter()
+            .map(|(key, value)| (Text::new(key.to_owned()), value));
+        Self::object(members.collect())
+    }
+
+    /// How deep arrays and objects nest in this value.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::Array(array) => array.depth,
+            Self::Object(object) => object.depth,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        matches!(
+            self,
+            Self::Int(_) | Self::Big(_) | Self::Float(_) | Self::Literal(_)
+        )
+    }
+
+    /// Neither `null` nor `false`.
+    pub(super) fn is_truthy(&self) -> bool {
+        !matches!(self, Self::Null | Self::Bool(false))
+    }
+
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null | Self::Gone => "null",
+            Self::Bool(_) => "boolean",
+            Self::Int(_) | Self::Big(_) | Self::Float(_) | Self::Literal(_) => "number",
+            Self::Str(_) => "string",
+            Self::Array(_) => "array",
+            Self::Object(_) => "object",
+        }
+    }
+
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_items(&self) -> Option<&[Self]> {
+        match self {
+            Self::Array(array) => Some(array.items()),
+            _ => None,
+        }
+    }
+
+    /// The elements of an array or the members' values of an object.
+    pub(super) fn elements(&self) -> Option<Cow<'_, [Self]>> {
+        match self {
+            Self::Array(array) => Some(Cow::Borrowed(array.items())),
+            Self::Object(object) => Some(Cow::Owned(
+                object
+                    .members
+                    .iter()
+                    .map(|(_, value)| value.clone())
+                    .collect(),
+            )),
+            _ => None,
+        }
+    }
+
+    /// The value as `tostring` makes it, without its text being copied.
+    pub(super) fn to_text(&self) -> Answer<Rc<Text>> {
+        match self {
+            Self::Str(text) => Ok(text.clone()),
+            other => Ok(Text::new(write::to_json(other)?)),
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Null | Self::Gone => 0,
+            Self::Bool(false) => 1,
+            Self::Bool(true) => 2,
+            Self::Int(_) | Self::Big(_) | Self::Float(_) | Self::Literal(_) => 3,
+            Self::Str(_) => 4,
+            Self::Array(_) => 5,
+            Self::Object(_) => 6,
+        }
+    }
+
+    /// gojq's order. NaN is less than every number, itself included.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Int(left), Self::Int(right)) => left.cmp(right),
+            (Self::Str(left), Self::Str(right)) => left.as_str().cmp(right.as_str()),
+            (Self::Array(left), Self::Array(right)) => {
+                let pairs = left.items.iter().zip(&right.items);
+                first_difference(pairs).unwrap_or_else(|| left.items.len().cmp(&right.items.len()))
+            }
+            (Self::Object(left), Self::Object(right)) => compare_objects(left, right),
+            (left, right) if left.is_number() && right.is_number() => {
+                super::number::compare(left, right)
+            }
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+}
+
+/// Shared parts can make small values endless to walk: a run that is spent calls everything equal.
+fn first_difference<'v>(mut pairs: impl Iterator<Item = (&'v Val, &'v Val)>) -> Option<Ordering> {
+    pairs.find_map(|(left, right)| {
+        if meter::step().is_err() {
+            return Some(Ordering::Equal);
+        }
+        Some(left.compare(right)).filter(|order| order.is_ne())
+    })
+}
+
+fn compare_objects(left: &Object, right: &Object) -> Ordering {
+    let keys = |object: &Object| -> Vec<Rc<Text>> {
+        object.members.iter().map(|(key, _)| key.clone()).collect()
+    };
+    let (left_keys, right_keys) = (keys(left), keys(right));
+    let by_keys = left_keys
+        .iter()
+        .map(|key| key.as_str())
+        .cmp(right_keys.iter().map(|key| key.as_str()));
+    by_keys.then_with(|| {
+        let values = left
+            .members
+            .iter()
+            .zip(&right.members)
+            .map(|(left, right)| (&left.1, &right.1));
+        first_difference(values).unwrap_or(Ordering::Equal)
+    })
+}
+
+impl PartialEq for Val {
+    fn eq(&self, other: &Self) -> bool {
+        self.compare(other).is_eq()
+    }
+}
+
+impl Eq for Val {}
+
+impl PartialOrd for Val {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Val {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compare(other)
+    }
+}
+
+/// As `tojson` writes it, at most a page of it: only jaq's own messages come here.
+impl fmt::Display for Val {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&write::preview(self))
+    }
+}
+
+/// Builds values out of a JSON text. Whole numbers stay exact.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// Whether numbers keep their text, as after `fromjson`.
+    pub(super) literal: bool,
+    /// Whether a number was too large for a double, which Go refuses.
+    pub(super) overflow: Cell<bool>,
+}
+
+impl json::Build for Reader {
+    type Value = Val;
+
+    fn null(&self) -> Val {
+        Val::Null
+    }
+
+    fn bool(&self, value: bool) -> Val {
+        Val::Bool(value)
+    }
+
+    fn number(&self, text: &str) -> Val {
+        if self.literal {
+            return super::number::literal(text);
+        }
+        let number = super::number::of_event(text);
+        if matches!(number, Val::Float(float) if float.is_infinite()) {
+            self.overflow.set(true);
+        }
+        number
+    }
+
+    fn string(&self, text: Cow<'_, str>) -> Val {
+        Val::str(text)
+    }
+
+    fn array(&self, items: Vec<Val>) -> Val {
+        Val::array(items)
+    }
+
+    fn object(&self, members: Vec<(String, Val)>) -> Val {
+        Val::object(
+            members
+                .into_iter()
+                .map(|(key, value)| (Text::new(key), value))
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,262 @@
+//! One Lua machine with a script loaded: sandboxed, bounded, used for one event after another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use mlua::{
+    Function, LightUserData, Lua, LuaOptions, LuaString, StdLib, Table, Value, Variadic, VmState,
+};
+
+use super::document::{Context, Document, dropped_key, expand, node_key};
+use super::format::{Argument, format};
+use super::{Limits, RunError, number, rewrite, write};
+
+/// What scripts see as the name of their source.
+const CHUNK: &str = "=<string>";
+
+/// A machine whose garbage has grown to this is not used again.
+const MAX_IDLE_MEMORY: usize = 16 << 20;
+
+/// When the current run ends at the latest.
+pub(super) struct Clock {
+    origin: Instant,
+    /// Nanoseconds from the origin.
+    end: AtomicU64,
+    over: AtomicBool,
+    limit: Duration,
+}
+
+impl Clock {
+    fn new(limit: Duration) -> Self {
+        Self {
+            origin: Instant::now(),
+            end: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            limit,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn start(&self) {
+        let limit = u64::try_from(self.limit.as_nanos()).unwrap_or(u64::MAX);
+        self.end
+            .store(self.now().saturating_add(limit), Ordering::Relaxed);
+        self.over.store(false, Ordering::Relaxed);
+    }
+
+    /// Fails once the time is over, and from then on: a script may have caught the first failure.
+    pub(super) fn check(&self) -> Result<(), RunError> {
+        if !self.over.load(Ordering::Relaxed) {
+            if self.now() < self.end.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.over.store(true, Ordering::Relaxed);
+        }
+        Err(RunError::TimedOut(self.limit))
+    }
+}
+
+/// A machine that has loaded one script.
+pub(super) struct State {
+    lua: Lua,
+    clock: Arc<Clock>,
+    environment: Function,
+    call: Function,
+    main: Function,
+    lazy: Table,
+    empty: Table,
+    newindex: Function,
+}
+
+/// What a run makes of the last value that the script returned.
+pub(super) enum Outcome {
+    /// It was a table: this is its JSON.
+    Json(String),
+    /// It was anything else.
+    Other(Value),
+}
+
+impl State {
+    /// A fresh machine with a script that was rewritten for it.
+    pub(super) fn new(script: &str, limits: Limits) -> mlua::Result<Self> {
+        let libraries =
+            StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::COROUTINE | StdLib::DEBUG;
+        // Failures of the host's functions end the run; scripts keep the plain `pcall`.
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        lua.set_memory_limit(limits.memory)?;
+        let empty = lua.create_table()?;
+        empty.raw_set("__is_array", true)?;
+        empty.set_readonly(true);
+        describe_null(&lua)?;
+        let (environment, call, text, lazy, newindex): (_, _, Function, Table, _) = lua
+            .load(include_str!("prelude.luau"))
+            .set_name("=prelude")
+            .call((host(&lua)?, node_key(), dropped_key()))?;
+        let chunk = lua.load(script).set_name(CHUNK).into_function()?;
+        let main = chunk.call(text)?;
+        let clock = Arc::new(Clock::new(limits.time));
+        let watch = Arc::clone(&clock);
+        lua.set_interrupt(move |_| match watch.check() {
+            Ok(()) => Ok(VmState::Continue),
+            Err(error) => Err(mlua::Error::external(error)),
+        });
+        clock.start();
+        Ok(Self {
+            lua,
+            clock,
+            environment,
+            call,
+            main,
+            lazy,
+            empty,
+            newindex,
+        })
+    }
+
+    /// Runs the script on an event.
+    pub(super) fn run(&self, event: &[u8], wants_json: bool) -> Result<Outcome, RunError> {
+        let (document, root) = Document::read(event)?;
+        let context = Context {
+            document,
+            lazy: self.lazy.clone(),
+            empty: self.empty.clone(),
+            newindex: self.newindex.clone(),
+        };
+        self.clock.start();
+        let result = self.run_within(context, root, wants_json);
+        self.lua.remove_app_data::<Context>();
+        // The script may have caught the failure.
+        if self.clock.over.load(Ordering::Relaxed) {
+            return Err(RunError::TimedOut(self.clock.limit));
+        }
+        result
+    }
+
+    fn run_within(
+        &self,
+        context: Context,
+        root: usize,
+        wants_json: bool,
+    ) -> Result<Outcome, RunError> {
+        let event = self.lua.create_table()?;
+        context.fill(&self.lua, &event, root)?;
+        self.lua.set_app_data(context);
+        let environment: Table = self.environment.call(event)?;
+        self.main.set_environment(environment)?;
+        match self.call.call(&self.main)? {
+            Value::Table(table) if wants_json => {
+                let Some(context) = self.lua.app_data_ref::<Context>() else {
+                    return Err(RunError::NotATable("nil"));
+                };
+                write::write(&context, &self.clock, &table).map(Outcome::Json)
+            }
+            other => Ok(Outcome::Other(other)),
+        }
+    }
+
+    /// Whether the machine can be used again after this result.
+    pub(super) fn is_reusable<T>(&self, result: &Result<T, RunError>) -> bool {
+        let spoilt = matches!(result, Err(RunError::TimedOut(_) | RunError::OutOfMemory));
+        !spoilt && self.lua.used_memory() < MAX_IDLE_MEMORY
+    }
+}
+
+/// A null inside an array: an item of it is nil, and it prints as in JSON.
+fn describe_null(lua: &Lua) -> mlua::Result<()> {
+    let meta = lua.create_table()?;
+    meta.raw_set("__index", lua.create_function(|_, ()| Ok(Value::Nil))?)?;
+    meta.raw_set("__tostring", lua.create_function(|_, ()| Ok("null"))?)?;
+    lua.set_type_metatable::<LightUserData>(Some(meta));
+    Ok(())
+}
+
+/// What the prelude is built on. Only the prelude calls these, with checked arguments.
+fn host(lua: &Lua) -> mlua::Result<Table> {
+    let host = lua.create_table()?;
+    host.set(
+        "expand",
+        lua.create_function(|lua, table: Table| expand(lua, &table))?,
+    )?;
+    host.set(
+        "number_text",
+        lua.create_function(|_, value: f64| Ok(number::text(value)))?,
+    )?;
+    host.set(
+        "parse_number",
+        lua.create_function(|_, (text, base): (LuaString, Option<f64>)| {
+            let base =
+                base.map(|base| u32::try_from(number::whole(base).unwrap_or(0)).unwrap_or(0));
+            Ok(number::parse(&text.to_string_lossy(), base))
+        })?,
+    )?;
+    host.set(
+        "upper",
+        lua.create_function(|_, text: LuaString| Ok(number::upper(&text.as_bytes())))?,
+    )?;
+    host.set(
+        "lower",
+        lua.create_function(|_, text: LuaString| Ok(number::lower(&text.as_bytes())))?,
+    )?;
+    host.set(
+        "format",
+        lua.create_function(|lua, (pattern, values): (LuaString, Variadic<Value>)| {
+            let arguments: Vec<_> = values.iter().map(Argument::from_value).collect();
+            format(&pattern.as_bytes(), &arguments)
+                .map(|text| lua.create_string(text))
+                .transpose()
+        })?,
+    )?;
+    host.set(
+        "find",
+        lua.create_function(|_, found: Search| Ok(found.place()))?,
+    )?;
+    host.set(
+        "compile",
+        lua.create_function(|lua, source: LuaString| Ok(compile(lua, &source)))?,
+    )?;
+    Ok(host)
+}
+
+/// A plain search: where, for what, from which place.
+type Search = (LuaString, LuaString, f64);
+
+trait Place {
+    fn place(&self) -> (Option<usize>, Option<usize>);
+}
+
+impl Place for Search {
+    /// The first and last position of what was found, from 1.
+    fn place(&self) -> (Option<usize>, Option<usize>) {
+        let (text, wanted) = (self.0.as_bytes(), self.1.as_bytes());
+        let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+        let start = number::whole(self.2.trunc()).unwrap_or(1);
+        let start = if start < 0 { start + length } else { start - 1 };
+        let start = usize::try_from(start.max(0)).unwrap_or(0);
+        let Some(rest) = text.get(start..) else {
+            return (None, None);
+        };
+        match memchr::memmem::find(rest, &wanted) {
+            Some(place) => (Some(start + place + 1), Some(start + place + wanted.len())),
+            None => (None, None),
+        }
+    }
+}
+
+/// `loadstring`: the chunk, or nothing and why not.
+fn compile(lua: &Lua, source: &LuaString) -> (Option<Function>, Option<String>) {
+    let chunk = match rewrite::rewrite(&source.to_string_lossy()) {
+        Ok(script) => {
+            let chunk = lua.load(script).set_name(CHUNK).into_function();
+            chunk.map_err(|error| error.to_string())
+        }
+        Err(fault) => Err(format!("<string>:{}: {}", fault.line, fault.message)),
+    };
+    match chunk {
+        Ok(chunk) => (Some(chunk), None),
+        Err(message) => (None, Some(message)),
+    }
+}

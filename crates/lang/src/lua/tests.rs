@@ -1,0 +1,454 @@
+//! What scripts are promised where Argo Events' answer is mended, and that none can do harm.
+
+use super::*;
+
+#[track_caller]
+fn run(script: &str, event: &str) -> String {
+    let result = Script::compile(script).unwrap().transform(event.as_bytes());
+    result.map_or_else(
+        |error| error.to_string(),
+        |bytes| String::from_utf8(bytes).unwrap(),
+    )
+}
+
+#[track_caller]
+fn check(script: &str, event: &str, expected: &str) {
+    assert_eq!(run(script, event), expected, "{script}");
+}
+
+const KINDS: &str = r#"{"n":null,"ea":[],"nest":[[1],[]],"mix":[1,null,"x",null],"o":{"a":null}}"#;
+
+#[test]
+fn untouched_parts_survive() {
+    let sorted = r#"{"ea":[],"mix":[1,null,"x",null],"n":null,"nest":[[1],[]],"o":{"a":null}}"#;
+    check("return event", KINDS, sorted);
+    check(
+        "local n = 0 for k in pairs(event) do n = n + 1 end return {n}",
+        KINDS,
+        "[4]",
+    );
+    check(
+        "for _, v in pairs(event) do local _ = #v end return event",
+        KINDS,
+        sorted,
+    );
+}
+
+#[test]
+fn null_members_are_nil_and_can_be_replaced_or_removed() {
+    check(
+        "return {event.n == nil, event.o.a == nil}",
+        KINDS,
+        "[true,true]",
+    );
+    check("event.o.a = 1 return event.o", KINDS, r#"{"a":1}"#);
+    check("event.o.a = nil return event.o", KINDS, "{}");
+    check("event.o.a = 1 event.o.a = nil return event.o", KINDS, "{}");
+    check("event.o.b = 1 return event.o", KINDS, r#"{"a":null,"b":1}"#);
+}
+
+#[test]
+fn nulls_in_arrays_keep_their_place() {
+    check(
+        "table.insert(event.mix, 'y') return event.mix",
+        KINDS,
+        r#"[1,null,"x",null,"y"]"#,
+    );
+    check(
+        "return {#event.mix, tostring(event.mix[2]), event.mix[2].a == nil}",
+        KINDS,
+        r#"[4,"null",true]"#,
+    );
+}
+
+#[test]
+fn empty_arrays_stay_arrays_while_empty() {
+    check("event.ea.k = 1 return event.ea", KINDS, r#"{"k":1}"#);
+    check("event.ea[1] = 1 return event.ea", KINDS, "[1]");
+    check("return {a = event.ea}", KINDS, r#"{"a":[]}"#);
+    check(
+        "getmetatable(event.ea).__is_array = false return event",
+        KINDS,
+        "<string>:1: attempt to modify a readonly table",
+    );
+}
+
+#[test]
+fn large_whole_numbers_are_exact_wherever_they_are_put() {
+    let event = r#"{"a":9007199254740993,"b":18446744073709551616,"c":[12345678901234567891]}"#;
+    check(
+        "event.d = 1 return event",
+        event,
+        &format!("{},\"d\":1}}", &event[..event.len() - 1]),
+    );
+    check(
+        "return {event.a, event.b, event.c[1]}",
+        event,
+        "[9007199254740993,18446744073709551616,12345678901234567891]",
+    );
+    check(
+        "return {event.a == 9007199254740992, event.a + 2}",
+        event,
+        "[true,9007199254740994]",
+    );
+    let twins = r#"{"a":9007199254740993,"b":9007199254740992}"#;
+    check(
+        "event.c = 1 return event",
+        twins,
+        r#"{"a":9007199254740993,"b":9007199254740992,"c":1}"#,
+    );
+}
+
+#[test]
+fn nothing_outside_the_script_can_be_reached() {
+    for name in [
+        "os", "io", "require", "debug", "dofile", "loadfile", "package", "module", "newproxy",
+    ] {
+        check(&format!("return {{type({name})}}"), "{}", r#"["nil"]"#);
+    }
+    check(
+        "return {getfenv(print) == _G, getfenv(pairs).host == nil}",
+        "{}",
+        "[true,true]",
+    );
+    check(
+        "return {pcall(setfenv, pairs, {})}",
+        "{}",
+        r#"[false,"<string>:1: cannot change environment of given object"]"#
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .as_str(),
+    );
+}
+
+#[test]
+fn nothing_outlives_the_event() {
+    let script = Script::compile(
+        "local seen = leaked or string.leaked or getmetatable('').leaked or math.leaked
+         leaked, string.leaked, math.leaked, getmetatable('').leaked = 1, 2, 3, 4
+         function string:twice() return self .. self end
+         return {seen = seen, twice = ('a'):twice()}",
+    )
+    .unwrap();
+    for _ in 0..3 {
+        assert_eq!(script.transform(b"{}").unwrap(), br#"{"twice":"aa"}"#);
+    }
+}
+
+#[test]
+fn errors_name_the_line() {
+    check("\n\nlocal s = [[a\nb]]\nerror('x')", "{}", "<string>:5: x");
+    check(
+        "local a = 1\nreturn event.missing.x",
+        "{}",
+        "<string>:2: attempt to index nil with 'x'",
+    );
+    check(
+        "local function f() error('x', 2) end\nf()",
+        "{}",
+        "<string>:2: x",
+    );
+    let error = Script::compile("local a = 1\nreturn a // 2").unwrap_err();
+    assert_eq!(error.to_string(), "syntax error near '/', line 2");
+    check(
+        "return nil",
+        "{}",
+        "the script returned a nil instead of a table",
+    );
+    check("return event", "[1]", "the event is not a JSON object");
+    check("return event", "null", "{}");
+}
+
+#[test]
+fn goto_reaches_labels_before_and_behind() {
+    check(
+        "local i = 1 ::top:: i = i + 1 if i < 5 then goto top end return {i}",
+        "{}",
+        "[5]",
+    );
+    check(
+        "local r = {} for i = 1, 4 do if i % 2 == 0 then goto continue end r[#r + 1] = i ::continue:: end return r",
+        "{}",
+        "[1,3]",
+    );
+    check(
+        "local r = {} for i = 1, 3 do for j = 1, 3 do if j == 2 then goto next end r[#r + 1] = i * 10 + j end ::next:: end return r",
+        "{}",
+        "[11,21,31]",
+    );
+    check(
+        "for i = 1, 3 do for j = 1, 3 do if i * j == 4 then goto done end end end ::done:: return {1}",
+        "{}",
+        "[1]",
+    );
+    check(
+        "local n = 0 for i = 1, 9 do if i == 2 then goto skip end if i == 4 then break end n = n + i ::skip:: end return {n}",
+        "{}",
+        "[4]",
+    );
+    check(
+        "local n = 0 ::again:: for i = 1, 3 do n = n + 1 if n < 5 then goto again end end return {n}",
+        "{}",
+        "[7]",
+    );
+}
+
+#[test]
+fn syntax_beyond_lua_5_1_is_refused() {
+    for script in [
+        "a += 1",
+        "local a: number = 1",
+        "return if true then 1 else 2",
+        "return `x`",
+        "continue",
+        "for i = 1, 2 do continue end",
+        "return 7 // 2",
+        "return 1 & 2",
+        "return 1 << 2",
+        "return 0x1p4",
+        "goto missing",
+        "break",
+        "return 1 return 2",
+        "local x <const> = 1",
+        "f\n()",
+        "return 1_000",
+        "type x = number",
+        "::a:: ::a::",
+        "goto a local b ::a:: b = 1",
+    ] {
+        assert!(Script::compile(script).is_err(), "{script}");
+    }
+}
+
+#[test]
+fn endless_scripts_end() {
+    let limits = Limits {
+        time: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    for source in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "pcall(function() while true do end end) return event",
+        "repeat until false",
+        "local function f() return f() end return f()",
+        "local co = coroutine.wrap(function() while true do end end) co() return event",
+        "return {(string.rep('a', 30)):match(string.rep('a?', 30) .. string.rep('a', 30) .. 'b')}",
+        "local s = string.rep('a', 1e7) return {s:find(string.rep('a', 1e5) .. 'b', 1, true)}",
+        "for i = 1, 1e18 do end",
+        "table.concat(setmetatable({}, {__index = function() return 'x' end}), '', 1, 1e18)",
+        "load(function() return ' ' end)",
+    ] {
+        let script = Script::compile_within(source, limits).unwrap();
+        let start = std::time::Instant::now();
+        let error = script.transform(b"{}").err();
+        let spent = start.elapsed();
+        assert!(error.is_some(), "{source}");
+        assert!(
+            spent < Duration::from_secs(3),
+            "{source}: {spent:?} {error:?}"
+        );
+    }
+}
+
+#[test]
+fn memory_is_bounded() {
+    for source in [
+        "local s = 'x' while true do s = s .. s end",
+        "return {string.rep('x', 1e9)}",
+        "local t = {} for i = 1, 1e9 do t[i] = i end",
+        "local t = {} while true do t = {t} end",
+        "return {string.format('%1000000d%1000000d', 1, 2):rep(1000)}",
+        "return {[67108864] = 1}",
+        "local t = {} for i = 1, 9e5 do t[i] = {} end return unpack(t)",
+        "local t = {} for i = 1, 9e5 do t[i] = 'a' .. i end return {('%s'):format(unpack(t))}",
+    ] {
+        let error = Script::compile(source)
+            .unwrap()
+            .transform(b"{}")
+            .unwrap_err();
+        let bounded = matches!(
+            error,
+            RunError::OutOfMemory | RunError::TooLarge | RunError::TimedOut(_)
+        ) || error.to_string().contains("too");
+        assert!(bounded, "{source}: {error}");
+    }
+}
+
+#[test]
+fn a_script_goes_on_after_its_limits_were_hit() {
+    let script = Script::compile("if event.bomb then while true do end end return event").unwrap();
+    assert!(matches!(
+        script.transform(br#"{"bomb":true}"#),
+        Err(RunError::TimedOut(_))
+    ));
+    assert_eq!(script.transform(b"{}").unwrap(), b"{}");
+}
+
+#[test]
+fn deep_and_cyclic_results_are_refused() {
+    check(
+        "local t = {} t.x = t return t",
+        "{}",
+        "the result nests too deep",
+    );
+    check(
+        "local t = {} for i = 1, 1000 do t = {t} end return t",
+        "{}",
+        "the result nests too deep",
+    );
+    let doubling = "local t = {1} for i = 1, 60 do t = {t, t} end return t";
+    let error = Script::compile(doubling)
+        .unwrap()
+        .transform(b"{}")
+        .unwrap_err();
+    assert!(
+        matches!(error, RunError::TooLarge | RunError::TimedOut(_)),
+        "{error}"
+    );
+    let deep = format!(
+        "{}{}",
+        r#"{"a":"#.repeat(500),
+        "1".to_owned() + &"}".repeat(500)
+    );
+    check("return event", &deep, &deep);
+}
+
+#[test]
+fn deep_programs_are_refused() {
+    let parens = format!("return {}1{}", "(".repeat(5000), ")".repeat(5000));
+    assert_eq!(
+        Script::compile(&parens).unwrap_err().message,
+        "nested too deep"
+    );
+    let tables = format!("return {}{}", "{".repeat(5000), "}".repeat(5000));
+    assert_eq!(
+        Script::compile(&tables).unwrap_err().message,
+        "nested too deep"
+    );
+    let blocks = format!("{}{}", "do ".repeat(5000), "end ".repeat(5000));
+    assert_eq!(
+        Script::compile(&blocks).unwrap_err().message,
+        "nested too deep"
+    );
+    let functions = "return ".to_owned() + &"function() return ".repeat(5000);
+    assert_eq!(
+        Script::compile(&functions).unwrap_err().message,
+        "nested too deep"
+    );
+    let chain = format!("return {{{}1}}", "1 .. ".repeat(20_000));
+    drop(Script::compile(&chain).map(|script| script.transform(b"{}")));
+    let sum = format!("return {{{}1}}", "1 + ".repeat(100_000));
+    drop(Script::compile(&sum).map(|script| script.transform(b"{}")));
+    let minus = format!("return {{{}1}}", "- ".repeat(100_000));
+    drop(Script::compile(&minus).map(|script| script.transform(b"{}")));
+    let suffixes = format!("return {{event{}}}", ".a".repeat(100_000));
+    drop(Script::compile(&suffixes).map(|script| script.transform(b"{}")));
+    let recursion = "local function f() return 1 + f() end return {f()}";
+    assert!(run(recursion, "{}").contains("stack overflow"));
+}
+
+#[test]
+fn scripts_run_on_several_threads() {
+    let script = Script::compile("event.b = event.a return event").unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let script = &script;
+            scope.spawn(move || {
+                let event = format!("{{\"a\":{number}}}");
+                let expected = format!("{{\"a\":{number},\"b\":{number}}}");
+                for _ in 0..50 {
+                    let got = script.transform(event.as_bytes()).unwrap();
+                    assert_eq!(String::from_utf8(got).unwrap(), expected);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn numbers_print_as_gopher_lua_prints_them() {
+    check(
+        "return {1e15 .. '', 2^63 .. '', -0 .. '', 1234567.5 .. ''}",
+        "{}",
+        r#"["1000000000000000","9.223372036854776e+18","0","1.2345675e+06"]"#,
+    );
+    check(
+        "return {010, 1e-17, 0.9999999999999999, -0}",
+        "{}",
+        "[8,1e-17,0.9999999999999999,-0]",
+    );
+    check(
+        "return {table.concat({1, 2^63}, ','), 1 .. 2 == '12'}",
+        "{}",
+        r#"["1,9.223372036854776e+18",true]"#,
+    );
+}
+
+#[test]
+fn libraries_see_parts_of_the_event_as_tables() {
+    let event = r#"{"l":[3,1,2],"o":{"k":1}}"#;
+    check("table.sort(event.l) return event.l", event, "[1,2,3]");
+    check("return {unpack(event.l)}", event, "[3,1,2]");
+    check("return {next(event.o)}", event, r#"["k",1]"#);
+    check(
+        "return {rawget(event.o, 'k'), #event.l, table.maxn(event.l), table.remove(event.l)}",
+        event,
+        "[1,3,3,2]",
+    );
+    check(
+        "rawset(event.o, 'k', 2) return event.o",
+        event,
+        r#"{"k":2}"#,
+    );
+    check(
+        "return {setmetatable({}, event.o) ~= nil, getmetatable(event.o) == nil}",
+        event,
+        "[true,true]",
+    );
+    check(
+        "local t = setmetatable({}, {__index = event.o}) return {t.k}",
+        event,
+        "[1]",
+    );
+    check(
+        "return {table.concat(event.l, '-'), (('k'):gsub('k', event.o))}",
+        event,
+        r#"["3-1-2","1"]"#,
+    );
+}
+
+#[test]
+#[ignore = "needs a release build: prints the speed"]
+fn speed_of_the_ingress_story() {
+    let field = r#"{"manager":"kubectl","operation":"Update","time":"2026-03-01T10:00:00Z","fieldsV1":{"f:metadata":{"f:annotations":{"f:a":{}}}}}"#;
+    let metadata = format!(
+        r#"{{"name":"a","labels":{{"app":"x"}},"managedFields":[{}]}}"#,
+        [field; 14].join(",")
+    );
+    let body = format!(
+        r#"{{"apiVersion":"v1","kind":"Service","metadata":{metadata},"spec":{{"ports":[{{"port":80}}]}}}}"#
+    );
+    let event = format!(
+        r#"{{"type":"ADD","body":{body},"group":"","version":"v1","resource":"services"}}"#
+    );
+    let script = Script::compile(r#"if event.type == "ADD" then event.operation = "create" elseif event.type == "DELETE" then event.operation = "delete" else event.operation = "update" end return event"#).unwrap();
+    let start = std::time::Instant::now();
+    for _ in 0..50_000 {
+        script.transform(event.as_bytes()).unwrap();
+    }
+    println!(
+        "{} bytes: {:.0} events/s",
+        event.len(),
+        50_000.0 / start.elapsed().as_secs_f64()
+    );
+    let script = Script::compile("local function f(t) for k, v in pairs(t) do if type(v) == 'table' then f(v) end end end f(event) return event").unwrap();
+    let start = std::time::Instant::now();
+    for _ in 0..20_000 {
+        script.transform(event.as_bytes()).unwrap();
+    }
+    println!(
+        "all of it: {:.0} events/s",
+        20_000.0 / start.elapsed().as_secs_f64()
+    );
+}

@@ -1,0 +1,122 @@
+//! `cargo xtask demo`: the story of `examples/auto-ingress` on real servers, seen to work.
+
+mod cluster;
+mod story;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use tiphys_testbed::{
+    ControlPlane, ControlPlaneOptions, Nats, NatsOptions, Process, Programs, Progress, Scratch,
+    wait_for,
+};
+
+use crate::command::{build_binary, workspace};
+use cluster::Cluster;
+use story::Story;
+
+/// How long a process may take to start and to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Stop everything at the end; the exit code says whether all of it was seen
+    #[arg(long)]
+    once: bool,
+    /// Use the cluster of this kubeconfig (kind, or any other) through kubectl
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Use the cluster of this context through kubectl
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let programs = Programs::locate(Progress::Shown)?;
+    let binary = build_binary()?;
+    let scratch = Scratch::new("demo")?;
+    let nats = say("Starting nats-server with JetStream", || {
+        Nats::start(&programs, &NatsOptions::default())
+    })?;
+    let cluster = open(args, &programs)?;
+    let story = Story::new(&cluster, workspace().join("examples/auto-ingress"));
+    say("Applying the CRDs, the bus, the RBAC, the EventSource and the Sensor", || {
+        story.apply(&workspace().join("crds"))
+    })?;
+    let mut tiphys = say("Starting tiphys run", || {
+        start(&binary, &cluster, &nats, &scratch)
+    })?;
+    let seen = story.play(&tiphys);
+    if let Err(error) = seen {
+        eprintln!("{}", tiphys.report(40));
+        return Err(error);
+    }
+    if !args.once {
+        println!("{}", hints(&cluster, &nats, &tiphys));
+        wait_for_interrupt(&mut tiphys)?;
+    }
+    let status = say("Stopping tiphys", || tiphys.terminate(PATIENCE))?;
+    ensure!(status.success(), "tiphys ended with {status}");
+    println!("All of it was seen.");
+    Ok(())
+}
+
+/// Says what is done, does it, and says how long it took.
+fn say<T>(what: &str, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let start = std::time::Instant::now();
+    let result = act().with_context(|| format!("{} failed", what.to_lowercase()))?;
+    println!("✓ {what} ({:.1} s)", start.elapsed().as_secs_f32());
+    Ok(result)
+}
+
+fn open(args: &Args, programs: &Programs) -> anyhow::Result<Cluster> {
+    if args.kubeconfig.is_some() || args.context.is_some() {
+        return Ok(Cluster::existing(args.kubeconfig.clone(), args.context.clone()));
+    }
+    say("Starting etcd and kube-apiserver", || {
+        ControlPlane::start(programs, ControlPlaneOptions::default()).and_then(Cluster::own)
+    })
+}
+
+fn start(
+    binary: &std::path::Path,
+    cluster: &Cluster,
+    nats: &Nats,
+    scratch: &Scratch,
+) -> anyhow::Result<Process> {
+    let mut command = Command::new(binary);
+    command.arg("run").arg("-f").arg(workspace().join("examples/auto-ingress"));
+    command.args(["--nats", &nats.url(), "--admin", "127.0.0.1:0", "--log-format", "json"]);
+    command.args(cluster.arguments());
+    let mut tiphys = Process::spawn("tiphys", &mut command, scratch)?;
+    wait_for("tiphys being ready", PATIENCE, || {
+        tiphys.ensure_running()?;
+        let log = std::fs::read_to_string(tiphys.log())?;
+        Ok(log.contains("\"msg\":\"Running\"").then_some(()))
+    })?;
+    Ok(tiphys)
+}
+
+/// What to try next.
+fn hints(cluster: &Cluster, nats: &Nats, tiphys: &Process) -> String {
+    let kubectl = cluster.kubectl();
+    format!(
+        "\nEverything is running; Ctrl-C stops it. NATS is at {}.\n\n\
+         {kubectl} -n playground apply -f examples/auto-ingress/service.yaml\n\
+         {kubectl} -n playground get ingress -w\n\
+         tail -f {}\n",
+        nats.url(),
+        tiphys.log().display()
+    )
+}
+
+/// Waits for Ctrl-C: the shell sends it to the whole group, and the testbed's watchdog stops what
+/// this process has started even if it is killed.
+fn wait_for_interrupt(tiphys: &mut Process) -> anyhow::Result<()> {
+    loop {
+        tiphys.ensure_running()?;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
