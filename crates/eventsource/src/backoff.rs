@@ -13,7 +13,11 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, next: first }
+        Self {
+            first,
+            longest,
+            next: first,
+        }
     }
 
     /// The next wait.
@@ -46,7 +50,10 @@ mod tests {
     fn waits_double_up_to_the_longest_and_begin_anew() {
         let mut backoff = Backoff::new(Duration::from_millis(800), Duration::from_secs(30));
         let waits: Vec<Duration> = (0..7).map(|_| backoff.wait()).collect();
-        for (wait, shortest) in waits.iter().zip([800, 1600, 3200, 6400, 12_800, 25_600, 30_000]) {
+        for (wait, shortest) in waits
+            .iter()
+            .zip([800, 1600, 3200, 6400, 12_800, 25_600, 30_000])
+        {
             assert!(*wait >= Duration::from_millis(shortest), "{waits:?}");
             assert!(*wait <= Duration::from_secs(30), "{waits:?}");
         }

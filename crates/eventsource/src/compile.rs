@@ -72,11 +72,19 @@ pub fn compile(event_source: &EventSource) -> Result<Compiled, Vec<Problem>> {
     if problems.iter().any(Problem::is_error) {
         return Err(without_repetition(problems));
     }
-    Ok(Compiled { name, namespace, uid, events })
+    Ok(Compiled {
+        name,
+        namespace,
+        uid,
+        events,
+    })
 }
 
 fn not_run(path: &str, kind: &str) -> Problem {
-    Problem::error(path, format!("event sources of type {kind} are not run by this version of tiphys"))
+    Problem::error(
+        path,
+        format!("event sources of type {kind} are not run by this version of tiphys"),
+    )
 }
 
 /// One problem a field: the static rules and the compiler see some of them both.
@@ -99,7 +107,11 @@ mod tests {
 
     fn problems(manifest: &str) -> Vec<String> {
         let event_source = serde_json::from_str(manifest).unwrap();
-        compile(&event_source).unwrap_err().iter().map(ToString::to_string).collect()
+        compile(&event_source)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -111,8 +123,10 @@ mod tests {
                     "fields":[{"key":"a","operation":"in","value":"1"},{"key":"b","value":"("},
                               {"key":"$[","value":"1"}]}}}}}"#,
         );
-        let paths: Vec<&str> =
-            found.iter().map(|problem| problem.split(": ").nth(1).unwrap()).collect();
+        let paths: Vec<&str> = found
+            .iter()
+            .map(|problem| problem.split(": ").nth(1).unwrap())
+            .collect();
         for path in [
             "spec.resource.ev.resource",
             "spec.resource.ev.filter.labels[0].operation",
@@ -121,7 +135,11 @@ mod tests {
             "spec.resource.ev.filter.fields[1].value",
             "spec.resource.ev.filter.fields[2].key",
         ] {
-            assert_eq!(paths.iter().filter(|found| **found == path).count(), 1, "{path}: {found:#?}");
+            assert_eq!(
+                paths.iter().filter(|found| **found == path).count(),
+                1,
+                "{path}: {found:#?}"
+            );
         }
     }
 

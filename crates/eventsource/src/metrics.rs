@@ -10,8 +10,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 /// Upper bounds of the buckets of durations, in milliseconds.
-const MILLISECONDS: [f64; 12] =
-    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 5_000.0, 30_000.0];
+const MILLISECONDS: [f64; 12] = [
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 5_000.0, 30_000.0,
+];
 
 /// Names one event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,7 +70,11 @@ impl Metrics {
             "Events of the event source that are watched",
             metrics.running.clone(),
         );
-        registry.register("argo_events_events_sent", "Events published", metrics.sent.clone());
+        registry.register(
+            "argo_events_events_sent",
+            "Events published",
+            metrics.sent.clone(),
+        );
         registry.register(
             "argo_events_events_sent_failed",
             "Attempts to publish an event that failed; each is repeated until it succeeds",
@@ -170,8 +175,17 @@ impl EventMetrics {
     }
 
     pub(crate) fn watch_failed(&self, category: &'static str) {
-        let EventLabels { namespace, eventsource_name, event_name } = self.labels.clone();
-        let labels = FailureLabels { namespace, eventsource_name, event_name, category };
+        let EventLabels {
+            namespace,
+            eventsource_name,
+            event_name,
+        } = self.labels.clone();
+        let labels = FailureLabels {
+            namespace,
+            eventsource_name,
+            event_name,
+            category,
+        };
         self.watch_failures.get_or_create(&labels).inc();
     }
 }

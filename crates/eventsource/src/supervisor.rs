@@ -13,11 +13,11 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::Error;
 use crate::backoff::Backoff;
 use crate::compile::{Compiled, CompiledEvent, Config};
 use crate::metrics::{EventLabels, EventMetrics, Metrics};
 use crate::source::resource::{self, Surroundings};
-use crate::Error;
 
 /// Waits before an event is started again.
 const RESTART: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -47,7 +47,9 @@ pub struct Runner {
 
 impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runner").field("source", &self.source.name).finish_non_exhaustive()
+        f.debug_struct("Runner")
+            .field("source", &self.source.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +81,12 @@ impl Runner {
             });
             metrics.started();
             let backoff = Backoff::new(RESTART.0, RESTART.1);
-            let attempt = Attempt { event: event.clone(), metrics, backoff, began: Instant::now() };
+            let attempt = Attempt {
+                event: event.clone(),
+                metrics,
+                backoff,
+                began: Instant::now(),
+            };
             self.start(attempt, Duration::ZERO, &mut tasks, &mut running, &shutdown);
         }
         while !running.is_empty() && !shutdown.is_cancelled() {
@@ -92,7 +99,7 @@ impl Runner {
                         Err(error) => (error.id(), Err(Error::Task(error))),
                     };
                     if let Some(attempt) = running.remove(&id) {
-                        self.ended(attempt, ended, &mut tasks, &mut running, &shutdown);
+                        self.ended(attempt, &ended, &mut tasks, &mut running, &shutdown);
                     }
                 }
             }
@@ -114,7 +121,7 @@ impl Runner {
     fn ended(
         &self,
         mut attempt: Attempt,
-        ended: Result<(), Error>,
+        ended: &Result<(), Error>,
         tasks: &mut JoinSet<Result<(), Error>>,
         running: &mut HashMap<Id, Attempt>,
         shutdown: &CancellationToken,
@@ -127,7 +134,7 @@ impl Runner {
             attempt.backoff.reset();
         }
         let wait = attempt.backoff.wait();
-        if let Err(error) = &ended {
+        if let Err(error) = ended {
             let error: &dyn StdError = error;
             tracing::warn!(
                 eventSourceName = %self.source.name,
@@ -163,10 +170,15 @@ impl Runner {
                 () = sleep(wait) => {}
             }
             match &event.config {
-                Config::Resource(_) => Box::pin(resource::run(event.clone(), around, shutdown)).await,
+                Config::Resource(_) => {
+                    Box::pin(resource::run(event.clone(), around, shutdown)).await
+                }
             }
         });
-        let attempt = Attempt { began: Instant::now() + wait, ..attempt };
+        let attempt = Attempt {
+            began: Instant::now() + wait,
+            ..attempt
+        };
         running.insert(task.id(), attempt);
     }
 }

@@ -93,10 +93,18 @@ impl Resource {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let selection = serde_json::to_string(&(&source.filter, &source.event_types, &source.namespace));
+        let selection =
+            serde_json::to_string(&(&source.filter, &source.event_types, &source.namespace));
         // Texts can always be written.
         let selection = payload::event_id(&[&selection.unwrap_or_default()]);
-        Ok(Self { endpoint, types, labels, filter, payload: Payload::new(source), selection })
+        Ok(Self {
+            endpoint,
+            types,
+            labels,
+            filter,
+            payload: Payload::new(source),
+            selection,
+        })
     }
 
     /// Where the objects are.
@@ -146,7 +154,11 @@ impl Resource {
         if let Some(old) = old {
             Object::parse(bytes::Bytes::copy_from_slice(old))?;
         }
-        let occasion = Occasion { kind, started_at: Timestamp::MIN, now };
+        let occasion = Occasion {
+            kind,
+            started_at: Timestamp::MIN,
+            now,
+        };
         let mut checks = Vec::new();
         let mut check = |condition: String, is_met| checks.push(Check { condition, is_met });
         if let Some(namespace) = &self.endpoint.namespace {
@@ -154,7 +166,10 @@ impl Resource {
             check(format!("it is in namespace {namespace}"), is_met);
         }
         let types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();
-        check(format!("its type is one of {}", types.join(", ")), self.wants(kind));
+        check(
+            format!("its type is one of {}", types.join(", ")),
+            self.wants(kind),
+        );
         if !self.labels.as_str().is_empty() {
             let is_met = selects(&self.labels, object);
             check(format!("its labels match {}", self.labels.as_str()), is_met);
@@ -166,9 +181,15 @@ impl Resource {
         let made = passes.then(|| {
             let id = self.event_id(event, &parsed.uid, parsed.version.as_str(), kind.name());
             let data = self.payload.write(kind, object, old);
-            tiphys_eventbus::Event { data: Some(data), ..event.event(EVENT_TYPE, id, now) }
+            tiphys_eventbus::Event {
+                data: Some(data),
+                ..event.event(EVENT_TYPE, id, now)
+            }
         });
-        Ok(Simulated { checks, event: made })
+        Ok(Simulated {
+            checks,
+            event: made,
+        })
     }
 }
 
@@ -177,7 +198,9 @@ pub fn selects(labels: &LabelSelector, object: &[u8]) -> bool {
     labels.matches(|key| {
         let path = Path::compile(&format!("metadata.labels.{}", escaped(key))).ok()?;
         let found = path.get(object).into_owned();
-        found.exists().then(|| Cow::Owned(found.text().into_owned()))
+        found
+            .exists()
+            .then(|| Cow::Owned(found.text().into_owned()))
     })
 }
 
@@ -200,7 +223,11 @@ impl ledger::Judge for Judgement<'_> {
     }
 
     fn passes(&self, object: &[u8], kind: ResourceEventType) -> bool {
-        let occasion = Occasion { kind, started_at: self.started_at, now: self.now };
+        let occasion = Occasion {
+            kind,
+            started_at: self.started_at,
+            now: self.now,
+        };
         let verdict = self.resource.filter.judge(object, occasion);
         if let Verdict::Reject(condition) = verdict {
             tracing::debug!(eventType = kind.name(), %condition, "Filtered an object");
@@ -226,7 +253,11 @@ impl Endpoint {
                 let message = format!("{:?} is not {what}", value.as_str());
                 let problem = Problem::error(format!("{path}.{field}"), message);
                 let is_resource = field == "resource";
-                problems.push(if is_resource { problem.with_hint(hint) } else { problem });
+                problems.push(if is_resource {
+                    problem.with_hint(hint)
+                } else {
+                    problem
+                });
             }
         }
         Self {
@@ -240,20 +271,32 @@ impl Endpoint {
     /// The path of the group and version in the API.
     fn group_path(&self) -> String {
         let Self { group, version, .. } = self;
-        if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") }
+        if group.is_empty() {
+            format!("/api/{version}")
+        } else {
+            format!("/apis/{group}/{version}")
+        }
     }
 
     /// The path of the objects in the API.
     fn path(&self) -> String {
         let namespace = self.namespace.as_ref();
-        let namespace = namespace.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
+        let namespace = namespace
+            .map(|name| format!("/namespaces/{name}"))
+            .unwrap_or_default();
         format!("{}{namespace}/{}", self.group_path(), self.resource)
     }
 
     /// As `kubectl` takes it: `ingresses.networking.k8s.io`.
     fn kubectl_name(&self) -> String {
-        let Self { resource, group, .. } = self;
-        if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") }
+        let Self {
+            resource, group, ..
+        } = self;
+        if group.is_empty() {
+            resource.clone()
+        } else {
+            format!("{resource}.{group}")
+        }
     }
 
     /// The type, whatever its version: its objects keep their uid from version to version.
@@ -288,8 +331,14 @@ mod tests {
             namespace: namespace.map(ToOwned::to_owned),
         };
         assert_eq!(endpoint("", None).path(), "/api/v1/things");
-        assert_eq!(endpoint("a.b", Some("n")).path(), "/apis/a.b/v1/namespaces/n/things");
-        assert_eq!(endpoint("a.b", Some("n")).to_string(), "things.a.b (v1) in namespace n");
+        assert_eq!(
+            endpoint("a.b", Some("n")).path(),
+            "/apis/a.b/v1/namespaces/n/things"
+        );
+        assert_eq!(
+            endpoint("a.b", Some("n")).to_string(),
+            "things.a.b (v1) in namespace n"
+        );
     }
 
     #[test]
@@ -305,8 +354,14 @@ mod tests {
         let Config::Resource(_) = &event.config;
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
         let object = br#"{"metadata":{"uid":"u","namespace":"n","labels":{"a.b/c":"x"}},"n":3}"#;
-        let made = event.event_for(ResourceEventType::Add, object, None, now).unwrap();
-        let conditions: Vec<_> = made.checks.iter().map(|check| check.condition.as_str()).collect();
+        let made = event
+            .event_for(ResourceEventType::Add, object, None, now)
+            .unwrap();
+        let conditions: Vec<_> = made
+            .checks
+            .iter()
+            .map(|check| check.condition.as_str())
+            .collect();
         assert_eq!(
             conditions,
             [
@@ -321,10 +376,19 @@ mod tests {
         assert_eq!(event_made.context.subject, "ev");
         assert_eq!(event_made.context.r#type, "resource");
         let data = String::from_utf8(event_made.data.unwrap().to_vec()).unwrap();
-        assert!(data.starts_with(r#"{"type":"ADD","body":{"metadata":{"uid":"u""#), "{data}");
+        assert!(
+            data.starts_with(r#"{"type":"ADD","body":{"metadata":{"uid":"u""#),
+            "{data}"
+        );
 
-        let made = event.event_for(ResourceEventType::Delete, object, None, now).unwrap();
+        let made = event
+            .event_for(ResourceEventType::Delete, object, None, now)
+            .unwrap();
         assert!(made.event.is_none());
-        assert!(event.event_for(ResourceEventType::Add, b"nonsense", None, now).is_err());
+        assert!(
+            event
+                .event_for(ResourceEventType::Add, b"nonsense", None, now)
+                .is_err()
+        );
     }
 }

@@ -43,14 +43,23 @@ pub(super) fn fit(mut event: Event, told: &Told, payload: &Payload, limit: usize
         return Fit::Whole(message);
     }
     let body = without_managed_fields(&told.body).unwrap_or_else(|| told.body.clone());
-    let old = told.old.as_ref().map(|old| without_managed_fields(old).unwrap_or_else(|| old.clone()));
+    let old = told
+        .old
+        .as_ref()
+        .map(|old| without_managed_fields(old).unwrap_or_else(|| old.clone()));
     let lighter = as_json(&head, &write(&body, old.as_deref()));
     if lighter.len() <= limit {
-        return Fit::Cut { message: lighter, left_out: "managedFields" };
+        return Fit::Cut {
+            message: lighter,
+            left_out: "managedFields",
+        };
     }
     let alone = as_json(&head, &write(&body, None));
     if alone.len() <= limit {
-        return Fit::Cut { message: alone, left_out: "managedFields and oldBody" };
+        return Fit::Cut {
+            message: alone,
+            left_out: "managedFields and oldBody",
+        };
     }
     Fit::TooLarge(message)
 }
@@ -91,8 +100,20 @@ mod tests {
             old: Some(object("o")),
             version: "7".into(),
         };
-        let context = Context { id: "id".to_owned(), specversion: "1.0".to_owned(), ..Context::default() };
-        fit(Event { context, data: None }, &told, &Payload::new(&source), limit)
+        let context = Context {
+            id: "id".to_owned(),
+            specversion: "1.0".to_owned(),
+            ..Context::default()
+        };
+        fit(
+            Event {
+                context,
+                data: None,
+            },
+            &told,
+            &Payload::new(&source),
+            limit,
+        )
     }
 
     fn payload(message: &[u8]) -> serde_json::Value {
@@ -102,24 +123,38 @@ mod tests {
 
     #[test]
     fn what_fits_is_encoded_as_argo_events_does() {
-        let Fit::Whole(message) = fitted(10_000) else { panic!("whole") };
+        let Fit::Whole(message) = fitted(10_000) else {
+            panic!("whole")
+        };
         assert!(message.windows(11).any(|window| window == b"data_base64"));
         assert_eq!(payload(&message)["oldBody"]["metadata"]["name"], "a");
     }
 
     #[test]
     fn what_is_too_large_in_base64_is_sent_as_json() {
-        let Fit::Whole(message) = fitted(4_000) else { panic!("whole") };
+        let Fit::Whole(message) = fitted(4_000) else {
+            panic!("whole")
+        };
         assert!(!message.windows(11).any(|window| window == b"data_base64"));
-        assert_eq!(payload(&message)["body"]["metadata"]["managedFields"][39]["manager"], "m");
+        assert_eq!(
+            payload(&message)["body"]["metadata"]["managedFields"][39]["manager"],
+            "m"
+        );
     }
 
     #[test]
     fn what_nobody_looks_at_is_left_out_first() {
-        let Fit::Cut { message, left_out } = fitted(2_500) else { panic!("cut") };
+        let Fit::Cut { message, left_out } = fitted(2_500) else {
+            panic!("cut")
+        };
         assert_eq!(left_out, "managedFields");
-        assert_eq!(payload(&message)["oldBody"]["metadata"], serde_json::json!({"name": "a"}));
-        let Fit::Cut { message, left_out } = fitted(1_500) else { panic!("cut") };
+        assert_eq!(
+            payload(&message)["oldBody"]["metadata"],
+            serde_json::json!({"name": "a"})
+        );
+        let Fit::Cut { message, left_out } = fitted(1_500) else {
+            panic!("cut")
+        };
         assert_eq!(left_out, "managedFields and oldBody");
         assert_eq!(payload(&message)["oldBody"], serde_json::Value::Null);
         assert!(matches!(fitted(500), Fit::TooLarge(_)));

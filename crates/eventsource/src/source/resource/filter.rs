@@ -28,6 +28,8 @@ struct Field {
     path: Path,
     is_negated: bool,
     pattern: Regex,
+    /// The pattern as it was given: the compiled one is written differently.
+    written: String,
 }
 
 /// Whether an object passes.
@@ -106,10 +108,20 @@ impl Filter {
             };
             match (key, pattern, is_negated) {
                 (Ok(path), Ok(pattern), Ok(is_negated)) => {
-                    fields.push(Field { path, is_negated, pattern });
+                    let written = selector.value.to_string();
+                    fields.push(Field {
+                        path,
+                        is_negated,
+                        pattern,
+                        written,
+                    });
                 }
                 (key, pattern, is_negated) => {
-                    problems.extend([key.err(), pattern.err(), is_negated.err()].into_iter().flatten());
+                    problems.extend(
+                        [key.err(), pattern.err(), is_negated.err()]
+                            .into_iter()
+                            .flatten(),
+                    );
                 }
             }
         }
@@ -138,7 +150,10 @@ impl Filter {
         let times = self.times(object);
         self.conditions()
             .map(|condition| {
-                (self.words(condition), self.is_met(condition, object, &times, occasion))
+                (
+                    self.words(condition),
+                    self.is_met(condition, object, &times, occasion),
+                )
             })
             .collect()
     }
@@ -148,7 +163,10 @@ impl Filter {
         let after_start = self.after_start.then_some(Condition::AfterStart);
         let created_by = self.created_by.map(|_| Condition::CreatedBy);
         let fields = (0..self.fields.len()).map(Condition::Field);
-        [prefix, after_start, created_by].into_iter().flatten().chain(fields)
+        [prefix, after_start, created_by]
+            .into_iter()
+            .flatten()
+            .chain(fields)
     }
 
     fn is_met(
@@ -171,7 +189,10 @@ impl Filter {
             Condition::Prefix => format!("metadata.name starts with {:?}", self.prefix),
             Condition::AfterStart => "it happened after the event source was started".to_owned(),
             Condition::CreatedBy => {
-                let latest = self.created_by.map(|time| time.to_string()).unwrap_or_default();
+                let latest = self
+                    .created_by
+                    .map(|time| time.to_string())
+                    .unwrap_or_default();
                 format!("the object was created no later than {latest}")
             }
             Condition::Field(at) => self.fields.get(at).map(Field::words).unwrap_or_default(),
@@ -195,7 +216,7 @@ impl Field {
 
     fn words(&self) -> String {
         let operation = if self.is_negated { "!=" } else { "==" };
-        format!("{} {operation} {:?}", self.path.as_str(), self.pattern.as_str())
+        format!("{} {operation} {:?}", self.path.as_str(), self.written)
     }
 }
 
@@ -248,10 +269,14 @@ struct ManagedFields {
 
 impl Times {
     fn read(object: &[u8]) -> Self {
-        let Ok(PartialObject { metadata: Some(metadata) }) = serde_json::from_slice(object) else {
+        let Ok(PartialObject {
+            metadata: Some(metadata),
+        }) = serde_json::from_slice(object)
+        else {
             return Self::default();
         };
-        let time = |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let time =
+            |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
         // Unreadable ones count as none, also in Argo Events.
         let entries: Vec<ManagedFields> = metadata
             .managed_fields
@@ -283,7 +308,9 @@ impl Times {
 
 /// Kubernetes' times have whole seconds: what happened in the second of the start is not older.
 fn whole_second(time: Timestamp) -> Timestamp {
-    let round = jiff::TimestampRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Floor);
+    let round = jiff::TimestampRound::new()
+        .smallest(jiff::Unit::Second)
+        .mode(jiff::RoundMode::Floor);
     time.round(round).unwrap_or(time)
 }
 
@@ -362,24 +389,43 @@ mod tests {
     fn the_first_condition_that_is_not_met_is_told() {
         let json = r#"{"prefix":"my-","createdBy":"2026-01-01T00:00:00Z","fields":[{"key":"a","value":"x"}]}"#;
         let object = |name: &str, created: &str, a: &str| {
-            format!(r#"{{"metadata":{{"name":"{name}","creationTimestamp":"{created}"}},"a":"{a}"}}"#)
+            format!(
+                r#"{{"metadata":{{"name":"{name}","creationTimestamp":"{created}"}},"a":"{a}"}}"#
+            )
         };
         for (object, verdict) in [
             (object("my-a", "2025-01-01T00:00:00Z", "x"), Verdict::Pass),
-            (object("My-a", "2025-01-01T00:00:00Z", "x"), Verdict::Reject(Condition::Prefix)),
-            (object("my-a", "2026-01-01T00:00:01Z", "x"), Verdict::Reject(Condition::CreatedBy)),
-            (object("my-a", "2026-01-01T00:00:00Z", "y"), Verdict::Reject(Condition::Field(0))),
+            (
+                object("My-a", "2025-01-01T00:00:00Z", "x"),
+                Verdict::Reject(Condition::Prefix),
+            ),
+            (
+                object("my-a", "2026-01-01T00:00:01Z", "x"),
+                Verdict::Reject(Condition::CreatedBy),
+            ),
+            (
+                object("my-a", "2026-01-01T00:00:00Z", "y"),
+                Verdict::Reject(Condition::Field(0)),
+            ),
         ] {
-            assert_eq!(judge(json, &object, ResourceEventType::Add), verdict, "{object}");
+            assert_eq!(
+                judge(json, &object, ResourceEventType::Add),
+                verdict,
+                "{object}"
+            );
         }
     }
 
     #[test]
     fn conditions_are_explained_in_words() {
-        let filter = filter(r#"{"prefix":"a","fields":[{"key":"b.c","operation":"!=","value":"^x"}]}"#);
+        let filter =
+            filter(r#"{"prefix":"a","fields":[{"key":"b.c","operation":"!=","value":"^x"}]}"#);
         let checks = filter.explain(
             br#"{"metadata":{"name":"ab"},"b":{"c":"xy"}}"#,
-            Occasion { started_at: Timestamp::MIN, ..occasion(ResourceEventType::Add) },
+            Occasion {
+                started_at: Timestamp::MIN,
+                ..occasion(ResourceEventType::Add)
+            },
         );
         assert_eq!(
             checks,

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tiphys_api::ResourceEventType;
 
-pub use self::listing::{Listing, Todo};
 use self::listing::Listed;
+pub use self::listing::{Listing, Todo};
 use super::object::{Object, Uid, Version};
 use super::packed::{Packed, Packer};
 use super::record::{KnownRecord, Record};
@@ -127,10 +127,28 @@ impl Ledger {
             Record::Gone(version) => {
                 self.graves.insert(uid, version);
             }
-            Record::Known(KnownRecord { version, namespace, name, passes, body }) => {
-                let body = body.filter(|_| self.keeps_bodies).map_or(Body::None, Body::Packed);
+            Record::Known(KnownRecord {
+                version,
+                namespace,
+                name,
+                passes,
+                body,
+            }) => {
+                let body = body
+                    .filter(|_| self.keeps_bodies)
+                    .map_or(Body::None, Body::Packed);
                 let (namespace, name) = (namespace.into(), name.into());
-                self.insert(uid, Known { namespace, name, version, passes, is_recorded: true, body });
+                self.insert(
+                    uid,
+                    Known {
+                        namespace,
+                        name,
+                        version,
+                        passes,
+                        is_recorded: true,
+                        body,
+                    },
+                );
             }
         }
     }
@@ -163,10 +181,13 @@ impl Ledger {
         let uid = object.uid.clone();
         let known = self.objects.get(&uid).map(|known| &known.version);
         let is_told = match kind {
-            ResourceEventType::Delete => known.is_none() || known.is_some_and(|known| known.is_after(&object.version)),
+            ResourceEventType::Delete => known.is_none_or(|known| known.is_after(&object.version)),
             _ => {
                 known.is_some_and(|known| !object.version.is_after(known))
-                    || self.graves.get(&uid).is_some_and(|grave| !object.version.is_after(grave))
+                    || self
+                        .graves
+                        .get(&uid)
+                        .is_some_and(|grave| !object.version.is_after(grave))
             }
         };
         if is_told {
@@ -177,15 +198,35 @@ impl Ledger {
             self.graves.insert(uid.clone(), object.version.clone());
             RecordOp::Bury(object.version)
         } else {
-            let body = if self.keeps_bodies { Body::Raw(object.raw) } else { Body::None };
-            let Object { namespace, name, version, .. } = object;
+            let body = if self.keeps_bodies {
+                Body::Raw(object.raw)
+            } else {
+                Body::None
+            };
+            let Object {
+                namespace,
+                name,
+                version,
+                ..
+            } = object;
             self.insert(
                 uid.clone(),
-                Known { namespace, name, version, passes: true, is_recorded: true, body },
+                Known {
+                    namespace,
+                    name,
+                    version,
+                    passes: true,
+                    is_recorded: true,
+                    body,
+                },
             );
             RecordOp::Put
         };
-        Some(Step { uid, told: None, record })
+        Some(Step {
+            uid,
+            told: None,
+            record,
+        })
     }
 
     /// Packs what is known of an object; the record of it, if it has one.
@@ -225,8 +266,17 @@ impl Ledger {
         self.objects.is_empty()
     }
 
-    fn appeared(&mut self, object: Object, kind: ResourceEventType, judge: &impl Judge) -> Vec<Step> {
-        if self.graves.get(&object.uid).is_some_and(|grave| !object.version.is_after(grave)) {
+    fn appeared(
+        &mut self,
+        object: Object,
+        kind: ResourceEventType,
+        judge: &impl Judge,
+    ) -> Vec<Step> {
+        if self
+            .graves
+            .get(&object.uid)
+            .is_some_and(|grave| !object.version.is_after(grave))
+        {
             return Vec::new();
         }
         if let Some(known) = self.objects.get(&object.uid) {
@@ -237,7 +287,11 @@ impl Ledger {
             return vec![self.replace(object, body, ResourceEventType::Update, judge)];
         }
         let namesake = self.namesake(&object.namespace, &object.name);
-        let kind = if namesake.is_some() { ResourceEventType::Add } else { kind };
+        let kind = if namesake.is_some() {
+            ResourceEventType::Add
+        } else {
+            kind
+        };
         let mut steps = Vec::with_capacity(2);
         steps.extend(namesake.and_then(|uid| self.gone(&uid, &object.version, judge)));
         let body = Body::Raw(object.raw.clone());
@@ -246,8 +300,14 @@ impl Ledger {
     }
 
     fn disappeared(&mut self, object: Object, judge: &impl Judge) -> Option<Step> {
-        let Object { uid, version, raw, .. } = object;
-        if self.graves.get(&uid).is_some_and(|grave| !version.is_after(grave)) {
+        let Object {
+            uid, version, raw, ..
+        } = object;
+        if self
+            .graves
+            .get(&uid)
+            .is_some_and(|grave| !version.is_after(grave))
+        {
             return None;
         }
         let known = self.objects.get(&uid);
@@ -257,9 +317,17 @@ impl Ledger {
         let known = self.remove(&uid);
         let kind = ResourceEventType::Delete;
         let is_told = judge.wants(kind) && judge.passes(&raw, kind);
-        let told_version = known.as_ref().map_or(&version, |known| &known.version).clone();
+        let told_version = known
+            .as_ref()
+            .map_or(&version, |known| &known.version)
+            .clone();
         let has_record = known.is_some_and(|known| known.is_recorded);
-        let told = is_told.then_some(Told { kind, body: raw, old: None, version: told_version });
+        let told = is_told.then_some(Told {
+            kind,
+            body: raw,
+            old: None,
+            version: told_version,
+        });
         let record = self.bury(&uid, version, has_record || told.is_some());
         Some(Step { uid, told, record })
     }
@@ -268,20 +336,43 @@ impl Ledger {
     fn gone(&mut self, uid: &Uid, version: &Version, judge: &impl Judge) -> Option<Step> {
         let known = self.remove(uid)?;
         let kind = ResourceEventType::Delete;
-        let body = self.unpack(&known.body).filter(|_| known.passes && judge.wants(kind));
-        let told = body.map(|body| Told { kind, body, old: None, version: known.version });
+        let body = self
+            .unpack(&known.body)
+            .filter(|_| known.passes && judge.wants(kind));
+        let told = body.map(|body| Told {
+            kind,
+            body,
+            old: None,
+            version: known.version,
+        });
         let record = self.bury(uid, version.clone(), known.is_recorded || told.is_some());
-        Some(Step { uid: uid.clone(), told, record })
+        Some(Step {
+            uid: uid.clone(),
+            told,
+            record,
+        })
     }
 
     fn listed(&mut self, listed: Listed, judge: &impl Judge) -> Vec<Step> {
-        let Listed { uid, namespace, name, version, body } = listed;
+        let Listed {
+            uid,
+            namespace,
+            name,
+            version,
+            body,
+        } = listed;
         // It is there: what was buried under its uid has come back since.
         self.graves.remove(&uid);
         let Some(raw) = self.packer.unpack(&body) else {
             return Vec::new();
         };
-        let object = Object { uid, namespace, name, version, raw };
+        let object = Object {
+            uid,
+            namespace,
+            name,
+            version,
+            raw,
+        };
         let mut steps = Vec::with_capacity(2);
         let kind = match self.objects.get(&object.uid) {
             Some(known) if known.version == object.version => {
@@ -306,8 +397,16 @@ impl Ledger {
             return None;
         }
         known.passes = passes;
-        let record = if known.is_recorded { RecordOp::Put } else { RecordOp::Keep };
-        Some(Step { uid: object.uid.clone(), told: None, record })
+        let record = if known.is_recorded {
+            RecordOp::Put
+        } else {
+            RecordOp::Keep
+        };
+        Some(Step {
+            uid: object.uid.clone(),
+            told: None,
+            record,
+        })
     }
 
     /// Puts an object in the place of what was known under its uid.
@@ -318,7 +417,13 @@ impl Ledger {
         kind: ResourceEventType,
         judge: &impl Judge,
     ) -> Step {
-        let Object { uid, namespace, name, version, raw } = object;
+        let Object {
+            uid,
+            namespace,
+            name,
+            version,
+            raw,
+        } = object;
         let was = self.remove(&uid);
         let is_told = judge.wants(kind) && judge.passes(&raw, kind);
         let passes = is_told || judge.passes(&raw, ResourceEventType::Delete);
@@ -331,8 +436,15 @@ impl Ledger {
         };
         let told = is_told.then(|| {
             let is_update = kind == ResourceEventType::Update;
-            let old = was.filter(|_| is_update).and_then(|was| self.unpack(&was.body));
-            Told { kind, body: raw, old, version: version.clone() }
+            let old = was
+                .filter(|_| is_update)
+                .and_then(|was| self.unpack(&was.body));
+            Told {
+                kind,
+                body: raw,
+                old,
+                version: version.clone(),
+            }
         });
         // Of what does not pass, only an update asks what it was.
         let keeps_body = self.keeps_bodies && (passes || judge.wants(ResourceEventType::Update));
@@ -345,7 +457,11 @@ impl Ledger {
             body: if keeps_body { body } else { Body::None },
         };
         self.insert(uid.clone(), known);
-        let record = if is_news { RecordOp::Put } else { RecordOp::Keep };
+        let record = if is_news {
+            RecordOp::Put
+        } else {
+            RecordOp::Keep
+        };
         Step { uid, told, record }
     }
 
@@ -363,7 +479,8 @@ impl Ledger {
 
     fn insert(&mut self, uid: Uid, known: Known) {
         self.graves.remove(&uid);
-        self.names.insert((known.namespace.clone(), known.name.clone()), uid.clone());
+        self.names
+            .insert((known.namespace.clone(), known.name.clone()), uid.clone());
         self.objects.insert(uid, known);
     }
 

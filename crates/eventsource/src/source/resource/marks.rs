@@ -23,7 +23,10 @@ struct Mark {
 impl Marks {
     /// Opens a mark, to be settled when what it stands for is told.
     pub(super) fn open(&mut self, version: Option<Version>) -> u64 {
-        self.open.push_back(Mark { version, is_settled: false });
+        self.open.push_back(Mark {
+            version,
+            is_settled: false,
+        });
         self.first + self.open.len() as u64 - 1
     }
 
@@ -33,19 +36,28 @@ impl Marks {
             None => self.told = Some(version),
             // However many of them come, they take the place of one.
             Some(mark) if mark.is_settled => mark.version = Some(version),
-            Some(_) => self.open.push_back(Mark { version: Some(version), is_settled: true }),
+            Some(_) => self.open.push_back(Mark {
+                version: Some(version),
+                is_settled: true,
+            }),
         }
     }
 
     /// What the mark stands for is told.
     pub(super) fn settle(&mut self, mark: u64) {
-        let at = mark.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        let at = mark
+            .checked_sub(self.first)
+            .and_then(|at| usize::try_from(at).ok());
         if let Some(mark) = at.and_then(|at| self.open.get_mut(at)) {
             mark.is_settled = true;
         }
         while self.open.front().is_some_and(|mark| mark.is_settled) {
             self.first += 1;
-            if let Some(Mark { version: Some(version), .. }) = self.open.pop_front() {
+            if let Some(Mark {
+                version: Some(version),
+                ..
+            }) = self.open.pop_front()
+            {
                 self.told = Some(version);
             }
         }

@@ -123,7 +123,13 @@ impl Object {
         let namespace = metadata.namespace.as_ref().into();
         let name = metadata.name.as_ref().into();
         let version = Version::from(metadata.resource_version.as_ref());
-        Ok(Self { uid, namespace, name, version, raw })
+        Ok(Self {
+            uid,
+            namespace,
+            name,
+            version,
+            raw,
+        })
     }
 }
 
@@ -139,12 +145,20 @@ mod tests {
             ("10", "9", true),
             ("9", "10", false),
             ("9", "9", false),
-            ("123456789012345678901234567890", "99999999999999999999999999999", true),
+            (
+                "123456789012345678901234567890",
+                "99999999999999999999999999999",
+                true,
+            ),
             ("abc", "abd", true),
             ("abc", "abc", false),
             ("1", "", true),
         ] {
-            assert_eq!(Version::from(this).is_after(&other.into()), is_after, "{this} {other}");
+            assert_eq!(
+                Version::from(this).is_after(&other.into()),
+                is_after,
+                "{this} {other}"
+            );
         }
     }
 

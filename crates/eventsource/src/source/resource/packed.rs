@@ -37,7 +37,10 @@ impl Packer {
     /// The bytes compressed; `None` only if there is no memory left to do it.
     pub fn pack(&mut self, bytes: &[u8]) -> Option<Packed> {
         let packed = self.compressor.as_mut()?.compress(bytes).ok()?;
-        Some(Packed { bytes: packed.into(), length: bytes.len() })
+        Some(Packed {
+            bytes: packed.into(),
+            length: bytes.len(),
+        })
     }
 
     /// The bytes as they were; `None` if they are damaged.
@@ -45,7 +48,11 @@ impl Packer {
         if packed.length > MAX_LENGTH {
             return None;
         }
-        let bytes = self.decompressor.as_mut()?.decompress(&packed.bytes, packed.length).ok()?;
+        let bytes = self
+            .decompressor
+            .as_mut()?
+            .decompress(&packed.bytes, packed.length)
+            .ok()?;
         Some(bytes.into())
     }
 }
@@ -79,8 +86,26 @@ mod tests {
     fn damaged_bytes_are_nothing() {
         let mut tool = Packer::new();
         let packed = tool.pack(b"text").unwrap();
-        assert!(tool.unpack(&Packed { length: 3, ..packed.clone() }).is_none());
-        assert!(tool.unpack(&Packed { length: usize::MAX, ..packed.clone() }).is_none());
-        assert!(tool.unpack(&Packed { bytes: "x".into(), ..packed }).is_none());
+        assert!(
+            tool.unpack(&Packed {
+                length: 3,
+                ..packed.clone()
+            })
+            .is_none()
+        );
+        assert!(
+            tool.unpack(&Packed {
+                length: usize::MAX,
+                ..packed.clone()
+            })
+            .is_none()
+        );
+        assert!(
+            tool.unpack(&Packed {
+                bytes: "x".into(),
+                ..packed
+            })
+            .is_none()
+        );
     }
 }

@@ -33,7 +33,11 @@ impl Payload {
             tail.push_str(if at == 0 { r#","metadata":{"# } else { "," });
             tail.extend([&text(key), ":", &text(value)]);
         }
-        tail.push_str(if source.metadata.is_empty() { "}" } else { "}}" });
+        tail.push_str(if source.metadata.is_empty() {
+            "}"
+        } else {
+            "}}"
+        });
         Self { tail }
     }
 
@@ -80,7 +84,12 @@ pub fn with_type(item: &[u8], api_version: &str, kind: &str) -> Bytes {
         return Bytes::copy_from_slice(item);
     };
     let text = |value: &str| serde_json::Value::from(value).to_string();
-    let mut out = format!(r#"{{"apiVersion":{},"kind":{}"#, text(api_version), text(kind)).into_bytes();
+    let mut out = format!(
+        r#"{{"apiVersion":{},"kind":{}"#,
+        text(api_version),
+        text(kind)
+    )
+    .into_bytes();
     if !members.trim_ascii_start().starts_with(b"}") {
         out.push(b',');
     }
@@ -114,7 +123,11 @@ mod tests {
     fn bytes_of_the_objects_are_not_touched() {
         let payload = payload(r#"{"group":"","version":"v1","resource":"pods"}"#);
         assert_eq!(
-            payload.write(ResourceEventType::Update, br#"{"n": 1.0e2}"#, Some(br#"{"n":12345678901234567890}"#)),
+            payload.write(
+                ResourceEventType::Update,
+                br#"{"n": 1.0e2}"#,
+                Some(br#"{"n":12345678901234567890}"#)
+            ),
             r#"{"type":"UPDATE","body":{"n": 1.0e2},"oldBody":{"n":12345678901234567890},"group":"","version":"v1","resource":"pods"}"#
         );
         assert_eq!(
@@ -139,7 +152,10 @@ mod tests {
         let id = event_id(&["es", "ev", "uid", "1", "ADD"]);
         assert_eq!(id, event_id(&["es", "ev", "uid", "1", "ADD"]));
         assert_eq!(id.len(), 32);
-        assert!(id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
+        assert!(
+            id.bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        );
         assert_ne!(id, event_id(&["es", "ev", "uid", "2", "ADD"]));
         assert_ne!(event_id(&["a", "bc"]), event_id(&["ab", "c"]));
     }
@@ -147,7 +163,10 @@ mod tests {
     #[test]
     fn items_of_a_list_get_its_type_unless_they_have_one() {
         for (item, expected) in [
-            (r#"{"metadata":{}}"#, r#"{"apiVersion":"v1","kind":"Pod","metadata":{}}"#),
+            (
+                r#"{"metadata":{}}"#,
+                r#"{"apiVersion":"v1","kind":"Pod","metadata":{}}"#,
+            ),
             ("{ }", r#"{"apiVersion":"v1","kind":"Pod" }"#),
             (r#"{"kind":"X","a":1}"#, r#"{"kind":"X","a":1}"#),
         ] {

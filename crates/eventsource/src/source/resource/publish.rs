@@ -13,7 +13,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
-use tiphys_eventbus::{DeadLetter, Error as BusError, EventBus, Outgoing, ParkReason, PublishAck, State};
+use tiphys_eventbus::{
+    DeadLetter, Error as BusError, EventBus, Outgoing, ParkReason, PublishAck, State,
+};
 use tokio::time::Instant;
 
 use super::marks::Marks;
@@ -86,7 +88,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(target: Arc<Target>, position: Position, graves: HashMap<Uid, Version>) -> Self {
+    pub(super) fn new(
+        target: Arc<Target>,
+        position: Position,
+        graves: HashMap<Uid, Version>,
+    ) -> Self {
         Self {
             target,
             in_flight: FuturesUnordered::new(),
@@ -125,7 +131,10 @@ impl Publisher {
     }
 
     /// Hands a message to the bus, in the order of the calls.
-    pub(super) fn offer(&self, message: &Message) -> BoxFuture<'static, Result<PublishAck, BusError>> {
+    pub(super) fn offer(
+        &self,
+        message: &Message,
+    ) -> BoxFuture<'static, Result<PublishAck, BusError>> {
         let bus = self.target.bus.clone();
         let outgoing = message.outgoing.clone();
         Box::pin(async move { bus.publish(outgoing).await })
@@ -143,15 +152,23 @@ impl Publisher {
             self.marks.settle(mark);
             return;
         }
-        let (message, offered) = message.map_or((None, None), |(message, offered)| (Some(message), offered));
-        let job = Job { mark: Some(mark), uid, message, entry, retry: None };
+        let (message, offered) =
+            message.map_or((None, None), |(message, offered)| (Some(message), offered));
+        let job = Job {
+            mark: Some(mark),
+            uid,
+            message,
+            entry,
+            retry: None,
+        };
         self.push(job, offered);
     }
 
     fn push(&mut self, job: Job, offered: Option<Result<PublishAck, BusError>>) {
         self.busy.insert(job.uid.clone());
         let target = self.target.clone();
-        self.in_flight.push(Box::pin(run(target, Box::new(job), offered)));
+        self.in_flight
+            .push(Box::pin(run(target, Box::new(job), offered)));
     }
 
     /// The next thing that ended; never, if nothing is on its way.
@@ -171,7 +188,10 @@ impl Publisher {
                 if job.retry.is_none() {
                     self.failing += 1;
                 }
-                let wait = job.retry.get_or_insert_with(|| Backoff::new(RETRY.0, RETRY.1)).wait();
+                let wait = job
+                    .retry
+                    .get_or_insert_with(|| Backoff::new(RETRY.0, RETRY.1))
+                    .wait();
                 let target = self.target.clone();
                 self.in_flight.push(Box::pin(async move {
                     tokio::time::sleep(wait).await;
@@ -231,7 +251,13 @@ impl Publisher {
             .collect();
         for uid in graves {
             self.graves.remove(&uid);
-            let job = Job { mark: None, uid, message: None, entry: Some(Entry::Remove), retry: None };
+            let job = Job {
+                mark: None,
+                uid,
+                message: None,
+                entry: Some(Entry::Remove),
+                retry: None,
+            };
             self.push(job, None);
         }
     }
@@ -252,13 +278,14 @@ impl Publisher {
 
     /// The position if it has moved since it was stored.
     pub(super) fn moved(&self) -> Option<Position> {
-        let told = self.marks.told().filter(|told| self.position.resource_version.as_ref() != Some(told))?;
-        Some(Position { resource_version: Some(told.clone()), ..self.position.clone() })
-    }
-
-    /// True if everything that was offered is told.
-    pub(super) fn is_settled(&self) -> bool {
-        self.busy.is_empty()
+        let told = self
+            .marks
+            .told()
+            .filter(|told| self.position.resource_version.as_ref() != Some(told))?;
+        Some(Position {
+            resource_version: Some(told.clone()),
+            ..self.position.clone()
+        })
     }
 }
 
@@ -376,7 +403,10 @@ impl Target {
             // cannot be told with its last state.
             Err(BusError::TooLarge { .. }) => match record {
                 Record::Known(known) => {
-                    let known = KnownRecord { body: None, ..known.clone() };
+                    let known = KnownRecord {
+                        body: None,
+                        ..known.clone()
+                    };
                     self.put_bytes(key, Record::Known(known).encode()).await
                 }
                 Record::Gone(_) => Ok(()),
@@ -391,7 +421,8 @@ impl Target {
 
     /// Stores the position and waits until it is.
     pub(super) async fn store(&self, position: &Position) -> Result<(), BusError> {
-        self.put_bytes(&self.keys.position(), position.encode()).await
+        self.put_bytes(&self.keys.position(), position.encode())
+            .await
     }
 
     /// Tells that something will be tried again.

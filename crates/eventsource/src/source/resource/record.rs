@@ -144,7 +144,9 @@ impl Keys {
     /// The keys of `event`.
     pub fn new(event: &str) -> Self {
         // A slash in the name must not look like one between the parts.
-        Self { event: event.replace('%', "%25").replace('/', "%2F") }
+        Self {
+            event: event.replace('%', "%25").replace('/', "%2F"),
+        }
     }
 
     /// Where the position is.
@@ -171,7 +173,10 @@ mod tests {
 
     #[test]
     fn records_are_read_as_they_were_written() {
-        let body = Packed { bytes: Bytes::from_static(b"\n\xff{"), length: 9 };
+        let body = Packed {
+            bytes: Bytes::from_static(b"\n\xff{"),
+            length: 9,
+        };
         let known = |body| {
             Record::Known(KnownRecord {
                 version: "7".into(),
@@ -184,7 +189,10 @@ mod tests {
         for record in [known(Some(body)), known(None), Record::Gone("8".into())] {
             assert_eq!(Record::decode(&record.encode()).unwrap(), record);
         }
-        assert_eq!(Record::Gone("8".into()).encode(), r#"{"resourceVersion":"8","gone":true}"#);
+        assert_eq!(
+            Record::Gone("8".into()).encode(),
+            r#"{"resourceVersion":"8","gone":true}"#
+        );
         assert!(Record::decode(&Bytes::from_static(b"x\ny")).is_none());
     }
 

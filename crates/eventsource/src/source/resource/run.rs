@@ -59,8 +59,17 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let Config::Resource(resource) = &event.config;
-    let Surroundings { bus, client, metrics, now, identity } = around;
-    let state_failed = |source| Error::State { event: event.name.clone(), source };
+    let Surroundings {
+        bus,
+        client,
+        metrics,
+        now,
+        identity,
+    } = around;
+    let state_failed = |source| Error::State {
+        event: event.name.clone(),
+        source,
+    };
     let bucket = tiphys_eventbus::Bucket::event_source(&event.namespace, &event.source);
     let state = bus.state(&bucket).await.map_err(state_failed)?;
     let target = Arc::new(Target {
@@ -71,13 +80,20 @@ pub(crate) async fn run(
         metrics: metrics.clone(),
         now,
     });
-    let restored = restore::restore(&target, resource).await.map_err(state_failed)?;
+    let restored = restore::restore(&target, resource)
+        .await
+        .map_err(state_failed)?;
     let watcher = Watcher::new(client, resource.endpoint.clone(), resource.labels.as_str());
     let mut worker = Worker {
         resource,
         event: &event,
         subject: Subject::event(&event.source, &event.name),
-        shell: Shell::new(target.clone(), restored.position.clone(), restored.graves, shutdown),
+        shell: Shell::new(
+            target.clone(),
+            restored.position.clone(),
+            restored.graves,
+            shutdown,
+        ),
         target: &target,
         watcher,
         ledger: restored.ledger,
@@ -202,14 +218,21 @@ impl Worker<'_> {
                 Some(Line::Added(object) | Line::Modified(object)) => {
                     listing.add(object, &self.ledger);
                 }
-                Some(Line::Bookmark { version, ends_list: true }) => {
+                Some(Line::Bookmark {
+                    version,
+                    ends_list: true,
+                }) => {
                     if self.listed(listing, version).await == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
                     lines.listen_anew();
                     return self.follow(lines).await;
                 }
-                Some(Line::Error { code, reason, message }) => {
+                Some(Line::Error {
+                    code,
+                    reason,
+                    message,
+                }) => {
                     if matches!(code, 400 | 422) {
                         self.watcher.do_not_stream();
                     }
@@ -259,7 +282,8 @@ impl Worker<'_> {
 
     /// Reads a watch until it ends.
     async fn follow(&mut self, mut lines: Lines) -> Result<Flow, Error> {
-        self.complaints.synced(self.watcher.target(), self.ledger.len());
+        self.complaints
+            .synced(self.watcher.target(), self.ledger.len());
         loop {
             match self.shell.wake(&mut lines).await {
                 Wake::Stop => return Ok(Flow::Stop),
@@ -293,7 +317,11 @@ impl Worker<'_> {
                 self.cursor = Some(version);
                 return Ok(Flow::Go);
             }
-            Line::Error { code, reason, message } => return Err(self.ended(code, reason, message)),
+            Line::Error {
+                code,
+                reason,
+                message,
+            } => return Err(self.ended(code, reason, message)),
             Line::Unknown => return Ok(Flow::Go),
         };
         let judgement = judgement(self.resource, self.started_at, self.target);
@@ -305,13 +333,11 @@ impl Worker<'_> {
             }
         }
         self.cursor = Some(version.clone());
-        match last {
-            Some(step) => Ok(self.perform(step, Some(version), received).await),
-            None => {
-                self.shell.publisher.pass(version);
-                Ok(Flow::Go)
-            }
+        if let Some(step) = last {
+            return Ok(self.perform(step, Some(version), received).await);
         }
+        self.shell.publisher.pass(version);
+        Ok(Flow::Go)
     }
 
     /// Publishes and records; the position moves to `version` after that.
@@ -346,8 +372,12 @@ impl Worker<'_> {
 
     fn message(&self, uid: &str, told: &Told, received: Instant) -> Message {
         let kind = told.kind.name();
-        let id = self.resource.event_id(self.event, uid, told.version.as_str(), kind);
-        let event = self.event.event(EVENT_TYPE, id.clone(), (self.target.now)());
+        let id = self
+            .resource
+            .event_id(self.event, uid, told.version.as_str(), kind);
+        let event = self
+            .event
+            .event(EVENT_TYPE, id.clone(), (self.target.now)());
         let limit = self.target.bus.max_payload();
         let (payload, is_too_large) = match fit(event, told, &self.resource.payload, limit) {
             Fit::Whole(message) => (message, false),
@@ -364,8 +394,16 @@ impl Worker<'_> {
             }
             Fit::TooLarge(message) => (message, true),
         };
-        let outgoing = Outgoing { subject: self.subject.clone(), id, payload };
-        Message { outgoing, received, is_too_large }
+        let outgoing = Outgoing {
+            subject: self.subject.clone(),
+            id,
+            payload,
+        };
+        Message {
+            outgoing,
+            received,
+            is_too_large,
+        }
     }
 
     /// Finds out whether the namespace is what is not found: objects of some types have none.
@@ -388,20 +426,31 @@ impl Worker<'_> {
     }
 
     fn silent(&self, verb: &'static str) -> Error {
-        Error::Silent { verb, target: self.watcher.target().clone() }
+        Error::Silent {
+            verb,
+            target: self.watcher.target().clone(),
+        }
     }
 
     fn ended(&self, code: u16, reason: String, message: String) -> Error {
-        Error::Ended { target: self.watcher.target().clone(), code, reason, message }
+        Error::Ended {
+            target: self.watcher.target().clone(),
+            code,
+            reason,
+            message,
+        }
     }
 }
 
 fn judgement<'a>(resource: &'a Resource, started_at: Timestamp, target: &Target) -> Judgement<'a> {
-    Judgement { resource, started_at, now: (target.now)() }
+    Judgement {
+        resource,
+        started_at,
+        now: (target.now)(),
+    }
 }
 
 fn versioned(object: Object, change: fn(Object) -> Change) -> (Change, Version) {
     let version = object.version.clone();
     (change(object), version)
 }
-

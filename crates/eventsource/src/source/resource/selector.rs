@@ -60,7 +60,10 @@ impl LabelSelector {
         }
         requirements.sort_by(|a, b| a.key.cmp(&b.key));
         let texts: Vec<String> = requirements.iter().map(Requirement::text).collect();
-        Ok(Self { requirements, text: texts.join(",") })
+        Ok(Self {
+            requirements,
+            text: texts.join(","),
+        })
     }
 
     /// The selector as the API server takes it; empty if everything is selected.
@@ -125,12 +128,20 @@ impl Requirement {
         let number = |text: &str| text.parse::<i64>().ok();
         let bound = self.values.first().and_then(|value| number(value));
         match self.operator {
-            Operator::Equals | Operator::DoubleEquals | Operator::In => label.is_some_and(is_listed),
+            Operator::Equals | Operator::DoubleEquals | Operator::In => {
+                label.is_some_and(is_listed)
+            }
             Operator::NotEquals | Operator::NotIn => !label.is_some_and(is_listed),
             Operator::Exists => label.is_some(),
             Operator::DoesNotExist => label.is_none(),
-            Operator::GreaterThan => label.and_then(number).zip(bound).is_some_and(|(a, b)| a > b),
-            Operator::LessThan => label.and_then(number).zip(bound).is_some_and(|(a, b)| a < b),
+            Operator::GreaterThan => label
+                .and_then(number)
+                .zip(bound)
+                .is_some_and(|(a, b)| a > b),
+            Operator::LessThan => label
+                .and_then(number)
+                .zip(bound)
+                .is_some_and(|(a, b)| a < b),
         }
     }
 }
@@ -178,7 +189,11 @@ fn requirement(
         problems.push(Problem::error(&value_path, message));
     }
     let operator = operator.filter(|_| problems.len() == before)?;
-    Some(Requirement { key: selector.key.to_string(), operator, values })
+    Some(Requirement {
+        key: selector.key.to_string(),
+        operator,
+        values,
+    })
 }
 
 /// Why a text is no label key: `[prefix/]name`.
@@ -215,7 +230,9 @@ fn is_name(text: &str) -> bool {
     let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     is_edge(bytes.first())
         && is_edge(bytes.last())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }
 
 fn is_subdomain(text: &str) -> bool {
@@ -237,7 +254,11 @@ mod tests {
     use super::LabelSelector;
 
     fn selector(key: &str, operation: &str, value: &str) -> Selector {
-        Selector { key: key.into(), operation: operation.into(), value: value.into() }
+        Selector {
+            key: key.into(),
+            operation: operation.into(),
+            value: value.into(),
+        }
     }
 
     fn compile(selectors: &[Selector]) -> LabelSelector {
@@ -310,7 +331,11 @@ mod tests {
         ] {
             let problems =
                 LabelSelector::compile(&[selector(key, operation, value)], "labels").unwrap_err();
-            assert_eq!(problems[0].field_path, format!("labels[0].{field}"), "{key} {operation}");
+            assert_eq!(
+                problems[0].field_path,
+                format!("labels[0].{field}"),
+                "{key} {operation}"
+            );
         }
     }
 }

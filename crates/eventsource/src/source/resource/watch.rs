@@ -55,7 +55,13 @@ impl Watcher {
     pub(super) fn new(client: Client, endpoint: Endpoint, selector: &str) -> Self {
         let target = endpoint.to_string().into();
         let streams = AtomicBool::new(true);
-        Self { client, endpoint, selector: selector.to_owned(), target, streams }
+        Self {
+            client,
+            endpoint,
+            selector: selector.to_owned(),
+            target,
+            streams,
+        }
     }
 
     /// What is asked for, in words.
@@ -154,15 +160,25 @@ impl Watcher {
     }
 
     fn failed(&self, verb: &'static str, source: kube::Error) -> Error {
-        Error::Request { verb, target: self.target.clone(), source: Box::new(source) }
+        Error::Request {
+            verb,
+            target: self.target.clone(),
+            source: Box::new(source),
+        }
     }
 
     fn silent(&self, verb: &'static str) -> Error {
-        Error::Silent { verb, target: self.target.clone() }
+        Error::Silent {
+            verb,
+            target: self.target.clone(),
+        }
     }
 
     fn malformed(&self, source: serde_json::Error) -> Error {
-        Error::Malformed { target: self.target.clone(), source }
+        Error::Malformed {
+            target: self.target.clone(),
+            source,
+        }
     }
 }
 
@@ -194,6 +210,9 @@ mod tests {
         let mut query = Query("/api/v1/pods".to_owned());
         query.push("labelSelector", "a in (b,c),!d");
         query.push("limit", "5");
-        assert_eq!(query.0, "/api/v1/pods?labelSelector=a%20in%20%28b%2Cc%29%2C%21d&limit=5");
+        assert_eq!(
+            query.0,
+            "/api/v1/pods?labelSelector=a%20in%20%28b%2Cc%29%2C%21d&limit=5"
+        );
     }
 }

@@ -37,14 +37,29 @@ pub enum Todo {
 impl Listing {
     /// Takes one object of the list.
     pub fn add(&mut self, object: Object, ledger: &Ledger) {
-        let Object { uid, namespace, name, version, raw } = object;
+        let Object {
+            uid,
+            namespace,
+            name,
+            version,
+            raw,
+        } = object;
         self.seen.insert(uid.clone());
-        let is_known = ledger.objects.get(&uid).is_some_and(|known| known.version == version);
+        let is_known = ledger
+            .objects
+            .get(&uid)
+            .is_some_and(|known| known.version == version);
         if is_known && !ledger.judges_again {
             return;
         }
         if let Some(body) = self.packer.pack(&raw) {
-            self.news.push(Listed { uid, namespace, name, version, body });
+            self.news.push(Listed {
+                uid,
+                namespace,
+                name,
+                version,
+                body,
+            });
         }
     }
 
@@ -52,11 +67,15 @@ impl Listing {
     /// takes it; the rest in the order in which it happened.
     pub fn finish(mut self, ledger: &mut Ledger) -> Vec<Todo> {
         ledger.judges_again = false;
-        let gone = ledger.objects.iter().filter(|(uid, _)| !self.seen.contains(*uid));
+        let gone = ledger
+            .objects
+            .iter()
+            .filter(|(uid, _)| !self.seen.contains(*uid));
         let mut gone: Vec<_> = gone.map(|(uid, known)| (&known.version, uid)).collect();
         gone.sort_by(|(a, _), (b, _)| a.order(b));
         self.news.sort_by(|a, b| a.version.order(&b.version));
         let gone = gone.into_iter().map(|(_, uid)| Todo::Gone(uid.clone()));
-        gone.chain(self.news.into_iter().map(Todo::Listed)).collect()
+        gone.chain(self.news.into_iter().map(Todo::Listed))
+            .collect()
     }
 }

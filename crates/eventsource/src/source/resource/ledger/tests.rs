@@ -36,15 +36,27 @@ fn object(text: &str) -> Object {
 fn short(body: &Bytes) -> String {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    format!("{}:{}", text(&value["metadata"]["resourceVersion"]), text(&value["spec"]))
+    format!(
+        "{}:{}",
+        text(&value["metadata"]["resourceVersion"]),
+        text(&value["spec"])
+    )
 }
 
 fn shown(step: &Step) -> String {
     let told = match &step.told {
         None => "-".to_owned(),
         Some(told) => {
-            let old = told.old.as_ref().map_or_else(String::new, |old| format!(" was {}", short(old)));
-            format!("{} {} {}{old}", told.kind.name(), step.uid, short(&told.body))
+            let old = told
+                .old
+                .as_ref()
+                .map_or_else(String::new, |old| format!(" was {}", short(old)));
+            format!(
+                "{} {} {}{old}",
+                told.kind.name(),
+                step.uid,
+                short(&told.body)
+            )
         }
     };
     let record = match &step.record {
@@ -62,7 +74,10 @@ struct Story {
 
 impl Story {
     fn new(judge: Wants) -> Self {
-        Self { ledger: Ledger::new(&judge), judge }
+        Self {
+            ledger: Ledger::new(&judge),
+            judge,
+        }
     }
 
     fn done(&mut self, steps: &[Step]) -> Vec<String> {
@@ -92,7 +107,9 @@ impl Story {
         }
         let mut shown = Vec::new();
         for todo in listing.finish(&mut self.ledger) {
-            let steps = self.ledger.settle(todo, &Version::from(version), &self.judge);
+            let steps = self
+                .ledger
+                .settle(todo, &Version::from(version), &self.judge);
             shown.extend(self.done(&steps));
         }
         assert_eq!(shown, expected);
@@ -158,7 +175,10 @@ fn another_object_of_the_same_name_means_that_the_first_one_went() {
     let mut story = Story::new(ALL);
     story.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
     story.watch("ADDED a/2@9 y", &["DELETE 1 5:x bury@9", "ADD 2 9:y put"]);
-    story.watch("MODIFIED a/3@11 z", &["DELETE 2 9:y bury@11", "ADD 3 11:z put"]);
+    story.watch(
+        "MODIFIED a/3@11 z",
+        &["DELETE 2 9:y bury@11", "ADD 3 11:z put"],
+    );
 }
 
 #[test]
@@ -168,7 +188,12 @@ fn a_list_tells_what_happened_in_a_gap() {
     story.list(
         "10",
         &before,
-        &["ADD 1 1:x put", "ADD 2 2:x put", "ADD 3 3:x put", "ADD 4 4:x put"],
+        &[
+            "ADD 1 1:x put",
+            "ADD 2 2:x put",
+            "ADD 3 3:x put",
+            "ADD 4 4:x put",
+        ],
     );
     story.list("10", &before, &[]);
     // A went, B was created anew, C changed, E came.
@@ -195,10 +220,18 @@ fn a_list_of_a_restored_cluster_counts_whatever_its_versions_are() {
 #[test]
 fn a_list_after_a_restart_tells_the_same_as_without() {
     let mut story = Story::new(ALL);
-    story.list("10", &["a/1@1 x", "b/2@2 x", "n/3@3 no"], &["ADD 1 1:x put", "ADD 2 2:x put", "-"]);
+    story.list(
+        "10",
+        &["a/1@1 x", "b/2@2 x", "n/3@3 no"],
+        &["ADD 1 1:x put", "ADD 2 2:x put", "-"],
+    );
     let mut again = story.restarted(ALL);
     again.list("10", &["a/1@1 x", "b/2@2 x", "n/3@3 no"], &["-"]);
-    again.list("20", &["b/2@12 y"], &["DELETE 1 1:x bury@20", "-", "UPDATE 2 12:y was 2:x put"]);
+    again.list(
+        "20",
+        &["b/2@12 y"],
+        &["DELETE 1 1:x bury@20", "-", "UPDATE 2 12:y was 2:x put"],
+    );
 }
 
 #[test]
@@ -242,7 +275,9 @@ fn only_wanted_types_are_told() {
 fn objects_are_kept_only_if_somebody_will_ask() {
     let kept = |judge: Wants, text: &str| {
         let mut story = Story::new(judge);
-        let steps = story.ledger.observe(Change::Added(object(text)), &story.judge);
+        let steps = story
+            .ledger
+            .observe(Change::Added(object(text)), &story.judge);
         story.done(&steps);
         !matches!(story.ledger.objects["1"].body, super::Body::None)
     };
@@ -290,9 +325,19 @@ fn a_deletion_goes_by_the_version_told_before_however_it_was_noticed() {
     let mut watched = Story::new(ALL);
     watched.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
     let mut listed = watched.restarted(ALL);
-    assert_eq!(told(watched.ledger.observe(Change::Deleted(object("a/1@9 x")), &ALL)), "5".into());
+    assert_eq!(
+        told(
+            watched
+                .ledger
+                .observe(Change::Deleted(object("a/1@9 x")), &ALL)
+        ),
+        "5".into()
+    );
     for todo in Listing::default().finish(&mut listed.ledger) {
-        assert_eq!(told(listed.ledger.settle(todo, &"10".into(), &ALL)), "5".into());
+        assert_eq!(
+            told(listed.ledger.settle(todo, &"10".into(), &ALL)),
+            "5".into()
+        );
     }
 }
 
@@ -308,7 +353,11 @@ fn another_filter_judges_again_without_telling() {
         }
     }
     let mut story = Story::new(ALL);
-    story.list("10", &["a/1@1 x", "b/2@2 y"], &["ADD 1 1:x put", "ADD 2 2:y put"]);
+    story.list(
+        "10",
+        &["a/1@1 x", "b/2@2 y"],
+        &["ADD 1 1:x put", "ADD 2 2:y put"],
+    );
     story.ledger.judge_again();
     let mut listing = Listing::default();
     listing.add(object("a/1@1 x"), &story.ledger);

@@ -21,7 +21,14 @@ pub(super) struct Complaints {
 impl Complaints {
     pub(super) fn new(event: &CompiledEvent, metrics: EventMetrics, identity: String) -> Self {
         let (source, event) = (event.source.clone(), event.name.clone());
-        Self { source, event, metrics, identity, told: None, is_known: false }
+        Self {
+            source,
+            event,
+            metrics,
+            identity,
+            told: None,
+            is_known: false,
+        }
     }
 
     /// The watch is not open.
@@ -73,15 +80,21 @@ fn hint(category: &str, endpoint: &Endpoint, identity: &str) -> String {
         Some(namespace) => format!("-n {namespace}"),
         None => "--all-namespaces".to_owned(),
     };
-    let identity = if identity.is_empty() { String::new() } else { format!(" --as={identity}") };
+    let identity = if identity.is_empty() {
+        String::new()
+    } else {
+        format!(" --as={identity}")
+    };
     match category {
         "Forbidden" => format!(
             "grant list and watch; check with `kubectl auth can-i list {name} {scope}{identity}` and \
              `kubectl auth can-i watch {name} {scope}{identity}`"
         ),
-        "Unauthorized" => "the API server does not accept the credentials: check the service account's \
+        "Unauthorized" => {
+            "the API server does not accept the credentials: check the service account's \
                            token"
-            .to_owned(),
+                .to_owned()
+        }
         "NotFound" => format!(
             "the API server does not serve {name} in version {}; compare with `kubectl api-resources \
              --api-group={:?}`, a CustomResourceDefinition may be missing",

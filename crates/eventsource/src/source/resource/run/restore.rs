@@ -35,9 +35,12 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
 
     let scope = resource.endpoint.scope();
     let stored = stored.filter(|stored| stored.scope == scope);
-    let is_same_source = stored.as_ref().is_some_and(|stored| *stored.uid == *target.event.uid);
-    let is_same_selection =
-        stored.as_ref().is_some_and(|stored| stored.selection == resource.selection);
+    let is_same_source = stored
+        .as_ref()
+        .is_some_and(|stored| *stored.uid == *target.event.uid);
+    let is_same_selection = stored
+        .as_ref()
+        .is_some_and(|stored| stored.selection == resource.selection);
     let cursor = stored
         .as_ref()
         .filter(|_| is_same_source && is_same_selection)
@@ -47,9 +50,16 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
         scope,
         selection: resource.selection.clone(),
         uid: target.event.uid.to_string(),
-        started_at: stored.as_ref().filter(|_| is_same_source).map_or(now, |stored| stored.started_at),
+        started_at: stored
+            .as_ref()
+            .filter(|_| is_same_source)
+            .map_or(now, |stored| stored.started_at),
     };
-    let judgement = Judgement { resource, started_at: position.started_at, now };
+    let judgement = Judgement {
+        resource,
+        started_at: position.started_at,
+        now,
+    };
     let mut ledger = Ledger::new(&judgement);
     let mut graves = HashMap::new();
     let mut strangers = Vec::new();
@@ -74,10 +84,20 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
     if !is_same_selection {
         ledger.judge_again();
     }
-    let adopted = if is_same_source { adopt(target, &mut ledger).await? } else { None };
+    let adopted = if is_same_source {
+        adopt(target, &mut ledger).await?
+    } else {
+        None
+    };
     // Before anything is told, so that the moment of the first start is not lost.
     target.store(&position).await?;
-    Ok(Restored { ledger, position, cursor, graves, adopted: adopted.into_iter().collect() })
+    Ok(Restored {
+        ledger,
+        position,
+        cursor,
+        graves,
+        adopted: adopted.into_iter().collect(),
+    })
 }
 
 /// Whether a record still says something. Under another selection, what did not pass is looked at as

@@ -7,7 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
+use tokio::time::{
+    Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout, timeout_at,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Flow;
@@ -52,7 +54,12 @@ impl Shell {
         let mut tick = interval(STORE_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let publisher = Publisher::new(target.clone(), position, graves);
-        Self { publisher, target, tick, shutdown }
+        Self {
+            publisher,
+            target,
+            tick,
+            shutdown,
+        }
     }
 
     /// The next thing that happens. The watch is only read while the bus takes what it is offered.
@@ -70,7 +77,11 @@ impl Shell {
     }
 
     /// Waits for `future` while everything else goes on; `None` if the end came first.
-    pub(super) async fn drive<F: Future>(&mut self, ledger: &mut Ledger, future: F) -> Option<F::Output> {
+    pub(super) async fn drive<F: Future>(
+        &mut self,
+        ledger: &mut Ledger,
+        future: F,
+    ) -> Option<F::Output> {
         let mut future = pin!(future);
         loop {
             let done = tokio::select! {
@@ -124,7 +135,10 @@ impl Shell {
         };
         if let Ok(Err(error)) = timeout(STORE_WITHIN, self.target.store(&position)).await {
             let error: &dyn StdError = &error;
-            tracing::warn!(error, "Could not store the position at the end: the next start finds it out");
+            tracing::warn!(
+                error,
+                "Could not store the position at the end: the next start finds it out"
+            );
         }
     }
 }

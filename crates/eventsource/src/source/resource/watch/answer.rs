@@ -29,7 +29,11 @@ pub(in super::super) enum Line {
         ends_list: bool,
     },
     /// The watch ends for a reason.
-    Error { code: u16, reason: String, message: String },
+    Error {
+        code: u16,
+        reason: String,
+        message: String,
+    },
     /// A line of a kind that servers of today do not send.
     Unknown,
 }
@@ -84,8 +88,16 @@ impl Line {
                 }
             }
             "ERROR" => {
-                let StatusObject { code, reason, message } = serde_json::from_str(object.get())?;
-                Self::Error { code, reason, message }
+                let StatusObject {
+                    code,
+                    reason,
+                    message,
+                } = serde_json::from_str(object.get())?;
+                Self::Error {
+                    code,
+                    reason,
+                    message,
+                }
             }
             _ => Self::Unknown,
         })
@@ -127,7 +139,12 @@ struct PageMetadata {
 
 impl Page {
     pub(super) fn read(text: &Bytes) -> Result<Self, serde_json::Error> {
-        let RawPage { kind, api_version, metadata, items } = serde_json::from_slice(text)?;
+        let RawPage {
+            kind,
+            api_version,
+            metadata,
+            items,
+        } = serde_json::from_slice(text)?;
         let kind = kind.strip_suffix("List").unwrap_or(&kind);
         let objects = items
             .unwrap_or_default()
@@ -154,7 +171,10 @@ pub(super) fn scope(types: &str, resource: &str) -> Result<Option<bool>, serde_j
         namespaced: bool,
     }
     let Types { resources } = serde_json::from_str(types)?;
-    Ok(resources.into_iter().find(|r#type| r#type.name == resource).map(|found| found.namespaced))
+    Ok(resources
+        .into_iter()
+        .find(|r#type| r#type.name == resource)
+        .map(|found| found.namespaced))
 }
 
 #[cfg(test)]
@@ -172,13 +192,21 @@ mod tests {
         ));
         assert!(matches!(
             read(r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8"}}}"#),
-            Line::Bookmark { ends_list: false, .. }
+            Line::Bookmark {
+                ends_list: false,
+                ..
+            }
         ));
         assert!(matches!(
-            read(r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#),
+            read(
+                r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#
+            ),
             Line::Error { code: 410, .. }
         ));
-        assert!(matches!(read(r#"{"type":"NEW","object":{}}"#), Line::Unknown));
+        assert!(matches!(
+            read(r#"{"type":"NEW","object":{}}"#),
+            Line::Unknown
+        ));
         assert!(Line::read(&Bytes::from_static(b"{}")).is_err());
     }
 
@@ -186,8 +214,14 @@ mod tests {
     fn items_of_a_page_have_their_type() {
         let text = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9","continue":"t"},"items":[{"metadata":{"name":"a"}}]}"#;
         let page = Page::read(&Bytes::from_static(text.as_bytes())).unwrap();
-        assert_eq!(page.objects[0].raw, r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}"#);
-        assert_eq!((page.version.as_str(), page.next.as_deref()), ("9", Some("t")));
+        assert_eq!(
+            page.objects[0].raw,
+            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}"#
+        );
+        assert_eq!(
+            (page.version.as_str(), page.next.as_deref()),
+            ("9", Some("t"))
+        );
         let empty = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":null}"#;
         let page = Page::read(&Bytes::from_static(empty.as_bytes())).unwrap();
         assert!(page.objects.is_empty() && page.next.is_none());

@@ -36,7 +36,9 @@ pub(in super::super) struct Lines {
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("Lines")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,17 +71,24 @@ impl Lines {
                 if line.trim_ascii().is_empty() {
                     continue;
                 }
-                let line = Line::read(&line)
-                    .map_err(|source| Error::Malformed { target: self.target.clone(), source })?;
+                let line = Line::read(&line).map_err(|source| Error::Malformed {
+                    target: self.target.clone(),
+                    source,
+                })?;
                 self.sends_bookmarks |= matches!(line, Line::Bookmark { .. });
                 return Ok(Some(line));
             }
             if self.buffer.len() > MAX_LINE {
-                return Err(Error::TooLong { target: self.target.clone(), limit: MAX_LINE });
+                return Err(Error::TooLong {
+                    target: self.target.clone(),
+                    limit: MAX_LINE,
+                });
             }
             let read = self.reader.fill_buf().await;
-            let chunk =
-                read.map_err(|source| Error::Broken { target: self.target.clone(), source })?;
+            let chunk = read.map_err(|source| Error::Broken {
+                target: self.target.clone(),
+                source,
+            })?;
             let length = chunk.len();
             if length == 0 {
                 return Ok(None);
@@ -104,17 +113,13 @@ impl Lines {
     }
 
     fn buffered(&mut self) -> Option<Bytes> {
-        match memchr::memchr(b'\n', &self.buffer[self.searched..]) {
-            Some(at) => {
-                let line = self.buffer.split_to(self.searched + at + 1);
-                self.searched = 0;
-                Some(line.freeze())
-            }
-            None => {
-                self.searched = self.buffer.len();
-                None
-            }
+        if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
+            let line = self.buffer.split_to(self.searched + at + 1);
+            self.searched = 0;
+            return Some(line.freeze());
         }
+        self.searched = self.buffer.len();
+        None
     }
 }
 
@@ -131,11 +136,18 @@ mod tests {
         let first = r#"{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"1"}}}"#;
         let pieces = Cursor::new(first[..20].to_owned())
             .chain(Cursor::new(format!("{}\n\n", &first[20..])))
-            .chain(Cursor::new(first.replace("ADDED", "DELETED") + "\n{\"type\""));
+            .chain(Cursor::new(
+                first.replace("ADDED", "DELETED") + "\n{\"type\"",
+            ));
         let reader = Box::pin(BufReader::with_capacity(7, pieces));
         let mut lines = Lines::new("pods".into(), reader, Duration::from_secs(1));
-        assert!(matches!(lines.next().await.unwrap(), Some(Line::Added(object)) if object.raw == first[25..first.len() - 1]));
-        assert!(matches!(lines.next().await.unwrap(), Some(Line::Deleted(_))));
+        assert!(
+            matches!(lines.next().await.unwrap(), Some(Line::Added(object)) if object.raw == first[25..first.len() - 1])
+        );
+        assert!(matches!(
+            lines.next().await.unwrap(),
+            Some(Line::Deleted(_))
+        ));
         // The rest of a broken connection is no line.
         assert!(lines.next().await.unwrap().is_none());
     }
