@@ -131,7 +131,11 @@ impl Filter {
         Ok(Self {
             prefix: filter.prefix.to_string(),
             after_start: *filter.after_start,
-            created_by: filter.created_by.as_ref().map(|time| time.0),
+            created_by: filter
+                .created_by
+                .as_ref()
+                .map(|time| time.0)
+                .filter(|time| !is_zero(*time)),
             fields,
         })
     }
@@ -304,6 +308,12 @@ impl Times {
             ResourceEventType::Delete => self.deleted.unwrap_or(occasion.now),
         }
     }
+}
+
+/// Whether Go would take this time for none at all.
+fn is_zero(time: Timestamp) -> bool {
+    const YEAR_ONE: i64 = -62_135_596_800;
+    time.as_second() == YEAR_ONE && time.subsec_nanosecond() == 0
 }
 
 /// Kubernetes' times have whole seconds: what happened in the second of the start is not older.
