@@ -56,11 +56,7 @@ fn check(name: &str, answer: impl Fn(&Value) -> Answer) {
     // Not by `print!`, which the test runner swallows where a test passes.
     std::io::stdout().write_all(report.as_bytes()).unwrap();
     assert!(total > 0, "{name} holds no answer");
-    assert!(
-        failures.is_empty(),
-        "{name}: {} answers differ",
-        failures.len()
-    );
+    assert!(failures.is_empty(), "{name}: {} answers differ", failures.len());
 }
 
 fn agrees(line: &Value, got: &Answer) -> bool {

@@ -70,7 +70,7 @@ impl Stage {
     }
 
     /// Makes the API server forget everything that happened.
-    pub(crate) async fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         tokio::task::block_in_place(|| {
             self.control_plane.compact().unwrap();
             self.control_plane.stop_apiserver().unwrap();
@@ -78,7 +78,7 @@ impl Stage {
         });
     }
 
-    pub(crate) async fn kill_and_start_api_server(&mut self) {
+    pub(crate) fn kill_and_start_api_server(&mut self) {
         tokio::task::block_in_place(|| {
             self.control_plane.kill_apiserver().unwrap();
             self.control_plane.start_apiserver().unwrap();
@@ -87,7 +87,7 @@ impl Stage {
 }
 
 /// An event source with the one event `ev`.
-pub(crate) fn event_source(name: &str, resource: Value) -> Arc<Compiled> {
+pub(crate) fn event_source(name: &str, resource: &Value) -> Arc<Compiled> {
     let object = json!({
         "metadata": {"name": name, "namespace": "stories", "uid": "of-the-source"},
         "spec": {"resource": {"ev": resource}},
@@ -158,13 +158,14 @@ async fn connect(url: &str) -> Arc<JetStream> {
 }
 
 /// The position that an event source has stored.
-pub(crate) async fn position(url: &str, source: &str) -> Value {
+pub(crate) async fn position(url: &str, source: &str) -> Option<Value> {
     let bus = connect(url).await;
     let state = bus
         .state(&Bucket::event_source("stories", source))
         .await
         .unwrap();
-    serde_json::from_slice(&state.get("ev/position").await.unwrap().unwrap()).unwrap()
+    let stored = state.get("ev/position").await.unwrap()?;
+    serde_json::from_slice(&stored).ok()
 }
 
 /// What was told.

@@ -27,9 +27,7 @@ pub(crate) fn event(recorded: &Value) -> Event {
 /// The events of a line, by their dependencies.
 pub(crate) fn events(line: &Value) -> Vec<(String, Event)> {
     let events = line["events"].as_object().into_iter().flatten();
-    events
-        .map(|(name, recorded)| (name.clone(), event(recorded)))
-        .collect()
+    events.map(|(name, recorded)| (name.clone(), event(recorded))).collect()
 }
 
 /// An event in the form in which it is recorded: Go's structures, whose zero time is year 1.

@@ -28,14 +28,9 @@ fn path_set() {
         let path = Path::compile(line["path"].as_str().unwrap()).map_err(|e| e.to_string())?;
         let (json, value) = (text(line, "json").unwrap(), text(line, "value").unwrap());
         let value_text = String::from_utf8_lossy(&value);
-        let write = if line["raw"] == true {
-            Write::Raw(&value)
-        } else {
-            Write::Text(&value_text)
-        };
-        Ok(recorded(
-            path.set(&json, write).map_err(|e| e.to_string())?.json,
-        ))
+        let write =
+            if line["raw"] == true { Write::Raw(&value) } else { Write::Text(&value_text) };
+        Ok(recorded(path.set(&json, write).map_err(|e| e.to_string())?.json))
     });
 }
 
@@ -45,10 +40,7 @@ fn expr_filter() {
         let filter = Filter::compile(line["expression"].as_str().unwrap());
         let filter = filter.map_err(|error| error.to_string())?;
         let data = text(line, "data").unwrap();
-        filter
-            .passes(&data)
-            .map(Value::Bool)
-            .map_err(|error| error.to_string())
+        filter.passes(&data).map(Value::Bool).map_err(|error| error.to_string())
     });
 }
 
@@ -57,18 +49,11 @@ fn conditions() {
     check("conditions", |line| {
         let names = |key: &str| -> Vec<String> {
             let names = line[key].as_array().into_iter().flatten();
-            names
-                .filter_map(Value::as_str)
-                .map(ToOwned::to_owned)
-                .collect()
+            names.filter_map(Value::as_str).map(ToOwned::to_owned).collect()
         };
         let (dependencies, satisfied) = (names("dependencies"), names("satisfied"));
         let dependencies: Vec<&str> = dependencies.iter().map(String::as_str).collect();
-        fires(
-            line["conditions"].as_str().unwrap_or_default(),
-            &dependencies,
-            &satisfied,
-        )
+        fires(line["conditions"].as_str().unwrap_or_default(), &dependencies, &satisfied)
     });
 }
 

@@ -21,9 +21,7 @@ fn decode<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
 }
 
 fn sound(problems: &[Problem]) -> Result<(), String> {
-    problems
-        .first()
-        .map_or(Ok(()), |problem| Err(problem.to_string()))
+    problems.first().map_or(Ok(()), |problem| Err(problem.to_string()))
 }
 
 fn views(events: &[(String, Event)]) -> Views<'_> {
@@ -31,9 +29,7 @@ fn views(events: &[(String, Event)]) -> Views<'_> {
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
-    error.source().map_or(error.to_string(), |source| {
-        format!("{error}: {}", chain(source))
-    })
+    error.source().map_or(error.to_string(), |source| format!("{error}: {}", chain(source)))
 }
 
 #[test]
@@ -52,11 +48,7 @@ fn param_value() {
 
 fn parameters(line: &Value) -> Result<Vec<Parameter>, String> {
     let specs: Vec<TriggerParameter> = decode(&line["parameters"])?;
-    Ok(Parameter::compile_all(
-        &specs,
-        "parameters",
-        &mut Vec::new(),
-    ))
+    Ok(Parameter::compile_all(&specs, "parameters", &mut Vec::new()))
 }
 
 fn apply(line: &Value, mut document: Vec<u8>) -> Result<Vec<u8>, String> {
@@ -68,9 +60,7 @@ fn apply(line: &Value, mut document: Vec<u8>) -> Result<Vec<u8>, String> {
 
 #[test]
 fn params() {
-    check("params", |line| {
-        apply(line, text(line, "template").unwrap()).map(recorded)
-    });
+    check("params", |line| apply(line, text(line, "template").unwrap()).map(recorded));
 }
 
 #[test]
@@ -98,9 +88,7 @@ fn trigger_params() {
         let template: TriggerTemplate =
             serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         let got = serde_json::to_value(&template).map_err(|error| error.to_string())?;
-        let want = line
-            .get("want")
-            .map(|want| decode::<TriggerTemplate>(want).unwrap());
+        let want = line.get("want").map(|want| decode::<TriggerTemplate>(want).unwrap());
         let want = want.map(|want| serde_json::to_value(&want).unwrap());
         // Go writes some empty fields and we do not: what is empty does not count.
         let agrees = want.is_some_and(|want| without_empty(want) == without_empty(got.clone()));
@@ -121,11 +109,7 @@ fn without_empty(value: Value) -> Value {
         Value::Object(members) => members
             .into_iter()
             .map(|(key, member)| {
-                let member = if key == "resource" {
-                    member
-                } else {
-                    without_empty(member)
-                };
+                let member = if key == "resource" { member } else { without_empty(member) };
                 (key, member)
             })
             .filter(|(_, member)| !is_empty(member))
@@ -139,9 +123,7 @@ fn without_empty(value: Value) -> Value {
 fn filters() {
     check("filters", |line| {
         let spec: Option<EventDependencyFilter> = decode(&line["filters"])?;
-        let Some(spec) = spec else {
-            return Ok(Value::Bool(true));
-        };
+        let Some(spec) = spec else { return Ok(Value::Bool(true)) };
         let operator = line["filtersLogicalOperator"].as_str().unwrap_or_default();
         let filters = Filters::compile(&spec, operator, "filters", &mut Vec::new());
         match filters.check(&event(&line["event"])) {

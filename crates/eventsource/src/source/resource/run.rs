@@ -71,7 +71,11 @@ pub(crate) async fn run(
         source,
     };
     let bucket = tiphys_eventbus::Bucket::event_source(&event.namespace, &event.source);
-    let state = bus.state(&bucket).await.map_err(state_failed)?;
+    let state = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        state = bus.state(&bucket) => state.map_err(state_failed)?,
+    };
     let target = Arc::new(Target {
         keys: Keys::new(&event.name),
         event: event.clone(),
@@ -80,9 +84,11 @@ pub(crate) async fn run(
         metrics: metrics.clone(),
         now,
     });
-    let restored = restore::restore(&target, resource)
-        .await
-        .map_err(state_failed)?;
+    let restored = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        restored = restore::restore(&target, resource) => restored.map_err(state_failed)?,
+    };
     let watcher = Watcher::new(client, resource.endpoint.clone(), resource.labels.as_str());
     let mut worker = Worker {
         resource,
@@ -98,6 +104,7 @@ pub(crate) async fn run(
         watcher,
         ledger: restored.ledger,
         cursor: restored.cursor,
+        listed_at: None,
         started_at: restored.position.started_at,
         complaints: Complaints::new(&event, metrics, identity),
     };
@@ -128,6 +135,8 @@ struct Worker<'a> {
     ledger: Ledger,
     /// What was said up to here has been read; all of it has to be read if there is none.
     cursor: Option<Version>,
+    /// When the last list was complete.
+    listed_at: Option<Instant>,
     started_at: Timestamp,
     complaints: Complaints,
 }
@@ -155,7 +164,10 @@ impl Worker<'_> {
                         "The API server has forgotten the last position: listing anew"
                     );
                     self.cursor = None;
-                    continue;
+                    // Once; a server that forgets at once must not be asked for lists in a circle.
+                    if self.listed_at.is_none_or(|at| at.elapsed() > HEALTHY_AFTER) {
+                        continue;
+                    }
                 }
                 Err(error) => {
                     self.complaints.complain(&error, self.watcher.endpoint());
@@ -277,6 +289,7 @@ impl Worker<'_> {
         self.shell.publisher.pass(version.clone());
         self.shell.publisher.store_position();
         self.cursor = Some(version);
+        self.listed_at = Some(Instant::now());
         Flow::Go
     }
 

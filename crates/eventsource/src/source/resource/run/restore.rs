@@ -81,7 +81,7 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
     for key in strangers {
         target.state.delete(key).await?.await?;
     }
-    if !is_same_selection {
+    if cursor.is_none() {
         ledger.judge_again();
     }
     let adopted = if is_same_source {
