@@ -25,7 +25,15 @@ fn main() -> ExitCode {
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("tiphys: {error:#}");
+        // Whoever reads the output has seen enough: `tiphys crds | head`.
+        if !is_broken_pipe(&error) {
+            eprintln!("tiphys: {error:#}");
+        }
         ExitCode::FAILURE
     })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -56,8 +56,12 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
     };
     let mut process = Process::new(buses);
     let metrics = Metrics::register(&mut process.registry);
+    let mut identity = String::new();
     let client = match cluster {
-        Ok(cluster) => Some(cluster.client),
+        Ok(cluster) => {
+            identity = cluster.identity;
+            Some(cluster.client)
+        }
         Err(error) => {
             warn!(error = format!("{error:#}"), "There is no cluster to act on: pass --kubeconfig");
             None
@@ -103,6 +107,7 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
                     client,
                     metrics: metrics.source.clone(),
                     now: Timestamp::now,
+                    identity: identity.clone(),
                 });
             }
             Program::None => {}

@@ -133,6 +133,11 @@ impl Consumer {
     }
 
     /// Ends the flight of a message.
+    /// Whether nothing is left to be delivered or acknowledged.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending == 0 && self.in_flight.is_empty()
+    }
+
     pub(super) fn settle(&mut self, sequence: u64) {
         if let Some(in_flight) = self.in_flight.remove(&sequence) {
             self.due.remove(&(in_flight.due, sequence));
