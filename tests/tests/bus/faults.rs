@@ -136,8 +136,9 @@ async fn a_message_in_hand_while_the_server_restarts_is_acknowledged_once() {
         }
     }
     assert_eq!(rest[0].payload, "b");
-    rest[0].ack_confirmed().await.unwrap();
-    in_hand.ack_confirmed().await.unwrap();
+    // What is sent while the connection is down gets no answer.
+    while rest[0].ack_confirmed().await.is_err() {}
+    while in_hand.ack_confirmed().await.is_err() {}
     publish_until_stored(&bus, "c").await;
     assert_eq!(take(&mut subscription).await, "c");
 }
@@ -174,9 +175,12 @@ async fn a_deleted_consumer_is_made_again_after_the_last_acknowledged_message() 
             .unwrap()
             .unwrap()
         {
+            // The consumer may be gone before the acknowledgement of what it delivered: then the
+            // message comes again.
             Ok(delivery) => {
-                delivery.ack_confirmed().await.unwrap();
-                seen.push(String::from_utf8(delivery.payload.to_vec()).unwrap());
+                if delivery.ack_confirmed().await.is_ok() {
+                    seen.push(String::from_utf8(delivery.payload.to_vec()).unwrap());
+                }
             }
             Err(error) => assert!(error.is_transient(), "{error}"),
         }

@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_nats::Request;
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::message::Message;
-use async_nats::{Client, Request};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -290,7 +290,7 @@ impl Consumption {
         let message: async_nats::Message = message.into();
         let subject = Subject::from_wire(&message.subject);
         let acker = JetStreamAcker {
-            client: self.connection.client.clone(),
+            connection: self.connection.clone(),
             reply: message.reply?,
             sequence,
             stored_at,
@@ -336,7 +336,7 @@ fn locked(tracker: &Mutex<Tracker>) -> MutexGuard<'_, Tracker> {
 
 /// Acknowledges one message.
 struct JetStreamAcker {
-    client: Client,
+    connection: Arc<Connection>,
     reply: async_nats::Subject,
     sequence: u64,
     stored_at: Timestamp,
@@ -353,7 +353,11 @@ impl std::fmt::Debug for JetStreamAcker {
 
 impl JetStreamAcker {
     async fn send(&self, answer: Bytes) -> Result<(), Error> {
-        let sent = self.client.publish(self.reply.clone(), answer).await;
+        let sent = self
+            .connection
+            .client
+            .publish(self.reply.clone(), answer)
+            .await;
         sent.map_err(|err| self.failed(err.into()))
     }
 
@@ -378,10 +382,25 @@ impl Acker for JetStreamAcker {
 
     async fn ack_confirmed(&self) -> Result<(), Error> {
         let request = Request::new().payload(ACK).timeout(Some(ANSWER_WITHIN));
-        let answer = self.client.send_request(self.reply.clone(), request).await;
-        answer.map_err(|err| self.failed(err.into()))?;
-        self.settle();
-        Ok(())
+        let lost = self.connection.lost();
+        let answer = tokio::select! {
+            biased;
+            answer = self.connection.client.send_request(self.reply.clone(), request) => {
+                answer.map_err(BoxError::from)
+            }
+            () = lost => Err("the connection was lost".into()),
+        };
+        match answer {
+            Ok(_) => {
+                self.settle();
+                Ok(())
+            }
+            Err(err) => {
+                // Whoever asked for certainty will not go on with it: it has to come again.
+                locked(&self.tracker).give_back(self.sequence);
+                Err(self.failed(err))
+            }
+        }
     }
 
     async fn retry_after(&self, delay: Duration) -> Result<(), Error> {
