@@ -199,33 +199,37 @@ impl Consumption {
         Ok(())
     }
 
-    /// Gives back what was delivered but is in nobody's hands: lost with a connection, or left by an
-    /// earlier process. The server numbers messages over all subjects; it ignores what was not
-    /// delivered to this consumer.
+    /// Gives back what was delivered but is in nobody's hands: lost with a connection, left by an
+    /// earlier process, or acknowledged to a server that was killed and forgot. The server numbers
+    /// messages over all subjects; it ignores what was not delivered to this consumer.
     async fn reclaim(&mut self, consumer: &PullConsumer) {
         let info = consumer.cached_info();
-        let from = {
-            let mut tracker = locked(&self.tracker);
-            tracker.begin(info.ack_floor.stream_sequence);
-            tracker.newest().unwrap_or(0)
-        };
         let (last, delivery) = (
             info.delivered.stream_sequence,
             info.delivered.consumer_sequence,
         );
-        if info.num_ack_pending == 0 || from >= last {
+        let floor = info.ack_floor.stream_sequence;
+        let floor = floor.max(last.saturating_sub(consumer::MAX_RECLAIMED));
+        let mut lost = {
+            let mut tracker = locked(&self.tracker);
+            tracker.begin(info.ack_floor.stream_sequence);
+            tracker.not_held(floor + 1..=last)
+        };
+        if info.num_ack_pending == 0 {
             return;
         }
-        let first = (from + 1).max(last.saturating_sub(consumer::MAX_RECLAIMED));
+        let Some(last_lost) = lost.pop() else {
+            return;
+        };
         let client = &self.connection.client;
-        for sequence in first..last {
+        for sequence in lost {
             let subject = consumer::ack_subject(&self.config.durable, sequence, delivery);
             if client.publish(subject, consumer::GIVE_BACK).await.is_err() {
                 return;
             }
         }
         // The answer to the last one says that the server has seen all.
-        let subject = consumer::ack_subject(&self.config.durable, last, delivery);
+        let subject = consumer::ack_subject(&self.config.durable, last_lost, delivery);
         let request = Request::new()
             .payload(consumer::GIVE_BACK)
             .timeout(Some(consumer::RECLAIM_WITHIN));
