@@ -100,7 +100,8 @@ pub(super) async fn update(connection: &Connection, config: &Config) -> Result<I
 /// How many copies the stream of events has; what belongs to it has as many.
 pub(super) async fn replicas(connection: &Connection) -> Result<usize, ApiError> {
     match connection.stream_info(STREAM).await {
-        Ok(info) => Ok(info.config.num_replicas.max(1)),
+        Ok(info) if is_clustered(&info) => Ok(info.config.num_replicas.max(1)),
+        Ok(_) => Ok(1),
         Err(err) if err.is_missing() => Ok(1),
         Err(err) => Err(err),
     }
@@ -115,7 +116,7 @@ pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<St
         source: err.into(),
     };
     let existing = match connection.stream_info(STREAM).await {
-        Ok(info) => info.config,
+        Ok(info) => info,
         Err(err) if err.is_missing() => {
             let settings = wanted.unwrap_or_else(StreamSettings::argo);
             keeper.remember(create_events(connection, &settings).await?.config);
@@ -130,7 +131,7 @@ pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<St
         Some(wanted) => reconcile(connection, existing, &wanted)
             .await
             .map_err(failed)?,
-        None => (existing, StreamReport::default()),
+        None => (existing.config, StreamReport::default()),
     };
     keeper.remember(config);
     Ok(report)
@@ -283,14 +284,34 @@ fn discard_policy(discard: Discard) -> DiscardPolicy {
     }
 }
 
+/// Whether the server that told of a stream has others beside it.
+fn is_clustered(info: &Info) -> bool {
+    let cluster = info
+        .cluster
+        .as_ref()
+        .and_then(|cluster| cluster.name.as_ref());
+    cluster.is_some_and(|name| !name.is_empty())
+}
+
 /// Changes all settings at once, or, if the server refuses that, each by itself.
 async fn reconcile(
     connection: &Connection,
-    mut config: Config,
+    existing: Info,
     settings: &StreamSettings,
 ) -> Result<(Config, StreamReport), ApiError> {
     let mut report = StreamReport::default();
-    let changes = changes(&config, settings);
+    let is_clustered = is_clustered(&existing);
+    let mut config = existing.config;
+    let mut changes = changes(&config, settings);
+    // A single server says yes to copies and keeps none.
+    let copies = settings
+        .replicas
+        .filter(|replicas| *replicas > 1 && !is_clustered);
+    if copies.is_some() {
+        changes.retain(|(name, _)| *name != "replicas");
+        let why = "a bus of one server keeps one replica";
+        report.refused.push(("replicas".to_owned(), why.to_owned()));
+    }
     if changes.is_empty() {
         return Ok((config, report));
     }
