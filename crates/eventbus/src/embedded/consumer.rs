@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::log::{Log, Stored};
+use super::log::{Entry, Log};
 use crate::{StartAt, Subject, SubscriptionConfig};
 
 /// What was delivered and not yet acknowledged, and what comes next.
@@ -86,7 +86,7 @@ impl Consumer {
     }
 
     /// Forgets a message that gave way.
-    pub(super) fn dropped(&mut self, message: &Stored) {
+    pub(super) fn dropped(&mut self, message: &Entry) {
         if message.sequence >= self.next && self.wants(&message.subject) {
             self.pending = self.pending.saturating_sub(1);
         }

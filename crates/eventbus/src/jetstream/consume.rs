@@ -71,6 +71,10 @@ struct Arrival {
 }
 
 /// What ends a wait.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and nearly all are messages"
+)]
 enum Wake {
     Closed,
     LinkChanged,
@@ -204,21 +208,21 @@ impl Consumption {
     /// messages over all subjects; it ignores what was not delivered to this consumer.
     async fn reclaim(&mut self, consumer: &PullConsumer) {
         let info = consumer.cached_info();
-        let (last, delivery) = (
+        let (newest, delivery) = (
             info.delivered.stream_sequence,
             info.delivered.consumer_sequence,
         );
         let floor = info.ack_floor.stream_sequence;
-        let floor = floor.max(last.saturating_sub(consumer::MAX_RECLAIMED));
+        let floor = floor.max(newest.saturating_sub(consumer::MAX_RECLAIMED));
         let mut lost = {
             let mut tracker = locked(&self.tracker);
             tracker.begin(info.ack_floor.stream_sequence);
-            tracker.not_held(floor + 1..=last)
+            tracker.not_held(floor + 1..=newest)
         };
         if info.num_ack_pending == 0 {
             return;
         }
-        let Some(last_lost) = lost.pop() else {
+        let Some(final_one) = lost.pop() else {
             return;
         };
         let client = &self.connection.client;
@@ -229,7 +233,7 @@ impl Consumption {
             }
         }
         // The answer to the last one says that the server has seen all.
-        let subject = consumer::ack_subject(&self.config.durable, last_lost, delivery);
+        let subject = consumer::ack_subject(&self.config.durable, final_one, delivery);
         let request = Request::new()
             .payload(consumer::GIVE_BACK)
             .timeout(Some(consumer::RECLAIM_WITHIN));

@@ -336,7 +336,7 @@ async fn reconcile(
                 report.changed.push(name.to_owned());
             }
             Err(ApiError::Refused(_, why)) => {
-                report.refused.push((name.to_owned(), why.to_string()))
+                report.refused.push((name.to_owned(), why.to_string()));
             }
             Err(err) => return Err(err),
         }
