@@ -19,6 +19,12 @@ const SUBJECTS: &str = "default.*.*";
 /// How many copies a stream has where nobody said, if the bus has the servers.
 const REPLICAS: usize = 3;
 
+/// Why a bus of one server has no further copies.
+const ONE_SERVER: &str = "a bus of one server keeps one replica";
+
+/// Settings that the server did not take, with what it says.
+type Refused = Vec<(String, String)>;
+
 /// How often at most a stream that seems to be lost is looked for.
 const RESTORE_EVERY: Duration = Duration::from_secs(1);
 
@@ -119,11 +125,9 @@ pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<St
         Ok(info) => info,
         Err(err) if err.is_missing() => {
             let settings = wanted.unwrap_or_else(StreamSettings::argo);
-            keeper.remember(create_events(connection, &settings).await?.config);
-            return Ok(StreamReport {
-                created: true,
-                ..StreamReport::default()
-            });
+            let (info, refused) = create_events(connection, &settings).await?;
+            keeper.remember(info.config);
+            return Ok(StreamReport { created: true, refused, ..StreamReport::default() });
         }
         Err(err) => return Err(failed(err)),
     };
@@ -137,30 +141,35 @@ pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<St
     Ok(report)
 }
 
-async fn create_events(connection: &Connection, settings: &StreamSettings) -> Result<Info, Error> {
-    let no_servers = &[
-        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
-        ErrorCode::CLUSTER_NO_PEERS,
-    ][..];
+/// Creates the stream of events; with what the server could not give it.
+async fn create_events(
+    connection: &Connection,
+    settings: &StreamSettings,
+) -> Result<(Info, Refused), Error> {
+    let alone = &[ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED][..];
+    let no_peers = &[ErrorCode::CLUSTER_NO_PEERS][..];
     let mut config = events(settings);
-    if settings.replicas.is_none() {
-        config.num_replicas = REPLICAS;
-        match create(connection, &config).await {
-            Err(err) if err.has_code(no_servers) => config.num_replicas = 1,
-            result => return result.map_err(|err| refused(&config, err)),
-        }
-    }
-    create(connection, &config).await.map_err(|err| {
-        if !err.has_code(no_servers) {
-            return refused(&config, err);
-        }
-        let replicas = config.num_replicas;
-        Error::Replicas {
+    config.num_replicas = settings.replicas.unwrap_or(REPLICAS);
+    let error = match create(connection, &config).await {
+        Ok(info) => return Ok((info, Refused::new())),
+        Err(error) => error,
+    };
+    if error.has_code(no_peers) && settings.replicas.is_some() {
+        return Err(Error::Replicas {
             stream: STREAM.to_owned(),
-            replicas,
-            source: err.into(),
-        }
-    })
+            replicas: config.num_replicas,
+            source: error.into(),
+        });
+    }
+    if !error.has_code(alone) && !error.has_code(no_peers) {
+        return Err(refused(&config, error));
+    }
+    // A single server keeps one copy of everything, whatever is wanted.
+    config.num_replicas = 1;
+    let info = create(connection, &config).await.map_err(|error| refused(&config, error))?;
+    let is_told = settings.replicas.is_some();
+    let told = is_told.then(|| ("replicas".to_owned(), ONE_SERVER.to_owned()));
+    Ok((info, told.into_iter().collect()))
 }
 
 fn refused(config: &Config, err: ApiError) -> Error {
@@ -309,8 +318,7 @@ async fn reconcile(
         .filter(|replicas| *replicas > 1 && !is_clustered);
     if copies.is_some() {
         changes.retain(|(name, _)| *name != "replicas");
-        let why = "a bus of one server keeps one replica";
-        report.refused.push(("replicas".to_owned(), why.to_owned()));
+        report.refused.push(("replicas".to_owned(), ONE_SERVER.to_owned()));
     }
     if changes.is_empty() {
         return Ok((config, report));
