@@ -213,10 +213,12 @@ fn the_story_as_mermaid() {
         story().to_mermaid(),
         r#"flowchart LR
   subgraph namespace_1["playground"]
+    direction LR
     bus_playground_jetstream_eb[("JetStream<br/><b>jetstream-eb</b><br/>3 replicas")]:::bus
     source_playground_ingress_es["event source<br/><b>ingress-es</b><br/>resource · 1 event"]:::source
     event_playground_ingress_es_ingress["resource<br/><b>ingress</b><br/>playground/services · ADD UPDATE DELETE<br/>1 filter"]:::event
     subgraph of_dependency_playground_ingress_sn_service["sensor ingress-sn"]
+      direction LR
       dependency_playground_ingress_sn_service["dependency<br/><b>service</b><br/>ingress-es / ingress<br/>jq"]:::dependency
       trigger_playground_ingress_sn_ingress["k8s<br/><b>ingress</b><br/>operation ← service.operation<br/>6 parameters"]:::trigger
       trigger_playground_ingress_sn_log["log<br/><b>log</b><br/>at most every 15 s"]:::trigger
