@@ -117,7 +117,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// Adds a node and returns its id.
-    fn node(&mut self, spot: Spot<'a>, names: &[&str], face: Face) -> String {
+    fn node(&mut self, spot: Spot<'a>, names: &[&str], face: &Face) -> String {
         let Spot {
             kind,
             place,
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
             sensor: None,
             is_missing,
         };
-        let id = self.node(spot, &[place.bus], face);
+        let id = self.node(spot, &[place.bus], &face);
         self.buses.insert(place, id.clone());
         id
     }
@@ -208,14 +208,14 @@ impl<'a> Builder<'a> {
             is_missing: false,
         };
         let face = event::source_face(source.name, source.spec);
-        let source_id = self.node(spot, &[source.name], face);
+        let source_id = self.node(spot, &[source.name], &face);
         self.events.add_source(place, source.name, &source_id);
         for event in source.spec.events() {
             let spot = Spot {
                 kind: NodeKind::Event,
                 ..spot
             };
-            let id = self.node(spot, &[source.name, event.name], event::face(&event));
+            let id = self.node(spot, &[source.name, event.name], &event::face(&event));
             self.edge(&source_id, &id, "", EdgeKind::Flow);
             self.edge(&id, &bus, "", EdgeKind::Flow);
             self.events.add(place, source.name, event.name, &id);
@@ -234,7 +234,7 @@ impl<'a> Builder<'a> {
             sensor: None,
             is_missing: true,
         };
-        let id = self.node(spot, &[source, event], not_found("event", event));
+        let id = self.node(spot, &[source, event], &not_found("event", event));
         self.missing.insert(key, id.clone());
         let source_id = self.source_or_missing(place, source);
         let bus = self.bus(place, None);
@@ -262,7 +262,7 @@ impl<'a> Builder<'a> {
             sensor: None,
             is_missing: true,
         };
-        let id = self.node(spot, &[source], face);
+        let id = self.node(spot, &[source], &face);
         self.missing.insert(key, id.clone());
         id
     }

@@ -27,7 +27,8 @@ const HEADER: i64 = 92;
 const FOOTER: i64 = 56;
 /// Space between the border of a band and what it holds.
 const BAND_PADDING: i64 = 22;
-const BAND_HEADING: i64 = 40;
+/// Space between the upper border of a band and its first bus, which stands beside the heading.
+const BUS_INSET: i64 = 16;
 const BAND_GAP: i64 = 24;
 /// Space between the buses of a namespace.
 const GROUP_GAP: i64 = 28;
@@ -71,8 +72,8 @@ pub(crate) struct Layout {
     pub(crate) boxes: Vec<Frame>,
     pub(crate) cards: Vec<Card>,
     pub(crate) wires: Vec<Wire>,
-    /// What events take through a bus, drawn inside of it.
-    pub(crate) routes: Vec<Piece>,
+    /// What events take through a bus, drawn inside of it, by the bus.
+    pub(crate) routes: HashMap<usize, Vec<Piece>>,
 }
 
 /// The name of a column.
@@ -135,7 +136,7 @@ pub(crate) fn width(kind: NodeKind) -> i64 {
         NodeKind::Source | NodeKind::Condition => 178,
         NodeKind::Bus => 168,
         NodeKind::Event | NodeKind::Dependency | NodeKind::Trigger => 190,
-        NodeKind::Target => 220,
+        NodeKind::Target => 248,
     }
 }
 
@@ -159,10 +160,10 @@ pub(crate) struct Drawing<'a> {
     pub(crate) texts: Vec<CardText>,
     /// The ends of each edge, as positions of nodes.
     pub(crate) edges: Vec<(usize, usize)>,
-    /// Positions of events and dependencies.
-    pub(crate) routes: Vec<(usize, usize)>,
     /// Positions of edges by the node they begin at.
     pub(crate) leaving: Vec<Vec<usize>>,
+    /// Positions of edges by the node they end at.
+    pub(crate) arriving: Vec<Vec<usize>>,
     /// Positions of dependencies by event, and of events by dependency.
     pub(crate) routed: Vec<Vec<usize>>,
 }
@@ -176,22 +177,23 @@ impl<'a> Drawing<'a> {
             .map(|(at, node)| (node.id.as_str(), at))
             .collect();
         let place = |id: &str| places.get(id).copied();
-        let edges: Vec<_> = graph
+        let nodes = graph.nodes.len();
+        let ends = |from: &str, to: &str| Some((place(from)?, place(to)?));
+        let edges = graph
             .edges
             .iter()
-            .filter_map(|edge| Some((place(&edge.from)?, place(&edge.to)?)))
-            .collect();
-        let routes: Vec<_> = graph
-            .routes
-            .iter()
-            .filter_map(|route| Some((place(&route.event)?, place(&route.dependency)?)))
-            .collect();
-        let mut leaving = vec![Vec::new(); graph.nodes.len()];
-        for (at, &(from, _)) in edges.iter().enumerate() {
+            .filter_map(|edge| ends(&edge.from, &edge.to));
+        let edges: Vec<_> = edges.collect();
+        let (mut leaving, mut arriving) = (vec![Vec::new(); nodes], vec![Vec::new(); nodes]);
+        for (at, &(from, to)) in edges.iter().enumerate() {
             leaving[from].push(at);
+            arriving[to].push(at);
         }
-        let mut routed = vec![Vec::new(); graph.nodes.len()];
-        for &(event, dependency) in &routes {
+        let mut routed = vec![Vec::new(); nodes];
+        for route in &graph.routes {
+            let Some((event, dependency)) = ends(&route.event, &route.dependency) else {
+                continue;
+            };
             routed[event].push(dependency);
             routed[dependency].push(event);
         }
@@ -202,8 +204,8 @@ impl<'a> Drawing<'a> {
             columns,
             texts,
             edges,
-            routes,
             leaving,
+            arriving,
             routed,
         }
     }
@@ -222,7 +224,7 @@ pub(crate) fn layout(graph: &Graph) -> Layout {
     let groups = groups(graph);
     for band in groups.chunk_by(|a, b| a.namespace == b.namespace) {
         let top = y;
-        y += BAND_HEADING;
+        y += BUS_INSET;
         for (at, members) in band.iter().enumerate() {
             y += if at > 0 { GROUP_GAP } else { 0 };
             let group = group::place(&drawing, &members.nodes, y, &mut rects);
@@ -237,9 +239,9 @@ pub(crate) fn layout(graph: &Graph) -> Layout {
             width: layout.width - 2 * MARGIN,
             height: y - top,
         };
-        layout
-            .bands
-            .push(frame(rect, "namespace", namespace_title(band[0].namespace)));
+        let room = drawing.columns.x(NodeKind::Bus) - rect.x;
+        let name = namespace_title(band[0].namespace);
+        layout.bands.push(frame(rect, room, "namespace", name));
         y += BAND_GAP;
     }
     layout.height = y + FOOTER;
@@ -264,14 +266,14 @@ fn headings(graph: &Graph, columns: Columns) -> Vec<Heading> {
         .collect()
 }
 
-/// A frame with a title that fits.
-pub(crate) fn frame(rect: Rect, what: &str, name: &str) -> Frame {
+/// A frame with a title that fits into a room at its left.
+pub(crate) fn frame(rect: Rect, room: i64, what: &str, name: &str) -> Frame {
     let full_title = format!("{what} {name}");
     let font = Font {
         size: 12,
         is_bold: true,
     };
-    let title = wrap(&full_title, font, rect.width - 32, 1)
+    let title = wrap(&full_title, font, room - 32, 1)
         .pop()
         .unwrap_or_default();
     Frame {

@@ -40,6 +40,8 @@ fn write(text: &mut String, graph: &Graph) -> fmt::Result {
     {
         let title = Label(namespace_title(band[0].namespace));
         writeln!(text, "  subgraph namespace_{}[\"{title}\"]", at + 1)?;
+        // Without it, what has no way out would be drawn from top to bottom.
+        writeln!(text, "    direction LR")?;
         for group in band {
             members(text, &group.parts(graph))?;
         }
@@ -70,6 +72,7 @@ fn members(text: &mut String, parts: &Parts<'_>) -> fmt::Result {
     for (sensor, nodes) in &parts.sensors {
         let title = Label(sensor);
         writeln!(text, "    subgraph of_{}[\"sensor {title}\"]", nodes[0].id)?;
+        writeln!(text, "      direction LR")?;
         for node in nodes {
             declare(text, node, "      ")?;
         }

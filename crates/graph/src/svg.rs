@@ -110,7 +110,7 @@ fn header(svg: &mut String, graph: &Graph, layout: &Layout) -> fmt::Result {
     write!(
         svg,
         r#"<text class="summary" x="{}" y="40">{}"#,
-        MARGIN + 118,
+        MARGIN + 134,
         summary(graph)
     )?;
     let missing = graph.nodes.iter().filter(|node| node.is_missing).count();
@@ -291,13 +291,8 @@ fn texts(svg: &mut String, card: &Card) -> fmt::Result {
 
 /// What goes through a bus, relative to its upper left corner.
 fn routes(svg: &mut String, layout: &Layout, bus: &Card) -> fmt::Result {
-    let rect = bus.rect;
-    let through = layout
-        .routes
-        .iter()
-        .filter(|route| route.from.0 == rect.x && (rect.y..rect.bottom()).contains(&route.from.1));
-    for route in through {
-        let at = |(x, y): (i64, i64)| (x - rect.x, y - rect.y);
+    let at = |(x, y): (i64, i64)| (x - bus.rect.x, y - bus.rect.y);
+    for route in layout.routes.get(&bus.node).into_iter().flatten() {
         let piece = Piece {
             from: at(route.from),
             to: at(route.to),

@@ -1,6 +1,6 @@
 //! Texts in pictures: made harmless, measured and broken into lines without a font at hand.
 //!
-//! The widths are those of a wide typeface (DejaVu Sans, Verdana), so that a text that fits here
+//! The widths are those of a wide typeface (`DejaVu Sans`, Verdana), so that a text that fits here
 //! fits in the narrower ones that most systems show.
 
 /// Characters that one line takes at most, however narrow they are.
@@ -23,9 +23,17 @@ fn harmless(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
         // The marks that turn the direction of text could disguise the rest of a label.
-        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' => '\u{fffd}',
-        '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => '\u{fffd}',
-        '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e0fff}' => '\u{fffd}',
+        '\u{61c}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{fffe}'
+        | '\u{ffff}'
+        | '\u{e0000}'..='\u{e0fff}' => '\u{fffd}',
         c if c.is_control() => '\u{fffd}',
         c => c,
     }
@@ -91,14 +99,18 @@ fn fitting(text: &str, font: Font, max_width: i64) -> usize {
     text.len()
 }
 
-/// Where a line that is full ends: behind a mark that parts words, if it is not too near its start.
+/// Where a line that is full ends: behind a space or slash, or else behind another mark that parts
+/// words, if that is not too near its start.
 fn break_point(line: &str, rest: &str) -> usize {
     if rest.starts_with(' ') {
         return line.len();
     }
-    let mark = line.rfind([' ', '-', '/', '.', '_', ':', ',', '&', '|', '=', '?', ')']);
-    mark.map(|at| at + 1)
-        .filter(|&end| end * 3 > line.len())
+    let behind = |marks: &[char]| {
+        let end = line.rfind(marks).map(|at| at + 1);
+        end.filter(|&end| end * 10 > line.len() * 3)
+    };
+    behind(&[' ', '/'])
+        .or_else(|| behind(&['-', '.', '_', ':', ',', '&', '|', '=', '?', ')']))
         .unwrap_or(line.len())
 }
 
@@ -106,14 +118,13 @@ fn break_point(line: &str, rest: &str) -> usize {
 fn char_width(c: char) -> i64 {
     match c {
         'i' | 'l' | 'j' | '\'' => 280,
-        'I' | ' ' | '.' | ',' | ':' | ';' | '|' | '/' | '\\' => 340,
+        'I' | ' ' | '.' | ',' | ':' | ';' | '|' | '/' | '\\' | '·' => 340,
         'f' | 'r' | 't' | '-' | '(' | ')' | '[' | ']' | '!' => 415,
         's' | 'z' | 'c' | '_' | '*' | '`' | '"' | '?' => 555,
         'm' | 'W' | '@' | '%' | '…' => 1000,
         'w' | '+' | '=' | '<' | '>' | '~' | '^' | '#' | 'M' => 865,
         'A'..='Z' | '&' => 790,
         ' '..='~' => 640,
-        '·' => 340,
         '→' | '←' => 840,
         '\u{300}'..='\u{36f}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
         '\u{a0}'..='\u{17f}' | '\u{1e00}'..='\u{1eff}' => 800,

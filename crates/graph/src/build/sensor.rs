@@ -61,7 +61,7 @@ impl<'a> Builder<'a> {
         let place = scope.place;
         let names = [scope.sensor, dependency.name.as_str()];
         let spot = scope.spot(NodeKind::Dependency);
-        let id = self.node(spot, &names, dependency_face(dependency));
+        let id = self.node(spot, &names, &dependency_face(dependency));
         let (source, event) = (&dependency.event_source_name, &dependency.event_name);
         let mut events = self.events.matching(place, source, event);
         let kind = if events.is_empty() {
@@ -89,13 +89,12 @@ impl<'a> Builder<'a> {
         let written = template.map_or("", |template| template.conditions.trim());
         let resets = template.map(resets).unwrap_or_default();
         let shared = joined([written, &resets.join("\n")], "\n");
-        let origin = match scope.conditions.get(&shared) {
-            Some(origin) => origin.clone(),
-            None => {
-                let origin = self.origin(scope, written, resets);
-                scope.conditions.insert(shared, origin.clone());
-                origin
-            }
+        let origin = if let Some(origin) = scope.conditions.get(&shared) {
+            origin.clone()
+        } else {
+            let origin = self.origin(scope, written, resets);
+            scope.conditions.insert(shared, origin.clone());
+            origin
         };
         if let Some((from, kind)) = origin {
             self.edge(&from, to, "", kind);
@@ -109,16 +108,16 @@ impl<'a> Builder<'a> {
         written: &str,
         resets: Vec<String>,
     ) -> Option<(String, EdgeKind)> {
-        let condition = if written.is_empty() {
-            scope.names.join(" && ")
+        let (title, names) = if written.is_empty() {
+            (scope.names.join(" && "), scope.names.clone())
         } else {
-            spaced(written)
+            (spaced(written), names(written))
         };
-        match names(&condition)[..] {
+        match names[..] {
             [] => None,
             [name] => Some(self.dependency_of(scope, name)),
-            ref names => {
-                let id = self.condition_node(scope, &condition, names, resets);
+            [..] => {
+                let id = self.condition_node(scope, &title, &names, resets);
                 Some((id, EdgeKind::Flow))
             }
         }
@@ -144,7 +143,7 @@ impl<'a> Builder<'a> {
             badges,
         };
         let spot = scope.spot(NodeKind::Condition);
-        let id = self.node(spot, &[scope.sensor, condition], face);
+        let id = self.node(spot, &[scope.sensor, condition], &face);
         for name in names {
             let (from, kind) = self.dependency_of(scope, name);
             self.edge(&from, &id, "", kind);
@@ -166,15 +165,18 @@ impl<'a> Builder<'a> {
             is_missing: true,
             ..scope.spot(NodeKind::Dependency)
         };
-        let id = self.node(spot, &[scope.sensor, name], not_found("dependency", name));
+        let id = self.node(spot, &[scope.sensor, name], &not_found("dependency", name));
         scope.dependencies.insert(key(name), (id.clone(), true));
         (id, EdgeKind::Broken)
     }
 }
 
-/// What conditions know a dependency by: they do not tell `-` from `_`.
+/// What conditions know a dependency by: they do not tell `-` from `_`, and know no spaces.
 fn key(name: &str) -> String {
-    name.replace('-', "_")
+    name.chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| if c == '-' { '_' } else { c })
+        .collect()
 }
 
 /// A condition with a space on both sides of each operator, and no other.

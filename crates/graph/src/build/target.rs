@@ -66,8 +66,16 @@ pub(super) fn of(
     }
 }
 
-/// Where the value of a parameter comes from, in a word.
-pub(super) fn origin(parameter: &TriggerParameter) -> &str {
+/// Where the value of a parameter comes from: `service.body.kind`.
+pub(super) fn origin(parameter: &TriggerParameter) -> String {
+    let dependency = parameter
+        .src
+        .as_ref()
+        .map_or("", |source| &source.dependency_name);
+    joined([dependency, key(parameter)], ".")
+}
+
+fn key(parameter: &TriggerParameter) -> &str {
     let Some(source) = &parameter.src else {
         return FROM_EVENT;
     };

@@ -4,7 +4,7 @@ use tiphys_api::{Trigger, TriggerKind, TriggerParameter, TriggerTemplate};
 
 use super::sensor::Scope;
 use super::target::{self, Target};
-use super::{Builder, Face, counted, usize_of};
+use super::{Builder, Face, Spot, counted, usize_of};
 use crate::model::{EdgeKind, NodeKind};
 
 /// Triggers in triggers that are drawn: more is a mistake, and too much for a column.
@@ -29,7 +29,7 @@ impl<'a> Builder<'a> {
         let kind = template.kind().ok();
         let spot = scope.spot(NodeKind::Trigger);
         let face = face(trigger, template, kind);
-        let id = self.node(spot, &[scope.sensor, &template.name], face);
+        let id = self.node(spot, &[scope.sensor, &template.name], &face);
         if let Some(kind) = kind {
             let target = target::of(template, kind, &trigger.parameters, scope);
             self.target(scope, &id, target);
@@ -44,18 +44,16 @@ impl<'a> Builder<'a> {
             scope.place,
             format!("{}\n{}\n{}", face.tag, face.title, face.detail),
         );
-        let id = match self.targets.get(&key) {
-            Some(id) => id.clone(),
-            None => {
-                let spot = super::Spot {
-                    sensor: None,
-                    ..scope.spot(NodeKind::Target)
-                };
-                let (tag, title) = (face.tag.clone(), face.title.clone());
-                let id = self.node(spot, &[&tag, &title], face);
-                self.targets.insert(key, id.clone());
-                id
-            }
+        let id = if let Some(id) = self.targets.get(&key) {
+            id.clone()
+        } else {
+            let spot = Spot {
+                sensor: None,
+                ..scope.spot(NodeKind::Target)
+            };
+            let id = self.node(spot, &[&face.tag, &face.title], &face);
+            self.targets.insert(key, id.clone());
+            id
         };
         self.edge(from, &id, &label, EdgeKind::Flow);
     }

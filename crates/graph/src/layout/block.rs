@@ -72,8 +72,8 @@ impl Block {
 
     /// Puts members between those they are connected with, a few times over.
     fn straighten(&mut self, orders: &[Vec<usize>], links: &[Vec<(usize, usize)>; 2]) {
-        for at in 0..3 {
-            self.move_column(at, &orders[at], &vec![None; self.columns[at].len()]);
+        for (at, order) in orders.iter().enumerate() {
+            self.move_column(at, order, &vec![None; order.len()]);
         }
         for pass in 0..PASSES {
             let order = if pass % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };

@@ -68,7 +68,7 @@ pub(crate) fn place(
         .max();
     let mut group = Group {
         drawing,
-        top: top + bus_text.unwrap_or_default() + BUS_GAP,
+        top: top + bus_text.unwrap_or_default() + BUS_GAP - block::TOP,
         height: tallest(drawing, &members, &blocks),
         rects,
     };
@@ -101,16 +101,14 @@ pub(crate) fn place(
 fn sensor_box(drawing: &Drawing<'_>, block: &Block, y: i64, name: &str) -> Frame {
     let x = drawing.columns.x(NodeKind::Dependency) - block::SIDE;
     let right = drawing.columns.x(NodeKind::Trigger) + width(NodeKind::Trigger) + block::SIDE;
-    frame(
-        Rect {
-            x,
-            y,
-            width: right - x,
-            height: block.height,
-        },
-        "sensor",
-        name,
-    )
+    let width = right - x;
+    let rect = Rect {
+        x,
+        y,
+        width,
+        height: block.height,
+    };
+    frame(rect, width, "sensor", name)
 }
 
 fn members<'a>(drawing: &Drawing<'a>, nodes: &[usize]) -> Members<'a> {
@@ -184,31 +182,27 @@ fn mean(numbers: impl Iterator<Item = i64>) -> Option<i64> {
     (count > 0).then(|| sum / count)
 }
 
+/// Height of the highest column.
 fn tallest(drawing: &Drawing<'_>, members: &Members<'_>, blocks: &[Block]) -> i64 {
     let cards = |nodes: &mut dyn Iterator<Item = usize>| {
         let heights: Vec<_> = nodes.map(|node| drawing.texts[node].height).collect();
         stacked(&heights, CARD_GAP)
     };
+    let sources = members.sources.iter();
+    let mut events = sources
+        .clone()
+        .flat_map(|source| source.events.iter().copied());
     let boxes: Vec<_> = blocks.iter().map(|block| block.height).collect();
-    [
-        cards(&mut members.sources.iter().map(|source| source.node)),
-        cards(
-            &mut members
-                .sources
-                .iter()
-                .flat_map(|source| source.events.iter().copied()),
-        ),
-        cards(&mut members.targets.iter().copied()),
-        stacked(&boxes, BOX_GAP),
-    ]
-    .into_iter()
-    .max()
-    .unwrap_or_default()
+    cards(&mut sources.map(|source| source.node))
+        .max(block::TOP + cards(&mut events))
+        .max(cards(&mut members.targets.iter().copied()))
+        .max(stacked(&boxes, BOX_GAP))
 }
 
 /// A group whose room is known.
 struct Group<'d, 'g, 'r> {
     drawing: &'d Drawing<'g>,
+    /// Where sensors may begin: their headings stand beside the name of the bus.
     top: i64,
     height: i64,
     rects: &'r mut [Rect],
@@ -305,12 +299,10 @@ impl Group<'_, '_, '_> {
     }
 
     fn place_targets(&mut self, targets: &[usize]) {
-        let mut sums: HashMap<usize, (i64, i64)> = HashMap::new();
-        for (&(from, to), _) in self.drawing.edges.iter().zip(&self.drawing.graph.edges) {
-            let sum = sums.entry(to).or_default();
-            *sum = (sum.0 + self.rects[from].middle(), sum.1 + 1);
-        }
-        let wish = |target: &usize| sums.get(target).map(|(sum, count)| sum / count);
+        let wish = |target: &usize| {
+            let edges = self.drawing.arriving[*target].iter();
+            mean(edges.map(|&edge| self.rects[self.drawing.edges[edge].0].middle()))
+        };
         let mut targets = targets.to_vec();
         targets.sort_by_key(|target| wish(target).unwrap_or(i64::MAX));
         let wishes: Vec<_> = targets.iter().map(wish).collect();
@@ -330,7 +322,12 @@ impl Group<'_, '_, '_> {
             next = wish + height + CARD_GAP;
             wishes.push(wish);
         }
-        let places = settle(&wishes, &heights, CARD_GAP, self.room());
+        let (mut top, bottom) = self.room();
+        if kind == NodeKind::Event {
+            // What goes into the bus has to stay below its name, as the dependencies do.
+            top += block::TOP;
+        }
+        let places = settle(&wishes, &heights, CARD_GAP, (top, bottom));
         for ((&node, y), &height) in nodes.iter().zip(places).zip(&heights) {
             let x = self.drawing.columns.x(kind);
             self.rects[node] = Rect {

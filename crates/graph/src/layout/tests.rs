@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{Layout, Rect, layout};
-use crate::model::{EdgeKind, Graph, NodeKind};
+use crate::model::{EdgeKind, Graph};
 use crate::tests::{graph, harbour, story};
+use crate::text::width;
 
 /// Numbers that look random and are the same every time.
 struct Numbers(u64);
@@ -54,7 +55,7 @@ pub(crate) fn generated(size: usize, seed: u64) -> Graph {
             let action = [
                 "log: {}",
                 "http: {url: 'http://a'}",
-                "nats: {url: n, subject: s}",
+                "nats: {url: nats, subject: s}",
             ][numbers.below(3)];
             writeln!(
                 flow,
@@ -97,4 +98,215 @@ pub(crate) fn hostile() -> Graph {
         .unwrap();
     }
     graph(&[&flow])
+}
+
+fn overlap(a: Rect, b: Rect) -> bool {
+    a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom()
+}
+
+fn holds(outer: Rect, inner: Rect) -> bool {
+    outer.x <= inner.x
+        && outer.y <= inner.y
+        && inner.right() <= outer.right()
+        && inner.bottom() <= outer.bottom()
+}
+
+/// What has to be true of any picture.
+#[track_caller]
+fn check(graph: &Graph) {
+    let layout = layout(graph);
+    nothing_overlaps(graph, &layout);
+    wires_end_at_borders(graph, &layout);
+    texts_fit(&layout);
+    let page = Rect {
+        x: 0,
+        y: 0,
+        width: layout.width,
+        height: layout.height,
+    };
+    for rect in layout.cards.iter().map(|card| card.rect) {
+        assert!(
+            layout.bands.iter().any(|band| holds(band.rect, rect)),
+            "{rect:?}"
+        );
+    }
+    for frame in layout.bands.iter().chain(&layout.boxes) {
+        assert!(holds(page, frame.rect), "{frame:?}");
+    }
+}
+
+fn nothing_overlaps(graph: &Graph, layout: &Layout) {
+    let cards = &layout.cards;
+    for (at, a) in cards.iter().enumerate() {
+        for b in &cards[at + 1..] {
+            assert!(
+                !overlap(a.rect, b.rect),
+                "{:?} {:?}",
+                graph.nodes[a.node],
+                graph.nodes[b.node]
+            );
+        }
+    }
+    for (at, a) in layout.boxes.iter().enumerate() {
+        assert!(
+            layout.boxes[at + 1..]
+                .iter()
+                .all(|b| !overlap(a.rect, b.rect)),
+            "{a:?}"
+        );
+        for card in cards.iter().filter(|card| overlap(card.rect, a.rect)) {
+            assert!(graph.nodes[card.node].sensor.is_some(), "{card:?}");
+            assert!(holds(a.rect, card.rect), "{card:?}");
+        }
+    }
+    let in_boxes = cards
+        .iter()
+        .filter(|card| graph.nodes[card.node].sensor.is_some());
+    for card in in_boxes {
+        assert!(
+            layout
+                .boxes
+                .iter()
+                .any(|frame| holds(frame.rect, card.rect)),
+            "{card:?}"
+        );
+    }
+    // Lanes keep clear of cards.
+    for lane in layout
+        .wires
+        .iter()
+        .filter(|wire| wire.pieces.len() == 3)
+        .map(|wire| wire.pieces[1])
+    {
+        let rect = Rect {
+            x: lane.from.0,
+            y: lane.from.1,
+            width: lane.to.0 - lane.from.0,
+            height: 1,
+        };
+        assert!(
+            cards.iter().all(|card| !overlap(card.rect, rect)),
+            "{lane:?}"
+        );
+    }
+}
+
+fn wires_end_at_borders(graph: &Graph, layout: &Layout) {
+    let card = |id: &str| {
+        layout
+            .cards
+            .iter()
+            .find(|card| graph.nodes[card.node].id == id)
+            .unwrap()
+            .rect
+    };
+    assert_eq!(layout.wires.len(), graph.edges.len());
+    for wire in &layout.wires {
+        let edge = &graph.edges[wire.edge];
+        let (from, to) = (card(&edge.from), card(&edge.to));
+        let (start, end) = (
+            wire.pieces.first().unwrap().from,
+            wire.pieces.last().unwrap().to,
+        );
+        if edge.kind == EdgeKind::DeadLetter {
+            assert_eq!((start.1, end.1), (from.bottom(), to.y));
+            assert!((from.x..from.right()).contains(&start.0) && start.0 == end.0);
+            assert!(from.bottom() < to.y);
+        } else {
+            assert_eq!((start.0, end.0), (from.right(), to.x));
+            assert!(
+                (from.y + 4..from.bottom() - 4).contains(&start.1),
+                "{edge:?}"
+            );
+            assert!((to.y + 4..to.bottom() - 4).contains(&end.1), "{edge:?}");
+        }
+        assert!(
+            wire.pieces
+                .windows(2)
+                .all(|pair| pair[0].to == pair[1].from)
+        );
+        assert!(
+            wire.label
+                .iter()
+                .all(|label| label.x > 0 && label.x < layout.width)
+        );
+    }
+    for (bus, routes) in &layout.routes {
+        let bus = layout.cards[*bus].rect;
+        for y in routes.iter().flat_map(|route| [route.from.1, route.to.1]) {
+            assert!((bus.y + 40..bus.bottom()).contains(&y));
+        }
+    }
+}
+
+fn texts_fit(layout: &Layout) {
+    for card in &layout.cards {
+        for line in &card.text.lines {
+            assert!(
+                line.x + width(&line.text, line.style.font()) <= card.rect.width,
+                "{line:?}"
+            );
+            assert!(line.y < card.text.height, "{line:?}");
+        }
+        for badge in &card.text.badges {
+            assert!(badge.x + badge.width <= card.rect.width, "{badge:?}");
+            assert!(badge.y + 18 < card.text.height, "{badge:?}");
+        }
+    }
+}
+
+#[test]
+fn the_story_is_well_laid_out() {
+    check(&story());
+}
+
+#[test]
+fn a_harbour_is_well_laid_out() {
+    check(&harbour());
+}
+
+#[test]
+fn long_wide_and_hostile_names_are_well_laid_out() {
+    check(&hostile());
+}
+
+#[test]
+fn flows_of_all_sizes_are_well_laid_out() {
+    for seed in 0..60 {
+        check(&generated(usize::try_from(seed).unwrap(), seed));
+    }
+}
+
+#[test]
+fn a_thousand_nodes_are_drawn_in_less_than_a_second() {
+    let graph = generated(700, 5);
+    assert!(graph.nodes.len() > 1000, "{}", graph.nodes.len());
+    let start = std::time::Instant::now();
+    let svg = graph.to_svg();
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(svg.ends_with("</svg>\n"));
+}
+
+#[test]
+fn wildcards_over_thousands_of_events_stay_bounded() {
+    let mut flow = String::from(
+        "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: e}\nspec:\n  webhook:\n",
+    );
+    for event in 0..2000 {
+        writeln!(flow, "    e{event}: {{port: '1', endpoint: /}}").unwrap();
+    }
+    flow.push_str("---\napiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {name: s}\nspec:\n  triggers: []\n  dependencies:\n");
+    for dependency in 0..2000 {
+        writeln!(
+            flow,
+            "  - {{name: d{dependency}, eventSourceName: e, eventName: '*'}}"
+        )
+        .unwrap();
+    }
+    let graph = graph(&[&flow]);
+    assert_eq!(graph.routes.len(), 10_000);
 }

@@ -56,12 +56,10 @@ pub(crate) fn wires(
         }
         let start = (rects[from].right(), starts[edge]);
         let end = (rects[to].x, ends[edge]);
-        let label = label(
-            drawing,
-            edge,
-            (start.0 + LABEL_OFFSET, start.1 - 5),
-            end.0 - start.0,
-        );
+        // On the side that the wire turns away from.
+        let above = if end.1 < start.1 { -13 } else { 5 };
+        let place = (start.0 + LABEL_OFFSET, start.1 - above);
+        let label = label(drawing, edge, place, end.0 - start.0);
         let lane = lanes
             .get(&from)
             .filter(|_| drawing.graph.nodes[to].kind == NodeKind::Trigger);
@@ -98,16 +96,25 @@ pub(crate) fn wires(
     (0..drawing.edges.len()).map(wire).collect()
 }
 
-/// What events take through their bus, from border to border of it.
-pub(crate) fn routes(drawing: &Drawing<'_>, rects: &[Rect]) -> Vec<Piece> {
+/// What events take through each bus, from border to border of it.
+pub(crate) fn routes(drawing: &Drawing<'_>, rects: &[Rect]) -> HashMap<usize, Vec<Piece>> {
+    let mut routes: HashMap<usize, Vec<Piece>> = HashMap::new();
     let left = drawing.columns.x(NodeKind::Bus);
     let right = left + width(NodeKind::Bus);
-    let routes = drawing.routes.iter();
-    let piece = |&(event, dependency): &(usize, usize)| Piece {
-        from: (left, rects[event].middle()),
-        to: (right, rects[dependency].middle()),
-    };
-    routes.map(piece).collect()
+    for &(bus, dependency) in &drawing.edges {
+        let kind = |node: usize| drawing.graph.nodes[node].kind;
+        if (kind(bus), kind(dependency)) != (NodeKind::Bus, NodeKind::Dependency) {
+            continue;
+        }
+        routes
+            .entry(bus)
+            .or_default()
+            .extend(drawing.routed[dependency].iter().map(|&event| Piece {
+                from: (left, rects[event].middle()),
+                to: (right, rects[dependency].middle()),
+            }));
+    }
+    routes
 }
 
 /// A wire from the lower border of a trigger to the upper one of the trigger below.

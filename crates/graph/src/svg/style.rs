@@ -16,6 +16,7 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Not
 .sensor text{font-size:12px;font-weight:600;fill:#475569}
 .face{fill:#ffffff;stroke:#cbd5e1}
 .card:hover .face{stroke:currentColor;stroke-width:1.5}
+.bus .face{fill:#fbfaff}
 .missing .face{fill:#fef2f2;stroke:#ef4444;stroke-dasharray:5 4}
 .stripe{fill:currentColor}
 .icon{fill:none;stroke:currentColor;stroke-width:1.5;stroke-linejoin:round;stroke-linecap:round}
@@ -50,8 +51,10 @@ text{fill:#e2e8f0}
 .band text,.sensor text{fill:#cbd5e1}
 .sensor rect{fill:#1e293b;fill-opacity:.45;stroke:#334155}
 .face{fill:#172033;stroke:#334155}
+.bus .face{fill:#181c38}
 .missing .face{fill:#2a1620;stroke:#f87171}
 .tag{fill:currentColor}
+.route{stroke-opacity:.65}
 text.badge{fill:#cbd5e1}
 rect.badge{fill-opacity:.22}
 .wire{stroke:#64748b}
