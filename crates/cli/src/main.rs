@@ -5,6 +5,7 @@ mod admin;
 mod args;
 mod crds;
 mod files;
+mod graph;
 mod lint;
 mod logging;
 mod run;
@@ -19,9 +20,10 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     let Args { log, command } = Args::parse();
     let result = match command {
-        Command::Run(args) => run::main(args, &log),
+        Command::Run(args) => run::main(*args, &log),
         Command::Simulate(args) => simulate::main(&args),
         Command::Lint(args) => lint::main(&args),
+        Command::Graph(args) => graph::main(&args),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {

@@ -24,7 +24,7 @@ use crate::files::{self, Loaded, Program};
 use crate::logging;
 
 /// How long a stop waits for the event sources; sensors get what is left of five seconds.
-const SOURCES_STOP: Duration = Duration::from_millis(2_000);
+const SOURCES_STOP: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for an embedded bus to run empty: nothing else keeps its events.
 const RUN_EMPTY: Duration = Duration::from_millis(1_500);
