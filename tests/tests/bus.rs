@@ -1,6 +1,8 @@
 //! The bus keeps its promises: one suite, run against the embedded bus and against real servers,
 //! and what only a server can do wrong.
 
+#![cfg(test)]
+
 #[path = "bus/contract.rs"]
 mod contract;
 #[path = "bus/faults.rs"]

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tiphys_eventbus::{
     Bucket, DeadLetter, DeadLetterFilter, Delivery, Durable, EventBus, Outgoing, ParkReason,
-    StartAt, StateEntry, Subject, Subscription, SubscriptionConfig,
+    StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
 };
 use tokio::time::{Instant, timeout};
 
@@ -474,9 +474,12 @@ pub(crate) async fn the_stream_is_created_once_and_its_settings_change(bus: &dyn
     assert!(report.created);
     assert_eq!(
         bus.ensure_stream(Some(settings)).await.unwrap(),
-        Default::default()
+        StreamReport::default()
     );
-    assert_eq!(bus.ensure_stream(None).await.unwrap(), Default::default());
+    assert_eq!(
+        bus.ensure_stream(None).await.unwrap(),
+        StreamReport::default()
+    );
     let report = bus
         .ensure_stream(Some("maxmsgs: 200\nmaxage: 2h\nreplicas: 1"))
         .await

@@ -73,7 +73,9 @@ impl NatsServer {
         let suffix = format!("_{pid}.ports");
         let deadline = Instant::now() + UP_WITHIN;
         loop {
-            let ports = self.file_that_ends_with(&suffix).and_then(|path| std::fs::read(path).ok());
+            let ports = self
+                .file_that_ends_with(&suffix)
+                .and_then(|path| std::fs::read(path).ok());
             let ports: Option<serde_json::Value> =
                 ports.and_then(|ports| serde_json::from_slice(&ports).ok());
             if let Some(port) = ports.as_ref().and_then(|ports| ports["nats"][0].as_str()) {

@@ -267,16 +267,16 @@ async fn settings_that_the_server_cannot_change_are_named() {
 }
 
 #[tokio::test]
-async fn more_replicas_than_servers_is_an_error_that_says_so() {
+async fn one_server_keeps_one_replica_and_says_so() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
-    let error = bus.ensure_stream(Some("replicas: 3")).await.unwrap_err();
-    assert_eq!(error.category(), "Replicas");
-    assert!(!error.is_transient());
-    assert!(
-        bus.ensure_stream(Some("maxMsgs: 10"))
-            .await
-            .unwrap()
-            .created
-    );
+    // The story's bus asks for two replicas: on a single server the stream still has to come up.
+    let report = bus.ensure_stream(Some("replicas: 2\nmaxMsgs: 10")).await.unwrap();
+    assert!(report.created);
+    let refused: Vec<_> = report.refused.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(refused, ["replicas"]);
+    let jetstream = async_nats::jetstream::new(server.client().await);
+    let stream = jetstream.get_stream("default").await.unwrap();
+    assert_eq!(stream.cached_info().config.num_replicas, 1);
+    assert_eq!(stream.cached_info().config.max_messages, 10);
 }
