@@ -12,7 +12,8 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tiphys_api::manifest::Content;
-use tiphys_sensor::execute::{Executors, k8s, log};
+use tiphys_sensor::execute::values::{ClusterValues, NoValues, Values};
+use tiphys_sensor::execute::{Executors, log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -67,10 +68,11 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
             None
         }
     };
-    let executors = Arc::new(Executors {
-        k8s: client.clone().map(|client| k8s::Executor::new(client, Timestamp::now)),
-        log: log::Executor::new(sink),
-    });
+    let values: Arc<dyn Values> = match &client {
+        Some(client) => Arc::new(ClusterValues::new(client.clone())),
+        None => Arc::new(NoValues),
+    };
+    let executors = Arc::new(Executors::new(client.clone(), values, sink, Timestamp::now));
     let since = Timestamp::now();
     for loadable in loaded.objects {
         match loadable.program {

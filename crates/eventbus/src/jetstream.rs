@@ -25,10 +25,12 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_trait::async_trait;
 
 pub use self::config::{Auth, Config, Identity, Tls};
+pub(crate) use self::connect::{connect_core, without_passwords};
 use self::connect::{ApiError, Connection, timestamp};
 use self::letters::Letters;
 use self::publish::Publisher;
 use self::stream::Keeper;
+pub use self::tls::client_config;
 use crate::name::STREAM;
 use crate::{
     Bucket, Cause, DeadLetter, DeadLetterFilter, Durable, Error, EventBus, Outgoing, PublishAck,

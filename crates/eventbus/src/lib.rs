@@ -13,6 +13,7 @@ mod error;
 mod event;
 pub mod jetstream;
 mod name;
+pub mod publisher;
 mod settings;
 
 pub use bus::{

@@ -1,6 +1,16 @@
 //! Actions: what a firing asks for, as data. Executors perform them, `simulate` prints them.
+//!
+//! An action names Secrets and `ConfigMaps`, and never holds their values: it is logged, shown and
+//! parked.
+
+mod artifact;
+mod http;
+mod nats;
+mod reference;
+mod workflow;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -8,12 +18,24 @@ use tiphys_api::K8sOperation;
 
 use crate::parameter::Edit;
 
+pub use artifact::{Artifact, GitFile, GitLogin, GitRef, S3Object, UrlDocument};
+pub use http::{BasicAuth, HttpAction, SecureHeader};
+pub use nats::{NatsAction, NatsAuth};
+pub use reference::{KeyOf, Tls, ValueRef};
+pub use workflow::{WorkflowAction, WorkflowArguments, WorkflowOperation};
+
 /// Something to be done in the world.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Something to be done to a Kubernetes object.
     K8s(K8sAction),
+    /// Something to be done to an Argo Workflow.
+    ArgoWorkflow(WorkflowAction),
+    /// A request to be sent.
+    Http(HttpAction),
+    /// A message to be published.
+    Nats(NatsAction),
     /// Events to be printed.
     Log(LogAction),
 }
@@ -28,15 +50,63 @@ pub struct K8sAction {
     /// How a patch is meant; only for [`K8sOperation::Patch`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<PatchStrategy>,
-    /// The object as it is sent, apart from what marks it as ours.
-    pub object: Box<RawValue>,
-    /// The object in the cluster is the base, and these edits are made to it. Empty unless the
-    /// trigger has `liveObject`.
+    /// The object.
+    #[serde(flatten)]
+    pub object: Object,
+    /// The labels that it must get before the action counts as a success.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub live_edits: Option<Vec<Edit>>,
+    pub policy: Option<LabelPolicy>,
     /// Labels and annotations of objects that this action creates.
     #[serde(skip)]
     pub marks: Marks,
+}
+
+/// The object of an action, as far as it is known when the action is rendered.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Object {
+    /// All of it.
+    Known {
+        /// As it is sent, apart from what marks it as ours.
+        object: Box<RawValue>,
+    },
+    /// The object in the cluster, with edits.
+    Live {
+        /// Names the object.
+        object: Box<RawValue>,
+        /// What is changed in it.
+        live_edits: Vec<Edit>,
+    },
+    /// What is fetched when the action is performed, with edits.
+    Fetched {
+        /// Where it is.
+        base: Artifact,
+        /// What is changed in it.
+        edits: Vec<Edit>,
+    },
+}
+
+/// The labels that mean success, and how often the object is looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelPolicy {
+    /// All of them have to be there, with these values.
+    pub labels: BTreeMap<String, String>,
+    /// How often the object is looked at.
+    pub attempts: u32,
+    /// The wait after the first look.
+    #[serde(serialize_with = "seconds")]
+    pub wait: Duration,
+    /// What the wait is multiplied with after each look.
+    pub factor: f64,
+    /// The share of the wait that is added at random at most.
+    pub jitter: f64,
+    /// It is a failure if the labels do not appear.
+    pub error_on_timeout: bool,
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 /// What marks an object as created by a trigger.
@@ -118,6 +188,9 @@ impl Action {
     pub fn trigger_type(&self) -> &'static str {
         match self {
             Self::K8s(_) => "Kubernetes",
+            Self::ArgoWorkflow(_) => "ArgoWorkflow",
+            Self::Http(_) => "HTTP",
+            Self::Nats(_) => "NATS",
             Self::Log(_) => "Log",
         }
     }
@@ -125,8 +198,8 @@ impl Action {
     /// Whether performing it a second time can be told from the first, and does no harm.
     pub fn is_recognisable(&self) -> bool {
         match self {
-            Self::K8s(_) => true,
-            Self::Log(_) => false,
+            Self::K8s(_) | Self::ArgoWorkflow(_) => true,
+            Self::Http(_) | Self::Nats(_) | Self::Log(_) => false,
         }
     }
 }

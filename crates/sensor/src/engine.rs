@@ -9,6 +9,7 @@
 mod decision;
 mod dependency;
 mod lanes;
+mod resets;
 mod rounds;
 mod seen;
 
@@ -19,6 +20,7 @@ use tiphys_api::{Problem, Sensor};
 pub use decision::{Decision, Outcome, Tally};
 pub use dependency::{Admission, Dependency};
 pub use lanes::{Lanes, Ticket, object_key};
+pub use resets::Resets;
 pub use rounds::{Member, Round, Rounds, Step};
 pub use seen::Seen;
 

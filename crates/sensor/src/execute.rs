@@ -1,19 +1,31 @@
 //! Executors: they perform actions. Everything they decide is in the action already.
 
+mod artifact;
+mod clients;
+pub mod http;
 pub mod k8s;
 pub mod log;
+pub mod nats;
+pub mod values;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::action::Action;
+use artifact::Fetcher;
+use clients::Clients;
+use values::Values;
 
 /// The executors of a process.
 #[derive(Debug)]
 pub struct Executors {
     /// Acts on a cluster; `None` where there is none.
-    pub k8s: Option<k8s::Executor>,
-    /// Prints events.
-    pub log: log::Executor,
+    k8s: Option<k8s::Executor>,
+    http: http::Executor,
+    nats: nats::Executor,
+    log: log::Executor,
 }
 
 /// Why an action was not performed.
@@ -44,7 +56,32 @@ pub struct Caller<'c> {
     pub trigger: &'c str,
 }
 
+impl Error {
+    /// Somebody is away, and there is nothing more to say about it.
+    fn away(message: String) -> Self {
+        Self::Away { message, hint: None, retry_after: None }
+    }
+}
+
 impl Executors {
+    /// Acts on the cluster of `client`, with the Secrets and `ConfigMaps` of `values`; prints to
+    /// `sink`. `now` stamps what is created and signed.
+    pub fn new(
+        client: Option<kube::Client>,
+        values: Arc<dyn Values>,
+        sink: Arc<dyn log::Sink>,
+        now: fn() -> Timestamp,
+    ) -> Self {
+        let clients = Arc::new(Clients::default());
+        let fetcher = Fetcher::new(Arc::clone(&clients), Arc::clone(&values), now);
+        Self {
+            k8s: client.map(|client| k8s::Executor::new(client, fetcher, now)),
+            http: http::Executor::new(clients, Arc::clone(&values)),
+            nats: nats::Executor::new(values),
+            log: log::Executor::new(sink),
+        }
+    }
+
     /// Performs an action once.
     ///
     /// # Errors
@@ -54,18 +91,22 @@ impl Executors {
     /// The action may have been performed or not.
     pub async fn perform(&self, action: &Action, caller: Caller<'_>) -> Result<(), Error> {
         match action {
-            Action::K8s(action) => match &self.k8s {
-                Some(executor) => executor.perform(action).await,
-                None => Err(Error::Away {
-                    message: "there is no cluster to act on".to_owned(),
-                    hint: Some("set KUBECONFIG, or pass --kubeconfig".to_owned()),
-                    retry_after: None,
-                }),
-            },
+            Action::K8s(action) => self.cluster()?.perform(action).await,
+            Action::ArgoWorkflow(action) => self.cluster()?.perform_workflow(action).await,
+            Action::Http(action) => self.http.perform(action, caller).await,
+            Action::Nats(action) => self.nats.perform(action).await,
             Action::Log(action) => {
                 self.log.perform(action, caller);
                 Ok(())
             }
         }
+    }
+
+    fn cluster(&self) -> Result<&k8s::Executor, Error> {
+        self.k8s.as_ref().ok_or_else(|| Error::Away {
+            message: "there is no cluster to act on".to_owned(),
+            hint: Some("set KUBECONFIG, or pass --kubeconfig".to_owned()),
+            retry_after: None,
+        })
     }
 }

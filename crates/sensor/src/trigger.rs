@@ -1,7 +1,13 @@
 //! Triggers: which events fire them, and the action that a firing asks for.
 
+mod base;
+mod http;
 mod k8s;
 mod log;
+mod nats;
+mod policy;
+mod workflow;
+mod written;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +16,11 @@ use tiphys_api::{self as api, Problem, RetryPolicy, TriggerTemplate};
 use tiphys_eventbus::Event;
 use tiphys_lang::expr::conditions::Conditions;
 
-use crate::action::Action;
-use crate::engine::{Dependency, Member};
+use crate::action::{Action, Marks};
+use crate::engine::{Dependency, Member, Resets};
 use crate::parameter::{self, Applied, Parameter};
 use crate::view::Views;
+use policy::Policy;
 
 pub use k8s::render_object;
 
@@ -38,6 +45,9 @@ pub struct Trigger {
     at_least_once: bool,
     retry: RetryPolicy,
     rate: Option<Rate>,
+    policy: Policy,
+    resets: Resets,
+    dlq: Option<Arc<Trigger>>,
 }
 
 /// At most so many firings in so much time.
@@ -51,6 +61,9 @@ pub struct Rate {
 #[derive(Debug)]
 enum Template {
     K8s(k8s::Template),
+    ArgoWorkflow(workflow::Template),
+    Http(http::Template),
+    Nats(nats::Template),
     Log(log::Template),
 }
 
@@ -78,7 +91,25 @@ pub enum FireError {
         #[source]
         source: parameter::Error,
     },
-    /// The object is none.
+    /// An item of the payload could not be written.
+    #[error("apply payload item {index}")]
+    Payload {
+        /// Its place in the template's `payload`.
+        index: usize,
+        /// Why.
+        #[source]
+        source: parameter::Error,
+    },
+    /// The value of a header could not be found.
+    #[error("resolve dynamic header {index}")]
+    DynamicHeader {
+        /// Its place in the template's `dynamicHeaders`.
+        index: usize,
+        /// Why.
+        #[source]
+        source: parameter::Error,
+    },
+    /// The outcome is none that could be sent.
     #[error("{0}")]
     Object(String),
 }
@@ -123,6 +154,15 @@ impl Trigger {
         let template = Template::compile(template_spec, &template_field, problems);
         let retry = retry_policy(spec, field, problems);
         let rate = rate(spec, field, problems);
+        let policy = Policy::compile(spec.policy.as_ref(), &format!("{field}.policy"), problems);
+        let resets = Resets::compile(
+            &template_spec.conditions_reset,
+            &format!("{template_field}.conditionsReset"),
+            problems,
+        );
+        let dlq = spec.dlq_trigger.as_deref().and_then(|dlq| {
+            Self::compile(dlq, dependencies, &format!("{field}.dlqTrigger"), problems).map(Arc::new)
+        });
         let text = serde_json::to_string(template_spec)
             .map_err(|error| problems.push(Problem::error(template_field, error.to_string())))
             .ok();
@@ -143,6 +183,9 @@ impl Trigger {
             at_least_once: *spec.at_least_once,
             retry,
             rate,
+            policy,
+            resets,
+            dlq,
         })
     }
 
@@ -181,10 +224,23 @@ impl Trigger {
         self.rate
     }
 
+    /// When its kept events are forgotten.
+    pub fn resets(&self) -> &Resets {
+        &self.resets
+    }
+
+    /// The trigger that takes over when all attempts of this one have failed.
+    pub fn dlq(&self) -> Option<&Arc<Self>> {
+        self.dlq.as_ref()
+    }
+
     /// Its kind in Argo Events' logs.
     pub fn kind(&self) -> &'static str {
         match self.template {
             Template::K8s(_) => "Kubernetes",
+            Template::ArgoWorkflow(_) => "ArgoWorkflow",
+            Template::Http(_) => "HTTP",
+            Template::Nats(_) => "NATS",
             Template::Log(_) => "Log",
         }
     }
@@ -223,9 +279,12 @@ impl Trigger {
             variant = self.variant(&views, steps)?;
             &variant
         };
-        let source = Source { sensor, namespace, trigger: &self.name };
+        let source = Source { sensor, namespace, trigger: &self.name, policy: &self.policy };
         match template {
             Template::K8s(template) => template.render(&views, &source, steps),
+            Template::ArgoWorkflow(template) => template.render(&views, &source, steps),
+            Template::Http(template) => template.render(&views, &source, steps),
+            Template::Nats(template) => template.render(&views, &source, steps),
             Template::Log(template) => template.render(&views),
         }
     }
@@ -257,11 +316,27 @@ impl Trigger {
     }
 }
 
-/// What an action says of where it comes from.
+/// What an action says of where it comes from, and when it counts as a success.
 struct Source<'s> {
     sensor: &'s str,
     namespace: &'s str,
     trigger: &'s str,
+    policy: &'s Policy,
+}
+
+impl Source<'_> {
+    /// What marks objects that the firing of these events creates.
+    fn marks(&self, views: &Views<'_>) -> Marks {
+        let mut ids: Vec<&str> =
+            views.iter().map(|(_, view)| view.event().context.id.as_str()).collect();
+        ids.sort_unstable();
+        Marks {
+            sensor: self.sensor.to_owned(),
+            trigger: self.trigger.to_owned(),
+            event_ids: ids.join(","),
+            namespace: self.namespace.to_owned(),
+        }
+    }
 }
 
 impl ParameterStep {
@@ -283,6 +358,16 @@ impl Template {
         if let Some(k8s) = &spec.k8s {
             return k8s::Template::compile(k8s, &format!("{field}.k8s"), problems).map(Self::K8s);
         }
+        if let Some(workflow) = &spec.argo_workflow {
+            let field = format!("{field}.argoWorkflow");
+            return workflow::Template::compile(workflow, &field, problems).map(Self::ArgoWorkflow);
+        }
+        if let Some(http) = &spec.http {
+            return http::Template::compile(http, &format!("{field}.http"), problems).map(Self::Http);
+        }
+        if let Some(nats) = &spec.nats {
+            return nats::Template::compile(nats, &format!("{field}.nats"), problems).map(Self::Nats);
+        }
         if let Some(log) = &spec.log {
             return Some(Self::Log(log::Template::compile(log)));
         }
@@ -294,7 +379,8 @@ impl Template {
             Err(error) => (field.to_owned(), error.to_string()),
         };
         problems.push(
-            Problem::error(place, message).with_hint("`k8s` and `log` triggers are run"),
+            Problem::error(place, message)
+                .with_hint("`k8s`, `argoWorkflow`, `http`, `nats` and `log` triggers are run"),
         );
         None
     }

@@ -158,6 +158,7 @@ impl<'l> World<'l> {
                         event: Arc::new(taken.clone()),
                         sequence: self.sequence,
                         object: object_key(event),
+                        stored_at: Timestamp::now(),
                     };
                     arrive(sensor, trigger, memory, dependency.index, member, &mut report.firings)
                 }

@@ -68,29 +68,7 @@ impl Connection {
             losses: 0,
             is_up: true,
         });
-        let options = options(config)?.event_callback(move |event| {
-            note(&changes, &event);
-            std::future::ready(())
-        });
-        let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
-        let client = options.connect(servers).await.map_err(|err| {
-            let refused = matches!(
-                err.kind(),
-                ConnectErrorKind::ServerParse
-                    | ConnectErrorKind::Authentication
-                    | ConnectErrorKind::AuthorizationViolation
-                    | ConnectErrorKind::Tls
-            );
-            let cause = if refused {
-                Cause::Refused
-            } else {
-                Cause::Unavailable
-            };
-            Error::Connect {
-                url: url.clone(),
-                source: cause(err.into()),
-            }
-        })?;
+        let client = connect_core(config, move |event| note(&changes, &event)).await?;
         let context = ContextBuilder::new()
             .timeout(ANSWER_WITHIN)
             .ack_timeout(ANSWER_WITHIN)
@@ -178,6 +156,36 @@ impl Connection {
     }
 }
 
+/// A client that heals itself, and tells `listen` how it is doing.
+pub(crate) async fn connect_core(
+    config: &Config,
+    listen: impl Fn(Event) + Send + Sync + 'static,
+) -> Result<Client, Error> {
+    let options = options(config)?.event_callback(move |event| {
+        listen(event);
+        std::future::ready(())
+    });
+    let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
+    options.connect(servers).await.map_err(|err| {
+        let refused = matches!(
+            err.kind(),
+            ConnectErrorKind::ServerParse
+                | ConnectErrorKind::Authentication
+                | ConnectErrorKind::AuthorizationViolation
+                | ConnectErrorKind::Tls
+        );
+        let cause = if refused {
+            Cause::Refused
+        } else {
+            Cause::Unavailable
+        };
+        Error::Connect {
+            url: without_passwords(&config.url),
+            source: cause(err.into()),
+        }
+    })
+}
+
 fn options(config: &Config) -> Result<ConnectOptions, Error> {
     let options = ConnectOptions::new()
         .name(&config.name)
@@ -224,7 +232,8 @@ fn note(changes: &watch::Sender<Link>, event: &Event) {
     }
 }
 
-fn without_passwords(urls: &str) -> String {
+/// URLs as they may be told.
+pub(crate) fn without_passwords(urls: &str) -> String {
     let clean = |url: &str| {
         let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
         let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);

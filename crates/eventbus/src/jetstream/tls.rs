@@ -13,7 +13,10 @@ use crate::{BoxError, Error};
 
 /// The client's side of TLS. `None` trusts any server: Argo Events' own bus encrypts with
 /// certificates of an authority that it tells nobody about.
-pub(super) fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, Error> {
+///
+/// # Errors
+/// If a certificate or key is not PEM, or they do not fit.
+pub fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()

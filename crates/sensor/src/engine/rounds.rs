@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tiphys_eventbus::Event;
 use tiphys_lang::expr::conditions::Conditions;
 
@@ -24,6 +25,8 @@ pub struct Member {
     pub event: Arc<Event>,
     /// Its number in the stream.
     pub sequence: u64,
+    /// When the stream took it in: resets go by it.
+    pub stored_at: Timestamp,
     /// The object it is about.
     pub object: Option<u64>,
 }
@@ -80,6 +83,11 @@ impl Rounds {
         }
     }
 
+    /// Forgets what was stored before a moment, and tells what.
+    pub fn forget_before(&mut self, moment: Timestamp) -> Round {
+        self.kept.extract_if(.., |_, member| member.stored_at < moment).collect()
+    }
+
     /// What is kept, by dependency.
     pub fn kept(&self) -> impl Iterator<Item = (usize, &Member)> {
         self.kept.iter().map(|(index, member)| (*index, member))
@@ -88,5 +96,31 @@ impl Rounds {
     /// Whether events are ever kept.
     pub fn keeps(&self) -> bool {
         self.conditions.needs_and()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiphys_eventbus::Context;
+
+    fn member(sequence: u64, stored_at: &str) -> Member {
+        let event = Event { context: Context::default(), data: None };
+        let event = Arc::new(event);
+        Member { event, sequence, stored_at: stored_at.parse().unwrap(), object: None }
+    }
+
+    #[test]
+    fn a_reset_takes_what_was_stored_before_it_and_nothing_else() {
+        let names = ["a".into(), "b".into(), "c".into()];
+        let conditions = Conditions::compile("a && b && c", &["a", "b", "c"]).unwrap();
+        let mut rounds = Rounds::new(Arc::new(conditions));
+        rounds.arrive(0, member(1, "2026-01-01T22:00:00Z"), &names);
+        rounds.arrive(1, member(2, "2026-01-01T23:59:00Z"), &names);
+        let forgotten = rounds.forget_before("2026-01-01T23:59:00Z".parse().unwrap());
+        let forgotten: Vec<_> = forgotten.iter().map(|(index, m)| (*index, m.sequence)).collect();
+        assert_eq!(forgotten, [(0, 1)]);
+        let kept: Vec<_> = rounds.kept().map(|(index, m)| (index, m.sequence)).collect();
+        assert_eq!(kept, [(1, 2)]);
     }
 }

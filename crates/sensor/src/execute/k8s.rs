@@ -5,7 +5,9 @@
 
 mod discovery;
 mod merge;
+mod policy;
 mod request;
+mod workflow;
 
 use std::time::Duration;
 
@@ -16,9 +18,12 @@ use tiphys_api::K8sOperation;
 use tiphys_lang::json::{self, Map, Value};
 
 use super::Error;
-use crate::action::{K8sAction, Marks, PatchStrategy};
+use super::artifact::Fetcher;
+use crate::action::{K8sAction, Marks, Object, PatchStrategy};
 use discovery::Discovery;
 use request::{Answer, Target};
+
+pub(super) use request::classify;
 
 /// How often an update meets a conflict before it counts as refused.
 ///
@@ -37,13 +42,15 @@ const NAME_LENGTH: usize = 63;
 pub struct Executor {
     client: request::Requests,
     discovery: Discovery,
+    fetcher: Fetcher,
     now: fn() -> Timestamp,
 }
 
 impl Executor {
-    /// Acts with `client`. `now` stamps created objects.
-    pub fn new(client: Client, now: fn() -> Timestamp) -> Self {
+    /// Acts with `client` on objects that `fetcher` fetches. `now` stamps created objects.
+    pub(super) fn new(client: Client, fetcher: Fetcher, now: fn() -> Timestamp) -> Self {
         Self {
+            fetcher,
             discovery: Discovery::new(client.clone()),
             client: request::Requests::new(client),
             now,
@@ -52,17 +59,21 @@ impl Executor {
 
     /// Performs an action once.
     pub(super) async fn perform(&self, action: &K8sAction) -> Result<(), Error> {
-        let object = read(action.object.get().as_bytes())?;
-        let target = self.target(&object, action).await?;
+        let object = read(&self.fetcher.object(&action.object).await?)?;
+        let target = self.target(&object, &action.marks).await?;
         match action.operation {
             K8sOperation::Create => self.create(object, &target, &action.marks).await,
             K8sOperation::Update => self.update(object, &target, action).await,
             K8sOperation::Patch => self.patch(object, &target, action).await,
             K8sOperation::Delete => self.delete(&target).await,
+        }?;
+        match &action.policy {
+            Some(policy) => self.wait_for_labels(&target, policy).await,
+            None => Ok(()),
         }
     }
 
-    async fn target(&self, object: &Value, action: &K8sAction) -> Result<Target, Error> {
+    async fn target(&self, object: &Value, marks: &Marks) -> Result<Target, Error> {
         let text = |name| match object.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
             _ => Err(Error::Refused(format!("the object has no `{name}`"))),
@@ -72,7 +83,6 @@ impl Executor {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
             _ => None,
         };
-        let marks = &action.marks;
         let namespace =
             kind.namespaced.then(|| metadata("namespace").unwrap_or_else(|| marks.namespace.clone()));
         let name = metadata("name").or_else(|| {
@@ -97,14 +107,18 @@ impl Executor {
 
     async fn update(&self, object: Value, target: &Target, action: &K8sAction) -> Result<(), Error> {
         let act = format!("update {target}");
+        let live_edits = match &action.object {
+            Object::Live { live_edits, .. } => Some(live_edits),
+            Object::Known { .. } | Object::Fetched { .. } => None,
+        };
         for _ in 0..CONFLICTS {
             let Some(live) = self.client.get(target).await? else {
-                if action.live_edits.is_some() {
+                if live_edits.is_some() {
                     return Err(Error::Refused(format!("{act}: the live object does not exist")));
                 }
                 return self.create(object, target, &action.marks).await;
             };
-            let wanted = match &action.live_edits {
+            let wanted = match live_edits {
                 None => {
                     let mut merged = live.clone();
                     merge::merge(&mut merged, &object);

@@ -21,6 +21,9 @@ const AWAY_FIRST: Duration = Duration::from_millis(100);
 /// The longest wait while a target is away.
 const AWAY_LAST: Duration = Duration::from_secs(15);
 
+/// The longest wait that a target may ask for.
+const AWAY_ASKED: Duration = Duration::from_mins(5);
+
 /// Unused time that a rate limit saves up, as Argo Events' limiter does.
 const SAVED_PERMITS: u32 = 10;
 
@@ -80,7 +83,8 @@ pub(super) struct Firing<'f> {
     pub(super) runner: &'f Runner,
     pub(super) trigger: &'f Trigger,
     pub(super) round: &'f Round,
-    pub(super) limiter: &'f Limiter,
+    /// `None`: it may fire at any time.
+    pub(super) limiter: Option<&'f Limiter>,
     pub(super) metrics: &'f crate::metrics::TriggerMetrics,
     pub(super) shutdown: &'f CancellationToken,
 }
@@ -97,8 +101,8 @@ impl Firing<'_> {
 
     /// Performs the action, as often as the trigger's retry strategy says.
     pub(super) async fn perform(&self, action: &Action) -> Result<(), Failure> {
-        if let Some(rate) = self.trigger.rate() {
-            let turn = self.limiter.turn(rate.interval, Instant::now());
+        if let (Some(rate), Some(limiter)) = (self.trigger.rate(), self.limiter) {
+            let turn = limiter.turn(rate.interval, Instant::now());
             self.sleep(turn.saturating_duration_since(Instant::now()), action).await?;
         }
         let policy = self.trigger.retry();
@@ -128,7 +132,7 @@ impl Firing<'_> {
             let start = Instant::now();
             let caller =
                 Caller { sensor: &self.runner.sensor.name, trigger: self.trigger.name() };
-            let result = self.runner.executors.perform(action, caller).await;
+            let result = self.attempt(action, caller).await?;
             self.metrics.attempt(start.elapsed(), result.is_ok());
             match result {
                 Ok(()) | Err(Error::Refused(_)) if told => {
@@ -142,10 +146,27 @@ impl Firing<'_> {
                         self.tell(&message, hint.as_deref());
                         told = true;
                     }
-                    self.sleep(retry_after.unwrap_or(wait).min(AWAY_LAST), action).await?;
+                    let asked = retry_after.map(|asked| asked.min(AWAY_ASKED));
+                    self.sleep(asked.unwrap_or(wait), action).await?;
                     wait = scale(wait, 2.0).min(AWAY_LAST);
                 }
             }
+        }
+    }
+
+    /// Performs the action once. What may be performed again is cut short by a stop.
+    async fn attempt(
+        &self,
+        action: &Action,
+        caller: Caller<'_>,
+    ) -> Result<Result<(), Error>, Failure> {
+        let performed = self.runner.executors.perform(action, caller);
+        if !action.is_recognisable() && !self.trigger.at_least_once() {
+            return Ok(performed.await);
+        }
+        tokio::select! {
+            result = performed => Ok(result),
+            () = self.shutdown.cancelled() => Err(Failure::Interrupted { action: print(action) }),
         }
     }
 

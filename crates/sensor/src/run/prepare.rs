@@ -46,13 +46,19 @@ pub(super) fn prepare(
     trigger: &Trigger,
 ) -> Prepared {
     let content = match Event::decode(&delivery.payload) {
-        Ok(event) => admit(event, delivery.sequence, dependencies, trigger),
+        Ok(event) => admit(event, &delivery, dependencies, trigger),
         Err(error) => Content::Unreadable(error),
     };
     Prepared { delivery: Arc::new(delivery), content }
 }
 
-fn admit(event: Event, sequence: u64, dependencies: &[Dependency], trigger: &Trigger) -> Content {
+fn admit(
+    event: Event,
+    delivery: &Delivery,
+    dependencies: &[Dependency],
+    trigger: &Trigger,
+) -> Content {
+    let (sequence, stored_at) = (delivery.sequence, delivery.stored_at);
     // The object is looked up in the event as it came: a transform may drop its name.
     let object = object_key(&event);
     let waiting = trigger
@@ -64,7 +70,7 @@ fn admit(event: Event, sequence: u64, dependencies: &[Dependency], trigger: &Tri
         .map(|index| {
             let arrival = match dependencies[index].admit(event.clone()) {
                 Admission::Taken(event) => {
-                    Arrival::Taken(Member { event: Arc::new(event), sequence, object })
+                    Arrival::Taken(Member { event: Arc::new(event), sequence, stored_at, object })
                 }
                 Admission::Filtered(verdict) => Arrival::Filtered(verdict),
                 Admission::Failed(error) => Arrival::Failed(chain(&error)),

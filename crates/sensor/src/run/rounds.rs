@@ -65,14 +65,13 @@ impl Kept {
         &self,
         dependency: usize,
         member: &Member,
-        stored_at: Timestamp,
     ) -> Result<(), Error> {
         let text = String::from_utf8_lossy(&member.event.encode()).into_owned();
         let Ok(event) = RawValue::from_string(text) else { return Ok(()) };
         let record = Record {
             stream_seq: member.sequence,
             consumer_seq: 0,
-            timestamp: stored_at,
+            timestamp: member.stored_at,
             event,
         };
         let value = serde_json::to_vec(&record).unwrap_or_default();
@@ -97,5 +96,10 @@ fn read(value: &[u8]) -> Option<Member> {
     let record: Record = serde_json::from_slice(value).ok()?;
     let event = Event::decode(record.event.get().as_bytes()).ok()?;
     let object = object_key(&event);
-    Some(Member { event: Arc::new(event), sequence: record.stream_seq, object })
+    Some(Member {
+        event: Arc::new(event),
+        sequence: record.stream_seq,
+        stored_at: record.timestamp,
+        object,
+    })
 }

@@ -1,11 +1,13 @@
 //! The loop of one trigger: everything that can happen to it is a [`Wake`].
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use jiff::{SignedDuration, Timestamp};
 use tiphys_eventbus::{
     Context, Delivery, Durable, ParkReason, StartAt, Subject, Subscription, SubscriptionConfig,
 };
@@ -27,6 +29,9 @@ const CHUNK: usize = 32;
 /// How many chunks are prepared at a time: one per core, and one to hand over.
 const CHUNKS: usize = 4;
 
+/// How often resets are looked at, however far the next one is: clocks are set.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
 /// One trigger of a running sensor.
 pub(super) struct TriggerLoop {
     shared: Arc<Shared>,
@@ -39,6 +44,8 @@ pub(super) struct TriggerLoop {
     work: HashMap<Ticket, Work>,
     ready: VecDeque<Ticket>,
     running: JoinSet<(Ticket, Finished)>,
+    /// The resets between which the last moment lay that was looked at.
+    between_resets: Option<Range<Timestamp>>,
 }
 
 /// A delivery and the work that it led to.
@@ -59,6 +66,8 @@ enum Wake {
     Prepared(Result<Vec<Prepared>, JoinError>),
     Finished(Result<(Ticket, Finished), JoinError>),
     SignOfLife,
+    /// A moment at which kept events may have to be forgotten.
+    Deadline,
 }
 
 impl TriggerLoop {
@@ -72,6 +81,7 @@ impl TriggerLoop {
             work: HashMap::new(),
             ready: VecDeque::new(),
             running: JoinSet::new(),
+            between_resets: None,
             shared: Arc::new(Shared::new(runner, trigger)),
         }
     }
@@ -82,6 +92,7 @@ impl TriggerLoop {
         let mut prepared = self.prepared(subscription);
         let mut signs = interval(ACK_WAIT / 3);
         signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut deadline = self.forget_before(self.now(), kept.as_ref());
         loop {
             let room = self.in_flight.len() < MAX_IN_FLIGHT;
             let wake = tokio::select! {
@@ -90,7 +101,11 @@ impl TriggerLoop {
                 Some(finished) = self.running.join_next() => Wake::Finished(finished),
                 Some(prepared) = prepared.next(), if room => Wake::Prepared(prepared),
                 _ = signs.tick() => Wake::SignOfLife,
+                () = sleep_until(deadline) => Wake::Deadline,
             };
+            if matches!(wake, Wake::Deadline) {
+                deadline = self.forget_before(self.now(), kept.as_ref());
+            }
             self.on(wake, kept.as_ref()).await?;
         }
         drop(prepared);
@@ -176,6 +191,8 @@ impl TriggerLoop {
             }
             Wake::Finished(finished) => self.finish(finished?).await,
             Wake::SignOfLife => self.show_signs_of_life().await,
+            // What is forgotten is work like any other.
+            Wake::Deadline => {}
         }
         self.start();
         self.shared.metrics.show(&self.tally);
@@ -233,6 +250,7 @@ impl TriggerLoop {
                 return self.add(&[], Work::Park { delivery, reason: ParkReason::TransformFailed, error });
             }
         };
+        self.forget_before(member.stored_at, kept);
         let names = self.shared.trigger.dependency_names();
         let (step, member) = (self.rounds.arrive(dependency, member.clone(), names), member);
         match step {
@@ -251,6 +269,41 @@ impl TriggerLoop {
         }
     }
 
+    fn now(&self) -> Timestamp {
+        (self.shared.runner.now)()
+    }
+
+    /// Forgets the kept events that the last reset at `moment` is about. Returns when to look again.
+    ///
+    /// Asked for each event with the time at which it was stored, so that a backlog is worked off as
+    /// if nothing had stopped; and at the resets themselves.
+    fn forget_before(&mut self, moment: Timestamp, kept: Option<&Kept>) -> Instant {
+        if !self.between_resets.as_ref().is_some_and(|between| between.contains(&moment)) {
+            let resets = self.shared.trigger.resets();
+            let last = resets.last(moment).unwrap_or(Timestamp::MIN);
+            self.between_resets = Some(last..resets.next(moment).unwrap_or(Timestamp::MAX));
+        }
+        let Some(Range { start, end }) = self.between_resets.clone() else {
+            return Instant::now() + LOOK_AGAIN;
+        };
+        let forgotten = self.rounds.forget_before(start);
+        if let (Some(kept), false) = (kept.cloned(), forgotten.is_empty()) {
+            for _ in &forgotten {
+                self.tally.shift(Outcome::Waiting, Outcome::Filtered);
+            }
+            tracing::info!(
+                sensorName = %self.shared.runner.sensor.name,
+                triggerName = %self.shared.trigger.name(),
+                events = forgotten.len(),
+                "Forgot events that waited for others"
+            );
+            let dependencies = forgotten.into_iter().map(|(dependency, _)| dependency).collect();
+            self.add(&[ROUNDS], Work::Forget { dependencies, kept });
+        }
+        let left = end.duration_since(self.now()).max(SignedDuration::ZERO);
+        Instant::now() + Duration::try_from(left).unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)
+    }
+
     /// A newer event took the place of one that waited.
     fn replace(&mut self, replaced: Option<&Member>) {
         if replaced.is_some() {
@@ -259,7 +312,8 @@ impl TriggerLoop {
     }
 
     fn add(&mut self, keys: &[u64], work: Work) {
-        if let Some(flight) = self.in_flight.get_mut(&work.delivery().sequence) {
+        let sequence = work.delivery().map(|delivery| delivery.sequence);
+        if let Some(flight) = sequence.and_then(|sequence| self.in_flight.get_mut(&sequence)) {
             flight.left += 1;
         }
         let (ticket, is_ready) = self.lanes.enter(keys);
@@ -302,18 +356,19 @@ impl TriggerLoop {
 
     async fn finish(&mut self, (ticket, finished): (Ticket, Finished)) {
         self.ready.extend(self.lanes.leave(ticket));
-        let Some(flight) = self.in_flight.get_mut(&finished.sequence) else { return };
+        let Some(sequence) = finished.sequence else { return };
+        let Some(flight) = self.in_flight.get_mut(&sequence) else { return };
         flight.left -= 1;
         match finished.outcome {
             Some(outcome) => {
                 for _ in 0..finished.joined {
                     self.tally.shift(Outcome::Waiting, outcome);
                 }
-                self.note(finished.sequence, outcome);
+                self.note(sequence, outcome);
             }
             None => flight.again = true,
         }
-        self.settle(finished.sequence).await;
+        self.settle(sequence).await;
     }
 
     /// Answers a delivery whose work is finished.

@@ -23,14 +23,16 @@ pub(super) enum Work {
     Fire { round: Round, delivery: Arc<Delivery>, kept: Option<Kept> },
     /// Store an event until its round is complete.
     Keep { dependency: usize, member: Member, delivery: Arc<Delivery>, kept: Kept },
+    /// Forget kept events.
+    Forget { dependencies: Vec<usize>, kept: Kept },
     /// Put an event aside.
     Park { delivery: Arc<Delivery>, reason: ParkReason, error: String },
 }
 
 /// How a piece of work ended.
 pub(super) struct Finished {
-    /// The delivery that led to it.
-    pub(super) sequence: u64,
+    /// The delivery that led to it, if one did.
+    pub(super) sequence: Option<u64>,
     /// `None`: it was not carried out.
     pub(super) outcome: Option<Outcome>,
     /// Kept events that the work took along.
@@ -48,12 +50,13 @@ pub(super) struct Shared {
 }
 
 impl Work {
-    /// The delivery that led to it.
-    pub(super) fn delivery(&self) -> &Arc<Delivery> {
+    /// The delivery that led to it, if one did.
+    pub(super) fn delivery(&self) -> Option<&Arc<Delivery>> {
         match self {
             Self::Fire { delivery, .. }
             | Self::Keep { delivery, .. }
-            | Self::Park { delivery, .. } => delivery,
+            | Self::Park { delivery, .. } => Some(delivery),
+            Self::Forget { .. } => None,
         }
     }
 }
@@ -71,31 +74,24 @@ impl Shared {
 
     /// Carries out a piece of work.
     pub(super) async fn carry_out(&self, work: Work) -> Finished {
-        let sequence = work.delivery().sequence;
+        let sequence = work.delivery().map(|delivery| delivery.sequence);
         let done = match work {
             Work::Fire { round, delivery, kept } => {
                 return self.fire(&round, &delivery, kept.as_ref()).await;
             }
-            Work::Keep { dependency, member, delivery, kept } => self
-                .keep(&kept, dependency, &member, &delivery)
+            Work::Keep { dependency, member, kept, .. } => self
+                .persist("keep an event", || kept.keep(dependency, &member))
                 .await
                 .map(|()| Outcome::Waiting),
+            Work::Forget { dependencies, kept } => self
+                .persist("forget kept events", || kept.forget(&dependencies))
+                .await
+                .map(|()| Outcome::Filtered),
             Work::Park { delivery, reason, error } => {
                 self.park(&delivery, reason, error, 0, None).await
             }
         };
         Finished { sequence, outcome: done, joined: 0 }
-    }
-
-    /// Stores an event, as often as it takes.
-    async fn keep(
-        &self,
-        kept: &Kept,
-        dependency: usize,
-        member: &Member,
-        delivery: &Delivery,
-    ) -> Option<()> {
-        self.persist("keep an event", || kept.keep(dependency, member, delivery.stored_at)).await
     }
 
     /// Asks the bus for something until it does it; `None` if the process stops before.
@@ -121,37 +117,11 @@ impl Shared {
     }
 
     /// Performs the trigger's action for a round.
-    ///
-    /// What can be recognised is performed first and acknowledged afterwards: a crash in between
-    /// meets its own work. What cannot is acknowledged first unless the trigger says `atLeastOnce`.
     async fn fire(&self, round: &Round, delivery: &Arc<Delivery>, kept: Option<&Kept>) -> Finished {
-        let sequence = delivery.sequence;
-        let joined = round.iter().filter(|(_, member)| member.sequence != sequence);
+        let sequence = Some(delivery.sequence);
+        let joined = round.iter().filter(|(_, member)| member.sequence != delivery.sequence);
         let joined = u64::try_from(joined.count()).unwrap_or_default();
-        let firing = Firing {
-            runner: &self.runner,
-            trigger: &self.trigger,
-            round,
-            limiter: &self.limiter,
-            metrics: &self.metrics,
-            shutdown: &self.abort,
-        };
-        let outcome = match firing.render() {
-            Err(failure) => self.fail(delivery, failure, false).await,
-            Ok(action) => {
-                let first = !self.trigger.at_least_once() && !action.is_recognisable();
-                if first && self.release(round, delivery, kept).await.is_none() {
-                    return Finished { sequence, outcome: None, joined };
-                }
-                match firing.perform(&action).await {
-                    Ok(()) => {
-                        self.log_success(round);
-                        Some(Outcome::Fired)
-                    }
-                    Err(failure) => self.fail(delivery, failure, first).await,
-                }
-            }
-        };
+        let outcome = self.act(round, delivery, kept).await;
         if let (Some(kept), true) = (kept, outcome.is_some()) {
             let dependencies: Vec<usize> = round.iter().map(|(index, _)| *index).collect();
             if self.persist("forget a round", || kept.forget(&dependencies)).await.is_none() {
@@ -159,6 +129,79 @@ impl Shared {
             }
         }
         Finished { sequence, outcome, joined }
+    }
+
+    /// What can be recognised is performed first and acknowledged afterwards: a crash in between
+    /// meets its own work. What cannot is acknowledged first unless the trigger says `atLeastOnce`.
+    async fn act(
+        &self,
+        round: &Round,
+        delivery: &Arc<Delivery>,
+        kept: Option<&Kept>,
+    ) -> Option<Outcome> {
+        let firing = self.firing(&self.trigger, round, &self.metrics);
+        let action = match firing.render() {
+            Ok(action) => action,
+            Err(failure) => return self.fail(round, delivery, failure, false).await,
+        };
+        let first = !self.trigger.at_least_once() && !action.is_recognisable();
+        if first {
+            self.release(round, delivery, kept).await?;
+        }
+        match firing.perform(&action).await {
+            Ok(()) => {
+                self.log_success(&self.trigger, round);
+                Some(Outcome::Fired)
+            }
+            Err(failure) => self.fail(round, delivery, failure, first).await,
+        }
+    }
+
+    fn firing<'f>(
+        &'f self,
+        trigger: &'f Trigger,
+        round: &'f Round,
+        metrics: &'f TriggerMetrics,
+    ) -> Firing<'f> {
+        Firing {
+            runner: &self.runner,
+            trigger,
+            round,
+            // The trigger that takes over is not limited, as in Argo Events.
+            limiter: std::ptr::eq(trigger, &raw const *self.trigger).then_some(&self.limiter),
+            metrics,
+            shutdown: &self.abort,
+        }
+    }
+
+    /// Lets the trigger take over that is there for failures, and after that its own.
+    async fn take_over(&self, round: &Round, mut failure: Failure) -> Result<(), Failure> {
+        let mut next = self.trigger.dlq();
+        while let (Some(trigger), Failure::GaveUp { error, attempts, action }) = (next, &failure) {
+            let metrics = self.runner.metrics.trigger(self.runner.labels(trigger));
+            let firing = self.firing(trigger, round, &metrics);
+            let result = match firing.render() {
+                Ok(action) => firing.perform(&action).await,
+                Err(failure) => Err(failure),
+            };
+            failure = match result {
+                Ok(()) => {
+                    self.log_success(trigger, round);
+                    return Ok(());
+                }
+                Err(Failure::GaveUp { error: own, attempts: tried, .. }) => {
+                    self.log_failure(trigger, &own, tried);
+                    Failure::GaveUp {
+                        error: format!("{error}; then dlqTrigger {}: {own}", trigger.name()),
+                        attempts: *attempts,
+                        action: action.clone(),
+                    }
+                }
+                Err(interrupted) => interrupted,
+            };
+            next = trigger.dlq();
+        }
+        Err(failure)
     }
 
     /// Lets go of a round's events for good, before its action is started.
@@ -170,18 +213,21 @@ impl Shared {
         self.persist("confirm an acknowledgement", || delivery.ack_confirmed()).await
     }
 
-    /// What becomes of a firing that failed: put aside, or left to the bus if the process stops.
-    async fn fail(&self, delivery: &Delivery, failure: Failure, released: bool) -> Option<Outcome> {
-        match failure {
-            Failure::GaveUp { error, attempts, action } => {
-                tracing::error!(
-                    sensorName = %self.runner.sensor.name,
-                    triggerName = %self.trigger.name(),
-                    triggerType = self.trigger.kind(),
-                    error,
-                    attempts,
-                    "Failed to execute a trigger"
-                );
+    /// What becomes of a firing that failed: taken over, put aside, or left to the bus if the
+    /// process stops.
+    async fn fail(
+        &self,
+        round: &Round,
+        delivery: &Delivery,
+        failure: Failure,
+        released: bool,
+    ) -> Option<Outcome> {
+        if let Failure::GaveUp { error, attempts, .. } = &failure {
+            self.log_failure(&self.trigger, error, *attempts);
+        }
+        match self.take_over(round, failure).await {
+            Ok(()) => Some(Outcome::Fired),
+            Err(Failure::GaveUp { error, attempts, action }) => {
                 let reason = match action {
                     Some(_) => ParkReason::RetriesExhausted,
                     None => ParkReason::RenderFailed,
@@ -189,12 +235,23 @@ impl Shared {
                 self.park(delivery, reason, error, attempts, action).await
             }
             // The bus will not deliver it again: nothing but the dead-letter stream keeps it.
-            Failure::Interrupted { action } if released => {
+            Err(Failure::Interrupted { action }) if released => {
                 let error = "the process stopped before the action could start".to_owned();
                 self.park(delivery, ParkReason::Interrupted, error, 0, action).await
             }
-            Failure::Interrupted { .. } => None,
+            Err(Failure::Interrupted { .. }) => None,
         }
+    }
+
+    fn log_failure(&self, trigger: &Trigger, error: &str, attempts: u32) {
+        tracing::error!(
+            sensorName = %self.runner.sensor.name,
+            triggerName = %trigger.name(),
+            triggerType = trigger.kind(),
+            error,
+            attempts,
+            "Failed to execute a trigger"
+        );
     }
 
     async fn park(
@@ -229,19 +286,19 @@ impl Shared {
         Some(Outcome::Parked)
     }
 
-    fn log_success(&self, round: &Round) {
-        let names = self.trigger.dependency_names();
+    fn log_success(&self, trigger: &Trigger, round: &Round) {
+        let names = trigger.dependency_names();
         let by: Vec<&str> = round.iter().map(|(index, _)| &*names[*index]).collect();
         let events: Vec<&str> =
             round.iter().map(|(_, member)| member.event.context.id.as_str()).collect();
         tracing::info!(
             sensorName = %self.runner.sensor.name,
-            triggerName = %self.trigger.name(),
-            triggerType = self.trigger.kind(),
+            triggerName = %trigger.name(),
+            triggerType = trigger.kind(),
             triggeredBy = by.join(","),
             triggeredByEvents = events.join(","),
             "Successfully processed trigger '{}'",
-            self.trigger.name()
+            trigger.name()
         );
     }
 }

@@ -1,19 +1,18 @@
 //! The `k8s` trigger: renders a Kubernetes object and says what is to be done with it.
 
-use serde_json::value::RawValue;
-use tiphys_api::{ArtifactLocation, K8sOperation, Problem, StandardK8sTrigger};
+use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger};
 use tiphys_lang::json::{self, Number, Value};
-use tiphys_lang::yaml;
 
+use super::base::Base;
 use super::{FireError, ParameterStep, Source};
-use crate::action::{Action, K8sAction, Marks, PatchStrategy};
-use crate::parameter::{self, Edit, Parameter};
+use crate::action::{Action, K8sAction, PatchStrategy};
+use crate::parameter::Parameter;
 use crate::view::Views;
 
 /// A compiled `k8s` template.
 #[derive(Debug)]
 pub(super) struct Template {
-    object: Vec<u8>,
+    base: Base,
     operation: K8sOperation,
     patch: PatchStrategy,
     live_object: bool,
@@ -26,13 +25,15 @@ impl Template {
         field: &str,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
-        let object = source(spec.source.as_ref(), &format!("{field}.source"), problems);
+        let missing = "trigger source for k8s is empty";
+        let base =
+            Base::compile(spec.source.as_ref(), missing, &format!("{field}.source"), problems);
         let operation = operation(&spec.operation, field, problems);
         let patch = patch_strategy(&spec.patch_strategy, field, problems);
         let parameters =
             Parameter::compile_all(&spec.parameters, &format!("{field}.parameters"), problems);
         let live_object = *spec.live_object;
-        Some(Self { object: object?, operation: operation?, patch: patch?, live_object, parameters })
+        Some(Self { base: base?, operation: operation?, patch: patch?, live_object, parameters })
     }
 
     pub(super) fn render(
@@ -41,46 +42,22 @@ impl Template {
         source: &Source<'_>,
         steps: &mut Vec<ParameterStep>,
     ) -> Result<Action, FireError> {
-        let live = self.live_object && self.operation == K8sOperation::Update;
-        let mut live_edits = None;
-        let object = if live {
-            live_edits = Some(self.edits(views)?);
-            self.object.clone()
+        let object = if self.live_object && self.operation == K8sOperation::Update {
+            self.base.render_live(&self.parameters, views)?
         } else {
-            let mut object = self.object.clone();
-            let applied = parameter::apply(&self.parameters, &mut object, views)
-                .map_err(|(index, source)| FireError::ResourceParameter { index, source })?;
-            steps.extend(ParameterStep::list("template.k8s.parameters", &self.parameters, applied));
-            object
+            let place = ("template.k8s.parameters", source.namespace);
+            self.base.render(&self.parameters, place, views, steps)?
         };
-        let object = render_object(&object).map_err(FireError::Object)?;
-        let mut ids: Vec<&str> = views.iter().map(|(_, v)| v.event().context.id.as_str()).collect();
-        ids.sort_unstable();
+        // What is deleted gets no labels.
+        let policy =
+            source.policy.labels.clone().filter(|_| self.operation != K8sOperation::Delete);
         Ok(Action::K8s(K8sAction {
             operation: self.operation,
             patch: (self.operation == K8sOperation::Patch).then_some(self.patch),
-            object: RawValue::from_string(object)
-                .map_err(|error| FireError::Object(error.to_string()))?,
-            live_edits,
-            marks: Marks {
-                sensor: source.sensor.to_owned(),
-                trigger: source.trigger.to_owned(),
-                event_ids: ids.join(","),
-                namespace: source.namespace.to_owned(),
-            },
+            object,
+            policy,
+            marks: source.marks(views),
         }))
-    }
-
-    /// The parameters as edits, for an object that is known only when the action is performed.
-    fn edits(&self, views: &Views<'_>) -> Result<Vec<Edit>, FireError> {
-        let mut edits = Vec::with_capacity(self.parameters.len());
-        for (index, parameter) in self.parameters.iter().enumerate() {
-            let edit = parameter
-                .edit(views)
-                .map_err(|source| FireError::ResourceParameter { index, source })?;
-            edits.extend(edit);
-        }
-        Ok(edits)
     }
 }
 
@@ -114,46 +91,6 @@ fn plain_numbers(value: &mut Value) {
         }
         _ => {}
     }
-}
-
-/// The object that a template starts from, as JSON.
-fn source(
-    spec: Option<&ArtifactLocation>,
-    field: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<Vec<u8>> {
-    let Some(spec) = spec else {
-        problems.push(Problem::error(field.to_owned(), "trigger source for k8s is empty"));
-        return None;
-    };
-    let refused = [
-        ("s3", spec.s3.is_some()),
-        ("file", spec.inline.is_none() && spec.file.is_some()),
-        ("url", spec.inline.is_none() && spec.url.is_some()),
-        ("git", spec.inline.is_none() && spec.git.is_some()),
-        ("configmap", spec.inline.is_none() && spec.configmap.is_some()),
-    ];
-    if let Some((name, _)) = refused.into_iter().find(|(_, present)| *present) {
-        let message = format!("objects from `{name}` are not fetched by this version of tiphys");
-        problems.push(
-            Problem::error(format!("{field}.{name}"), message)
-                .with_hint("write the object under `resource`, or as text under `inline`"),
-        );
-        return None;
-    }
-    if let Some(text) = &spec.inline {
-        return yaml::to_json(text.as_bytes())
-            .map_err(|error| problems.push(Problem::error(format!("{field}.inline"), error.to_string())))
-            .ok();
-    }
-    let resource = spec.resource.as_ref().map(|resource| resource.get().as_bytes().to_vec());
-    if resource.is_none() {
-        problems.push(
-            Problem::error(field.to_owned(), "unknown artifact location")
-                .with_hint("write the object under `resource`"),
-        );
-    }
-    resource
 }
 
 fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<K8sOperation> {

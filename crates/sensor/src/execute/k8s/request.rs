@@ -214,7 +214,7 @@ fn build(
 
 /// An error of the API server that is no answer to what was asked: it is away, busy, broken, or has
 /// not been told yet that we may.
-pub(super) fn classify(error: &kube::Error, act: &str) -> Error {
+pub(in crate::execute) fn classify(error: &kube::Error, act: &str) -> Error {
     let kube::Error::Api(status) = error else {
         return Error::Away {
             message: format!("{act}: {}", chain(error)),

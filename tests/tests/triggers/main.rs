@@ -1,0 +1,11 @@
+//! What triggers do, against real servers: web, NATS, S3, git and a control plane.
+
+#![cfg(test)]
+
+mod artifacts;
+mod http;
+mod nats;
+mod policies;
+mod running;
+mod web;
+mod workflows;
