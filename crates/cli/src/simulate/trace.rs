@@ -166,9 +166,6 @@ impl<'l> World<'l> {
                 (None, _) => Outcome::Filtered,
             };
             report.outcome = report.outcome.min(outcome);
-            if outcome == Outcome::Parked && report.outcome == Outcome::Filtered {
-                report.outcome = Outcome::Parked;
-            }
         }
         let names = trigger.dependency_names();
         report.kept = memory.rounds.kept().map(|(index, _)| Arc::clone(&names[index])).collect();
