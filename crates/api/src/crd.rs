@@ -14,10 +14,22 @@ use crate::{EventBus, EventSource, Sensor};
 
 /// The CRDs of all three kinds.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [EventBus::crd(), EventSource::crd(), Sensor::crd()]
-        .into_iter()
-        .map(finished)
-        .collect()
+    vec![event_bus(), event_source(), sensor()]
+}
+
+/// The CRD of the `EventBus`.
+pub fn event_bus() -> CustomResourceDefinition {
+    finished(EventBus::crd())
+}
+
+/// The CRD of the `EventSource`.
+pub fn event_source() -> CustomResourceDefinition {
+    finished(EventSource::crd())
+}
+
+/// The CRD of the `Sensor`.
+pub fn sensor() -> CustomResourceDefinition {
+    finished(Sensor::crd())
 }
 
 /// A CRD as YAML.
@@ -28,15 +40,14 @@ pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::S
     serde_saphyr::to_string(crd)
 }
 
-/// The schema of one kind's object.
-pub(crate) fn schema(crd: &CustomResourceDefinition) -> Option<&JSONSchemaProps> {
+/// The schema of the object that a CRD defines.
+pub(crate) fn schema(crd: CustomResourceDefinition) -> Option<JSONSchemaProps> {
     crd.spec
         .versions
-        .first()?
-        .schema
-        .as_ref()?
+        .into_iter()
+        .next()?
+        .schema?
         .open_api_v3_schema
-        .as_ref()
 }
 
 fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {

@@ -18,6 +18,7 @@ object! {
         group = "argoproj.io",
         version = "v1alpha1",
         kind = "EventBus",
+        doc = "Carries events from event sources to sensors.",
         plural = "eventbus",
         singular = "eventbus",
         namespaced,
@@ -79,6 +80,16 @@ pub enum BusKind<'a> {
 }
 
 impl EventBusSpec {
+    /// The settings of the stream, as YAML, if the bus is JetStream and has some.
+    pub fn stream_config(&self) -> Option<&str> {
+        let config = match (&self.jet_stream, &self.jet_stream_exotic) {
+            (Some(native), _) => native.stream_config.as_deref()?,
+            (None, Some(exotic)) => exotic.stream_config.as_str(),
+            (None, None) => return None,
+        };
+        Some(config).filter(|text| !text.is_empty())
+    }
+
     /// The bus that counts if several are set: the first in the order `nats` (exotic, native),
     /// `jetstream`, `kafka`, `jetstreamExotic`.
     pub fn kind(&self) -> Option<BusKind<'_>> {

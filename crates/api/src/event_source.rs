@@ -38,6 +38,7 @@ macro_rules! sources {
                 group = "argoproj.io",
                 version = "v1alpha1",
                 kind = "EventSource",
+                doc = "Watches something outside and publishes events.",
                 namespaced,
                 shortname = "es",
                 status = "Status",

@@ -135,6 +135,26 @@ macro_rules! object {
     ($(#[$meta:meta])* pub struct $name:ident {
         $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
     }) => {
+        crate::given::fields! {
+            $(#[$meta])* pub struct $name { $($(#[$field_meta])* $field: $type,)* }
+        }
+
+        impl crate::secret::KeyRefs for $name {
+            fn visit_key_refs<'a>(
+                &'a self,
+                visit: &mut dyn FnMut(crate::secret::KeyRef<'a>),
+            ) {
+                $(crate::secret::KeyRefs::visit_key_refs(&self.$field, visit);)*
+            }
+        }
+    };
+}
+
+/// The struct of [`object!`], without the search for references to Secrets and ConfigMaps.
+macro_rules! fields {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    }) => {
         #[derive(
             Clone, Debug, Default, PartialEq,
             serde::Serialize, serde::Deserialize, schemars::JsonSchema,
@@ -150,4 +170,4 @@ macro_rules! object {
         }
     };
 }
-pub(crate) use object;
+pub(crate) use {fields, object};

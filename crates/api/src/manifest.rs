@@ -301,12 +301,11 @@ fn decode<T: DeserializeOwned>(
 /// True for our API group, and for our kinds in a group that was probably meant to be ours.
 fn is_ours(api_version: &str, kind: &str) -> bool {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    // Workflows and applications share the group.
-    let argo_events = ["EventBus", "EventSource", "Sensor", "Gateway"].contains(&kind);
-    argo_events && (group == GROUP || group.is_empty() || looks_like_group(group))
-        || group == GROUP
-            && crate::problem::suggestion(kind, KINDS).is_some()
-            && !OTHER_KINDS.contains(&kind)
+    if group == GROUP {
+        return !OTHER_KINDS.contains(&kind);
+    }
+    let is_near = group.is_empty() || crate::problem::suggestion(group, [GROUP]).is_some();
+    KINDS.contains(&kind) && is_near
 }
 
 /// Kinds of the same group that belong to other programs.
@@ -328,17 +327,13 @@ const OTHER_KINDS: [&str; 15] = [
     "Experiment",
 ];
 
-fn looks_like_group(group: &str) -> bool {
-    crate::problem::suggestion(group, [GROUP]).is_some()
-}
-
 fn wrong_type(api_version: &str, kind: &str) -> Option<Problem> {
     if !KINDS.contains(&kind) {
         let problem = Problem::error("kind", format!("unknown kind {kind:?} in {GROUP}"));
-        return Some(if kind == "Gateway" {
-            problem.with_hint("Argo Events gave it up in 1.0: an EventSource takes its place")
-        } else {
-            problem.with_suggestion(kind, KINDS)
+        let problem = problem.with_suggestion(kind, KINDS);
+        return Some(match problem.hint {
+            Some(_) => problem,
+            None => problem.with_hint(format!("one of {}", KINDS.join(", "))),
         });
     }
     (api_version != API_VERSION).then(|| {

@@ -100,27 +100,32 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Longest names that are compared: it costs length times length, and manifests are untrusted.
+const LONGEST_NAME: usize = 100;
+
+/// Most candidates a name is compared with.
+const MOST_CANDIDATES: usize = 200;
+
 /// The candidate that `name` was probably meant to be.
 pub fn suggestion<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    // Names from an untrusted manifest: comparing costs length times length.
-    const LONGEST: usize = 100;
-    if name.len() > LONGEST {
+    if name.len() > LONGEST_NAME {
         return None;
     }
     let lower = name.to_lowercase();
     candidates
         .into_iter()
-        .filter(|candidate| candidate.len() <= LONGEST && *candidate != name)
+        .take(MOST_CANDIDATES)
+        .filter(|candidate| candidate.len() <= LONGEST_NAME && *candidate != name)
         .filter_map(|candidate| {
             let candidate_lower = candidate.to_lowercase();
             let distance = strsim::damerau_levenshtein(&lower, &candidate_lower);
             let shorter = lower.chars().count().min(candidate_lower.chars().count());
             // One slip in three letters; and a word that the other one begins with.
             let close = distance <= shorter.div_ceil(3);
-            let begins = shorter >= 4
+            let begins = shorter >= 3
                 && (candidate_lower.starts_with(&lower) || lower.starts_with(&candidate_lower));
             (close || begins).then_some((distance, candidate))
         })
@@ -148,6 +153,7 @@ mod tests {
             ("eventSource", Some("eventSourceName")),
             ("replicas", None),
             ("x", None),
+            ("named", Some("name")),
         ] {
             assert_eq!(suggestion(written, names), meant, "{written}");
         }

@@ -15,6 +15,7 @@ object! {
         group = "argoproj.io",
         version = "v1alpha1",
         kind = "Sensor",
+        doc = "Waits for events and runs triggers.",
         namespaced,
         shortname = "sn",
         status = "Status",

@@ -33,21 +33,26 @@ pub fn sensor(sensor: &Sensor) -> Vec<Problem> {
     problems.0
 }
 
+/// Most problems of one object: nobody reads more, and objects are untrusted.
+const MOST_PROBLEMS: usize = 1_000;
+
 /// Collects problems.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
 
 impl Problems {
     fn error(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem::error(path, message));
+        self.push(Problem::error(path, message));
     }
 
     fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem::warning(path, message));
+        self.push(Problem::warning(path, message));
     }
 
     fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if self.0.len() < MOST_PROBLEMS {
+            self.0.push(problem);
+        }
     }
 
     /// An error if `value` is empty: `<field> must be specified`.

@@ -1,5 +1,11 @@
 //! Manifests as users write them: nothing is lost, and what is wrong is found at its place.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -312,12 +318,15 @@ fn what_is_not_ours_or_nearly_ours_is_told_apart() {
         "apiVersion: argoproj.io/v1alpha1\nkind: Sensr\nmetadata: {name: a}\n---\n\
          apiVersion: argoproj.io/v1beta1\nkind: Sensor\nmetadata: {name: a}\n---\n\
          apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: a}\n---\n\
-         kind: Sensor\n---\n- a\n---\napiVersion: v1\nkind: Service\n",
+         kind: Sensor\n---\n- a\n---\napiVersion: v1\nkind: Service\n---\n\
+         apiVersion: argoproj.io/v1alpha1\nkind: Gateway\n---\napiVersion: v1\nkind: Sensor\n",
         &[
             "x.yaml:2:1: error: kind: unknown kind \"Sensr\" in argoproj.io (did you mean `Sensor`?)",
             "x.yaml:5:1: error: apiVersion: Sensor is not in \"argoproj.io/v1beta1\" (write `argoproj.io/v1alpha1`)",
             "x.yaml:13:1: error: apiVersion: has to be a text, and is needed",
             "x.yaml:15:1: error: a manifest is an object with apiVersion and kind",
+            "x.yaml:21:1: error: kind: unknown kind \"Gateway\" in argoproj.io (one of EventBus, EventSource, Sensor)",
+            "x.yaml:23:1: error: apiVersion: Sensor is not in \"v1\" (write `argoproj.io/v1alpha1`)",
         ],
     );
 }

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Kubernetes is the cluster of the kubeconfig. SIGTERM or Ctrl-C finishes what was received and
     /// ends within 5 seconds; a second one ends at once. Exit code: 0 after a stop, 1 if nothing
     /// could be run or a part of it stopped for good.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show what would happen to an event, offline
     ///
     /// Exit code: 0 if the events were followed to their end, whatever that is; 1 if the files or
@@ -59,6 +59,8 @@ pub(crate) enum Command {
     ///
     /// Faults go to standard output, one a line. Exit code: 0 without errors, 1 with some.
     Lint(LintArgs),
+    /// Draw the flow of events through manifests
+    Graph(GraphArgs),
     /// Print the custom resource definitions
     Crds,
 }
@@ -185,4 +187,26 @@ pub(crate) struct LintArgs {
     /// Warnings count as errors
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GraphArgs {
+    /// Files or folders of manifests; `-` is standard input
+    #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+    /// How it is drawn
+    #[arg(short, long, value_name = "FORMAT", default_value = "svg")]
+    pub(crate) output: Drawing,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Drawing {
+    /// A picture to look at
+    Svg,
+    /// Text that Markdown viewers draw
+    Mermaid,
+    /// Text for Graphviz
+    Dot,
+    /// The nodes and edges
+    Json,
 }

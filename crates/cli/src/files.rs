@@ -71,7 +71,7 @@ fn compile(object: &Object, namespace: &str, faults: &mut Vec<Fault>) -> Program
         Content::EventSource(source) => {
             let mut source = source.clone();
             source.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
-            tiphys_eventsource::Compiled::compile(&source)
+            tiphys_eventsource::compile(&source)
                 .map(|source| Program::EventSource(Box::new(source)))
         }
         Content::EventBus(_) | Content::Other(_) => return Program::None,

@@ -5,6 +5,7 @@ mod admin;
 mod args;
 mod crds;
 mod files;
+mod graph;
 mod lint;
 mod logging;
 mod run;
@@ -19,13 +20,22 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     let Args { log, command } = Args::parse();
     let result = match command {
-        Command::Run(args) => run::main(args, &log),
+        Command::Run(args) => run::main(*args, &log),
         Command::Simulate(args) => simulate::main(&args),
         Command::Lint(args) => lint::main(&args),
+        Command::Graph(args) => graph::main(&args),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("tiphys: {error:#}");
+        // Whoever reads the output has seen enough: `tiphys crds | head`.
+        if !is_broken_pipe(&error) {
+            eprintln!("tiphys: {error:#}");
+        }
         ExitCode::FAILURE
     })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -25,7 +25,7 @@ use crate::files::{self, Loaded, Program};
 use crate::logging;
 
 /// How long a stop waits for the event sources; sensors get what is left of five seconds.
-const SOURCES_STOP: Duration = Duration::from_millis(2_000);
+const SOURCES_STOP: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for an embedded bus to run empty: nothing else keeps its events.
 const RUN_EMPTY: Duration = Duration::from_millis(1_500);
@@ -57,8 +57,12 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
     };
     let mut process = Process::new(buses);
     let metrics = Metrics::register(&mut process.registry);
+    let mut identity = String::new();
     let client = match cluster {
-        Ok(cluster) => Some(cluster.client),
+        Ok(cluster) => {
+            identity = cluster.identity;
+            Some(cluster.client)
+        }
         Err(error) => {
             warn!(error = format!("{error:#}"), "There is no cluster to act on: pass --kubeconfig");
             None
@@ -105,6 +109,7 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
                     client,
                     metrics: metrics.source.clone(),
                     now: Timestamp::now,
+                    identity: identity.clone(),
                 });
             }
             Program::None => {}

@@ -87,6 +87,13 @@ impl Embedded {
     }
 }
 
+impl Embedded {
+    /// Whether every consumer has had, and has acknowledged, everything that it wants.
+    pub fn is_idle(&self) -> bool {
+        self.inner.core().consumers.are_idle()
+    }
+}
+
 impl Default for Embedded {
     fn default() -> Self {
         Self::new()

@@ -5,6 +5,8 @@
 
 mod read;
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -46,6 +48,9 @@ pub struct Context {
 
 impl Event {
     /// An id like no other: the 32 hex digits of a random UUID.
+    ///
+    /// # Panics
+    /// If the operating system has no random numbers.
     pub fn new_id() -> EventId {
         let mut bytes = [0; 16];
         #[expect(
@@ -177,7 +182,9 @@ fn uri_reference(source: &str) -> String {
         if plain {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            out.write_fmt(format_args!("%{byte:02X}"))
+                .unwrap_or_default();
         }
     }
     out

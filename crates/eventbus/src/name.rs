@@ -43,12 +43,13 @@ impl Subject {
         Self(name.into())
     }
 
-    /// The subjects that a dependency listens to: a name that is exactly `*` stands for any.
+    /// The subjects that a dependency listens to: a name with a `*` in it stands for any, since NATS
+    /// has no wildcard within a token; who listens takes its pick of what comes.
     pub fn dependency(event_source: &str, event: &str) -> Self {
         let mut name = STREAM.to_owned();
         for token in [event_source, event] {
             name.push('.');
-            if token == "*" {
+            if token.contains('*') {
                 name.push('*');
             } else {
                 push_token(&mut name, token);

@@ -24,7 +24,7 @@ use std::time::Duration;
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Filter, Vars};
 
-use self::meter::Spent;
+use self::meter::{Spent, Stack};
 use self::native::Data;
 use self::value::{Object, Reader, Val};
 use self::write::Refusal;
@@ -49,7 +49,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: Duration::from_secs(1), memory: 128 * 1024 * 1024 }
+        Self {
+            time: Duration::from_secs(1),
+            memory: 128 * 1024 * 1024,
+        }
     }
 }
 
@@ -100,11 +103,22 @@ pub enum RunError {
     TooDeep,
 }
 
-/// How much of a small stack must be free for a program to run there, and to go on.
-const SMALL_STACK: (usize, usize) = (1024 * 1024, 512 * 1024);
+/// How much of the caller's stack has to be free for a program to run there.
+const SMALL_STACK_SIZE: usize = 1024 * 1024;
 
-/// The stack a program gets if the small one does not do, and how much of it must stay free.
-const LARGE_STACK: (usize, usize) = (128 * 1024 * 1024, 16 * 1024 * 1024);
+/// A program that needs more than this of the caller's stack is run again on a large one.
+const SMALL_STACK: Stack = Stack {
+    floor: 512 * 1024,
+    max_links: 400,
+};
+
+/// The stack a program gets if the caller's does not do. Only what is used of it takes memory.
+const LARGE_STACK_SIZE: usize = 128 * 1024 * 1024;
+
+const LARGE_STACK: Stack = Stack {
+    floor: 32 * 1024 * 1024,
+    max_links: 20_000,
+};
 
 /// Programs that nest deeper go to the large stack at once.
 const SMALL_HEIGHT: u32 = 40;
@@ -122,7 +136,7 @@ impl Program {
     /// If the program is not jq, or names what is not there.
     pub fn compile(source: &str) -> Result<Self, CompileError> {
         // The parser and the compiler recurse over the program.
-        stacker::maybe_grow(LARGE_STACK.1, LARGE_STACK.0, || compile(source))
+        stacker::maybe_grow(LARGE_STACK.floor, LARGE_STACK_SIZE, || compile(source))
     }
 
     /// The same program with other limits.
@@ -151,25 +165,27 @@ impl Program {
     }
 
     fn run(&self, input: &[u8], is_transform: bool) -> Result<Option<Vec<u8>>, RunError> {
-        let has_room = stacker::remaining_stack().is_some_and(|left| left >= SMALL_STACK.0);
+        let has_room = stacker::remaining_stack().is_some_and(|left| left >= SMALL_STACK_SIZE);
         if has_room && !self.is_deep {
-            match self.run_here(input, is_transform, SMALL_STACK.1) {
+            match self.run_here(input, is_transform, SMALL_STACK) {
                 Err((_, Some(Spent::Stack))) => {}
                 Err((error, _)) => return Err(error),
                 Ok(output) => return Ok(output),
             }
         }
-        stacker::grow(LARGE_STACK.0, || self.run_here(input, is_transform, LARGE_STACK.1))
-            .map_err(|(error, _)| error)
+        stacker::grow(LARGE_STACK_SIZE, || {
+            self.run_here(input, is_transform, LARGE_STACK)
+        })
+        .map_err(|(error, _)| error)
     }
 
     fn run_here(
         &self,
         input: &[u8],
         is_transform: bool,
-        stack_floor: usize,
+        stack: Stack,
     ) -> Result<Option<Vec<u8>>, (RunError, Option<Spent>)> {
-        meter::start(self.limits.time, self.limits.memory, stack_floor);
+        meter::start(self.limits.time, self.limits.memory, stack);
         let result = self.first_output(input, is_transform);
         match meter::finish() {
             None => result.map_err(|error| (error, None)),
@@ -193,16 +209,20 @@ impl Program {
         if is_transform && !matches!(output, Val::Object(_)) {
             return Err(RunError::OutputNotAnObject(fault::typed(&output)));
         }
-        write::to_payload(&output).map(Some).map_err(|refusal| match refusal {
-            Refusal::NotANumber => RunError::NotANumber,
-            Refusal::TooLarge => RunError::TooLarge,
-        })
+        write::to_payload(&output)
+            .map(Some)
+            .map_err(|refusal| match refusal {
+                Refusal::NotANumber => RunError::NotANumber,
+                Refusal::TooLarge => RunError::TooLarge,
+            })
     }
 }
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Program")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -243,22 +263,33 @@ fn compile(source: &str) -> Result<Program, CompileError> {
     let node = parse::Parser::new(source, &arena).program()?;
     let is_deep = node.height > SMALL_HEIGHT;
     // jaq takes its main program only as a text, so ours is a definition that the text calls.
-    let main = jaq_core::load::parse::Def { name: MAIN, args: Vec::new(), body: node.term };
+    let main = jaq_core::load::parse::Def {
+        name: MAIN,
+        args: Vec::new(),
+        body: node.term,
+    };
     let loader = Loader::new(native::prelude().into_iter().chain([main]));
     let modules = loader
-        .load(&arena, File { code: MAIN, path: () })
+        .load(
+            &arena,
+            File {
+                code: MAIN,
+                path: (),
+            },
+        )
         .map_err(|_| CompileError::at(source, 0, "the program cannot be loaded"))?;
     let filter = Compiler::default()
         .with_funs(native::natives())
         .compile(modules)
         .map_err(|errors| undefined(source, &errors))?;
-    Ok(Program { filter, limits: Limits::default(), is_deep })
+    Ok(Program {
+        filter,
+        limits: Limits::default(),
+        is_deep,
+    })
 }
 
-fn undefined(
-    source: &str,
-    errors: &jaq_core::compile::Errors<&str, ()>,
-) -> CompileError {
+fn undefined(source: &str, errors: &jaq_core::compile::Errors<&str, ()>) -> CompileError {
     let first = errors.iter().flat_map(|(_, errors)| errors).next();
     let Some((name, kind)) = first else {
         return CompileError::at(source, 0, "the program cannot be compiled");
@@ -271,7 +302,11 @@ fn undefined(
     };
     // Names are parts of the source, which tells where they are.
     let offset = (name.as_ptr() as usize).wrapping_sub(source.as_ptr() as usize);
-    CompileError::at(source, if offset < source.len() { offset } else { 0 }, &message)
+    CompileError::at(
+        source,
+        if offset < source.len() { offset } else { 0 },
+        &message,
+    )
 }
 
 impl CompileError {

@@ -10,6 +10,7 @@ mod builtin;
 mod exec;
 mod format;
 mod function;
+mod input;
 mod lex;
 mod limit;
 mod literal;
@@ -26,7 +27,6 @@ use self::function::Scope;
 use self::limit::Fault;
 use self::node::Templates;
 use self::value::{Element, Map, Members, Value};
-use crate::json;
 
 /// A template, ready to run.
 pub struct Template {
@@ -71,10 +71,17 @@ impl Template {
     /// If it is not one, or names functions or variables that do not exist.
     pub fn compile(source: &str) -> Result<Self, CompileError> {
         match parse::parse(source) {
-            Ok(templates) => Ok(Self { source: source.into(), templates }),
+            Ok(templates) => Ok(Self {
+                source: source.into(),
+                templates,
+            }),
             Err(error) => {
                 let (line, column) = position(source, error.offset);
-                Err(CompileError { message: error.message, line, column })
+                Err(CompileError {
+                    message: error.message,
+                    line,
+                    column,
+                })
             }
         }
     }
@@ -84,10 +91,10 @@ impl Template {
     /// # Errors
     /// If `input` is not JSON, a function fails, or the template needs too much of anything.
     pub fn render_json(&self, input: &[u8]) -> Result<String, RunError> {
-        let document = json::from_slice(input).map_err(|error| self.error(error.to_string(), 0))?;
         let scope = Scope::new();
-        let input = Value::from_json(&scope.budget, &document);
-        self.render(&scope, input.map_err(|Fault(message)| self.error(message.into_owned(), 0))?)
+        let input = input::read(&scope.budget, input)
+            .map_err(|Fault(message)| self.error(message.into_owned(), 0))?;
+        self.render(&scope, input)
     }
 
     /// Runs the template with a text as `.Input`, and returns what it writes.
@@ -102,7 +109,7 @@ impl Template {
         let members = Members::from([(b"Input"[..].into(), input)]);
         let data = Map::new(&scope.budget, Element::Any, members)
             .map_err(|Fault(message)| self.error(message.into_owned(), 0))?;
-        let text = exec::run(&self.templates, scope, Value::Map(data))
+        let text = exec::run(&self.templates, scope, &Value::Map(data))
             .map_err(|stop| self.error(stop.message, stop.offset))?;
         // What is not UTF-8 cannot be part of a JSON document either.
         Ok(String::from_utf8(text).unwrap_or_else(|error| sprig::go_lossy(error.as_bytes())))
@@ -110,7 +117,11 @@ impl Template {
 
     fn error(&self, message: String, offset: usize) -> RunError {
         let (line, column) = position(&self.source, offset);
-        RunError { message, line, column }
+        RunError {
+            message,
+            line,
+            column,
+        }
     }
 }
 

@@ -1,6 +1,13 @@
 //! The expression languages against the recorded vectors (`tests/vectors/`): what Argo Events
 //! answers to expressions, conditions and events of our own.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test: it prints what failed and stops at data it cannot read"
+)]
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,8 +27,11 @@ fn lines(name: &str) -> Vec<Json> {
         PathBuf::from,
     );
     let path = folder.join(name);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn text<'a>(line: &'a Json, key: &str) -> &'a str {
@@ -29,11 +39,21 @@ fn text<'a>(line: &'a Json, key: &str) -> &'a str {
 }
 
 fn texts<'a>(line: &'a Json, key: &str) -> Vec<&'a str> {
-    line[key].as_array().into_iter().flatten().filter_map(Json::as_str).collect()
+    line[key]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect()
 }
 
 /// Compares each line; lines where Argo's answer must not be copied only have to have an answer.
-fn check(name: &str, lines: &[Json], answer: impl Fn(&Json) -> String, want: impl Fn(&Json) -> String) {
+fn check(
+    name: &str,
+    lines: &[Json],
+    answer: impl Fn(&Json) -> String,
+    want: impl Fn(&Json) -> String,
+) {
     let (mut passed, mut total, mut shown) = (0, 0, 0);
     for line in lines {
         let got = answer(line);
@@ -54,13 +74,19 @@ fn check(name: &str, lines: &[Json], answer: impl Fn(&Json) -> String, want: imp
 }
 
 fn wanted(line: &Json) -> String {
-    if line.get("error").is_some() { "error".into() } else { line["want"].to_string() }
+    if line.get("error").is_some() {
+        "error".into()
+    } else {
+        line["want"].to_string()
+    }
 }
 
 /// Whether Argo sees two dependencies as one, or a name as a constant: its reading differs there.
 fn misnamed(line: &Json) -> bool {
-    let mut names: Vec<_> =
-        texts(line, "dependencies").iter().map(|name| name.replace('-', "_")).collect();
+    let mut names: Vec<_> = texts(line, "dependencies")
+        .iter()
+        .map(|name| name.replace('-', "_"))
+        .collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();
@@ -141,14 +167,18 @@ impl Build for FirstKey {
 
 /// Follows a path of plain names and indexes.
 fn look_up<'a>(document: &'a json::Value, path: &str) -> Option<&'a json::Value> {
-    path.split('.').try_fold(document, |value, step| match value {
-        json::Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        value => value.get(step),
-    })
+    path.split('.')
+        .try_fold(document, |value, step| match value {
+            json::Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            value => value.get(step),
+        })
 }
 
 fn is_plain(path: &str) -> bool {
-    !path.is_empty() && path.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    !path.is_empty()
+        && path
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
 fn only_expressions(line: &Json) -> bool {
@@ -156,7 +186,9 @@ fn only_expressions(line: &Json) -> bool {
         return false;
     };
     filters.contains_key("exprs")
-        && filters.keys().all(|key| key == "exprs" || key == "exprLogicalOperator")
+        && filters
+            .keys()
+            .all(|key| key == "exprs" || key == "exprLogicalOperator")
         && filters["exprs"].is_array()
         && text(line, "stage") != "decode"
         && line["event"].get("data").is_none_or(Json::is_string)
@@ -183,7 +215,9 @@ fn entry_passes(entry: &Json, event: &json::Value) -> Result<Option<bool>, Strin
     }
     let expression = Expression::compile(text(entry, "expr")).map_err(|error| error.to_string())?;
     let result = expression.eval(&|name| values.get(name).cloned());
-    Ok(Some(result.map_err(|error| error.to_string())? == Value::Bool(true)))
+    Ok(Some(
+        result.map_err(|error| error.to_string())? == Value::Bool(true),
+    ))
 }
 
 fn filter_answer(line: &Json) -> String {
@@ -197,10 +231,9 @@ fn filter_answer(line: &Json) -> String {
     let mut problems = Vec::new();
     for entry in line["filters"]["exprs"].as_array().into_iter().flatten() {
         match entry_passes(entry, &event) {
-            Ok(None) => {}
             Ok(Some(true)) if or => return "true".into(),
             Ok(Some(false)) if !or => return "false".into(),
-            Ok(Some(_)) => {}
+            Ok(_) => {}
             Err(problem) if !or => return format!("error: {problem}"),
             Err(problem) => problems.push(problem),
         }
@@ -213,8 +246,18 @@ fn filter_answer(line: &Json) -> String {
 
 #[test]
 fn govaluate_filters_agree_with_argo() {
-    let all: Vec<_> = lines("filters.jsonl").into_iter().filter(only_expressions).collect();
-    let plain: Vec<_> = all.iter().filter(|line| has_plain_paths(line)).cloned().collect();
-    println!("exprs: {} lines left out for their paths", all.len() - plain.len());
+    let all: Vec<_> = lines("filters.jsonl")
+        .into_iter()
+        .filter(only_expressions)
+        .collect();
+    let plain: Vec<_> = all
+        .iter()
+        .filter(|line| has_plain_paths(line))
+        .cloned()
+        .collect();
+    println!(
+        "exprs: {} lines left out for their paths",
+        all.len() - plain.len()
+    );
     check("exprs", &plain, filter_answer, wanted);
 }

@@ -8,13 +8,19 @@ use tiphys_lang::template::Template;
 /// What resolving gave: a text, or no value at all.
 type Resolved = Option<String>;
 
+#[expect(
+    clippy::expect_used,
+    reason = "without vectors there is nothing to test"
+)]
 fn vectors(name: &str) -> Vec<Value> {
     let folder = std::env::var_os("TIPHYS_VECTORS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors")),
         PathBuf::from,
     );
     let text = std::fs::read_to_string(folder.join(name)).expect("the vectors are there");
-    text.lines().map(|line| json::from_slice(line.as_bytes()).expect("vectors are JSON")).collect()
+    text.lines()
+        .map(|line| json::from_slice(line.as_bytes()).expect("vectors are JSON"))
+        .collect()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
@@ -30,7 +36,15 @@ fn set_text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 
 /// The context of an event in the order in which Argo Events writes it.
 fn context_document(context: &Value) -> String {
-    let keys = ["id", "source", "specversion", "type", "datacontenttype", "subject", "time"];
+    let keys = [
+        "id",
+        "source",
+        "specversion",
+        "type",
+        "datacontenttype",
+        "subject",
+        "time",
+    ];
     let members = keys.iter().filter_map(|key| {
         let value = context.get(key)?;
         Some(format!("\"{key}\":{}", value.to_go_json()))
@@ -69,8 +83,13 @@ fn resolve(vector: &Value) -> Result<Result<Resolved, String>, Skip> {
     };
     let or_default = |error: String| Ok(default.clone().map(Some).ok_or(error));
     let context = event.get("context").ok_or(Skip)?;
-    let in_data = set_text(source, "dataKey").is_some() || set_text(source, "dataTemplate").is_some();
-    let (key, template) = if in_data { ("dataKey", "dataTemplate") } else { ("contextKey", "contextTemplate") };
+    let in_data =
+        set_text(source, "dataKey").is_some() || set_text(source, "dataTemplate").is_some();
+    let (key, template) = if in_data {
+        ("dataKey", "dataTemplate")
+    } else {
+        ("contextKey", "contextTemplate")
+    };
     let document = if in_data {
         match text(context, "datacontenttype") {
             Some("application/json") => match text(event, "data") {
@@ -89,7 +108,9 @@ fn resolve(vector: &Value) -> Result<Result<Resolved, String>, Skip> {
         let output = Template::compile(template)
             .map_err(|error| error.to_string())
             .and_then(|template| {
-                template.render_json(document.as_bytes()).map_err(|error| error.to_string())
+                template
+                    .render_json(document.as_bytes())
+                    .map_err(|error| error.to_string())
             });
         match output {
             Ok(output) if output.is_empty() || output == "<no value>" => {
@@ -125,7 +146,9 @@ fn templates_resolve_as_recorded() {
     let (mut passed, mut total, mut shown) = (0, 0, 0);
     for vector in vectors("param_value.jsonl") {
         let is_template = vector.get("src").is_some_and(|source| {
-            set_text(source, "dataTemplate").or(set_text(source, "contextTemplate")).is_some()
+            set_text(source, "dataTemplate")
+                .or(set_text(source, "contextTemplate"))
+                .is_some()
         });
         if !is_template || vector.get("argo_bug").is_some() {
             continue;
@@ -137,7 +160,10 @@ fn templates_resolve_as_recorded() {
             passed += 1;
         } else if shown < 20 {
             shown += 1;
-            println!("{}\n  got  {got:?}\n  want {want:?}", text(&vector, "id").unwrap_or("?"));
+            println!(
+                "{}\n  got  {got:?}\n  want {want:?}",
+                text(&vector, "id").unwrap_or("?")
+            );
         }
     }
     println!("templates: {passed} of {total}");
@@ -147,9 +173,13 @@ fn templates_resolve_as_recorded() {
 #[test]
 fn marked_answers_are_not_copied() {
     for vector in vectors("param_value.jsonl") {
-        let Some(bug) = text(&vector, "argo_bug") else { continue };
+        let Some(bug) = text(&vector, "argo_bug") else {
+            continue;
+        };
         let Ok(got) = resolve(&vector) else { continue };
-        let template = vector.get("src").and_then(|source| set_text(source, "dataTemplate"));
+        let template = vector
+            .get("src")
+            .and_then(|source| set_text(source, "dataTemplate"));
         if template.is_some() {
             assert_ne!(got, wanted(&vector), "{template:?}: {bug}");
         }

@@ -193,7 +193,8 @@ fn check_script(script: Result<&lua::Script, &String>, event: &Event) -> Verdict
         Ok(script) => script,
         Err(message) => return Verdict::fail(format_args!("script filter error ({message})")),
     };
-    match script.filter(event.data.as_deref().unwrap_or_default()) {
+    let Some(data) = event.data.as_deref() else { return Verdict::Pass };
+    match script.filter(data) {
         Ok(true) => Verdict::Pass,
         Ok(false) => Verdict::reject("the script does not return true"),
         Err(error) => Verdict::fail(format_args!("script filter error ({error})")),

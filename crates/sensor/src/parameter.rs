@@ -93,6 +93,8 @@ pub enum Applied {
     },
     /// Its dependency has no event in this firing, and it has no `value`.
     Skipped,
+    /// Its destination is a query, and nothing in the document matches it.
+    NoMatch,
 }
 
 impl Parameter {
@@ -140,11 +142,11 @@ impl Parameter {
     /// # Errors
     /// If there is no value and no default, or the operation does not exist.
     pub fn edit(&self, events: &Views<'_>) -> Result<Option<Edit>, Error> {
+        let Some(value) = self.resolve(events)? else { return Ok(None) };
         let operation = match &self.operation {
             Ok(operation) => *operation,
             Err(name) => return Err(Error::Operation(name.clone())),
         };
-        let Some(value) = self.resolve(events)? else { return Ok(None) };
         Ok(Some(Edit {
             dest: self.dest().to_owned(),
             operation,
@@ -156,8 +158,9 @@ impl Parameter {
 }
 
 impl Edit {
-    /// Makes the edit. `path` is its compiled destination.
-    fn make(&self, path: &Path, document: &mut Vec<u8>) -> Result<(), Error> {
+    /// Makes the edit; false if its destination is a query that matches nothing. `path` is its
+    /// compiled destination.
+    fn make(&self, path: &Path, document: &mut Vec<u8>) -> Result<bool, Error> {
         let found = path.get(document);
         let joined = match self.operation {
             ParameterOperation::Append if found.exists() => {
@@ -173,14 +176,23 @@ impl Edit {
             None if self.raw => Write::Raw(self.value.as_bytes()),
             None => Write::Text(&self.value),
         };
-        let dest = || self.dest.clone();
-        let set =
-            path.set(document, value).map_err(|source| Error::Write { dest: dest(), source })?;
-        if !set.matched {
-            return Err(Error::NoMatch { dest: dest() });
-        }
+        let refuse = |source| Error::Write { dest: self.dest.clone(), source };
+        let set = path.set(document, value).map_err(refuse)?;
+        let matched = set.matched || found.exists();
         *document = set.json;
-        Ok(())
+        Ok(matched)
+    }
+
+    /// As [`Edit::make`]; a destination that was hardly meant as a query has to match.
+    ///
+    /// `#(…)` can only be a query, and one that matches nothing changes nothing, as in Argo Events.
+    /// A `*` or an `@` in a key makes a query by accident, and silence would hide it.
+    fn make_or_refuse(&self, path: &Path, document: &mut Vec<u8>) -> Result<bool, Error> {
+        let matched = self.make(path, document)?;
+        if !matched && !self.dest.contains("#(") {
+            return Err(Error::NoMatch { dest: self.dest.clone() });
+        }
+        Ok(matched)
     }
 
     /// Makes the edit in `document`.
@@ -190,7 +202,7 @@ impl Edit {
     pub fn apply(&self, document: &mut Vec<u8>) -> Result<(), Error> {
         let path = Path::compile(&self.dest)
             .map_err(|source| Error::Write { dest: self.dest.clone(), source })?;
-        self.make(&path, document)
+        self.make_or_refuse(&path, document).map(drop)
     }
 }
 
@@ -207,8 +219,14 @@ pub fn apply(
     for (index, parameter) in parameters.iter().enumerate() {
         let outcome = match parameter.edit(events).map_err(|error| (index, error))? {
             Some(edit) => {
-                edit.make(&parameter.dest, document).map_err(|error| (index, error))?;
-                Applied::Written { text: edit.value, fell_back: edit.fell_back }
+                let matched = edit
+                    .make_or_refuse(&parameter.dest, document)
+                    .map_err(|error| (index, error))?;
+                if matched {
+                    Applied::Written { text: edit.value, fell_back: edit.fell_back }
+                } else {
+                    Applied::NoMatch
+                }
             }
             None => Applied::Skipped,
         };

@@ -98,7 +98,7 @@ fn walk(path: &str, schema: &JSONSchemaProps, check: &mut impl FnMut(&str, &JSON
 #[test]
 fn schemas_are_structural() {
     for crd in crds() {
-        walk("", super::schema(&crd).unwrap(), &mut |path, schema| {
+        walk("", &super::schema(crd).unwrap(), &mut |path, schema| {
             let typed = schema.type_.is_some()
                 || schema.x_kubernetes_int_or_string == Some(true)
                 || schema.x_kubernetes_preserve_unknown_fields == Some(true);
@@ -120,7 +120,7 @@ fn schemas_are_structural() {
 #[test]
 fn unknown_fields_pass_below_the_top() {
     for crd in crds() {
-        walk("", super::schema(&crd).unwrap(), &mut |path, schema| {
+        walk("", &super::schema(crd).unwrap(), &mut |path, schema| {
             if !path.is_empty() && schema.properties.is_some() {
                 assert_eq!(
                     schema.x_kubernetes_preserve_unknown_fields,
@@ -137,7 +137,7 @@ fn unknown_fields_pass_below_the_top() {
 fn every_field_of_ours_is_described() {
     for crd in crds() {
         let mut without = Vec::new();
-        walk("", super::schema(&crd).unwrap(), &mut |path, schema| {
+        walk("", &super::schema(crd).unwrap(), &mut |path, schema| {
             for (name, property) in schema.properties.iter().flatten() {
                 let inside_kubernetes = [
                     "affinity",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event_source::common::EventSourceFilter;
 use crate::given::{Given, object};
-use crate::secret::SecretKeySelector;
+use crate::secret::{KeyRef, KeyRefs, SecretKeySelector};
 
 object! {
     /// A path of the event source's web server.
@@ -43,4 +43,10 @@ pub struct WebhookEventSource {
     /// Which events are published. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<EventSourceFilter>,
+}
+
+impl KeyRefs for WebhookEventSource {
+    fn visit_key_refs<'a>(&'a self, visit: &mut dyn FnMut(KeyRef<'a>)) {
+        self.context.visit_key_refs(visit);
+    }
 }

@@ -1,6 +1,5 @@
 //! A manifest against the schema of its CRD: fields that do not exist, values of the wrong type.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -8,25 +7,36 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use super::document::{Node, Value};
+use crate::crd;
 use crate::field_path;
 use crate::problem::Problem;
 
-/// The schema of each kind. It never changes and takes a while to build.
-static SCHEMAS: LazyLock<BTreeMap<String, JSONSchemaProps>> = LazyLock::new(|| {
-    let named = crate::crd::crds().into_iter().filter_map(|crd| {
-        let schema = crate::crd::schema(&crd)?.clone();
-        Some((crd.spec.names.kind, schema))
-    });
-    named.collect()
-});
+// The schemas never change and take a while to build, so each is built once, when it is needed.
+static EVENT_BUS: LazyLock<Option<JSONSchemaProps>> =
+    LazyLock::new(|| crd::schema(crd::event_bus()));
+static EVENT_SOURCE: LazyLock<Option<JSONSchemaProps>> =
+    LazyLock::new(|| crd::schema(crd::event_source()));
+static SENSOR: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(|| crd::schema(crd::sensor()));
+
+fn schema_of(kind: &str) -> Option<&'static JSONSchemaProps> {
+    match kind {
+        "EventBus" => EVENT_BUS.as_ref(),
+        "EventSource" => EVENT_SOURCE.as_ref(),
+        "Sensor" => SENSOR.as_ref(),
+        _ => None,
+    }
+}
 
 /// Fields every object has at its top that the schema does not describe.
 const TOP: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
+/// Most problems of one object: nobody reads more, and files are untrusted.
+const MOST_PROBLEMS: usize = 1_000;
+
 /// What the schema of `kind` finds in an object.
 pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Some(schema) = SCHEMAS.get(kind) else {
+    let Some(schema) = schema_of(kind) else {
         return problems;
     };
     let (Value::Object(members), Some(properties)) = (&object.value, &schema.properties) else {
@@ -36,6 +46,7 @@ pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
         match properties.get(key) {
             _ if TOP.contains(&key.as_str()) => {}
             Some(property) => check(key, property, member, &mut problems),
+            None if problems.len() >= MOST_PROBLEMS => break,
             None => problems.push(unknown_field(key, key, properties.keys())),
         }
     }
@@ -86,7 +97,7 @@ fn metadata_problem(metadata: &Node) -> Option<Problem> {
 }
 
 fn check(path: &str, schema: &JSONSchemaProps, node: &Node, problems: &mut Vec<Problem>) {
-    if node.value == Value::Null {
+    if node.value == Value::Null || problems.len() >= MOST_PROBLEMS {
         return;
     }
     if schema.x_kubernetes_int_or_string == Some(true) {
@@ -133,6 +144,7 @@ fn object(
                 // A trigger inside a trigger: the CRD cannot describe it, but it is the same again.
                 Some(_) if key == "dlqTrigger" => check(&member_path, schema, member, problems),
                 Some(property) => check(&member_path, property, member, problems),
+                None if problems.len() >= MOST_PROBLEMS => break,
                 None => problems.push(unknown_field(&member_path, key, properties.keys())),
             }
         }

@@ -15,6 +15,9 @@ const MAX_DEPTH: usize = 100;
 /// Most nodes of a file, aliases unfolded: ten times what etcd can store of one object.
 const MAX_NODES: usize = 500_000;
 
+/// Most faults of a file: nobody reads more.
+const MAX_FAULTS: usize = 1_000;
+
 /// A line and a column, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -86,7 +89,7 @@ pub(super) fn read(text: &str) -> (Vec<Node>, Vec<Fault>) {
         if stop {
             composer.abandon();
             match parser.proceed_next_document() {
-                Ok(true) if composer.nodes < MAX_NODES => {}
+                Ok(true) if composer.nodes < MAX_NODES && composer.faults.len() < MAX_FAULTS => {}
                 _ => break,
             }
         }
@@ -313,11 +316,15 @@ impl Composer {
         let mut unique: Vec<(String, Node)> = Vec::with_capacity(members.len());
         for (key, node) in members {
             if let Some(&at) = seen.get(&key) {
-                self.faults.push(Fault {
-                    place: node.place,
-                    message: format!("key `{key}` stands here a second time; only this one counts"),
-                    is_warning: true,
-                });
+                if self.faults.len() < MAX_FAULTS {
+                    let message =
+                        format!("key `{key}` stands here a second time; only this one counts");
+                    self.faults.push(Fault {
+                        place: node.place,
+                        message,
+                        is_warning: true,
+                    });
+                }
                 unique[at].1 = node;
             } else {
                 seen.insert(key.clone(), unique.len());

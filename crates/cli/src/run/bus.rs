@@ -115,12 +115,8 @@ async fn set_up(bus: &dyn EventBus, settings: Option<&str>) {
         match bus.ensure_stream(settings).await {
             Ok(report) => return tell(&report),
             Err(error) => {
-                let transient = error.is_transient();
                 let error: &dyn std::error::Error = &error;
                 warn!(error, "The event bus has no stream yet");
-                if !transient {
-                    return;
-                }
             }
         }
         tokio::time::sleep(wait).await;

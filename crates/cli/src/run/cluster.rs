@@ -11,6 +11,8 @@ pub(super) struct Cluster {
     pub(super) client: Client,
     /// The namespace of objects that name none.
     pub(super) namespace: String,
+    /// Who we are to the cluster, in words.
+    pub(super) identity: String,
 }
 
 impl Cluster {
@@ -32,7 +34,11 @@ impl Cluster {
         // Waiting for a cluster that is away is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
+        let identity = match &context {
+            Some(context) => format!("the user of context {context}"),
+            None => "the user of the kubeconfig's current context".to_owned(),
+        };
         let client = Client::try_from(config).context("prepare the connection to the cluster")?;
-        Ok(Self { client, namespace })
+        Ok(Self { client, namespace, identity })
     }
 }

@@ -1,15 +1,16 @@
 //! The events that are followed: read as they are, or made as an event source would make them.
 
-use std::path::Path;
+use std::path::Path as FilePath;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tiphys_api::ResourceEventType;
 use tiphys_api::manifest::Content;
+use tiphys_api::{EventConfig, ResourceEventSource, ResourceEventType};
 use tiphys_eventbus::{Context, Event};
+use tiphys_lang::path::Path;
 use tiphys_lang::yaml;
 
 use crate::args::{EventType, SimulateArgs};
@@ -39,7 +40,7 @@ pub(super) fn read(args: &SimulateArgs, loaded: &Loaded) -> anyhow::Result<Vec<A
 }
 
 /// One JSON document after another.
-fn events(path: &Path, loaded: &Loaded) -> anyhow::Result<Vec<Arrival>> {
+fn events(path: &FilePath, loaded: &Loaded) -> anyhow::Result<Vec<Arrival>> {
     let text = files::read(path)?;
     let mut arrivals = Vec::new();
     for (index, document) in serde_json::Deserializer::from_str(&text).into_iter().enumerate() {
@@ -105,14 +106,14 @@ fn kind(loaded: &Loaded, source: &str, event: &str) -> String {
     let kind = sources
         .flat_map(|source| source.spec.events())
         .find(|found| found.name == event)
-        .map(|found| found.config.kind().event_type());
+        .map(|found| found.kind.event_type());
     kind.unwrap_or("resource").to_owned()
 }
 
 fn from_object(
-    path: &Path,
+    path: &FilePath,
     event_type: EventType,
-    old: Option<&Path>,
+    old: Option<&FilePath>,
     loaded: &Loaded,
 ) -> anyhow::Result<Vec<Arrival>> {
     let object = json(path)?;
@@ -128,17 +129,23 @@ fn from_object(
     let mut arrivals = Vec::new();
     let mut watched = Vec::new();
     for loadable in &loaded.objects {
-        let Program::EventSource(source) = &loadable.program else { continue };
-        for event in &source.events {
-            watched.push(format!("{}/{}: {}", source.name, event.name(), event.watches()));
-            let Some(made) =
-                event.event_for(source, event_type, &object, old.as_deref(), Timestamp::now())
-            else {
-                continue;
-            };
+        let (Program::EventSource(source), Content::EventSource(spec)) =
+            (&loadable.program, &loadable.object.content)
+        else {
+            continue;
+        };
+        for event in spec.spec.events() {
+            let EventConfig::Resource(watch) = event.config else { continue };
+            watched.push(format!("{}/{}: {}", source.name, event.name, describe(watch)));
+            let compiled = source.events.iter().find(|compiled| &*compiled.name == event.name);
+            let (Some(compiled), true) = (compiled, watches(watch, &object)) else { continue };
+            let made = compiled
+                .event_for(event_type, &object, old.as_deref(), Timestamp::now())
+                .with_context(|| format!("read {}", path.display()))?;
+            let checks = made.checks.into_iter();
             arrivals.push(Arrival {
-                source: Some(format!("{}/{}/{}", source.namespace, source.name, event.name())),
-                filters: made.steps,
+                source: Some(format!("{}/{}/{}", source.namespace, source.name, event.name)),
+                filters: checks.map(|check| (check.condition, check.is_met)).collect(),
                 event: made.event,
                 namespace: Some(source.namespace.to_string()),
             });
@@ -154,8 +161,36 @@ fn from_object(
     Ok(arrivals)
 }
 
+/// What an event source watches, in words.
+fn describe(watch: &ResourceEventSource) -> String {
+    let group = if watch.group.is_empty() { "core" } else { &watch.group };
+    let place = if watch.namespace.is_empty() { "all namespaces" } else { &watch.namespace };
+    format!("{} of {group}/{} in {place}", *watch.resource, *watch.version)
+}
+
+/// Whether the object is of the type, and in the namespace, that an event source watches.
+///
+/// Offline, nobody can say what the plural of a kind is: English plurals, and the kind itself, are
+/// taken for it.
+fn watches(watch: &ResourceEventSource, object: &[u8]) -> bool {
+    let text = |path: &str| {
+        let found = Path::compile(path).map(|path| path.get(object).text().into_owned());
+        found.unwrap_or_default()
+    };
+    let api_version = text("apiVersion");
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+    let kind = text("kind").to_lowercase();
+    let stem = kind.strip_suffix('y').unwrap_or(&kind);
+    let plurals = [kind.clone(), format!("{kind}s"), format!("{kind}es"), format!("{stem}ies")];
+    let namespace = text("metadata.namespace");
+    group == *watch.group
+        && version == *watch.version
+        && plurals.contains(&watch.resource)
+        && (watch.namespace.is_empty() || namespace.is_empty() || namespace == *watch.namespace)
+}
+
 /// The first document of a YAML or JSON file, as JSON.
-fn json(path: &Path) -> anyhow::Result<Vec<u8>> {
+fn json(path: &FilePath) -> anyhow::Result<Vec<u8>> {
     let text = files::read(path)?;
     yaml::to_json(text.as_bytes()).with_context(|| format!("read {}", path.display()))
 }

@@ -78,6 +78,7 @@ fn firing(firing: &Firing) -> anyhow::Result<Value> {
             "parameter": step.field, "dest": step.dest, "value": text, "default": fell_back,
         }),
         Applied::Skipped => json!({ "parameter": step.field, "dest": step.dest, "skipped": true }),
+        Applied::NoMatch => json!({ "parameter": step.field, "dest": step.dest, "matched": false }),
     });
     let parameters: Vec<_> = parameters.collect();
     Ok(match &firing.action {

@@ -134,6 +134,9 @@ fn parameter(step: &ParameterStep, out: &mut Page) -> fmt::Result {
         Applied::Written { text, fell_back: true } => {
             writeln!(out, "    ✓ {field} {dest} ← {text} (default)")
         }
+        Applied::NoMatch => {
+            writeln!(out, "    - {field} {dest}: the query matches nothing, nothing is changed")
+        }
         Applied::Skipped => {
             writeln!(out, "    - {field} {dest}: skipped, its dependency has no event")
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::log::{Log, Stored};
+use super::log::{Entry, Log};
 use crate::{StartAt, Subject, SubscriptionConfig};
 
 /// What was delivered and not yet acknowledged, and what comes next.
@@ -86,7 +86,7 @@ impl Consumer {
     }
 
     /// Forgets a message that gave way.
-    pub(super) fn dropped(&mut self, message: &Stored) {
+    pub(super) fn dropped(&mut self, message: &Entry) {
         if message.sequence >= self.next && self.wants(&message.subject) {
             self.pending = self.pending.saturating_sub(1);
         }
@@ -133,6 +133,11 @@ impl Consumer {
     }
 
     /// Ends the flight of a message.
+    /// Whether nothing is left to be delivered or acknowledged.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending == 0 && self.in_flight.is_empty()
+    }
+
     pub(super) fn settle(&mut self, sequence: u64) {
         if let Some(in_flight) = self.in_flight.remove(&sequence) {
             self.due.remove(&(in_flight.due, sequence));

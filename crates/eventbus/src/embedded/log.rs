@@ -21,7 +21,7 @@ const DUPLICATES: Duration = Duration::from_mins(2);
 
 /// One message.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(super) struct Entry {
     pub(super) sequence: u64,
     pub(super) stored_at: Timestamp,
     pub(super) subject: Subject,
@@ -52,7 +52,7 @@ pub(super) enum Appended {
 /// Messages with consecutive numbers.
 #[derive(Debug)]
 pub(super) struct Log {
-    messages: VecDeque<Stored>,
+    messages: VecDeque<Entry>,
     /// The number of the next message.
     next: u64,
     bytes: usize,
@@ -62,7 +62,7 @@ pub(super) struct Log {
     id_times: VecDeque<(Timestamp, String)>,
     last_by_subject: HashMap<Subject, u64>,
     /// Messages that gave way since they were last asked for.
-    dropped: Vec<Stored>,
+    dropped: Vec<Entry>,
 }
 
 impl Limits {
@@ -168,7 +168,7 @@ impl Log {
                 self.last_by_subject.insert(subject.clone(), sequence);
             }
         }
-        self.messages.push_back(Stored {
+        self.messages.push_back(Entry {
             sequence,
             stored_at: now,
             subject,
@@ -211,18 +211,18 @@ impl Log {
     }
 
     /// The messages that gave way since the last call.
-    pub(super) fn take_dropped(&mut self) -> Vec<Stored> {
+    pub(super) fn take_dropped(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.dropped)
     }
 
-    pub(super) fn get(&self, sequence: u64) -> Option<&Stored> {
+    pub(super) fn get(&self, sequence: u64) -> Option<&Entry> {
         let first = self.messages.front()?.sequence;
         self.messages
             .get(usize::try_from(sequence.checked_sub(first)?).ok()?)
     }
 
     /// The messages from `sequence` on.
-    pub(super) fn from(&self, sequence: u64) -> impl Iterator<Item = &Stored> {
+    pub(super) fn from(&self, sequence: u64) -> impl Iterator<Item = &Entry> {
         let first = self
             .messages
             .front()

@@ -50,6 +50,11 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Consumers {
+    /// Whether nothing is left to be delivered to anyone or acknowledged by anyone.
+    pub(super) fn are_idle(&self) -> bool {
+        self.0.values().all(|slot| slot.consumer.is_idle())
+    }
+
     /// Stores a message and wakes who waits for it.
     pub(super) fn append(
         &mut self,

@@ -96,6 +96,18 @@ impl Connection {
         !self.closed.is_cancelled() && self.client.connection_state() == State::Connected
     }
 
+    /// Resolves when the connection is lost after this call: answers that are on their way then
+    /// never come.
+    pub(super) fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut link = self.link.clone();
+        let losses = link.borrow_and_update().losses;
+        async move {
+            if link.wait_for(|link| link.losses != losses).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// The largest message, headers included.
     pub(super) fn max_payload(&self) -> usize {
         self.client.server_info().max_payload

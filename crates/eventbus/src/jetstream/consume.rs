@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_nats::Request;
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::message::Message;
-use async_nats::{Client, Request};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -71,6 +71,10 @@ struct Arrival {
 }
 
 /// What ends a wait.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and nearly all are messages"
+)]
 enum Wake {
     Closed,
     LinkChanged,
@@ -199,33 +203,37 @@ impl Consumption {
         Ok(())
     }
 
-    /// Gives back what was delivered but is in nobody's hands: lost with a connection, or left by an
-    /// earlier process. The server numbers messages over all subjects; it ignores what was not
-    /// delivered to this consumer.
+    /// Gives back what was delivered but is in nobody's hands: lost with a connection, left by an
+    /// earlier process, or acknowledged to a server that was killed and forgot. The server numbers
+    /// messages over all subjects; it ignores what was not delivered to this consumer.
     async fn reclaim(&mut self, consumer: &PullConsumer) {
         let info = consumer.cached_info();
-        let from = {
-            let mut tracker = locked(&self.tracker);
-            tracker.begin(info.ack_floor.stream_sequence);
-            tracker.newest().unwrap_or(0)
-        };
-        let (last, delivery) = (
+        let (newest, delivery) = (
             info.delivered.stream_sequence,
             info.delivered.consumer_sequence,
         );
-        if info.num_ack_pending == 0 || from >= last {
+        let floor = info.ack_floor.stream_sequence;
+        let floor = floor.max(newest.saturating_sub(consumer::MAX_RECLAIMED));
+        let mut lost = {
+            let mut tracker = locked(&self.tracker);
+            tracker.begin(info.ack_floor.stream_sequence);
+            tracker.not_held(floor + 1..=newest)
+        };
+        if info.num_ack_pending == 0 {
             return;
         }
-        let first = (from + 1).max(last.saturating_sub(consumer::MAX_RECLAIMED));
+        let Some(final_one) = lost.pop() else {
+            return;
+        };
         let client = &self.connection.client;
-        for sequence in first..last {
+        for sequence in lost {
             let subject = consumer::ack_subject(&self.config.durable, sequence, delivery);
             if client.publish(subject, consumer::GIVE_BACK).await.is_err() {
                 return;
             }
         }
         // The answer to the last one says that the server has seen all.
-        let subject = consumer::ack_subject(&self.config.durable, last, delivery);
+        let subject = consumer::ack_subject(&self.config.durable, final_one, delivery);
         let request = Request::new()
             .payload(consumer::GIVE_BACK)
             .timeout(Some(consumer::RECLAIM_WITHIN));
@@ -290,7 +298,7 @@ impl Consumption {
         let message: async_nats::Message = message.into();
         let subject = Subject::from_wire(&message.subject);
         let acker = JetStreamAcker {
-            client: self.connection.client.clone(),
+            connection: self.connection.clone(),
             reply: message.reply?,
             sequence,
             stored_at,
@@ -336,7 +344,7 @@ fn locked(tracker: &Mutex<Tracker>) -> MutexGuard<'_, Tracker> {
 
 /// Acknowledges one message.
 struct JetStreamAcker {
-    client: Client,
+    connection: Arc<Connection>,
     reply: async_nats::Subject,
     sequence: u64,
     stored_at: Timestamp,
@@ -353,7 +361,11 @@ impl std::fmt::Debug for JetStreamAcker {
 
 impl JetStreamAcker {
     async fn send(&self, answer: Bytes) -> Result<(), Error> {
-        let sent = self.client.publish(self.reply.clone(), answer).await;
+        let sent = self
+            .connection
+            .client
+            .publish(self.reply.clone(), answer)
+            .await;
         sent.map_err(|err| self.failed(err.into()))
     }
 
@@ -378,10 +390,25 @@ impl Acker for JetStreamAcker {
 
     async fn ack_confirmed(&self) -> Result<(), Error> {
         let request = Request::new().payload(ACK).timeout(Some(ANSWER_WITHIN));
-        let answer = self.client.send_request(self.reply.clone(), request).await;
-        answer.map_err(|err| self.failed(err.into()))?;
-        self.settle();
-        Ok(())
+        let lost = self.connection.lost();
+        let answer = tokio::select! {
+            biased;
+            answer = self.connection.client.send_request(self.reply.clone(), request) => {
+                answer.map_err(BoxError::from)
+            }
+            () = lost => Err("the connection was lost".into()),
+        };
+        match answer {
+            Ok(_) => {
+                self.settle();
+                Ok(())
+            }
+            Err(err) => {
+                // Whoever asked for certainty will not go on with it: it has to come again.
+                locked(&self.tracker).give_back(self.sequence);
+                Err(self.failed(err))
+            }
+        }
     }
 
     async fn retry_after(&self, delay: Duration) -> Result<(), Error> {

@@ -7,8 +7,9 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -33,6 +34,7 @@ pub(super) struct Publisher {
 /// A message under way.
 struct Sent {
     answer: PublishAckFuture,
+    lost: BoxFuture<'static, ()>,
     window: OwnedSemaphorePermit,
     failed: Box<dyn FnOnce(Cause) -> Error + Send>,
     keeper: Option<Arc<Keeper>>,
@@ -78,6 +80,7 @@ impl Publisher {
             .clamp(SMALLEST, WINDOW);
         let window = self.window.clone().acquire_many_owned(cost).await;
         let window = window.map_err(|_| Error::Closed)?;
+        let lost = self.connection.lost().boxed();
         let message = PublishMessage::build().payload(payload).headers(headers);
         let sending = self
             .connection
@@ -91,6 +94,7 @@ impl Publisher {
         let (result, outcome) = oneshot::channel();
         let sent = Sent {
             answer,
+            lost,
             window,
             failed: Box::new(failed),
             keeper,
@@ -128,12 +132,17 @@ impl Sent {
     async fn settle(self) {
         let Self {
             answer,
+            lost,
             window,
             failed,
             keeper,
             result,
         } = self;
-        let answer = answer.await;
+        let answer = tokio::select! {
+            biased;
+            answer = answer.into_future() => answer,
+            () = lost => Err(PublishErrorKind::BrokenPipe.into()),
+        };
         drop(window);
         let is_unclaimed =
             matches!(&answer, Err(err) if err.kind() == PublishErrorKind::StreamNotFound);

@@ -19,6 +19,12 @@ const SUBJECTS: &str = "default.*.*";
 /// How many copies a stream has where nobody said, if the bus has the servers.
 const REPLICAS: usize = 3;
 
+/// Why a bus of one server has no further copies.
+const ONE_SERVER: &str = "a bus of one server keeps one replica";
+
+/// Settings that the server did not take, with what it says.
+type Refused = Vec<(String, String)>;
+
 /// How often at most a stream that seems to be lost is looked for.
 const RESTORE_EVERY: Duration = Duration::from_secs(1);
 
@@ -100,7 +106,8 @@ pub(super) async fn update(connection: &Connection, config: &Config) -> Result<I
 /// How many copies the stream of events has; what belongs to it has as many.
 pub(super) async fn replicas(connection: &Connection) -> Result<usize, ApiError> {
     match connection.stream_info(STREAM).await {
-        Ok(info) => Ok(info.config.num_replicas.max(1)),
+        Ok(info) if is_clustered(&info) => Ok(info.config.num_replicas.max(1)),
+        Ok(_) => Ok(1),
         Err(err) if err.is_missing() => Ok(1),
         Err(err) => Err(err),
     }
@@ -115,14 +122,12 @@ pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<St
         source: err.into(),
     };
     let existing = match connection.stream_info(STREAM).await {
-        Ok(info) => info.config,
+        Ok(info) => info,
         Err(err) if err.is_missing() => {
             let settings = wanted.unwrap_or_else(StreamSettings::argo);
-            keeper.remember(create_events(connection, &settings).await?.config);
-            return Ok(StreamReport {
-                created: true,
-                ..StreamReport::default()
-            });
+            let (info, refused) = create_events(connection, &settings).await?;
+            keeper.remember(info.config);
+            return Ok(StreamReport { created: true, refused, ..StreamReport::default() });
         }
         Err(err) => return Err(failed(err)),
     };
@@ -130,36 +135,41 @@ pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<St
         Some(wanted) => reconcile(connection, existing, &wanted)
             .await
             .map_err(failed)?,
-        None => (existing, StreamReport::default()),
+        None => (existing.config, StreamReport::default()),
     };
     keeper.remember(config);
     Ok(report)
 }
 
-async fn create_events(connection: &Connection, settings: &StreamSettings) -> Result<Info, Error> {
-    let no_servers = &[
-        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
-        ErrorCode::CLUSTER_NO_PEERS,
-    ][..];
+/// Creates the stream of events; with what the server could not give it.
+async fn create_events(
+    connection: &Connection,
+    settings: &StreamSettings,
+) -> Result<(Info, Refused), Error> {
+    let alone = &[ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED][..];
+    let no_peers = &[ErrorCode::CLUSTER_NO_PEERS][..];
     let mut config = events(settings);
-    if settings.replicas.is_none() {
-        config.num_replicas = REPLICAS;
-        match create(connection, &config).await {
-            Err(err) if err.has_code(no_servers) => config.num_replicas = 1,
-            result => return result.map_err(|err| refused(&config, err)),
-        }
-    }
-    create(connection, &config).await.map_err(|err| {
-        if !err.has_code(no_servers) {
-            return refused(&config, err);
-        }
-        let replicas = config.num_replicas;
-        Error::Replicas {
+    config.num_replicas = settings.replicas.unwrap_or(REPLICAS);
+    let error = match create(connection, &config).await {
+        Ok(info) => return Ok((info, Refused::new())),
+        Err(error) => error,
+    };
+    if error.has_code(no_peers) && settings.replicas.is_some() {
+        return Err(Error::Replicas {
             stream: STREAM.to_owned(),
-            replicas,
-            source: err.into(),
-        }
-    })
+            replicas: config.num_replicas,
+            source: error.into(),
+        });
+    }
+    if !error.has_code(alone) && !error.has_code(no_peers) {
+        return Err(refused(&config, error));
+    }
+    // A single server keeps one copy of everything, whatever is wanted.
+    config.num_replicas = 1;
+    let info = create(connection, &config).await.map_err(|error| refused(&config, error))?;
+    let is_told = settings.replicas.is_some();
+    let told = is_told.then(|| ("replicas".to_owned(), ONE_SERVER.to_owned()));
+    Ok((info, told.into_iter().collect()))
 }
 
 fn refused(config: &Config, err: ApiError) -> Error {
@@ -283,14 +293,33 @@ fn discard_policy(discard: Discard) -> DiscardPolicy {
     }
 }
 
+/// Whether the server that told of a stream has others beside it.
+fn is_clustered(info: &Info) -> bool {
+    let cluster = info
+        .cluster
+        .as_ref()
+        .and_then(|cluster| cluster.name.as_ref());
+    cluster.is_some_and(|name| !name.is_empty())
+}
+
 /// Changes all settings at once, or, if the server refuses that, each by itself.
 async fn reconcile(
     connection: &Connection,
-    mut config: Config,
+    existing: Info,
     settings: &StreamSettings,
 ) -> Result<(Config, StreamReport), ApiError> {
     let mut report = StreamReport::default();
-    let changes = changes(&config, settings);
+    let is_clustered = is_clustered(&existing);
+    let mut config = existing.config;
+    let mut changes = changes(&config, settings);
+    // A single server says yes to copies and keeps none.
+    let copies = settings
+        .replicas
+        .filter(|replicas| *replicas > 1 && !is_clustered);
+    if copies.is_some() {
+        changes.retain(|(name, _)| *name != "replicas");
+        report.refused.push(("replicas".to_owned(), ONE_SERVER.to_owned()));
+    }
     if changes.is_empty() {
         return Ok((config, report));
     }
@@ -315,7 +344,7 @@ async fn reconcile(
                 report.changed.push(name.to_owned());
             }
             Err(ApiError::Refused(_, why)) => {
-                report.refused.push((name.to_owned(), why.to_string()))
+                report.refused.push((name.to_owned(), why.to_string()));
             }
             Err(err) => return Err(err),
         }

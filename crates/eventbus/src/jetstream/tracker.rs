@@ -4,6 +4,7 @@
 //! forgets all of them; what was acknowledged here is not delivered again all the same.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
@@ -60,9 +61,11 @@ impl Tracker {
         }
     }
 
-    /// The number of the last message, in the order of the stream, that arrived.
-    pub(super) fn newest(&self) -> Option<u64> {
-        self.newest.map(|place| place.sequence)
+    /// Which of these messages are not in hand.
+    pub(super) fn not_held(&self, sequences: RangeInclusive<u64>) -> Vec<u64> {
+        sequences
+            .filter(|sequence| !self.held.contains_key(sequence))
+            .collect()
     }
 
     /// Decides about a message that arrived for the so manieth time.
@@ -184,6 +187,7 @@ mod tests {
         }
         tracker.settle(5, at(10));
         tracker.settle(7, at(10));
+        assert_eq!(tracker.not_held(5..=8), [5, 7, 8]);
         assert_eq!(
             tracker.resume(),
             Some(Place {

@@ -57,12 +57,20 @@ impl Conditions {
     /// If the text is not of the language, or names something that is not declared.
     pub fn compile(text: &str, dependencies: &[&str]) -> Result<Self, Error> {
         if text.len() > MAX_LENGTH {
-            return Err(Error { message: "conditions are too long".into(), offset: MAX_LENGTH });
+            return Err(Error {
+                message: "conditions are too long".into(),
+                offset: MAX_LENGTH,
+            });
         }
         if text.is_empty() {
             return Self::all(dependencies);
         }
-        let mut parser = Parser { text, at: 0, declared: dependencies, used: Vec::new() };
+        let mut parser = Parser {
+            text,
+            at: 0,
+            declared: dependencies,
+            used: Vec::new(),
+        };
         match parser.whole() {
             Ok((node, expression)) => Ok(Self {
                 expression,
@@ -76,11 +84,16 @@ impl Conditions {
 
     fn all(declared: &[&str]) -> Result<Self, Error> {
         if declared.is_empty() {
-            return Err(Error { message: "there are no dependencies".into(), offset: 0 });
+            return Err(Error {
+                message: "there are no dependencies".into(),
+                offset: 0,
+            });
         }
         let mut used: Vec<String> = Vec::new();
-        let nodes: Vec<_> =
-            declared.iter().map(|name| Node::Dependency(index_of(&mut used, name))).collect();
+        let nodes: Vec<_> = declared
+            .iter()
+            .map(|name| Node::Dependency(index_of(&mut used, name)))
+            .collect();
         Ok(Self {
             expression: declared.join("&&"),
             dependencies: used,
@@ -139,10 +152,12 @@ impl Node {
 }
 
 fn index_of(used: &mut Vec<String>, name: &str) -> usize {
-    used.iter().position(|known| known == name).unwrap_or_else(|| {
-        used.push(name.to_owned());
-        used.len() - 1
-    })
+    used.iter()
+        .position(|known| known == name)
+        .unwrap_or_else(|| {
+            used.push(name.to_owned());
+            used.len() - 1
+        })
 }
 
 struct Parser<'a> {
@@ -154,7 +169,10 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn fail<T>(&self, message: impl Into<String>) -> Result<T, Error> {
-        Err(Error { message: message.into(), offset: self.at })
+        Err(Error {
+            message: message.into(),
+            offset: self.at,
+        })
     }
 
     fn rest(&mut self) -> &'a str {
@@ -229,7 +247,9 @@ impl<'a> Parser<'a> {
     fn declared(&self, name: &str) -> Option<&'a str> {
         let alike = |declared: &&&str| declared.replace('-', "_") == name.replace('-', "_");
         let exact = self.declared.iter().find(|declared| **declared == name);
-        exact.or_else(|| self.declared.iter().rev().find(alike)).copied()
+        exact
+            .or_else(|| self.declared.iter().rev().find(alike))
+            .copied()
     }
 }
 
@@ -269,3 +289,6 @@ fn accident(text: &str, dependencies: &[&str]) -> Option<Conditions> {
         formula: Formula::Accident(compiled),
     })
 }
+
+#[cfg(test)]
+mod tests;

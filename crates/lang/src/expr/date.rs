@@ -1,8 +1,12 @@
 //! Dates as Go's `time.Parse` reads them: by a layout that spells a reference moment,
 //! `Mon Jan 2 15:04:05 MST 2006`. The local zone is UTC.
 
+mod layout;
+
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
+
+use layout::{Element, next_element};
 
 /// The layouts in which govaluate takes a quoted text for a date, in its order.
 pub(super) const LITERALS: [&str; 14] = [
@@ -34,12 +38,29 @@ pub(super) const DEFAULTS: [&str; 7] = [
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
-const DAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 /// A moment, as it was written.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +75,10 @@ impl Time {
     /// Seconds since 1970, fractions cut off.
     pub(super) fn seconds(&self) -> i64 {
         const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
-        let days = EPOCH.date().until(self.civil.date()).map_or(0, |span| span.get_days());
+        let days = EPOCH
+            .date()
+            .until(self.civil.date())
+            .map_or(0, |span| span.get_days());
         let time = self.civil.time();
         let clock = i64::from(time.hour()) * 3600
             + i64::from(time.minute()) * 60
@@ -62,7 +86,10 @@ impl Time {
         i64::from(days) * 86_400 + clock - i64::from(self.offset_seconds)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "every number of an expression is a double")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "every number of an expression is a double"
+    )]
     pub(super) fn seconds_as_f64(&self) -> f64 {
         self.seconds() as f64
     }
@@ -76,7 +103,10 @@ impl Time {
     pub(super) fn from_nanoseconds(nanoseconds: i128, offset_seconds: i32) -> Option<Self> {
         let timestamp = jiff::Timestamp::from_nanosecond(nanoseconds).ok()?;
         let offset = Offset::from_seconds(offset_seconds).ok()?;
-        Some(Self { civil: offset.to_datetime(timestamp), offset_seconds })
+        Some(Self {
+            civil: offset.to_datetime(timestamp),
+            offset_seconds,
+        })
     }
 }
 
@@ -103,97 +133,11 @@ pub(super) fn parse(layout: &str, text: &str, zone: Option<&TimeZone>) -> Option
         layout = after;
         rest = fields.read(element, rest, layout)?;
     }
-    if rest.is_empty() { fields.time(zone) } else { None }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Element {
-    Year,
-    ShortYear,
-    MonthName { long: bool },
-    Month { fixed: bool },
-    DayName { long: bool },
-    Day { fixed: bool, padded: bool },
-    YearDay { padded: bool },
-    Hour,
-    Hour12 { fixed: bool },
-    Minute { fixed: bool },
-    Second { fixed: bool },
-    Fraction { digits: usize, exact: bool },
-    Noon { upper: bool },
-    ZoneName,
-    Offset { utc_is_z: bool, form: &'static str },
-}
-
-/// Longest spelling first where one begins another.
-const ELEMENTS: [(&str, Element); 35] = [
-    ("January", Element::MonthName { long: true }),
-    ("Jan", Element::MonthName { long: false }),
-    ("Monday", Element::DayName { long: true }),
-    ("Mon", Element::DayName { long: false }),
-    ("MST", Element::ZoneName),
-    ("002", Element::YearDay { padded: false }),
-    ("01", Element::Month { fixed: true }),
-    ("02", Element::Day { fixed: true, padded: false }),
-    ("03", Element::Hour12 { fixed: true }),
-    ("04", Element::Minute { fixed: true }),
-    ("05", Element::Second { fixed: true }),
-    ("06", Element::ShortYear),
-    ("15", Element::Hour),
-    ("1", Element::Month { fixed: false }),
-    ("2006", Element::Year),
-    ("2", Element::Day { fixed: false, padded: false }),
-    ("__2", Element::YearDay { padded: true }),
-    // `_2006` is an underscore and a year.
-    ("_2006", Element::Year),
-    ("_2", Element::Day { fixed: false, padded: true }),
-    ("3", Element::Hour12 { fixed: false }),
-    ("4", Element::Minute { fixed: false }),
-    ("5", Element::Second { fixed: false }),
-    ("PM", Element::Noon { upper: true }),
-    ("pm", Element::Noon { upper: false }),
-    ("-070000", Element::Offset { utc_is_z: false, form: "hhmmss" }),
-    ("-07:00:00", Element::Offset { utc_is_z: false, form: "hh:mm:ss" }),
-    ("-0700", Element::Offset { utc_is_z: false, form: "hhmm" }),
-    ("-07:00", Element::Offset { utc_is_z: false, form: "hh:mm" }),
-    ("-07", Element::Offset { utc_is_z: false, form: "hh" }),
-    ("Z070000", Element::Offset { utc_is_z: true, form: "hhmmss" }),
-    ("Z07:00:00", Element::Offset { utc_is_z: true, form: "hh:mm:ss" }),
-    ("Z0700", Element::Offset { utc_is_z: true, form: "hhmm" }),
-    ("Z07:00", Element::Offset { utc_is_z: true, form: "hh:mm" }),
-    ("Z07", Element::Offset { utc_is_z: true, form: "hh" }),
-    ("2006", Element::Year),
-];
-
-/// The text before the first element, the element, and the layout after it.
-fn next_element(layout: &str) -> (&str, Option<Element>, &str) {
-    for (index, _) in layout.char_indices() {
-        let rest = &layout[index..];
-        if let Some((digits, exact)) = fraction(rest) {
-            let element = Element::Fraction { digits, exact };
-            return (&layout[..index], Some(element), &rest[digits + 1..]);
-        }
-        let found = ELEMENTS.iter().find(|(spelling, _)| rest.starts_with(spelling));
-        if let Some((spelling, element)) = found {
-            let underscore = usize::from(*spelling == "_2006");
-            let after = &rest[spelling.len()..];
-            let word = matches!(*spelling, "Jan" | "Mon");
-            if word && after.starts_with(|c: char| c.is_ascii_lowercase()) {
-                continue;
-            }
-            return (&layout[..index + underscore], Some(*element), after);
-        }
+    if rest.is_empty() {
+        fields.time(zone)
+    } else {
+        None
     }
-    (layout, None, "")
-}
-
-/// `.000` or `,999`: how many digits, and whether they must be there.
-fn fraction(layout: &str) -> Option<(usize, bool)> {
-    let digits = layout.strip_prefix(['.', ','])?;
-    let digit = digits.bytes().next().filter(|byte| matches!(byte, b'0' | b'9'))?;
-    let count = digits.bytes().take_while(|byte| *byte == digit).count();
-    let ends = !digits[count..].starts_with(|c: char| c.is_ascii_digit());
-    ends.then_some((count, digit == b'0'))
 }
 
 /// Steps over literal text; a space stands for any number of them.
@@ -224,7 +168,9 @@ fn number(text: &str, fixed: bool) -> Option<(i8, &str)> {
 }
 
 fn digits(text: &str, count: usize) -> Option<(i16, &str)> {
-    let digits = text.get(..count).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let digits = text
+        .get(..count)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some((digits.parse().ok()?, &text[count..]))
 }
 
@@ -232,7 +178,10 @@ fn digits(text: &str, count: usize) -> Option<(i16, &str)> {
 fn name<'a>(names: &[&str], long: bool, text: &'a str) -> Option<(i8, &'a str)> {
     for (index, name) in (0_i8..).zip(names) {
         let name = if long { name } else { &name[..3] };
-        if text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) {
+        if text
+            .get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name))
+        {
             return Some((index, &text[name.len()..]));
         }
     }
@@ -267,7 +216,11 @@ impl Fields {
                 return Some(rest);
             }
             Element::YearDay { padded } => {
-                let blanks = if padded { text.len() - text.trim_start_matches(' ').len() } else { 0 };
+                let blanks = if padded {
+                    text.len() - text.trim_start_matches(' ').len()
+                } else {
+                    0
+                };
                 let (day, rest) = digits(&text[blanks.min(2)..], 3 - blanks.min(2))?;
                 self.year_day = Some(day);
                 return Some(rest);
@@ -296,9 +249,8 @@ impl Fields {
             Element::MonthName { .. } => self.month = Some(value + 1),
             Element::Month { .. } => self.month = Some(value),
             Element::Day { .. } => self.day = Some(value),
-            Element::Hour => self.hour = value,
             Element::Hour12 { .. } if value > 12 => return None,
-            Element::Hour12 { .. } => self.hour = value,
+            Element::Hour | Element::Hour12 { .. } => self.hour = value,
             Element::Minute { .. } => self.minute = value,
             _ => {}
         }
@@ -312,7 +264,12 @@ impl Fields {
         let follows = |text: &str| {
             text.starts_with(['.', ',']) && text[1..].starts_with(|c: char| c.is_ascii_digit())
         };
-        if follows(rest) && !matches!(next_element(layout), ("", Some(Element::Fraction { .. }), _)) {
+        if follows(rest)
+            && !matches!(
+                next_element(layout),
+                ("", Some(Element::Fraction { .. }), _)
+            )
+        {
             return self.fraction(rest, 0, false);
         }
         Some(rest)
@@ -370,9 +327,16 @@ impl Fields {
 
     /// Three or four capitals, or `GMT+3`. Other zones than UTC have no known offset: they count 0.
     fn zone_name<'a>(&mut self, text: &'a str) -> Option<&'a str> {
-        let letters = text.bytes().take(6).take_while(u8::is_ascii_uppercase).count();
+        let letters = text
+            .bytes()
+            .take(6)
+            .take_while(u8::is_ascii_uppercase)
+            .count();
         if let Some(rest) = text.strip_prefix("GMT")
-            && let Some(sign) = rest.bytes().next().filter(|byte| matches!(byte, b'+' | b'-'))
+            && let Some(sign) = rest
+                .bytes()
+                .next()
+                .filter(|byte| matches!(byte, b'+' | b'-'))
         {
             let (hours, rest) = number(&rest[1..], false)?;
             if hours < 24 {
@@ -400,7 +364,8 @@ impl Fields {
             Some(false) if self.hour == 12 => 0,
             _ => self.hour,
         };
-        let first = jiff::civil::Date::new(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1));
+        let first =
+            jiff::civil::Date::new(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1));
         let date = match self.year_day {
             Some(day) if self.month.is_none() => {
                 first.ok()?.with().day_of_year(day).build().ok()?
@@ -411,9 +376,17 @@ impl Fields {
         let civil = date.to_datetime(time);
         let offset_seconds = match (self.offset_seconds, zone) {
             (Some(offset), _) => offset,
-            (None, Some(zone)) => zone.to_ambiguous_zoned(civil).compatible().ok()?.offset().seconds(),
+            (None, Some(zone)) => zone
+                .to_ambiguous_zoned(civil)
+                .compatible()
+                .ok()?
+                .offset()
+                .seconds(),
             (None, None) => 0,
         };
-        Some(Time { civil, offset_seconds })
+        Some(Time {
+            civil,
+            offset_seconds,
+        })
     }
 }

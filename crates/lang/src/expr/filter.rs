@@ -17,7 +17,9 @@ mod lex;
 mod list;
 mod moment;
 mod parse;
+mod signatures;
 mod syntax;
+mod types;
 mod value;
 
 #[cfg(test)]
@@ -95,7 +97,11 @@ impl Filter {
     /// As [`Self::compile`].
     pub fn compile_with(text: &str, functions: Arc<dyn Functions>) -> Result<Self, Error> {
         let root = compile(text, &Names::Any).map_err(|fault| fault.in_text(text))?;
-        Ok(Self { text: text.to_owned(), root, functions })
+        Ok(Self {
+            text: text.to_owned(),
+            root,
+            functions,
+        })
     }
 
     /// Whether the event with the payload `data` passes.
@@ -104,11 +110,18 @@ impl Filter {
     /// If the payload is not a JSON object, the expression does not fit it or takes too long, or its
     /// result is not a bool.
     pub fn passes(&self, data: &[u8]) -> Result<bool, Error> {
-        let fault = |message: String| Error { message, line: 1, column: 1 };
+        let fault = |message: String| Error {
+            message,
+            line: 1,
+            column: 1,
+        };
         let document = Document::read(data).map_err(|error| fault(error.to_string()))?;
         match eval::run(&self.root, &document, &*self.functions) {
             Ok(Value::Bool(passes)) => Ok(passes),
-            Ok(value) => Err(fault(format!("result is {}, not a bool", value.type_name()))),
+            Ok(value) => Err(fault(format!(
+                "result is {}, not a bool",
+                value.type_name()
+            ))),
             Err(error) => Err(error.in_text(&self.text)),
         }
     }
@@ -116,7 +129,10 @@ impl Filter {
 
 fn compile(text: &str, names: &Names<'_>) -> Result<Node, Fault> {
     if text.len() > MAX_LENGTH {
-        return Err(Fault { message: "expression is too long".into(), at: 0 });
+        return Err(Fault {
+            message: "expression is too long".into(),
+            at: 0,
+        });
     }
     let mut root = parse::parse(lex::tokens(text)?)?;
     check::check(&mut root, names)?;
@@ -131,5 +147,7 @@ pub(super) fn text_of(text: &str, texts: &[(String, String)]) -> Result<String, 
     let root = compile(text, &Names::Texts(&names)).map_err(|fault| fault.in_text(text))?;
     let document = Document::of_texts(texts);
     let value = eval::run(&root, &document, &StandardFunctions);
-    value.map(|value| format::text(&value)).map_err(|fault| fault.in_text(text))
+    value
+        .map(|value| format::text(&value))
+        .map_err(|fault| fault.in_text(text))
 }

@@ -29,7 +29,9 @@ pub struct Error {
 
 impl Error {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self {
+            message: message.into(),
+        }
     }
 }
 
@@ -58,7 +60,10 @@ impl Expression {
                 variables.push(name.clone());
             }
         }
-        Ok(Self { root: parse::parse(tokens)?, variables })
+        Ok(Self {
+            root: parse::parse(tokens)?,
+            variables,
+        })
     }
 
     /// The names of its variables, in order of appearance, each once.

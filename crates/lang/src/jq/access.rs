@@ -43,8 +43,14 @@ fn by_number(value: &Val, index: &Val) -> Answer {
             .unwrap_or_default()),
         Val::Str(text) => {
             let text = text.as_str();
-            let at = if index < 0 { position(index, text.chars().count()) } else { usize::try_from(index).ok() };
-            Ok(at.and_then(|at| text.chars().nth(at)).map_or(Val::Null, |char| Val::str(char)))
+            let at = if index < 0 {
+                position(index, text.chars().count())
+            } else {
+                usize::try_from(index).ok()
+            };
+            Ok(at
+                .and_then(|at| text.chars().nth(at))
+                .map_or(Val::Null, Val::str))
         }
         other => Err(fault::expected_array(other)),
     }
@@ -59,7 +65,9 @@ fn position(index: i64, length: usize) -> Option<usize> {
 }
 
 fn clamp(index: i64, min: usize, length: usize) -> usize {
-    position(index, length).unwrap_or(0).clamp(min.min(length), length)
+    position(index, length)
+        .unwrap_or(0)
+        .clamp(min.min(length), length)
 }
 
 fn slice_bounds(slice: &Object, whole: &Val) -> Answer<(Val, Val)> {
@@ -126,10 +134,12 @@ pub(super) fn get_path(value: &Val, path: &Val) -> Answer {
     };
     let mut found = value.clone();
     for key in keys.items() {
+        meter::step()?;
         if !matches!(found, Val::Null | Val::Array(_) | Val::Object(_)) {
             return Err(fault::not_applicable1("getpath", value, path));
         }
-        found = index(&found, key).map_err(|why| fault::failed1("getpath", value, path, why))?;
+        found = index(&found, key)
+            .map_err(|why| fault::failed1("getpath", value, path, fault::text(why)))?;
     }
     Ok(found)
 }
@@ -142,13 +152,15 @@ pub(super) fn set_path(value: Val, path: &Val, new: Val) -> Answer {
     check_length(keys)?;
     let (old, shown) = (preview(&value), new.clone());
     update(value, keys.items(), new).map_err(|why| {
-        let (path, new) = (preview(path), preview(&shown));
-        fault::message(format!("setpath({path}; {new}) cannot be applied to {old}: {why}"))
+        let (path, new, why) = (preview(path), preview(&shown), fault::text(why));
+        fault::message(format!(
+            "setpath({path}; {new}) cannot be applied to {old}: {why}"
+        ))
     })
 }
 
 fn check_length(path: &Array) -> Result<(), Spent> {
-    if path.items().len() > MAX_DEPTH as usize {
+    if path.items().len() > MAX_DEPTH {
         return Err(meter::exhaust(Spent::Depth));
     }
     Ok(())
@@ -166,8 +178,10 @@ pub(super) fn delete_paths(value: Val, paths: &Val) -> Answer {
     }
     let old = preview(&value);
     let failed = |why: Fault| {
-        let paths = preview(paths);
-        fault::message(format!("delpaths({paths}) cannot be applied to {old}: {why}"))
+        let (paths, why) = (preview(paths), fault::text(why));
+        fault::message(format!(
+            "delpaths({paths}) cannot be applied to {old}: {why}"
+        ))
     };
     let mut marked = value;
     for path in list.items() {
@@ -197,7 +211,9 @@ fn sweep(value: &mut Val) -> Result<(), Spent> {
             if let Some(object) = Rc::get_mut(object) {
                 object.change(|members| {
                     members.retain(|(_, member)| !matches!(member, Val::Gone));
-                    members.iter_mut().try_for_each(|(_, member)| sweep_part(member))
+                    members
+                        .iter_mut()
+                        .try_for_each(|(_, member)| sweep_part(member))
                 })?;
             }
         }
@@ -244,7 +260,11 @@ fn update_member(mut object: Rc<Object>, key: &Rc<Text>, rest: &[Val], new: Val)
         return Ok(Val::Object(object));
     }
     let members = Rc::make_mut(&mut object);
-    let old = if rest.is_empty() { None } else { members.take(key.as_str()) };
+    let old = if rest.is_empty() {
+        None
+    } else {
+        members.take(key.as_str())
+    };
     members.insert(key, update(old.unwrap_or_default(), rest, new)?);
     Ok(Val::Object(object))
 }
@@ -262,7 +282,9 @@ fn update_item(value: Val, index: i64, rest: &[Val], new: Val) -> Answer {
         _ if deletes => return Ok(array.map_or(Val::Null, Val::Array)),
         None => {
             let shown = preview(&Val::Int(index));
-            return Err(fault::message(format!("array index should not be negative: {shown}")));
+            return Err(fault::message(format!(
+                "array index should not be negative: {shown}"
+            )));
         }
         Some(_) if index >= MAX_INDEX => {
             let shown = preview(&Val::Int(index));
@@ -291,13 +313,19 @@ fn update_slice(value: Val, slice: &Object, whole: &Val, rest: &[Val], new: Val)
     if range.is_empty() && matches!(new, Val::Gone) {
         return Ok(value);
     }
-    let items = value.as_items().unwrap_or_default();
-    let part = Val::array(items[range.clone()].to_vec());
-    let (head, tail) = (&items[..range.start], &items[range.end..]);
+    let mut array = match value {
+        Val::Array(array) => array,
+        _ => Rc::default(),
+    };
+    let part = Val::array(array.items()[range.clone()].to_vec());
     let middle = match update(part, rest, new)? {
-        Val::Array(part) => part.items().to_vec(),
-        Val::Gone => vec![Val::Gone; range.len()],
+        Val::Array(part) => part,
+        Val::Gone => Rc::new(Array::new(vec![Val::Gone; range.len()])),
         other => return Err(fault::expected_array(&other)),
     };
-    Ok(Val::array([head, &middle, tail].concat()))
+    let depth = middle.items().iter().map(Val::depth).max().unwrap_or(0);
+    Rc::make_mut(&mut array).change(depth, |items| {
+        items.splice(range, middle.items().iter().cloned());
+    });
+    Ok(Val::Array(array))
 }

@@ -35,11 +35,19 @@ fn boxed(node: Node<'_>) -> Box<Term<&str>> {
 
 impl<'s> Node<'s> {
     pub(super) fn leaf(term: Term<&'s str>) -> Self {
-        Self { term, height: 1, single: true }
+        Self {
+            term,
+            height: 1,
+            single: true,
+        }
     }
 
     fn over(term: Term<&'s str>, height: u32, single: bool) -> Self {
-        Self { term, height: height + 1, single }
+        Self {
+            term,
+            height: height + 1,
+            single,
+        }
     }
 
     pub(super) fn identity() -> Self {
@@ -47,7 +55,10 @@ impl<'s> Node<'s> {
     }
 
     pub(super) fn recurse() -> Self {
-        Self { single: false, ..Self::leaf(Term::Recurse) }
+        Self {
+            single: false,
+            ..Self::leaf(Term::Recurse)
+        }
     }
 
     pub(super) fn number(text: &'s str) -> Self {
@@ -68,10 +79,17 @@ impl<'s> Node<'s> {
     }
 
     pub(super) fn object(members: Vec<(Self, Self)>) -> Self {
-        let height = members.iter().map(|(key, value)| key.height.max(value.height)).max();
+        let height = members
+            .iter()
+            .map(|(key, value)| key.height.max(value.height))
+            .max();
         let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        let single = members.iter().all(|(key, value)| key.single && value.single);
-        let members = members.into_iter().map(|(key, value)| (key.term, Some(value.term)));
+        let single = members
+            .iter()
+            .all(|(key, value)| key.single && value.single);
+        let members = members
+            .into_iter()
+            .map(|(key, value)| (key.term, Some(value.term)));
         // jaq adds the members up, one nested in the other.
         let height = height.unwrap_or(0).saturating_add(count);
         Self::over(Term::Obj(members.collect()), height, single)
@@ -85,7 +103,16 @@ impl<'s> Node<'s> {
     /// A call; `single` if the native called has one output at most.
     pub(super) fn call(name: &'s str, args: Vec<Self>, single: bool) -> Self {
         let height = args.iter().map(|arg| arg.height).max().unwrap_or(0);
-        Self::over(Term::Call(name, args.into_iter().map(|arg| arg.term).collect()), height, single)
+        Self::over(
+            Term::Call(name, args.into_iter().map(|arg| arg.term).collect()),
+            height,
+            single,
+        )
+    }
+
+    /// The same, counted as a step that leads deeper.
+    pub(super) fn entered(self) -> Self {
+        Self::call("!enter", Vec::new(), true).pipe(self)
     }
 
     fn binary(self, op: BinaryOp<&'s str>, right: Self) -> Self {
@@ -103,12 +130,18 @@ impl<'s> Node<'s> {
     pub(super) fn bind(self, pattern: Pattern<&'s str>, body: Self) -> Self {
         let variable = matches!(pattern, Pattern::Var(_));
         let node = self.binary(BinaryOp::Pipe(Some(pattern)), body);
-        Self { single: node.single && variable, ..node }
+        Self {
+            single: node.single && variable,
+            ..node
+        }
     }
 
     pub(super) fn comma(self, right: Self) -> Self {
         let right = tick().pipe(right);
-        Self { single: false, ..self.binary(BinaryOp::Comma, right) }
+        Self {
+            single: false,
+            ..self.binary(BinaryOp::Comma, right)
+        }
     }
 
     pub(super) fn logic(self, op: BinaryOp<&'s str>, right: Self) -> Self {
@@ -140,21 +173,35 @@ impl<'s> Node<'s> {
             Self::identity(),
             Self::call("!none", Vec::new(), true),
         ));
-        Self { single: single && right.single, ..truthy.binary(BinaryOp::Alt, right) }
+        Self {
+            single: single && right.single,
+            ..truthy.binary(BinaryOp::Alt, right)
+        }
     }
 
     pub(super) fn branch(condition: Self, then: Self, other: Self) -> Self {
         let height = condition.height.max(then.height).max(other.height);
         let single = condition.single && then.single && other.single;
         let branches = vec![(condition.term, then.term)];
-        Self::over(Term::IfThenElse(branches, Some(boxed(other))), height, single)
+        Self::over(
+            Term::IfThenElse(branches, Some(boxed(other))),
+            height,
+            single,
+        )
     }
 
     pub(super) fn attempt(self, catch: Option<Self>) -> Self {
-        let height = catch.as_ref().map_or(0, |catch| catch.height).max(self.height);
+        let height = catch
+            .as_ref()
+            .map_or(0, |catch| catch.height)
+            .max(self.height);
         // After outputs may come an error, and then the outputs of `catch`.
         let single = self.single && catch.as_ref().is_none_or(|catch| catch.single);
-        Self::over(Term::TryCatch(boxed(self), catch.map(boxed)), height, single)
+        Self::over(
+            Term::TryCatch(boxed(self), catch.map(boxed)),
+            height,
+            single,
+        )
     }
 
     pub(super) fn negate(self) -> Self {
@@ -168,7 +215,10 @@ impl<'s> Node<'s> {
     }
 
     pub(super) fn leave(name: &'s str) -> Self {
-        Self { single: false, ..Self::leaf(Term::Break(name)) }
+        Self {
+            single: false,
+            ..Self::leaf(Term::Break(name))
+        }
     }
 
     pub(super) fn define(def: Def<&'s str>, height: u32, body: Self) -> Self {
@@ -176,7 +226,11 @@ impl<'s> Node<'s> {
         match body.term {
             Term::Def(mut defs, body) => {
                 defs.insert(0, def);
-                Self { term: Term::Def(defs, body), height, single }
+                Self {
+                    term: Term::Def(defs, body),
+                    height,
+                    single,
+                }
             }
             term => Self::over(Term::Def(vec![def], Box::new(term)), height, single),
         }
@@ -190,7 +244,11 @@ impl<'s> Node<'s> {
                 let ends = || start.iter().chain(&end);
                 let height = ends().map(|end| end.height).max().unwrap_or(0);
                 let single = ends().all(|end| end.single);
-                (Part::Range(start.map(|end| end.term), end.map(|end| end.term)), height, single)
+                (
+                    Part::Range(start.map(|end| end.term), end.map(|end| end.term)),
+                    height,
+                    single,
+                )
             }
         };
         let (height, single) = (self.height.max(height), self.single && single);
@@ -198,7 +256,11 @@ impl<'s> Node<'s> {
         match self.term {
             Term::Path(base, mut path) => {
                 path.0.push(part);
-                Self { term: Term::Path(base, path), height: height + 1, single }
+                Self {
+                    term: Term::Path(base, path),
+                    height: height + 1,
+                    single,
+                }
             }
             term => Self::over(Term::Path(Box::new(term), Path(vec![part])), height, single),
         }
@@ -221,10 +283,24 @@ impl<'s> Node<'s> {
         value.bind(Pattern::Var("$!by"), self.modify(change))
     }
 
-    pub(super) fn reduce(source: Self, pattern: Pattern<&'s str>, init: Self, update: Self) -> Self {
-        let update =
-            if update.single { update } else { Self::call("!last", vec![update], true) };
-        fold("reduce", source, pattern, init, vec![Self::call("!grow", Vec::new(), true).pipe(update)])
+    pub(super) fn reduce(
+        source: Self,
+        pattern: Pattern<&'s str>,
+        init: Self,
+        update: Self,
+    ) -> Self {
+        let update = if update.single {
+            update
+        } else {
+            Self::call("!last", vec![update], true)
+        };
+        fold(
+            "reduce",
+            source,
+            pattern,
+            init,
+            vec![Self::call("!grow", Vec::new(), true).pipe(update)],
+        )
     }
 
     /// The state becomes each output of `update` in turn; without output it stays.
@@ -255,14 +331,13 @@ fn may_be_empty(term: &Term<&str>) -> bool {
         Term::Id | Term::Num(_) | Term::Str(..) | Term::Arr(_) | Term::Var(_) => false,
         Term::Path(base, _) => may_be_empty(base),
         Term::Neg(inner) => may_be_empty(inner),
-        Term::BinOp(left, op, right) => match op {
-            BinaryOp::Pipe(_) | BinaryOp::Math(_) | BinaryOp::Cmp(_) => {
-                may_be_empty(left) || may_be_empty(right)
-            }
-            _ => true,
-        },
+        Term::BinOp(left, BinaryOp::Pipe(_) | BinaryOp::Math(_) | BinaryOp::Cmp(_), right) => {
+            may_be_empty(left) || may_be_empty(right)
+        }
         Term::IfThenElse(branches, other) => {
-            let mut terms = branches.iter().flat_map(|(condition, then)| [condition, then]);
+            let mut terms = branches
+                .iter()
+                .flat_map(|(condition, then)| [condition, then]);
             terms.any(may_be_empty) || other.as_deref().is_some_and(may_be_empty)
         }
         Term::Obj(members) => members
@@ -311,7 +386,14 @@ pub(super) fn definition<'s>(
     linked: bool,
 ) -> (Def<&'s str>, u32) {
     let counted = Node::call(if linked { "!link" } else { "!call" }, Vec::new(), true).pipe(body);
-    (Def { name, args, body: counted.term }, counted.height)
+    (
+        Def {
+            name,
+            args,
+            body: counted.term,
+        },
+        counted.height,
+    )
 }
 
 /// `source as first ?// second | body`: the first pattern that leads to no error.
@@ -326,7 +408,9 @@ pub(super) fn destructure<'s>(
     let bound = |pattern| {
         let call = Node::call("!body", args(), false);
         let node = Node::variable("$!source").bind(pattern, call);
-        names.iter().fold(node, |node, name| Node::constant("!null").bind(Pattern::Var(name), node))
+        names.iter().fold(node, |node, name| {
+            Node::constant("!null").bind(Pattern::Var(name), node)
+        })
     };
     let mut tried = patterns.into_iter().rev().map(bound);
     let Some(last) = tried.next() else {
@@ -338,5 +422,8 @@ pub(super) fn destructure<'s>(
         Node::identity().binary(BinaryOp::Pipe(Some(Pattern::Var("$!input"))), attempt)
     });
     let node = source.bind(Pattern::Var("$!source"), chain);
-    Node { single: false, ..Node::define(def, height, node) }
+    Node {
+        single: false,
+        ..Node::define(def, height, node)
+    }
 }

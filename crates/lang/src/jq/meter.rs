@@ -12,14 +12,10 @@ use jaq_core::Error;
 use super::value::Val;
 
 /// How deep arrays and objects may nest while a program runs: twice what is read from a text.
-pub(super) const MAX_DEPTH: u32 = 2 * crate::json::MAX_DEPTH as u32;
+pub(super) const MAX_DEPTH: usize = 2 * crate::json::MAX_DEPTH;
 
 /// What jaq holds for one pending call, roughly; it is not known when it is let go.
 const CALL_BYTES: usize = 160;
-
-/// Calls of recursive definitions that take filters, and steps of recursive paths: jaq keeps both
-/// in linked lists that are dropped recursively, some hundred bytes of stack each.
-const MAX_LINKS: u32 = 20_000;
 
 /// What was used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +26,23 @@ pub(super) enum Spent {
     Stack,
 }
 
+/// The stack a run is on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stack {
+    /// How many bytes of it have to stay free.
+    pub(super) floor: usize,
+    /// How many calls of recursive definitions that take filters there may be, and how long paths may
+    /// become: jaq keeps both in linked lists that are dropped recursively.
+    pub(super) max_links: u32,
+}
+
 struct Meter {
     deadline: Cell<Option<Instant>>,
     steps: Cell<u32>,
     links: Cell<u32>,
     used: Cell<usize>,
     limit: Cell<usize>,
-    stack_floor: Cell<usize>,
+    stack: Cell<Stack>,
     spent: Cell<Option<Spent>>,
 }
 
@@ -48,21 +54,21 @@ thread_local! {
             links: Cell::new(0),
             used: Cell::new(0),
             limit: Cell::new(usize::MAX),
-            stack_floor: Cell::new(0),
+            stack: Cell::new(Stack { floor: 0, max_links: u32::MAX }),
             spent: Cell::new(None),
         }
     };
 }
 
 /// Starts to count for a run on this thread.
-pub(super) fn start(time: Duration, memory: usize, stack_floor: usize) {
+pub(super) fn start(time: Duration, memory: usize, stack: Stack) {
     METER.with(|meter| {
         meter.deadline.set(Instant::now().checked_add(time));
         meter.steps.set(0);
         meter.links.set(0);
         meter.used.set(0);
         meter.limit.set(memory);
-        meter.stack_floor.set(stack_floor);
+        meter.stack.set(stack);
         meter.spent.set(None);
     });
 }
@@ -72,7 +78,10 @@ pub(super) fn finish() -> Option<Spent> {
     METER.with(|meter| {
         meter.deadline.set(None);
         meter.limit.set(usize::MAX);
-        meter.stack_floor.set(0);
+        meter.stack.set(Stack {
+            floor: 0,
+            max_links: u32::MAX,
+        });
         meter.spent.take()
     })
 }
@@ -92,7 +101,10 @@ pub(super) fn step() -> Result<(), Spent> {
         let steps = meter.steps.get().wrapping_add(1);
         meter.steps.set(steps);
         if steps.is_multiple_of(256)
-            && meter.deadline.get().is_some_and(|deadline| Instant::now() > deadline)
+            && meter
+                .deadline
+                .get()
+                .is_some_and(|deadline| Instant::now() > deadline)
         {
             return Err(exhaust(Spent::Time));
         }
@@ -100,25 +112,43 @@ pub(super) fn step() -> Result<(), Spent> {
     })
 }
 
-/// A call of a definition.
-pub(super) fn call() -> Result<(), Spent> {
+/// A step that may lead deeper: fails if the stack comes to its end.
+pub(super) fn descend() -> Result<(), Spent> {
     step()?;
-    METER.with(|meter| {
-        let floor = meter.stack_floor.get();
-        if floor > 0 && stacker::remaining_stack().is_some_and(|left| left < floor) {
-            return Err(exhaust(Spent::Stack));
-        }
-        take(CALL_BYTES)
-    })
+    let floor = METER.with(|meter| meter.stack.get().floor);
+    if floor > 0 && stacker::remaining_stack().is_some_and(|left| left < floor) {
+        return Err(exhaust(Spent::Stack));
+    }
+    Ok(())
 }
 
-/// A call that makes jaq's linked lists grow.
+/// A call of a definition.
+pub(super) fn call() -> Result<(), Spent> {
+    descend()?;
+    take(CALL_BYTES)
+}
+
+/// A path of `length` keys.
+pub(super) fn path(length: usize) -> Result<(), Spent> {
+    let max = METER.with(|meter| meter.stack.get().max_links) as usize;
+    if length > max {
+        Err(exhaust(Spent::Stack))
+    } else {
+        Ok(())
+    }
+}
+
+/// A call that nests environments.
 pub(super) fn link() -> Result<(), Spent> {
     call()?;
     METER.with(|meter| {
         let links = meter.links.get().saturating_add(1);
         meter.links.set(links);
-        if links > MAX_LINKS { Err(exhaust(Spent::Depth)) } else { Ok(()) }
+        if links > meter.stack.get().max_links {
+            Err(exhaust(Spent::Stack))
+        } else {
+            Ok(())
+        }
     })
 }
 
@@ -127,7 +157,11 @@ pub(super) fn take(bytes: usize) -> Result<(), Spent> {
     METER.with(|meter| {
         let used = meter.used.get().saturating_add(bytes);
         meter.used.set(used);
-        if used > meter.limit.get() { Err(exhaust(Spent::Memory)) } else { Ok(()) }
+        if used > meter.limit.get() {
+            Err(exhaust(Spent::Memory))
+        } else {
+            Ok(())
+        }
     })
 }
 

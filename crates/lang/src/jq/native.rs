@@ -11,15 +11,16 @@ mod stream;
 mod text;
 mod time;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use jaq_core::Bind;
 use jaq_core::data::JustLut;
 use jaq_core::load::Arena;
 use jaq_core::load::parse::Def;
 
 use super::parse::Parser;
-use super::value::{Answer, Val};
+use super::value::Val;
 
 /// What jaq is instantiated with.
 pub(super) type Data = JustLut<Val>;
@@ -31,22 +32,32 @@ const PRELUDE: &str = include_str!("prelude.jq");
 /// Natives of no, one and two values as arguments, out of functions over values.
 macro_rules! native {
     ($name:literal, 0, $f:expr) => {
-        ($name, jaq_core::native::v(0), jaq_core::Native::new(|cv| {
-            jaq_core::native::bome($f(&cv.1))
-        }))
+        (
+            $name,
+            jaq_core::native::v(0),
+            jaq_core::Native::new(|cv| jaq_core::native::bome($f(&cv.1))),
+        )
     };
     ($name:literal, 1, $f:expr) => {
-        ($name, jaq_core::native::v(1), jaq_core::Native::new(|mut cv| {
-            let arg = cv.0.pop_var();
-            jaq_core::native::bome($f(&cv.1, &arg))
-        }))
+        (
+            $name,
+            jaq_core::native::v(1),
+            jaq_core::Native::new(|mut cv| {
+                let arg = cv.0.pop_var();
+                jaq_core::native::bome($f(&cv.1, &arg))
+            }),
+        )
     };
     ($name:literal, 2, $f:expr) => {
-        ($name, jaq_core::native::v(2), jaq_core::Native::new(|mut cv| {
-            let second = cv.0.pop_var();
-            let first = cv.0.pop_var();
-            jaq_core::native::bome($f(&cv.1, &first, &second))
-        }))
+        (
+            $name,
+            jaq_core::native::v(2),
+            jaq_core::Native::new(|mut cv| {
+                let second = cv.0.pop_var();
+                let first = cv.0.pop_var();
+                jaq_core::native::bome($f(&cv.1, &first, &second))
+            }),
+        )
     };
 }
 use native;
@@ -63,9 +74,11 @@ pub(super) fn natives() -> Vec<Fun> {
     natives.extend(regex::natives());
     natives.extend(time::natives());
     natives.extend(math::natives());
-    natives.push(("builtins", jaq_core::native::v(0), jaq_core::Native::new(|_| {
-        jaq_core::native::bome(builtins())
-    })));
+    natives.push((
+        "builtins",
+        jaq_core::native::v(0),
+        jaq_core::Native::new(|_| jaq_core::native::bome(Ok(builtins()))),
+    ));
     natives
 }
 
@@ -75,25 +88,42 @@ pub(super) fn prelude() -> Vec<Def<&'static str>> {
     let read = || {
         // Read once and kept for all programs, so what the terms refer to may stay for good.
         let arena: &'static Arena = Box::leak(Box::default());
-        Parser::new(PRELUDE, arena).definitions().unwrap_or_default()
+        Parser::new(PRELUDE, arena)
+            .definitions()
+            .unwrap_or_default()
     };
     DEFS.get_or_init(read).clone()
 }
 
-/// Whether a native surely has one output at most for each combination of its arguments.
-pub(super) fn is_single(name: &str, arity: usize) -> bool {
-    static NAMES: OnceLock<HashSet<(&'static str, usize)>> = OnceLock::new();
-    let names = || {
-        let takes_values = |fun: &Fun| fun.1.iter().all(|arg| matches!(arg, jaq_core::Bind::Var(())));
+/// Natives whose arguments are values, and whether they have one output at most.
+fn by_value() -> &'static HashMap<(&'static str, usize), bool> {
+    static NAMES: OnceLock<HashMap<(&'static str, usize), bool>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let takes_values = |fun: &Fun| fun.1.iter().all(|arg| matches!(arg, Bind::Var(())));
         let streams = ["range", "!tostream", "!split", "!scan", "!matches"];
-        let single = |fun: &Fun| takes_values(fun) && !streams.contains(&fun.0);
-        natives().iter().filter(|fun| single(fun)).map(|fun| (fun.0, fun.1.len())).collect()
-    };
-    NAMES.get_or_init(names).contains(&(name, arity))
+        natives()
+            .into_iter()
+            .filter(takes_values)
+            .map(|(name, args, _)| ((name, args.len()), !streams.contains(&name)))
+            .collect()
+    })
 }
 
-fn builtins() -> Answer {
-    let natives = natives().into_iter().map(|(name, args, _)| (name, args.len()));
+/// Whether the last argument of a native is the one that changes slowest, as in gojq. That of `range`
+/// changes fastest, for there it is a definition.
+pub(super) fn varies_first_argument_first(name: &str, arity: usize) -> bool {
+    name != "range" && by_value().contains_key(&(name, arity))
+}
+
+/// Whether a native surely has one output at most for each combination of its arguments.
+pub(super) fn is_single(name: &str, arity: usize) -> bool {
+    by_value().get(&(name, arity)).is_some_and(|single| *single)
+}
+
+fn builtins() -> Val {
+    let natives = natives()
+        .into_iter()
+        .map(|(name, args, _)| (name, args.len()));
     let defs = prelude().into_iter().map(|def| (def.name, def.args.len()));
     let mut names: Vec<String> = natives
         .chain(defs)
@@ -101,5 +131,5 @@ fn builtins() -> Answer {
         .map(|(name, arity)| format!("{name}/{arity}"))
         .collect();
     names.sort();
-    Ok(Val::array(names.into_iter().map(Val::str).collect()))
+    Val::array(names.into_iter().map(Val::str).collect())
 }

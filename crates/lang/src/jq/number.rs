@@ -27,10 +27,11 @@ pub(super) fn parse(text: &str) -> Val {
         return Val::Int(int);
     }
     let whole = !text.contains(['.', 'e', 'E']);
-    if whole && text.len() <= MAX_DIGITS {
-        if let Ok(big) = text.parse::<BigInt>() {
-            return Val::Big(Rc::new(big));
-        }
+    if whole
+        && text.len() <= MAX_DIGITS
+        && let Ok(big) = text.parse::<BigInt>()
+    {
+        return Val::Big(Rc::new(big));
     }
     Val::Float(text.parse().unwrap_or(f64::NAN))
 }
@@ -108,7 +109,10 @@ fn to_big(value: &Val) -> Option<BigInt> {
 }
 
 /// The nearest double, if the value is a number.
-#[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the nearest double is what is asked for"
+)]
 pub(super) fn to_float(value: &Val) -> Option<f64> {
     match value {
         Val::Int(int) => Some(*int as f64),
@@ -139,9 +143,16 @@ pub(super) fn to_int_up(value: &Val) -> Option<i64> {
 }
 
 /// Go's conversion with what is beyond 64 bits at the ends; NaN is the lowest.
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, as is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the cast saturates, as is wanted"
+)]
 fn float_to_int(float: f64) -> i64 {
-    if float.is_nan() { i64::MIN } else { float as i64 }
+    if float.is_nan() {
+        i64::MIN
+    } else {
+        float as i64
+    }
 }
 
 fn from_big(big: BigInt) -> Answer {
@@ -202,42 +213,51 @@ pub(super) fn multiply(left: &Val, right: &Val) -> Option<Answer> {
     })
 }
 
-/// `left / right`, if both are numbers; `None` inside if the divisor is zero.
-#[expect(clippy::cast_precision_loss, reason = "a quotient that is not whole is a double")]
-pub(super) fn divide(left: &Val, right: &Val) -> Option<Option<Answer>> {
-    Some(match pair(left, right)? {
-        Pair::Ints(_, 0) => None,
-        Pair::Ints(left, right) => Some(match left.checked_rem(right) {
+/// What became of a division.
+pub(super) enum Division {
+    Done(Answer),
+    ByZero,
+    /// Not of two numbers.
+    OfOthers,
+}
+
+/// `left / right`
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a quotient that is not whole is a double"
+)]
+pub(super) fn divide(left: &Val, right: &Val) -> Division {
+    Division::Done(match pair(left, right) {
+        None => return Division::OfOthers,
+        Some(Pair::Ints(_, 0) | Pair::Floats(_, 0.0)) => return Division::ByZero,
+        Some(Pair::Bigs(_, right)) if right.is_zero() => return Division::ByZero,
+        Some(Pair::Ints(left, right)) => match left.checked_rem(right) {
             Some(0) => Ok(Val::Int(left / right)),
             Some(_) => Ok(Val::Float(left as f64 / right as f64)),
             None => from_big(-BigInt::from(left)),
-        }),
-        Pair::Floats(_, 0.0) => None,
-        Pair::Floats(left, right) => Some(Ok(Val::Float(left / right))),
-        Pair::Bigs(_, right) if right.is_zero() => None,
-        Pair::Bigs(left, right) => Some(if (&left % &right).is_zero() {
-            from_big(left / right)
-        } else {
+        },
+        Some(Pair::Floats(left, right)) => Ok(Val::Float(left / right)),
+        Some(Pair::Bigs(left, right)) if (&left % &right).is_zero() => from_big(left / right),
+        Some(Pair::Bigs(left, right)) => {
             let float = |big: &BigInt| big.to_f64().unwrap_or(f64::NAN);
             Ok(Val::Float(float(&left) / float(&right)))
-        }),
+        }
     })
 }
 
-/// `left % right`, if both are numbers; `None` inside if the divisor is zero.
-pub(super) fn modulo(left: &Val, right: &Val) -> Option<Option<Answer>> {
-    Some(match pair(left, right)? {
-        Pair::Ints(_, 0) => None,
-        Pair::Ints(left, right) => Some(Ok(Val::Int(left.wrapping_rem(right)))),
-        Pair::Floats(left, right) if left.is_nan() || right.is_nan() => {
-            Some(Ok(Val::Float(f64::NAN)))
+/// `left % right`, of the whole parts.
+pub(super) fn modulo(left: &Val, right: &Val) -> Division {
+    Division::Done(match pair(left, right) {
+        None => return Division::OfOthers,
+        Some(Pair::Floats(left, right)) if left.is_nan() || right.is_nan() => {
+            Ok(Val::Float(f64::NAN))
         }
-        Pair::Floats(left, right) => match float_to_int(right) {
-            0 => None,
-            right => Some(Ok(Val::Int(float_to_int(left).wrapping_rem(right)))),
-        },
-        Pair::Bigs(_, right) if right.is_zero() => None,
-        Pair::Bigs(left, right) => Some(from_big(left % right)),
+        Some(Pair::Ints(left, right)) if right != 0 => Ok(Val::Int(left.wrapping_rem(right))),
+        Some(Pair::Bigs(left, right)) if !right.is_zero() => from_big(left % right),
+        Some(Pair::Floats(left, right)) if float_to_int(right) != 0 => Ok(Val::Int(
+            float_to_int(left).wrapping_rem(float_to_int(right)),
+        )),
+        Some(_) => return Division::ByZero,
     })
 }
 

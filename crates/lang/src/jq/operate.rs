@@ -8,6 +8,7 @@ use jaq_core::path::Opt;
 use jaq_core::val::Range;
 use jaq_core::{Error, Exn, ValR, ValX};
 
+use super::number::Division;
 use super::value::{Answer, Array, Object, Text, Val};
 use super::{access, fault, meter, number};
 
@@ -135,7 +136,9 @@ fn repeat(text: &Rc<Text>, count: &Val) -> Answer {
     if times * length as f64 >= MAX_REPEATED {
         let (text, count) = (Val::Str(text.clone()), Val::Float(number));
         let (text, count) = (super::write::preview(&text), super::write::preview(&count));
-        return Err(fault::message(format!("repeat string result too large: {text} * {count}")));
+        return Err(fault::message(format!(
+            "repeat string result too large: {text} * {count}"
+        )));
     }
     meter::reserve(length * times as usize)?;
     Ok(Val::str(text.as_str().repeat(times as usize)))
@@ -152,9 +155,9 @@ impl Div for Val {
             };
         }
         match number::divide(&self, &right) {
-            Some(Some(quotient)) => quotient,
-            Some(None) => Err(fault::zero_divisor("divide", &self, &right)),
-            None => Err(fault::not_operable("divide", &self, &right)),
+            Division::Done(quotient) => quotient,
+            Division::ByZero => Err(fault::zero_divisor("divide", &self, &right)),
+            Division::OfOthers => Err(fault::not_operable("divide", &self, &right)),
         }
     }
 }
@@ -169,7 +172,8 @@ pub(super) fn split(text: &str, separator: &str) -> Answer {
     };
     if separator.is_empty() {
         let mut buffer = [0; 4];
-        text.chars().try_for_each(|char| push(char.encode_utf8(&mut buffer)))?;
+        text.chars()
+            .try_for_each(|char| push(char.encode_utf8(&mut buffer)))?;
     } else {
         text.split(separator).try_for_each(push)?;
     }
@@ -181,9 +185,9 @@ impl Rem for Val {
 
     fn rem(self, right: Self) -> Answer {
         match number::modulo(&self, &right) {
-            Some(Some(rest)) => rest,
-            Some(None) => Err(fault::zero_divisor("modulo", &self, &right)),
-            None => Err(fault::not_operable("modulo", &self, &right)),
+            Division::Done(rest) => rest,
+            Division::ByZero => Err(fault::zero_divisor("modulo", &self, &right)),
+            Division::OfOthers => Err(fault::not_operable("modulo", &self, &right)),
         }
     }
 }
@@ -193,7 +197,10 @@ impl Neg for Val {
 
     fn neg(self) -> Answer {
         number::negate(&self).unwrap_or_else(|| {
-            Err(fault::message(format!("cannot negate: {}", fault::typed(&self))))
+            Err(fault::message(format!(
+                "cannot negate: {}",
+                fault::typed(&self)
+            )))
         })
     }
 }
@@ -231,7 +238,10 @@ impl From<String> for Val {
 /// A slice, as a path names it.
 impl From<Range<Self>> for Val {
     fn from(range: Range<Self>) -> Self {
-        let (start, end) = (range.start.unwrap_or_default(), range.end.unwrap_or_default());
+        let (start, end) = (
+            range.start.unwrap_or_default(),
+            range.end.unwrap_or_default(),
+        );
         Self::record([("end", end), ("start", start)])
     }
 }
@@ -342,14 +352,6 @@ impl jaq_core::ValT for Val {
 /// jaq's own updates are never compiled: gojq's work on paths, and so do ours.
 fn unused<'a>() -> Exn<'a, Val> {
     Error::new(Val::str("updates are made through paths")).into()
-}
-
-impl Eq for Val {}
-
-impl Ord for Val {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.compare(other)
-    }
 }
 
 /// What the mathematical functions of jaq's library ask of a value.

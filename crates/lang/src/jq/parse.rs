@@ -39,6 +39,8 @@ pub(super) struct Parser<'s> {
     open: Vec<(&'s str, usize, bool)>,
     /// All names the program defines, for those are no natives.
     defined: Vec<&'s str>,
+    /// The filters the definitions around this place take as arguments.
+    filters: Vec<&'s str>,
 }
 
 impl<'s> Parser<'s> {
@@ -52,6 +54,7 @@ impl<'s> Parser<'s> {
             internal: false,
             open: Vec::new(),
             defined: Vec::new(),
+            filters: Vec::new(),
         }
     }
 
@@ -86,7 +89,12 @@ impl<'s> Parser<'s> {
     }
 
     fn peek(&self) -> Token<'s> {
-        lex::next(self.source, lex::skip_blanks(self.source, self.at), self.internal).0
+        lex::next(
+            self.source,
+            lex::skip_blanks(self.source, self.at),
+            self.internal,
+        )
+        .0
     }
 
     fn take(&mut self) -> Token<'s> {
@@ -131,13 +139,11 @@ impl<'s> Parser<'s> {
     }
 
     fn unexpected<T>(&self, token: Token<'_>) -> Parsed<T> {
-        match token {
-            Token::End => self.fail("unexpected end of the program"),
-            _ => {
-                let word = &self.source[self.start..self.at];
-                self.fail(&format!("unexpected token {word:?}"))
-            }
+        if token == Token::End {
+            return self.fail("unexpected end of the program");
         }
+        let word = &self.source[self.start..self.at];
+        self.fail(&format!("unexpected token {word:?}"))
     }
 
     fn keep(&self, text: String) -> &'s str {
@@ -170,7 +176,10 @@ impl<'s> Parser<'s> {
                 stages.push(parser.commas()?);
             }
             let last = stages.pop().unwrap_or_else(Node::identity);
-            Ok(stages.into_iter().rev().fold(last, |right, left| left.pipe(right)))
+            Ok(stages
+                .into_iter()
+                .rev()
+                .fold(last, |right, left| left.pipe(right)))
         })
     }
 
@@ -201,7 +210,11 @@ impl<'s> Parser<'s> {
             }
             _ => {
                 let node = self.expression(0)?;
-                if self.take_word("as") { self.binding(node) } else { Ok(node) }
+                if self.take_word("as") {
+                    self.binding(node)
+                } else {
+                    Ok(node)
+                }
             }
         }
     }
@@ -215,7 +228,9 @@ impl<'s> Parser<'s> {
         let body = self.query()?;
         if patterns.len() > 1 {
             let mut names = Vec::new();
-            patterns.iter().for_each(|pattern| collect_names(pattern, &mut names));
+            for pattern in &patterns {
+                collect_names(pattern, &mut names);
+            }
             return Ok(destructure(source, patterns, &names, body));
         }
         match patterns.pop() {
@@ -247,9 +262,14 @@ impl<'s> Parser<'s> {
         self.expect(":")?;
         let outside = self.defined.len();
         self.defined.push(name);
-        self.defined.extend(args.iter().map(|arg| arg.trim_start_matches('$')));
+        self.defined
+            .extend(args.iter().map(|arg| arg.trim_start_matches('$')));
         self.open.push((name, args.len(), false));
+        let taken = self.filters.len();
+        self.filters
+            .extend(args.iter().filter(|arg| !arg.starts_with('$')));
         let body = self.query()?;
+        self.filters.truncate(taken);
         self.expect(";")?;
         let recursive = self.open.pop().is_some_and(|(_, _, called)| called);
         self.defined.truncate(outside + 1);
@@ -257,7 +277,14 @@ impl<'s> Parser<'s> {
         let body = with_filter_names(&args, body);
         if self.internal && !recursive {
             let height = body.height;
-            return Ok((Def { name, args, body: body.term }, height));
+            return Ok((
+                Def {
+                    name,
+                    args,
+                    body: body.term,
+                },
+                height,
+            ));
         }
         Ok(definition(name, args, body, recursive && takes_filters))
     }
@@ -287,13 +314,17 @@ impl<'s> Parser<'s> {
 
 /// `def f($a): …` also defines the filter `a`.
 fn with_filter_names<'s>(args: &[&'s str], body: Node<'s>) -> Node<'s> {
-    args.iter().filter_map(|arg| arg.strip_prefix('$').map(|name| (*arg, name))).rev().fold(
-        body,
-        |body, (arg, name)| {
-            let def = Def { name, args: Vec::new(), body: Node::variable(arg).term };
+    args.iter()
+        .filter_map(|arg| arg.strip_prefix('$').map(|name| (*arg, name)))
+        .rev()
+        .fold(body, |body, (arg, name)| {
+            let def = Def {
+                name,
+                args: Vec::new(),
+                body: Node::variable(arg).term,
+            };
             Node::define(def, 1, body)
-        },
-    )
+        })
 }
 
 fn collect_names<'s>(pattern: &Pattern<&'s str>, names: &mut Vec<&'s str>) {
@@ -301,7 +332,9 @@ fn collect_names<'s>(pattern: &Pattern<&'s str>, names: &mut Vec<&'s str>) {
         Pattern::Var(name) if names.contains(name) => {}
         Pattern::Var(name) => names.push(name),
         Pattern::Arr(items) => items.iter().for_each(|item| collect_names(item, names)),
-        Pattern::Obj(members) => members.iter().for_each(|(_, item)| collect_names(item, names)),
+        Pattern::Obj(members) => members
+            .iter()
+            .for_each(|(_, item)| collect_names(item, names)),
     }
 }
 
@@ -354,12 +387,19 @@ fn operator(token: Token<'_>) -> Option<(u8, Operator)> {
 impl Operator {
     /// `//` groups to the right, all others to the left.
     fn right_level(self, level: u8) -> u8 {
-        if matches!(self, Self::Alternative) { level } else { level + 1 }
+        if matches!(self, Self::Alternative) {
+            level
+        } else {
+            level + 1
+        }
     }
 
     /// Whether it cannot stand beside its like without brackets.
     fn is_alone(self) -> bool {
-        !matches!(self, Self::Alternative | Self::Or | Self::And | Self::Math(_))
+        !matches!(
+            self,
+            Self::Alternative | Self::Or | Self::And | Self::Math(_)
+        )
     }
 
     fn apply<'s>(self, left: Node<'s>, right: Node<'s>) -> Node<'s> {

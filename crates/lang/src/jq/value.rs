@@ -40,16 +40,16 @@ pub(super) enum Val {
 /// A text, counted while it lives.
 #[derive(Debug)]
 pub(super) struct Text {
-    text: String,
+    content: String,
     /// Whether U+FFFD stands for bytes that were not UTF-8: Go's JSON shows the difference.
     is_lossy: bool,
-    _charge: Charge,
+    /// Only to be dropped.
+    _held: Charge,
 }
 
 impl Text {
     pub(super) fn new(text: String) -> Rc<Self> {
-        let _charge = Charge::new(text.len() + ITEM_BYTES);
-        Rc::new(Self { text, is_lossy: false, _charge })
+        Self::counted(text, false)
     }
 
     /// Out of bytes, each of which becomes U+FFFD if it is not UTF-8.
@@ -61,8 +61,16 @@ impl Text {
             text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
             is_lossy |= !chunk.invalid().is_empty();
         }
-        let _charge = Charge::new(text.len() + ITEM_BYTES);
-        Rc::new(Self { text, is_lossy, _charge })
+        Self::counted(text, is_lossy)
+    }
+
+    fn counted(content: String, is_lossy: bool) -> Rc<Self> {
+        let charge = Charge::new(content.len() + ITEM_BYTES);
+        Rc::new(Self {
+            content,
+            is_lossy,
+            _held: charge,
+        })
     }
 
     pub(super) fn is_lossy(&self) -> bool {
@@ -70,7 +78,7 @@ impl Text {
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.text
+        &self.content
     }
 }
 
@@ -78,7 +86,7 @@ impl Text {
 #[derive(Debug, Default)]
 pub(super) struct Array {
     items: Vec<Val>,
-    depth: u32,
+    depth: usize,
     charge: Charge,
 }
 
@@ -86,7 +94,7 @@ pub(super) struct Array {
 #[derive(Debug, Default)]
 pub(super) struct Object {
     members: Vec<(Rc<Text>, Val)>,
-    depth: u32,
+    depth: usize,
     /// The payload `null`: an empty object that is written as what it was.
     is_nil: bool,
     charge: Charge,
@@ -95,7 +103,11 @@ pub(super) struct Object {
 impl Clone for Array {
     fn clone(&self) -> Self {
         let charge = Charge::new(self.items.len() * ITEM_BYTES);
-        Self { items: self.items.clone(), depth: self.depth, charge }
+        Self {
+            items: self.items.clone(),
+            depth: self.depth,
+            charge,
+        }
     }
 }
 
@@ -103,11 +115,16 @@ impl Clone for Object {
     fn clone(&self) -> Self {
         let charge = Charge::new(self.members.len() * 2 * ITEM_BYTES);
         let (depth, is_nil) = (self.depth, self.is_nil);
-        Self { members: self.members.clone(), depth, is_nil, charge }
+        Self {
+            members: self.members.clone(),
+            depth,
+            is_nil,
+            charge,
+        }
     }
 }
 
-fn checked_depth(depth: u32) -> u32 {
+fn checked_depth(depth: usize) -> usize {
     if depth > MAX_DEPTH {
         meter::exhaust(Spent::Depth);
     }
@@ -118,7 +135,11 @@ impl Array {
     pub(super) fn new(items: Vec<Val>) -> Self {
         let depth = checked_depth(1 + items.iter().map(Val::depth).max().unwrap_or(0));
         let charge = Charge::new(items.len() * ITEM_BYTES);
-        Self { items, depth, charge }
+        Self {
+            items,
+            depth,
+            charge,
+        }
     }
 
     pub(super) fn items(&self) -> &[Val] {
@@ -126,7 +147,11 @@ impl Array {
     }
 
     /// Changes the items; `added` are the new ones among them.
-    pub(super) fn change<T>(&mut self, added_depth: u32, f: impl FnOnce(&mut Vec<Val>) -> T) -> T {
+    pub(super) fn change<T>(
+        &mut self,
+        added_depth: usize,
+        f: impl FnOnce(&mut Vec<Val>) -> T,
+    ) -> T {
         let result = f(&mut self.items);
         self.depth = checked_depth(self.depth.max(1 + added_depth));
         self.charge.set(self.items.len() * ITEM_BYTES);
@@ -137,23 +162,35 @@ impl Array {
 impl Object {
     /// Of equal keys the last member stays.
     pub(super) fn new(mut members: Vec<(Rc<Text>, Val)>) -> Self {
-        if !members.is_sorted_by(|left, right| left.0.text < right.0.text) {
-            members.sort_by(|left, right| left.0.text.cmp(&right.0.text));
+        if !members.is_sorted_by(|left, right| left.0.content < right.0.content) {
+            members.sort_by(|left, right| left.0.content.cmp(&right.0.content));
             members.dedup_by(|later, earlier| {
-                let same = later.0.text == earlier.0.text;
+                let same = later.0.content == earlier.0.content;
                 if same {
                     std::mem::swap(later, earlier);
                 }
                 same
             });
         }
-        let depth = 1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
+        let depth = 1 + members
+            .iter()
+            .map(|(_, value)| value.depth())
+            .max()
+            .unwrap_or(0);
         let charge = Charge::new(members.len() * 2 * ITEM_BYTES);
-        Self { members, depth: checked_depth(depth), is_nil: false, charge }
+        Self {
+            members,
+            depth: checked_depth(depth),
+            is_nil: false,
+            charge,
+        }
     }
 
     pub(super) fn nil() -> Self {
-        Self { is_nil: true, ..Self::new(Vec::new()) }
+        Self {
+            is_nil: true,
+            ..Self::new(Vec::new())
+        }
     }
 
     pub(super) fn is_nil(&self) -> bool {
@@ -165,7 +202,8 @@ impl Object {
     }
 
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.members.binary_search_by(|(name, _)| name.as_str().cmp(key))
+        self.members
+            .binary_search_by(|(name, _)| name.as_str().cmp(key))
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Val> {
@@ -173,7 +211,9 @@ impl Object {
     }
 
     pub(super) fn take(&mut self, key: &str) -> Option<Val> {
-        self.find(key).ok().map(|at| std::mem::take(&mut self.members[at].1))
+        self.find(key)
+            .ok()
+            .map(|at| std::mem::take(&mut self.members[at].1))
     }
 
     pub(super) fn insert(&mut self, key: &Rc<Text>, value: Val) {
@@ -198,7 +238,10 @@ impl Object {
         let members = std::mem::take(&mut self.members);
         let added = other.members.iter().cloned();
         let depth = self.depth.max(other.depth);
-        *self = Self { depth, ..Self::new(members.into_iter().chain(added).collect()) };
+        *self = Self {
+            depth,
+            ..Self::new(members.into_iter().chain(added).collect())
+        };
     }
 }
 
@@ -221,12 +264,14 @@ impl Val {
 
     /// An object of a fixed shape.
     pub(super) fn record<const N: usize>(members: [(&str, Self); N]) -> Self {
-        let members = members.into_iter().map(|(key, value)| (Text::new(key.to_owned()), value));
+        let members = members
+            .into_iter()
+            .map(|(key, value)| (Text::new(key.to_owned()), value));
         Self::object(members.collect())
     }
 
     /// How deep arrays and objects nest in this value.
-    pub(super) fn depth(&self) -> u32 {
+    pub(super) fn depth(&self) -> usize {
         match self {
             Self::Array(array) => array.depth,
             Self::Object(object) => object.depth,
@@ -235,7 +280,10 @@ impl Val {
     }
 
     pub(super) fn is_number(&self) -> bool {
-        matches!(self, Self::Int(_) | Self::Big(_) | Self::Float(_) | Self::Literal(_))
+        matches!(
+            self,
+            Self::Int(_) | Self::Big(_) | Self::Float(_) | Self::Literal(_)
+        )
     }
 
     /// Neither `null` nor `false`.
@@ -272,9 +320,13 @@ impl Val {
     pub(super) fn elements(&self) -> Option<Cow<'_, [Self]>> {
         match self {
             Self::Array(array) => Some(Cow::Borrowed(array.items())),
-            Self::Object(object) => {
-                Some(Cow::Owned(object.members.iter().map(|(_, value)| value.clone()).collect()))
-            }
+            Self::Object(object) => Some(Cow::Owned(
+                object
+                    .members
+                    .iter()
+                    .map(|(_, value)| value.clone())
+                    .collect(),
+            )),
             _ => None,
         }
     }
@@ -318,9 +370,7 @@ impl Val {
 }
 
 /// Shared parts can make small values endless to walk: a run that is spent calls everything equal.
-fn first_difference<'v>(
-    mut pairs: impl Iterator<Item = (&'v Val, &'v Val)>,
-) -> Option<Ordering> {
+fn first_difference<'v>(mut pairs: impl Iterator<Item = (&'v Val, &'v Val)>) -> Option<Ordering> {
     pairs.find_map(|(left, right)| {
         if meter::step().is_err() {
             return Some(Ordering::Equal);
@@ -334,9 +384,16 @@ fn compare_objects(left: &Object, right: &Object) -> Ordering {
         object.members.iter().map(|(key, _)| key.clone()).collect()
     };
     let (left_keys, right_keys) = (keys(left), keys(right));
-    let by_keys = left_keys.iter().map(|key| key.as_str()).cmp(right_keys.iter().map(|key| key.as_str()));
+    let by_keys = left_keys
+        .iter()
+        .map(|key| key.as_str())
+        .cmp(right_keys.iter().map(|key| key.as_str()));
     by_keys.then_with(|| {
-        let values = left.members.iter().zip(&right.members).map(|(left, right)| (&left.1, &right.1));
+        let values = left
+            .members
+            .iter()
+            .zip(&right.members)
+            .map(|(left, right)| (&left.1, &right.1));
         first_difference(values).unwrap_or(Ordering::Equal)
     })
 }
@@ -347,9 +404,17 @@ impl PartialEq for Val {
     }
 }
 
+impl Eq for Val {}
+
 impl PartialOrd for Val {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.compare(other))
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Val {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compare(other)
     }
 }
 
@@ -400,6 +465,11 @@ impl json::Build for Reader {
     }
 
     fn object(&self, members: Vec<(String, Val)>) -> Val {
-        Val::object(members.into_iter().map(|(key, value)| (Text::new(key), value)).collect())
+        Val::object(
+            members
+                .into_iter()
+                .map(|(key, value)| (Text::new(key), value))
+                .collect(),
+        )
     }
 }

@@ -19,12 +19,20 @@ const CHECK_BYTES: usize = 4096;
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { text: String::new(), limit: usize::MAX, checked: 0 }
+        Self {
+            text: String::new(),
+            limit: usize::MAX,
+            checked: 0,
+        }
     }
 
     /// Writes at most `limit` bytes; what is beyond is cut off with an error.
     fn limited(limit: usize) -> Self {
-        Self { text: String::new(), limit, checked: 0 }
+        Self {
+            text: String::new(),
+            limit,
+            checked: 0,
+        }
     }
 
     pub(super) fn push(&mut self, text: &str) -> Result<(), Spent> {

@@ -102,6 +102,7 @@ fn flags_reach_to_the_end_of_their_group() {
     refuses("(?x)a");
     refuses("(?-)a");
     refuses("(?i");
+    refuses("(?ß");
 }
 
 #[test]

@@ -14,12 +14,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
     // The engine evaluates these two itself, because they may leave arguments alone.
     variadic("and", &[Raw], Raw, |args| Ok(args.any(0).clone())),
     variadic("or", &[Raw], Raw, |args| Ok(args.any(0).clone())),
-    fixed("not", &[Raw], |args| Ok(Value::Bool(!args.any(0).is_true()))),
+    fixed("not", &[Raw], |args| {
+        Ok(Value::Bool(!args.any(0).is_true()))
+    }),
     variadic("eq", &[Raw], Raw, |args| Ok(Value::Bool(equals_any(args)?))),
-    fixed("ne", &[Raw, Raw], |args| Ok(Value::Bool(!equals(args.any(0), args.any(1))?))),
+    fixed("ne", &[Raw, Raw], |args| {
+        Ok(Value::Bool(!equals(args.any(0), args.any(1))?))
+    }),
     fixed("lt", &[Raw, Raw], |args| Ok(Value::Bool(is_less(args)?))),
-    fixed("le", &[Raw, Raw], |args| Ok(Value::Bool(is_less_or_equal(args)?))),
-    fixed("gt", &[Raw, Raw], |args| Ok(Value::Bool(!is_less_or_equal(args)?))),
+    fixed("le", &[Raw, Raw], |args| {
+        Ok(Value::Bool(is_less_or_equal(args)?))
+    }),
+    fixed("gt", &[Raw, Raw], |args| {
+        Ok(Value::Bool(!is_less_or_equal(args)?))
+    }),
     fixed("ge", &[Raw, Raw], |args| Ok(Value::Bool(!is_less(args)?))),
     variadic("index", &[Raw], Raw, index),
     fixed("len", &[Raw], length),
@@ -27,12 +35,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         value if value.is_nothing() => Err("call of nil".into()),
         value => Err(format!("non-function of type {}", value.type_name()).into()),
     }),
-    variadic("print", &[], Any, |args| give(args, format::sprint(args.budget(), &args.values)?)),
+    variadic("print", &[], Any, |args| {
+        give(args, format::sprint(args.budget(), &args.values)?)
+    }),
     variadic("println", &[], Any, |args| {
         give(args, format::sprintln(args.budget(), &args.values)?)
     }),
     variadic("printf", &[super::function::Param::Text], Any, |args| {
-        give(args, format::sprintf(args.budget(), args.bytes(0), args.rest(1))?)
+        give(
+            args,
+            format::sprintf(args.budget(), args.bytes(0), args.rest(1))?,
+        )
     }),
     variadic("html", &[], Any, |args| escape(args, html)),
     variadic("js", &[], Any, |args| escape(args, javascript)),
@@ -64,7 +77,9 @@ fn comparable(value: &Value) -> Comparable<'_> {
             } else if let Some(uint) = value.as_uint() {
                 Comparable::Uint(uint)
             } else {
-                value.as_float().map_or(Comparable::Other, Comparable::Float)
+                value
+                    .as_float()
+                    .map_or(Comparable::Other, Comparable::Float)
             }
         }
     }
@@ -139,12 +154,8 @@ fn is_less(args: &Args<'_>) -> Outcome<bool> {
         | (_, Comparable::Other) => return Err("invalid type for comparison".into()),
         (Comparable::Int(one), Comparable::Int(other)) => one.cmp(&other),
         (Comparable::Uint(one), Comparable::Uint(other)) => one.cmp(&other),
-        (Comparable::Int(int), Comparable::Uint(uint)) => {
-            i128::from(int).cmp(&i128::from(uint))
-        }
-        (Comparable::Uint(uint), Comparable::Int(int)) => {
-            i128::from(uint).cmp(&i128::from(int))
-        }
+        (Comparable::Int(int), Comparable::Uint(uint)) => i128::from(int).cmp(&i128::from(uint)),
+        (Comparable::Uint(uint), Comparable::Int(int)) => i128::from(uint).cmp(&i128::from(int)),
         (Comparable::Float(one), Comparable::Float(other)) => {
             return Ok(one.partial_cmp(&other) == Some(Ordering::Less));
         }
@@ -172,7 +183,10 @@ fn index(args: &Args<'_>) -> Outcome<Value> {
             Value::Missing | Value::Nil => return Err("index of nil pointer".into()),
             Value::List(list) => {
                 let at = position(key, list.items().len())?;
-                list.items().get(at).cloned().ok_or("reflect: slice index out of range")?
+                list.items()
+                    .get(at)
+                    .cloned()
+                    .ok_or("reflect: slice index out of range")?
             }
             Value::Text(text) => {
                 let at = position(key, text.len())?;
@@ -180,7 +194,11 @@ fn index(args: &Args<'_>) -> Outcome<Value> {
             }
             Value::Map(map) => {
                 let Value::Text(key) = key else {
-                    let found = if key.is_nothing() { "nil".into() } else { key.type_name() };
+                    let found = if key.is_nothing() {
+                        "nil".into()
+                    } else {
+                        key.type_name()
+                    };
                     return Err(format!("value has type {found}; should be string").into());
                 };
                 map.get(key).unwrap_or_else(|| match map.element {
@@ -223,7 +241,13 @@ fn escape(args: &Args<'_>, escape: fn(&[u8]) -> Vec<u8>) -> Outcome<Value> {
         .values
         .iter()
         // Unlike with print, nil is no value here.
-        .map(|value| if value.is_nothing() { Value::text("<no value>") } else { value.clone() })
+        .map(|value| {
+            if value.is_nothing() {
+                Value::text("<no value>")
+            } else {
+                value.clone()
+            }
+        })
         .collect();
     let text = format::sprint(args.budget(), &printed)?;
     args.budget().take_text(text.len().saturating_mul(2))?;

@@ -21,7 +21,10 @@ pub(super) struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     pub(super) fn new(budget: &'a Budget) -> Self {
-        Self { budget, out: Vec::new() }
+        Self {
+            budget,
+            out: Vec::new(),
+        }
     }
 
     pub(super) fn push(&mut self, text: impl AsRef<[u8]>) -> Outcome<()> {

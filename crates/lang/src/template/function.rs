@@ -76,11 +76,19 @@ impl Param {
             (Self::Dict, Value::Map(map)) => map.element == Element::Any,
             _ => false,
         };
-        if fits { Ok(value) } else { Err(self.mismatch(&value.type_name())) }
+        if fits {
+            Ok(value)
+        } else {
+            Err(self.mismatch(&value.type_name()))
+        }
     }
 
     fn mismatch(self, found: &str) -> super::limit::Fault {
-        format!("wrong type for value; expected {}; got {found}", self.name()).into()
+        format!(
+            "wrong type for value; expected {}; got {found}",
+            self.name()
+        )
+        .into()
     }
 }
 
@@ -99,7 +107,12 @@ pub(super) struct Function {
 
 /// A function with a fixed number of arguments.
 pub(super) const fn fixed(name: &'static str, params: &'static [Param], run: Run) -> Function {
-    Function { name, params, rest: None, run }
+    Function {
+        name,
+        params,
+        rest: None,
+        run,
+    }
 }
 
 /// A function that takes more arguments of type `rest`.
@@ -109,7 +122,12 @@ pub(super) const fn variadic(
     rest: Param,
     run: Run,
 ) -> Function {
-    Function { name, params, rest: Some(rest), run }
+    Function {
+        name,
+        params,
+        rest: Some(rest),
+        run,
+    }
 }
 
 impl Function {
@@ -128,7 +146,9 @@ impl Function {
             return Err(message.into());
         }
         if self.rest.is_none() && count != wanted {
-            return Err(format!("wrong number of args for {name}: want {wanted} got {count}").into());
+            return Err(
+                format!("wrong number of args for {name}: want {wanted} got {count}").into(),
+            );
         }
         Ok(())
     }
@@ -171,7 +191,9 @@ impl Scope {
         self.budget.take(64 << 10)?;
         let regex = crate::regex::compile(&String::from_utf8_lossy(pattern))
             .map_err(|error| error.message)?;
-        self.regexes.borrow_mut().insert(pattern.clone(), regex.clone());
+        self.regexes
+            .borrow_mut()
+            .insert(pattern.clone(), regex.clone());
         Ok(regex)
     }
 
@@ -179,11 +201,7 @@ impl Scope {
     ///
     /// # Errors
     /// If the map is nil, which is read-only.
-    pub(super) fn change(
-        &self,
-        map: &Map,
-        change: impl FnOnce(&mut Members),
-    ) -> Outcome<()> {
+    pub(super) fn change(&self, map: &Map, change: impl FnOnce(&mut Members)) -> Outcome<()> {
         let Some(members) = map.shared() else {
             return Err("assignment to entry in nil map".into());
         };

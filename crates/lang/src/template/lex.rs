@@ -74,12 +74,22 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(source: &'a str) -> Self {
-        Self { source, at: 0, start: 0, in_action: false, parentheses: 0 }
+        Self {
+            source,
+            at: 0,
+            start: 0,
+            in_action: false,
+            parentheses: 0,
+        }
     }
 
     /// The next token; `Eof` again and again at the end.
     pub(super) fn next_token(&mut self) -> Result<Token<'a>, LexError> {
-        if self.in_action { self.action_token() } else { self.text_token() }
+        if self.in_action {
+            self.action_token()
+        } else {
+            self.text_token()
+        }
     }
 
     fn rest(&self) -> &'a str {
@@ -103,29 +113,47 @@ impl<'a> Lexer<'a> {
     }
 
     fn emit(&mut self, kind: Kind) -> Token<'a> {
-        let token =
-            Token { kind, text: &self.source[self.start..self.at], offset: self.start };
+        let token = Token {
+            kind,
+            text: &self.source[self.start..self.at],
+            offset: self.start,
+        };
         self.start = self.at;
         token
     }
 
     fn fail<T>(&self, message: impl Into<String>) -> Result<T, LexError> {
-        Err(LexError { message: message.into(), offset: self.start })
+        Err(LexError {
+            message: message.into(),
+            offset: self.start,
+        })
     }
 
     fn text_token(&mut self) -> Result<Token<'a>, LexError> {
         loop {
             let Some(length) = self.rest().find(LEFT) else {
                 self.at = self.source.len();
-                let kind = if self.at > self.start { Kind::Text } else { Kind::Eof };
+                let kind = if self.at > self.start {
+                    Kind::Text
+                } else {
+                    Kind::Eof
+                };
                 return Ok(self.emit(kind));
             };
             let delimiter = self.at + length;
             let is_trimmed = has_left_trim(&self.source[delimiter + LEFT.len()..]);
             let text = &self.source[self.start..delimiter];
-            let text = if is_trimmed { text.trim_end_matches(is_space) } else { text };
+            let text = if is_trimmed {
+                text.trim_end_matches(is_space)
+            } else {
+                text
+            };
             if !text.is_empty() {
-                let token = Token { kind: Kind::Text, text, offset: self.start };
+                let token = Token {
+                    kind: Kind::Text,
+                    text,
+                    offset: self.start,
+                };
                 self.start = delimiter;
                 self.at = delimiter;
                 return Ok(token);

@@ -22,10 +22,10 @@ pub(super) const MAX_TEXT: usize = 4 << 20;
 /// How deep actions, pipelines and nested templates may stand in each other while running.
 ///
 /// Sized for the stack of 2 MiB that threads have by default, in a build without optimisation.
-pub(super) const MAX_DEPTH: usize = 200;
+pub(super) const MAX_DEPTH: usize = 150;
 
 /// How deep lists and maps may nest. Above what a JSON document may.
-pub(super) const MAX_VALUE_DEPTH: u16 = 600;
+pub(super) const MAX_VALUE_DEPTH: u16 = 530;
 
 /// Why an execution stopped. The message is all there is: a template cannot catch it.
 #[derive(Debug, Clone, PartialEq, Eq)]

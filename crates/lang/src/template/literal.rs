@@ -125,7 +125,11 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
     let (negative, unsigned) = split_sign(text);
     let lower = unsigned.to_ascii_lowercase();
     if matches!(&*lower, "inf" | "infinity") {
-        return Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY });
+        return Some(if negative {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        });
     }
     if lower == "nan" && unsigned.len() == text.len() {
         return Some(f64::NAN);
@@ -136,12 +140,17 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
     let plain: String = lower.chars().filter(|char| *char != '_').collect();
     let number = match plain.strip_prefix("0x") {
         Some(hex) => parse_hex_float(hex)?,
-        None if plain.bytes().any(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-')) => {
+        None if plain
+            .bytes()
+            .any(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-')) =>
+        {
             return None;
         }
         None => plain.parse::<f64>().ok()?,
     };
-    number.is_finite().then_some(if negative { -number } else { number })
+    number
+        .is_finite()
+        .then_some(if negative { -number } else { number })
 }
 
 /// `1f.8p-3`: hexadecimal digits, and a power of two that must be there.
@@ -153,9 +162,15 @@ fn parse_hex_float(text: &str) -> Option<f64> {
     if all.is_empty() || all.len() > 16 || !all.chars().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
-    let power: i32 = power.parse().ok().filter(|power: &i32| power.abs() < 5000)?;
+    let power: i32 = power
+        .parse()
+        .ok()
+        .filter(|power: &i32| power.abs() < 5000)?;
     let scale = power - 4 * i32::try_from(fraction.len()).ok()?;
-    #[expect(clippy::cast_precision_loss, reason = "a constant is rounded to a double")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a constant is rounded to a double"
+    )]
     let mantissa = u64::from_str_radix(&all, 16).ok()? as f64;
     // Two steps, so that a subnormal result does not pass through zero.
     Some(mantissa * 2f64.powi(scale / 2) * 2f64.powi(scale - scale / 2))
@@ -176,12 +191,19 @@ fn underscores_fit(lower: &str) -> bool {
     let is_hex = bytes.starts_with(b"0x");
     let is_prefixed = is_hex || bytes.starts_with(b"0o") || bytes.starts_with(b"0b");
     let is_digit = |byte: u8| byte.is_ascii_digit() || is_hex && byte.is_ascii_hexdigit();
-    bytes.iter().enumerate().filter(|(_, byte)| **byte == b'_').all(|(index, _)| {
-        let before = index.checked_sub(1).and_then(|before| bytes.get(before)).copied();
-        let after = bytes.get(index + 1).copied();
-        let before_fits = before.is_some_and(is_digit) || is_prefixed && index == 2;
-        before_fits && after.is_some_and(is_digit)
-    })
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'_')
+        .all(|(index, _)| {
+            let before = index
+                .checked_sub(1)
+                .and_then(|before| bytes.get(before))
+                .copied();
+            let after = bytes.get(index + 1).copied();
+            let before_fits = before.is_some_and(is_digit) || is_prefixed && index == 2;
+            before_fits && after.is_some_and(is_digit)
+        })
 }
 
 #[cfg(test)]
@@ -233,7 +255,10 @@ mod tests {
 
     #[test]
     fn quoted_texts_are_unescaped() {
-        assert_eq!(unquote(r#""a\t\"q\"\x41\u00e9\101""#).as_deref(), Some("a\t\"q\"A\u{e9}A".as_bytes()));
+        assert_eq!(
+            unquote(r#""a\t\"q\"\x41\u00e9\101""#).as_deref(),
+            Some("a\t\"q\"A\u{e9}A".as_bytes())
+        );
         assert_eq!(unquote("`raw\\n`").as_deref(), Some(&b"raw\\n"[..]));
         assert_eq!(unquote(r#""\q""#), None);
         assert_eq!(char_code("'a'"), Some(97));

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::function::Param::{self, Duration, Int, Text, Time as TimeParam, Version as VersionParam};
+use super::function::Param::{
+    self, Duration, Int, Text, Time as TimeParam, Version as VersionParam,
+};
 use super::function::{Args, Function, fixed};
 use super::limit::Outcome;
 use super::sprig::{Time, Version, compare_versions, duration_text, month_name, weekday_name};
@@ -35,42 +37,71 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
 
 const TIME: &[Function] = &[
     fixed("Format", &[Text], |args| {
-        args.budget().take_text(args.bytes(1).len().saturating_mul(9))?;
+        args.budget()
+            .take_text(args.bytes(1).len().saturating_mul(9))?;
         args.give(time(args)?.format(&args.text(1)))
     }),
     fixed("String", &[], |args| args.give(time(args)?.to_string())),
     fixed("Unix", &[], |args| Ok(Value::Int64(time(args)?.unix()))),
     fixed("UnixMilli", &[], |args| {
         let time = time(args)?;
-        Ok(Value::Int64(time.unix().wrapping_mul(1_000).wrapping_add(time.nanosecond() / 1_000_000)))
+        Ok(Value::Int64(
+            time.unix()
+                .wrapping_mul(1_000)
+                .wrapping_add(time.nanosecond() / 1_000_000),
+        ))
     }),
     fixed("UnixMicro", &[], |args| {
         let time = time(args)?;
         let micros = time.unix().wrapping_mul(1_000_000);
         Ok(Value::Int64(micros.wrapping_add(time.nanosecond() / 1_000)))
     }),
-    fixed("UnixNano", &[], |args| Ok(Value::Int64(time(args)?.unix_nanos()))),
+    fixed("UnixNano", &[], |args| {
+        Ok(Value::Int64(time(args)?.unix_nanos()))
+    }),
     fixed("Year", &[], |args| Ok(Value::Int(time(args)?.year()))),
     fixed("Month", &[], |args| Ok(Value::Month(time(args)?.month()))),
     fixed("Day", &[], |args| Ok(Value::Int(time(args)?.day()))),
-    fixed("YearDay", &[], |args| Ok(Value::Int(time(args)?.year_day()))),
-    fixed("Weekday", &[], |args| Ok(Value::Weekday(time(args)?.weekday()))),
+    fixed("YearDay", &[], |args| {
+        Ok(Value::Int(time(args)?.year_day()))
+    }),
+    fixed("Weekday", &[], |args| {
+        Ok(Value::Weekday(time(args)?.weekday()))
+    }),
     fixed("Hour", &[], |args| Ok(Value::Int(time(args)?.clock().0))),
     fixed("Minute", &[], |args| Ok(Value::Int(time(args)?.clock().1))),
     fixed("Second", &[], |args| Ok(Value::Int(time(args)?.clock().2))),
-    fixed("Nanosecond", &[], |args| Ok(Value::Int(time(args)?.nanosecond()))),
+    fixed("Nanosecond", &[], |args| {
+        Ok(Value::Int(time(args)?.nanosecond()))
+    }),
     fixed("UTC", &[], |args| Ok(Value::Time(time(args)?.in_utc()))),
     fixed("Local", &[], |args| Ok(Value::Time(time(args)?.in_utc()))),
     fixed("IsZero", &[], |args| Ok(Value::Bool(time(args)?.is_zero()))),
-    fixed("Add", &[Duration], |args| Ok(Value::Time(time(args)?.plus(args.int(1))))),
-    fixed("AddDate", &[Int, Int, Int], |args| {
-        Ok(Value::Time(time(args)?.plus_date(args.int(1), args.int(2), args.int(3))))
+    fixed("Add", &[Duration], |args| {
+        Ok(Value::Time(time(args)?.plus(args.int(1))))
     }),
-    fixed("Sub", &[TimeParam], |args| Ok(Value::Duration(time(args)?.since(other_time(args)?)))),
-    fixed("Before", &[TimeParam], |args| Ok(Value::Bool(order(args)?.is_lt()))),
-    fixed("After", &[TimeParam], |args| Ok(Value::Bool(order(args)?.is_gt()))),
-    fixed("Equal", &[TimeParam], |args| Ok(Value::Bool(order(args)?.is_eq()))),
-    fixed("Compare", &[TimeParam], |args| Ok(order_value(order(args)?))),
+    fixed("AddDate", &[Int, Int, Int], |args| {
+        Ok(Value::Time(time(args)?.plus_date(
+            args.int(1),
+            args.int(2),
+            args.int(3),
+        )))
+    }),
+    fixed("Sub", &[TimeParam], |args| {
+        Ok(Value::Duration(time(args)?.since(other_time(args)?)))
+    }),
+    fixed("Before", &[TimeParam], |args| {
+        Ok(Value::Bool(order(args)?.is_lt()))
+    }),
+    fixed("After", &[TimeParam], |args| {
+        Ok(Value::Bool(order(args)?.is_gt()))
+    }),
+    fixed("Equal", &[TimeParam], |args| {
+        Ok(Value::Bool(order(args)?.is_eq()))
+    }),
+    fixed("Compare", &[TimeParam], |args| {
+        Ok(order_value(order(args)?))
+    }),
 ];
 
 fn time<'a>(args: &'a Args<'_>) -> Outcome<&'a Time> {
@@ -102,15 +133,29 @@ fn order_value(order: Ordering) -> Value {
 const DURATION: &[Function] = &[
     fixed("String", &[], |args| args.give(duration_text(args.int(0)))),
     fixed("Nanoseconds", &[], |args| Ok(Value::Int64(args.int(0)))),
-    fixed("Microseconds", &[], |args| Ok(Value::Int64(args.int(0) / 1_000))),
-    fixed("Milliseconds", &[], |args| Ok(Value::Int64(args.int(0) / 1_000_000))),
+    fixed("Microseconds", &[], |args| {
+        Ok(Value::Int64(args.int(0) / 1_000))
+    }),
+    fixed("Milliseconds", &[], |args| {
+        Ok(Value::Int64(args.int(0) / 1_000_000))
+    }),
     fixed("Seconds", &[], |args| Ok(units(args.int(0), 1_000_000_000))),
-    fixed("Minutes", &[], |args| Ok(units(args.int(0), 60_000_000_000))),
-    fixed("Hours", &[], |args| Ok(units(args.int(0), 3_600_000_000_000))),
-    fixed("Abs", &[], |args| Ok(Value::Duration(args.int(0).saturating_abs()))),
+    fixed("Minutes", &[], |args| {
+        Ok(units(args.int(0), 60_000_000_000))
+    }),
+    fixed("Hours", &[], |args| {
+        Ok(units(args.int(0), 3_600_000_000_000))
+    }),
+    fixed("Abs", &[], |args| {
+        Ok(Value::Duration(args.int(0).saturating_abs()))
+    }),
     fixed("Truncate", &[Duration], |args| {
         let (duration, unit) = (args.int(0), args.int(1));
-        Ok(Value::Duration(if unit <= 0 { duration } else { duration - duration % unit }))
+        Ok(Value::Duration(if unit <= 0 {
+            duration
+        } else {
+            duration - duration % unit
+        }))
     }),
     fixed("Round", &[Duration], |args| {
         let (duration, unit) = (args.int(0), args.int(1));
@@ -119,18 +164,26 @@ const DURATION: &[Function] = &[
         }
         let (whole, rest) = (duration - duration % unit, duration % unit);
         let up = rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2);
-        Ok(Value::Duration(if up { whole.saturating_add(unit * rest.signum()) } else { whole }))
+        Ok(Value::Duration(if up {
+            whole.saturating_add(unit * rest.signum())
+        } else {
+            whole
+        }))
     }),
 ];
 
 /// Whole units and the fraction apart, which keeps the digits of both.
-#[expect(clippy::cast_precision_loss, reason = "this is Go's way to make a float of it")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "this is Go's way to make a float of it"
+)]
 fn units(nanoseconds: i64, unit: i64) -> Value {
     Value::Float((nanoseconds / unit) as f64 + (nanoseconds % unit) as f64 / unit as f64)
 }
 
-const NAMED: &[Function] =
-    &[fixed("String", &[], |args| args.give(text_of(args.any(0)).unwrap_or_default()))];
+const NAMED: &[Function] = &[fixed("String", &[], |args| {
+    args.give(text_of(args.any(0)).unwrap_or_default())
+})];
 
 const ONE_VERSION: &[Param] = &[VersionParam];
 
@@ -140,14 +193,28 @@ const VERSION: &[Function] = &[
     fixed("Major", &[], |args| Ok(Value::Uint64(version(args)?.major))),
     fixed("Minor", &[], |args| Ok(Value::Uint64(version(args)?.minor))),
     fixed("Patch", &[], |args| Ok(Value::Uint64(version(args)?.patch))),
-    fixed("Prerelease", &[], |args| args.give(&version(args)?.prerelease)),
+    fixed("Prerelease", &[], |args| {
+        args.give(&version(args)?.prerelease)
+    }),
     fixed("Metadata", &[], |args| args.give(&version(args)?.metadata)),
-    fixed("Compare", ONE_VERSION, |args| Ok(order_value(version_order(args)?))),
-    fixed("Equal", ONE_VERSION, |args| Ok(Value::Bool(version_order(args)?.is_eq()))),
-    fixed("LessThan", ONE_VERSION, |args| Ok(Value::Bool(version_order(args)?.is_lt()))),
-    fixed("LessThanEqual", ONE_VERSION, |args| Ok(Value::Bool(version_order(args)?.is_le()))),
-    fixed("GreaterThan", ONE_VERSION, |args| Ok(Value::Bool(version_order(args)?.is_gt()))),
-    fixed("GreaterThanEqual", ONE_VERSION, |args| Ok(Value::Bool(version_order(args)?.is_ge()))),
+    fixed("Compare", ONE_VERSION, |args| {
+        Ok(order_value(version_order(args)?))
+    }),
+    fixed("Equal", ONE_VERSION, |args| {
+        Ok(Value::Bool(version_order(args)?.is_eq()))
+    }),
+    fixed("LessThan", ONE_VERSION, |args| {
+        Ok(Value::Bool(version_order(args)?.is_lt()))
+    }),
+    fixed("LessThanEqual", ONE_VERSION, |args| {
+        Ok(Value::Bool(version_order(args)?.is_le()))
+    }),
+    fixed("GreaterThan", ONE_VERSION, |args| {
+        Ok(Value::Bool(version_order(args)?.is_gt()))
+    }),
+    fixed("GreaterThanEqual", ONE_VERSION, |args| {
+        Ok(Value::Bool(version_order(args)?.is_ge()))
+    }),
     fixed("IncMajor", &[], |args| {
         next(args, |version| {
             (version.major, version.minor, version.patch) = (version.major.wrapping_add(1), 0, 0);
@@ -184,7 +251,11 @@ fn version_order(args: &Args<'_>) -> Outcome<Ordering> {
 
 fn next(args: &Args<'_>, change: fn(&mut Version)) -> Outcome<Value> {
     let mut next = version(args)?.clone();
-    let prefix = if next.original.starts_with('v') { "v" } else { "" };
+    let prefix = if next.original.starts_with('v') {
+        "v"
+    } else {
+        ""
+    };
     change(&mut next);
     next.prerelease.clear();
     next.metadata.clear();

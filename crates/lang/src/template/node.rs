@@ -31,7 +31,11 @@ pub(super) enum Node {
     /// `{{ range }}`
     Range(Branch),
     /// `{{ template "name" pipeline }}`, also what is left of a `{{ block }}`
-    Template { name: Text, argument: Option<Pipeline>, offset: usize },
+    Template {
+        name: Text,
+        argument: Option<Pipeline>,
+        offset: usize,
+    },
 }
 
 /// What `if`, `with` and `range` have in common.
@@ -78,13 +82,19 @@ pub(super) enum Term {
     /// `.a.b`
     Field(Vec<Text>),
     /// `$x.a.b`
-    Variable { name: Arc<str>, fields: Vec<Text> },
+    Variable {
+        name: Arc<str>,
+        fields: Vec<Text>,
+    },
     /// A function's name.
     Function(&'static Function),
     /// `( pipeline )`
     Pipeline(Box<Pipeline>),
     /// `(pipeline).a.b`
-    Chain { base: Box<Operand>, fields: Vec<Text> },
+    Chain {
+        base: Box<Operand>,
+        fields: Vec<Text>,
+    },
 }
 
 /// A numeric constant: as what it can be passed depends on the parameter.

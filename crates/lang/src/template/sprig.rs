@@ -81,7 +81,11 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock:
         version::FUNCTIONS,
         words::FUNCTIONS,
     ];
-    tables.into_iter().flatten().map(|function| (function.name, function)).collect()
+    tables
+        .into_iter()
+        .flatten()
+        .map(|function| (function.name, function))
+        .collect()
 });
 
 /// The function of that name.
@@ -120,9 +124,20 @@ fn call_function(function: &'static Function, args: &[json::Value]) -> Outcome<j
     let values = values.collect::<Outcome<Vec<_>>>()?;
     let result = match (function.name, values.as_slice()) {
         // These two are run by the engine, because they may leave arguments alone.
-        ("and", [.., last]) => values.iter().find(|value| !value.is_true()).unwrap_or(last).clone(),
-        ("or", [.., last]) => values.iter().find(|value| value.is_true()).unwrap_or(last).clone(),
-        _ => (function.run)(&Args { scope: &scope, values })?,
+        ("and", [.., last]) => values
+            .iter()
+            .find(|value| !value.is_true())
+            .unwrap_or(last)
+            .clone(),
+        ("or", [.., last]) => values
+            .iter()
+            .find(|value| value.is_true())
+            .unwrap_or(last)
+            .clone(),
+        _ => (function.run)(&Args {
+            scope: &scope,
+            values,
+        })?,
     };
     let text = encode::to_json(&scope.budget, &result, &encode::Style::COMPACT)?;
     json::from_slice(text.as_bytes()).map_err(|error| error.to_string().into())

@@ -13,15 +13,25 @@ static PUNCTUATION: Class = LazyLock::new(|| Regex::new(r"^\p{P}").ok());
 static PRINTABLE: Class = LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]").ok());
 
 fn is_in(class: &Class, char: char) -> bool {
-    class.as_ref().is_some_and(|class| class.is_match(char.encode_utf8(&mut [0; 4])))
+    class
+        .as_ref()
+        .is_some_and(|class| class.is_match(char.encode_utf8(&mut [0; 4])))
 }
 
 pub(super) fn is_letter(char: char) -> bool {
-    if char.is_ascii() { char.is_ascii_alphabetic() } else { is_in(&LETTER, char) }
+    if char.is_ascii() {
+        char.is_ascii_alphabetic()
+    } else {
+        is_in(&LETTER, char)
+    }
 }
 
 pub(super) fn is_digit(char: char) -> bool {
-    if char.is_ascii() { char.is_ascii_digit() } else { is_in(&DIGIT, char) }
+    if char.is_ascii() {
+        char.is_ascii_digit()
+    } else {
+        is_in(&DIGIT, char)
+    }
 }
 
 pub(super) fn is_punctuation(char: char) -> bool {
@@ -30,7 +40,11 @@ pub(super) fn is_punctuation(char: char) -> bool {
 
 /// Letters, marks, numbers, punctuation, symbols and the ASCII space.
 pub(super) fn is_print(char: char) -> bool {
-    if char.is_ascii() { matches!(char, ' '..='~') } else { is_in(&PRINTABLE, char) }
+    if char.is_ascii() {
+        matches!(char, ' '..='~')
+    } else {
+        is_in(&PRINTABLE, char)
+    }
 }
 
 pub(super) fn is_title(char: char) -> bool {

@@ -106,11 +106,19 @@ impl List {
     pub(super) fn new(budget: &Budget, element: Element, items: Vec<Value>) -> Outcome<Self> {
         budget.take_items(items.len())?;
         let depth = deeper(items.iter())?;
-        Ok(Self { element, items: Some(Rc::new(items)), depth })
+        Ok(Self {
+            element,
+            items: Some(Rc::new(items)),
+            depth,
+        })
     }
 
     pub(super) fn nil(element: Element) -> Self {
-        Self { element, items: None, depth: 1 }
+        Self {
+            element,
+            items: None,
+            depth: 1,
+        }
     }
 
     pub(super) fn is_nil(&self) -> bool {
@@ -134,11 +142,19 @@ impl Map {
     pub(super) fn new(budget: &Budget, element: Element, members: Members) -> Outcome<Self> {
         budget.take_items(members.len().saturating_mul(3))?;
         let depth = deeper(members.values())?;
-        Ok(Self { element, members: Some(Rc::new(RefCell::new(members))), depth })
+        Ok(Self {
+            element,
+            members: Some(Rc::new(RefCell::new(members))),
+            depth,
+        })
     }
 
     pub(super) fn nil(element: Element) -> Self {
-        Self { element, members: None, depth: 1 }
+        Self {
+            element,
+            members: None,
+            depth: 1,
+        }
     }
 
     pub(super) fn is_nil(&self) -> bool {
@@ -146,7 +162,9 @@ impl Map {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.members.as_ref().map_or(0, |members| members.borrow().len())
+        self.members
+            .as_ref()
+            .map_or(0, |members| members.borrow().len())
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Value> {
@@ -157,7 +175,11 @@ impl Map {
     pub(super) fn snapshot(&self, budget: &Budget) -> Outcome<Vec<(Text, Value)>> {
         budget.take_items(self.len().saturating_mul(2))?;
         Ok(self.members.as_ref().map_or_else(Vec::new, |members| {
-            members.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+            members
+                .borrow()
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
         }))
     }
 
@@ -209,15 +231,19 @@ impl Value {
             json::Value::Bool(value) => Self::Bool(*value),
             json::Value::Number(number) => number_value(number),
             json::Value::String(text) => Self::text(text),
-            json::Value::Array(items) => {
-                let items = items.iter().map(|item| Self::from_json(budget, item));
-                Self::List(List::new(budget, Element::Any, items.collect::<Outcome<_>>()?)?)
+            json::Value::Array(array) => {
+                let mut items = Vec::with_capacity(array.len());
+                for item in array {
+                    items.push(Self::from_json(budget, item)?);
+                }
+                Self::List(List::new(budget, Element::Any, items)?)
             }
-            json::Value::Object(members) => {
-                let members = members.iter().map(|(key, member)| {
-                    Ok((Text::from(key.as_bytes()), Self::from_json(budget, member)?))
-                });
-                Self::Map(Map::new(budget, Element::Any, members.collect::<Outcome<_>>()?)?)
+            json::Value::Object(object) => {
+                let mut members = Members::new();
+                for (key, member) in object {
+                    members.insert(Text::from(key.as_bytes()), Self::from_json(budget, member)?);
+                }
+                Self::Map(Map::new(budget, Element::Any, members)?)
             }
         })
     }
@@ -322,7 +348,46 @@ impl Value {
     /// If comparing takes too long.
     pub(super) fn deep_equal(&self, other: &Self, budget: &Budget) -> Outcome<bool> {
         let _level = budget.nest()?;
-        Ok(match (self, other) {
+        match (self, other) {
+            (Self::List(one), Self::List(other)) => {
+                if one.element != other.element
+                    || one.is_nil() != other.is_nil()
+                    || one.items().len() != other.items().len()
+                {
+                    return Ok(false);
+                }
+                for (one, other) in one.items().iter().zip(other.items()) {
+                    if !one.deep_equal(other, budget)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Self::Map(one), Self::Map(other)) => {
+                if one.is(other) {
+                    return Ok(true);
+                }
+                if one.element != other.element
+                    || one.is_nil() != other.is_nil()
+                    || one.len() != other.len()
+                {
+                    return Ok(false);
+                }
+                let (one, other) = (one.snapshot(budget)?, other.snapshot(budget)?);
+                for ((one_key, one), (other_key, other)) in one.iter().zip(&other) {
+                    if one_key != other_key || !one.deep_equal(other, budget)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (one, other) => Ok(one.equals_single(other)),
+        }
+    }
+
+    /// Equality of anything but lists and maps.
+    fn equals_single(&self, other: &Self) -> bool {
+        match (self, other) {
             (Self::Missing | Self::Nil, Self::Missing | Self::Nil) => true,
             (Self::Bool(one), Self::Bool(other)) => one == other,
             (Self::Int(one), Self::Int(other))
@@ -337,36 +402,8 @@ impl Value {
             (Self::Text(one), Self::Text(other)) => one == other,
             (Self::Time(one), Self::Time(other)) => one == other,
             (Self::Version(one), Self::Version(other)) => one == other,
-            (Self::List(one), Self::List(other)) => {
-                if one.element != other.element
-                    || one.is_nil() != other.is_nil()
-                    || one.items().len() != other.items().len()
-                {
-                    return Ok(false);
-                }
-                return all_equal(one.items().iter().zip(other.items()), budget);
-            }
-            (Self::Map(one), Self::Map(other)) => {
-                if one.is(other) {
-                    return Ok(true);
-                }
-                if one.element != other.element
-                    || one.is_nil() != other.is_nil()
-                    || one.len() != other.len()
-                {
-                    return Ok(false);
-                }
-                let (one, other) = (one.snapshot(budget)?, other.snapshot(budget)?);
-                if one.iter().zip(&other).any(|((one, _), (other, _))| one != other) {
-                    return Ok(false);
-                }
-                return all_equal(
-                    one.iter().zip(&other).map(|((_, one), (_, other))| (one, other)),
-                    budget,
-                );
-            }
             _ => false,
-        })
+        }
     }
 }
 
@@ -375,16 +412,9 @@ pub(super) fn float_equal(one: f64, other: f64) -> bool {
     one == other
 }
 
-fn all_equal<'a>(
-    mut pairs: impl Iterator<Item = (&'a Value, &'a Value)>,
-    budget: &Budget,
-) -> Outcome<bool> {
-    pairs.try_fold(true, |equal, (one, other)| Ok(equal && one.deep_equal(other, budget)?))
-}
-
 /// The double that Go would make of a number, unless a whole number would become another one.
 #[expect(clippy::cast_precision_loss, reason = "the loss is what is looked for")]
-fn number_value(number: &json::Number) -> Value {
+pub(super) fn number_value(number: &json::Number) -> Value {
     let float = number.as_f64();
     match number {
         json::Number::Int(int) if i128::from(*int) != float_int(float) => {
@@ -398,7 +428,10 @@ fn number_value(number: &json::Number) -> Value {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the double was made of an i64")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the double was made of an i64"
+)]
 fn float_int(float: f64) -> i128 {
     float as i128
 }

@@ -227,7 +227,16 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// Go's `strconv.ParseFloat`, without hexadecimal notation: an overflow is an infinity.
+/// Go's `strconv.ParseFloat`, except for hexadecimal floats: underscores may stand between digits,
+/// an overflow is an infinity.
 fn parse_number(text: &str) -> Option<f64> {
-    text.parse().ok()
+    if !text.contains('_') {
+        return text.parse().ok();
+    }
+    let bytes = text.as_bytes();
+    let is_digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);
+    let between_digits = text
+        .match_indices('_')
+        .all(|(at, _)| at > 0 && is_digit(at - 1) && is_digit(at + 1));
+    if between_digits { text.replace('_', "").parse().ok() } else { None }
 }

@@ -2,7 +2,7 @@
 
 use tiphys_api::Problem;
 use tiphys_api::TriggerParameterSource;
-use tiphys_lang::path::{Kind, Path};
+use tiphys_lang::path::{Found, Kind, Path};
 use tiphys_lang::template::Template;
 
 use crate::view::{View, Views};
@@ -20,8 +20,9 @@ pub struct Source {
 #[derive(Debug)]
 struct Lookup {
     document: Document,
-    template: Option<Template>,
-    key: Option<Path>,
+    /// `Err`: it does not compile. Lint refuses it; what comes after it steps in, as in Argo Events.
+    template: Option<Result<Template, String>>,
+    key: Option<Result<Path, String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Source {
             problems.push(Problem::error(field.to_owned(), "parameter source can't be empty"));
             return None;
         };
-        let mut part = Part { field, problems, sound: true };
+        let mut part = Part { field, problems };
         let context = part.lookup(
             Document::Context,
             ("contextTemplate", &spec.context_template),
@@ -73,7 +74,7 @@ impl Source {
             ("dataTemplate", &spec.data_template),
             ("dataKey", &spec.data_key),
         );
-        part.sound.then(|| Self {
+        Some(Self {
             dependency: spec.dependency_name.to_string(),
             lookup: data.or(context),
             value: spec.value.clone(),
@@ -119,7 +120,6 @@ impl Source {
 struct Part<'p> {
     field: &'p str,
     problems: &'p mut Vec<Problem>,
-    sound: bool,
 }
 
 impl Part<'_> {
@@ -129,22 +129,26 @@ impl Part<'_> {
         (template_field, template): (&str, &str),
         (key_field, key): (&str, &str),
     ) -> Option<Lookup> {
-        let template = Some(template).filter(|text| !text.is_empty());
-        let key = Some(key).filter(|text| !text.is_empty());
-        if template.is_none() && key.is_none() {
+        if template.is_empty() && key.is_empty() {
             return None;
         }
-        let template = template.and_then(|text| {
-            Template::compile(text).map_err(|error| self.fault(template_field, &error)).ok()
-        });
-        let key =
-            key.and_then(|text| Path::compile(text).map_err(|error| self.fault(key_field, &error)).ok());
+        let template = (!template.is_empty())
+            .then(|| self.note(template_field, Template::compile(template)));
+        let key = (!key.is_empty()).then(|| self.note(key_field, Path::compile(key)));
         Some(Lookup { document, template, key })
     }
 
-    fn fault(&mut self, name: &str, error: &dyn std::fmt::Display) {
-        self.sound = false;
-        self.problems.push(Problem::error(format!("{}.{name}", self.field), error.to_string()));
+    fn note<T, E: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        compiled: Result<T, E>,
+    ) -> Result<T, String> {
+        compiled.map_err(|error| {
+            let message = error.to_string();
+            let field = format!("{}.{name}", self.field);
+            self.problems.push(Problem::error(field, message.clone()));
+            message
+        })
     }
 }
 
@@ -155,30 +159,47 @@ impl Lookup {
             Document::Context => view.context(),
             Document::Data => view.data().map_err(ToString::to_string)?,
         };
-        let mut reason = None;
+        let mut reasons = Vec::new();
         if let Some(template) = &self.template {
-            match template.render_json(document) {
-                Ok(text) if text.is_empty() || text == "<no value>" => {
-                    reason = Some("the template gives no value".to_owned());
+            match template.as_ref().map(|template| template.render_json(document)) {
+                Ok(Ok(text)) if text.is_empty() || text == "<no value>" => {
+                    reasons.push("the template gives no value".to_owned());
                 }
-                Ok(text) => return Ok(Resolved::text(text)),
-                Err(error) => reason = Some(error.to_string()),
+                Ok(Ok(text)) => return Ok(Resolved::text(text)),
+                Ok(Err(error)) => reasons.push(error.to_string()),
+                Err(fault) => reasons.push(fault.clone()),
             }
         }
-        if let Some(key) = &self.key {
-            let found = key.get(document);
-            if found.exists() {
-                let text = found.text().into_owned();
-                return Ok(Resolved { text, kind: found.kind(), fell_back: false });
+        match &self.key {
+            Some(Ok(key)) => {
+                let found = key.get(document);
+                if found.exists() {
+                    return Ok(Resolved::found(&found));
+                }
+                reasons.push(missing(key, document));
             }
-            let missing = format!("{} finds nothing", key.as_str());
-            reason = Some(reason.map_or(missing.clone(), |first| format!("{first}; {missing}")));
+            Some(Err(fault)) => reasons.push(fault.clone()),
+            None => {}
         }
-        Err(reason.unwrap_or_default())
+        Err(reasons.join("; "))
+    }
+}
+
+/// Why a key finds nothing, with what is there.
+fn missing(key: &Path, document: &[u8]) -> String {
+    match key.explain(document) {
+        Some(missing) => format!("{} finds nothing: {missing}", key.as_str()),
+        None => format!("{} finds nothing", key.as_str()),
     }
 }
 
 impl Resolved {
+    fn found(found: &Found<'_>) -> Self {
+        let kind = found.kind();
+        let text = if kind == Kind::Null { "null".to_owned() } else { found.text().into_owned() };
+        Self { text, kind, fell_back: false }
+    }
+
     fn text(text: String) -> Self {
         Self { text, kind: Kind::String, fell_back: false }
     }

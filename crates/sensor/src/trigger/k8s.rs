@@ -1,7 +1,7 @@
 //! The `k8s` trigger: renders a Kubernetes object and says what is to be done with it.
 
 use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger};
-use tiphys_lang::json::{self, Value};
+use tiphys_lang::json::{self, Number, Value};
 
 use super::base::Base;
 use super::{FireError, ParameterStep, Source};
@@ -66,11 +66,31 @@ impl Template {
 /// # Errors
 /// If it is no JSON object, or has no `kind`.
 pub fn render_object(text: &[u8]) -> Result<String, String> {
-    let object = json::from_slice(text).map_err(|error| error.to_string())?;
+    let mut object = json::from_slice(text).map_err(|error| error.to_string())?;
+    plain_numbers(&mut object);
     if !matches!(object.get("kind"), Some(Value::String(kind)) if !kind.is_empty()) {
         return Err("the object has no `kind`".to_owned());
     }
     Ok(object.to_go_json())
+}
+
+/// Writes numbers as the API server keeps them: `-0` is 0, and what it has to take for a double is
+/// written as one if that loses nothing.
+fn plain_numbers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(plain_numbers),
+        Value::Object(members) => members.values_mut().for_each(plain_numbers),
+        Value::Number(Number::Float(float)) if *float == 0.0 => {
+            *value = Value::Number(Number::Int(0));
+        }
+        Value::Number(Number::Big(digits)) => {
+            let nearest: f64 = digits.parse().unwrap_or(f64::NAN);
+            if format!("{nearest:.0}") == **digits {
+                *value = Value::Number(Number::Float(nearest));
+            }
+        }
+        _ => {}
+    }
 }
 
 fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<K8sOperation> {

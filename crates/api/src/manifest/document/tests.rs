@@ -122,6 +122,6 @@ fn hostile_files_end_quickly() {
         let (_, faults) = read(&text);
         assert!(!faults.is_empty(), "{}", &text[..20.min(text.len())]);
         let took = begin.elapsed();
-        assert!(took < Duration::from_secs(10), "{took:?}: {}", &text[..20]);
+        assert!(took < Duration::from_secs(2), "{took:?}: {}", &text[..20]);
     }
 }

@@ -17,7 +17,10 @@ enum Pair {
     Floats(f64, f64),
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a sum of an int and a float is a float")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a sum of an int and a float is a float"
+)]
 fn double(int: i64) -> f64 {
     int as f64
 }
@@ -35,7 +38,7 @@ fn numbers(left: &Value<'_>, right: &Value<'_>) -> Option<Pair> {
 /// A number as Go's `float64(x)`.
 pub(super) fn float(value: &Value<'_>) -> Option<f64> {
     match value {
-        Value::Int(int) | Value::Duration(int) => Some(double(*int)),
+        Value::Int(int) => Some(double(*int)),
         Value::Float(float) => Some(*float),
         _ => None,
     }
@@ -44,7 +47,7 @@ pub(super) fn float(value: &Value<'_>) -> Option<f64> {
 /// A number as Go's `int(x)` on amd64: cut off, and the least number where it does not fit.
 pub(super) fn int(value: &Value<'_>) -> Option<i64> {
     match value {
-        Value::Int(int) | Value::Duration(int) => Some(*int),
+        Value::Int(int) => Some(*int),
         Value::Float(float) => Some(truncate(*float)),
         _ => None,
     }
@@ -53,11 +56,19 @@ pub(super) fn int(value: &Value<'_>) -> Option<i64> {
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn truncate(float: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if (-LIMIT..LIMIT).contains(&float) { float as i64 } else { i64::MIN }
+    if (-LIMIT..LIMIT).contains(&float) {
+        float as i64
+    } else {
+        i64::MIN
+    }
 }
 
 /// `left == right`
-pub(super) fn equal(left: &Value<'_>, right: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop> {
+pub(super) fn equal(
+    left: &Value<'_>,
+    right: &Value<'_>,
+    budget: &mut Budget,
+) -> Result<bool, Stop> {
     Ok(match (left, right) {
         (Value::Text(left), Value::Text(right)) => left == right,
         (Value::Nil, Value::Nil) => true,
@@ -183,11 +194,19 @@ pub(super) fn binary<'a>(
         Binary::Range => return range(left, right, budget),
         Binary::Power => {
             let (base, exponent) = (float(left), float(right));
-            Value::Float(base.zip(exponent).map(|(base, by)| base.powf(by)).ok_or_else(refuse)?)
+            Value::Float(
+                base.zip(exponent)
+                    .map(|(base, by)| base.powf(by))
+                    .ok_or_else(refuse)?,
+            )
         }
         Binary::Divide => {
             let (left, right) = (float(left), float(right));
-            Value::Float(left.zip(right).map(|(left, right)| left / right).ok_or_else(refuse)?)
+            Value::Float(
+                left.zip(right)
+                    .map(|(left, right)| left / right)
+                    .ok_or_else(refuse)?,
+            )
         }
         Binary::Modulo => match (left, right) {
             (Value::Int(_), Value::Int(0)) => return Err(Stop::new("integer divide by zero")),
@@ -210,7 +229,9 @@ fn texts(operator: Binary, left: &str, right: &str, budget: &mut Budget) -> Resu
         Binary::EndsWith => left.ends_with(right),
         _ => {
             budget.charge(1000)?;
-            regex::compile(right).map_err(|error| Stop::new(error.message))?.is_match(left)
+            regex::compile(right)
+                .map_err(|error| Stop::new(error.message))?
+                .is_match(left)
         }
     })
 }
@@ -284,11 +305,7 @@ fn multiply<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<Value<'a>> {
     }
 }
 
-fn range<'a>(
-    left: &Value<'a>,
-    right: &Value<'a>,
-    budget: &mut Budget,
-) -> Result<Value<'a>, Stop> {
+fn range<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
     let (Some(from), Some(to)) = (int(left), int(right)) else {
         return Err(Stop::new("the ends of a range are numbers"));
     };
@@ -324,8 +341,14 @@ pub(super) fn is_in(
         }
         return Ok(false);
     }
+    if let (Value::Time(_), Value::Text(_)) = (within, needle) {
+        return Ok(false);
+    }
     let Some(map) = within.members() else {
-        return Err(Stop::new(format!("'in' does not look into {}", within.type_name())));
+        return Err(Stop::new(format!(
+            "'in' does not look into {}",
+            within.type_name()
+        )));
     };
     match needle {
         Value::Text(key) => Ok(map.members.contains_key(key)),

@@ -4,8 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::arithmetic::{float, int, order, text_fits};
-use super::check::Type;
-use super::eval::{Budget, Stop};
+use super::eval::{Budget, Stop, fetch};
 use super::value::{Elements, Value};
 use super::{format, list, moment};
 use crate::json;
@@ -52,29 +51,6 @@ builtins! {
     Take = "take",
 }
 
-/// What a parameter takes.
-#[derive(Clone, Copy)]
-enum Wants {
-    Anything,
-    Text,
-    Int,
-    Texts,
-    List,
-}
-
-impl Wants {
-    fn takes(self, kind: &Type) -> bool {
-        match (self, kind) {
-            (Self::Anything, _) | (_, Type::Any | Type::Nil) => true,
-            (Self::Text, kind) => *kind == Type::Text,
-            (Self::Int, kind) => matches!(kind, Type::Int | Type::Duration),
-            (Self::Texts, Type::List(item)) => **item == Type::Text,
-            (Self::List, Type::List(item)) => **item == Type::Any,
-            _ => false,
-        }
-    }
-}
-
 impl Builtin {
     pub(super) fn takes_predicate(self) -> bool {
         matches!(
@@ -94,141 +70,6 @@ impl Builtin {
                 | Self::Reduce
         )
     }
-
-    /// The parameter lists of functions over plain types, and the type of the result.
-    fn signatures(self) -> (&'static [&'static [Wants]], Type) {
-        use Wants::{Anything, Int, List, Text, Texts};
-        let text_list = || Type::List(Box::new(Type::Text));
-        match self {
-            Self::Type | Self::String | Self::ToJson => (&[&[Anything]], Type::Text),
-            Self::Trim | Self::TrimPrefix | Self::TrimSuffix => {
-                (&[&[Text], &[Text, Text]], Type::Text)
-            }
-            Self::Upper | Self::Lower | Self::ToBase64 | Self::FromBase64 => {
-                (&[&[Text]], Type::Text)
-            }
-            Self::Split | Self::SplitAfter => (&[&[Text, Text], &[Text, Text, Int]], text_list()),
-            Self::Replace => (&[&[Text, Text, Text], &[Text, Text, Text, Int]], Type::Text),
-            Self::Repeat => (&[&[Text, Int]], Type::Text),
-            Self::Join => (&[&[Texts, Text], &[List, Text], &[List], &[Texts]], Type::Text),
-            Self::IndexOf | Self::LastIndexOf => (&[&[Text, Text]], Type::Int),
-            Self::HasPrefix | Self::HasSuffix => (&[&[Text, Text]], Type::Bool),
-            Self::FromJson => (&[&[Text]], Type::Any),
-            Self::Now => (&[&[]], Type::Time),
-            Self::Duration => (&[&[Text]], Type::Duration),
-            Self::Date => (&[&[Text], &[Text, Text], &[Text, Text, Text]], Type::Time),
-            _ => (&[], Type::Any),
-        }
-    }
-
-    /// The type of a call with arguments of these types.
-    pub(super) fn result_type(self, arguments: &[Type]) -> Result<Type, String> {
-        let (signatures, result) = self.signatures();
-        if !signatures.is_empty() {
-            let fits = signatures.iter().any(|wants| {
-                wants.len() == arguments.len()
-                    && wants.iter().zip(arguments).all(|(wants, kind)| wants.takes(kind))
-            });
-            return if fits { Ok(result) } else { Err(self.misuse(arguments)) };
-        }
-        if matches!(self, Self::Max | Self::Min) {
-            let Some(first) = arguments.first() else {
-                return Err(format!("'{}' needs an argument", self.name()));
-            };
-            for kind in arguments {
-                if *kind == Type::Any {
-                    return Ok(Type::Any);
-                }
-                if !kind.is_number() {
-                    return Err(self.misuse(arguments));
-                }
-            }
-            return Ok(first.clone());
-        }
-        self.loose_type(arguments).ok_or_else(|| self.misuse(arguments))
-    }
-
-    fn misuse(self, arguments: &[Type]) -> String {
-        let names: Vec<_> = arguments.iter().map(Type::name).collect();
-        format!("'{}' does not take ({})", self.name(), names.join(", "))
-    }
-
-    /// Functions whose result depends on what they are given.
-    fn loose_type(self, arguments: &[Type]) -> Option<Type> {
-        let [first, rest @ ..] = arguments else {
-            return None;
-        };
-        let known_list = matches!(first, Type::List(_));
-        let list = known_list || *first == Type::Any;
-        let number = first.is_number() || *first == Type::Any;
-        let texts = rest.iter().all(|kind| matches!(kind, Type::Text | Type::Any));
-        match (self, rest.len()) {
-            (Self::Sort, 0 | 1) | (Self::SortBy, 1 | 2) if list && texts => Some(Type::any_list()),
-            (Self::Get, 1) => match (first, &rest[0]) {
-                (Type::Any, _) => Some(Type::Any),
-                (Type::List(item), Type::Int | Type::Any) => Some((**item).clone()),
-                (Type::Map, Type::Text | Type::Any) => Some(Type::Any),
-                (Type::Groups, key) if *key != Type::Nil => Some(Type::any_list()),
-                _ => None,
-            },
-            (Self::Take, 1) if list && matches!(rest[0], Type::Int | Type::Any) => {
-                Some(first.clone())
-            }
-            (_, 1..) => None,
-            (Self::Len, _) => {
-                let sized = matches!(first, Type::Map | Type::Groups | Type::Text);
-                (list || sized).then_some(Type::Int)
-            }
-            (Self::Abs, _) => number.then(|| first.clone()),
-            (Self::Ceil | Self::Floor | Self::Round, _) => number.then_some(Type::Float),
-            (Self::Int, _) => (number || *first == Type::Text).then_some(Type::Int),
-            (Self::Float, _) => (number || *first == Type::Text).then_some(Type::Float),
-            (Self::Sum, _) => list.then_some(Type::Any),
-            (Self::Mean | Self::Median, _) => list.then_some(Type::Float),
-            (Self::First | Self::Last, _) => match first {
-                Type::Any => Some(Type::Any),
-                Type::List(item) => Some((**item).clone()),
-                _ => None,
-            },
-            (Self::Keys | Self::Values | Self::ToPairs, _) => {
-                matches!(first, Type::Any | Type::Map | Type::Groups).then(Type::any_list)
-            }
-            (Self::FromPairs, _) => list.then_some(Type::Map),
-            _ => None,
-        }
-    }
-}
-
-/// Whether values of this type have a method `name`.
-pub(super) fn has_method(kind: &Type, name: &str) -> bool {
-    match kind {
-        Type::Time => moment::TIME_METHODS.contains(&name),
-        Type::Duration => moment::DURATION_METHODS.contains(&name),
-        _ => false,
-    }
-}
-
-/// The type a method gives.
-pub(super) fn method_type(name: &str, arguments: &[Type]) -> Result<Type, String> {
-    let (wanted, kind) = match name {
-        "Year" | "Day" | "Hour" | "Minute" | "Second" | "Nanosecond" | "YearDay" | "Unix"
-        | "UnixMilli" | "UnixMicro" | "UnixNano" | "Milliseconds" | "Microseconds"
-        | "Nanoseconds" => (0, Type::Int),
-        "Hours" | "Minutes" | "Seconds" => (0, Type::Float),
-        "IsZero" => (0, Type::Bool),
-        "UTC" => (0, Type::Time),
-        "Abs" => (0, Type::Duration),
-        "String" => (0, Type::Text),
-        "Before" | "After" | "Equal" => (1, Type::Bool),
-        "Add" | "Truncate" | "Round" => (1, Type::Any),
-        "Sub" => (1, Type::Duration),
-        "AddDate" => (3, Type::Time),
-        _ => (0, Type::Any),
-    };
-    if arguments.len() != wanted {
-        return Err(format!("'{name}' takes {wanted} arguments"));
-    }
-    Ok(kind)
 }
 
 fn text<'v>(value: &'v Value<'_>) -> Result<&'v str, Stop> {
@@ -258,10 +99,15 @@ pub(super) fn call<'a>(
         (Builtin::Max | Builtin::Min, [first, rest @ ..]) => {
             let mut best = first;
             for value in rest {
-                let replaces = order(best, value)?.is_some_and(|order| {
-                    if builtin == Builtin::Max { order.is_lt() } else { order.is_gt() }
-                });
-                if replaces || best.is_nil() {
+                let replaces = best.is_nil()
+                    || order(best, value)?.is_some_and(|order| {
+                        if builtin == Builtin::Max {
+                            order.is_lt()
+                        } else {
+                            order.is_gt()
+                        }
+                    });
+                if replaces {
                     best = value;
                 }
             }
@@ -283,13 +129,14 @@ pub(super) fn call<'a>(
     }
 }
 
-fn unary<'a>(
-    builtin: Builtin,
-    value: &Value<'a>,
-    budget: &mut Budget,
-) -> Result<Value<'a>, Stop> {
-    let refuse =
-        || Stop::new(format!("'{}' does not take {}", builtin.name(), value.type_name()));
+fn unary<'a>(builtin: Builtin, value: &Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    let refuse = || {
+        Stop::new(format!(
+            "'{}' does not take {}",
+            builtin.name(),
+            value.type_name()
+        ))
+    };
     Ok(match builtin {
         Builtin::Len => Value::Int(size(value).ok_or_else(refuse)?),
         Builtin::Type => Value::text(kind_name(value)),
@@ -328,7 +175,9 @@ fn unary<'a>(
         Builtin::ToBase64 => Value::text(STANDARD.encode(text(value)?)),
         Builtin::FromBase64 => {
             let lines = text(value)?.replace(['\r', '\n'], "");
-            let bytes = STANDARD.decode(lines).map_err(|error| Stop::new(error.to_string()))?;
+            let bytes = STANDARD
+                .decode(lines)
+                .map_err(|error| Stop::new(error.to_string()))?;
             Value::text(String::from_utf8_lossy(&bytes).into_owned())
         }
         Builtin::Duration => {
@@ -336,24 +185,21 @@ fn unary<'a>(
             let parsed = moment::parse_duration(text);
             Value::Duration(parsed.ok_or_else(|| Stop::new(format!("'{text}' is no duration")))?)
         }
-        Builtin::First | Builtin::Last => match value.elements() {
-            Some(list) if builtin == Builtin::First => list.items.first().cloned(),
-            Some(list) => list.items.last().cloned(),
-            None => None,
-        }
-        .unwrap_or(Value::Nil),
+        Builtin::First => fetch(value, &Value::Int(0)).unwrap_or(Value::Nil),
+        Builtin::Last => fetch(value, &Value::Int(-1)).unwrap_or(Value::Nil),
         _ => return maps(builtin, value, budget),
     })
 }
 
 /// Functions over maps.
-fn maps<'a>(
-    builtin: Builtin,
-    value: &Value<'a>,
-    budget: &mut Budget,
-) -> Result<Value<'a>, Stop> {
-    let refuse =
-        || Stop::new(format!("'{}' does not take {}", builtin.name(), value.type_name()));
+fn maps<'a>(builtin: Builtin, value: &Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    let refuse = || {
+        Stop::new(format!(
+            "'{}' does not take {}",
+            builtin.name(),
+            value.type_name()
+        ))
+    };
     if builtin == Builtin::FromPairs {
         let mut members = std::collections::BTreeMap::new();
         for pair in &value.elements().ok_or_else(refuse)?.items {
@@ -388,7 +234,11 @@ fn maps<'a>(
             _ => return Err(refuse()),
         });
     }
-    let of = if builtin == Builtin::ToPairs { Elements::Pairs } else { Elements::Any };
+    let of = if builtin == Builtin::ToPairs {
+        Elements::Pairs
+    } else {
+        Elements::Any
+    };
     budget.built(Value::list(of, items))
 }
 
@@ -415,8 +265,10 @@ fn texts<'a>(
         Builtin::Split | Builtin::SplitAfter => {
             let limit = rest.get(1).map(count).transpose()?.unwrap_or(-1);
             let after = builtin == Builtin::SplitAfter;
-            let items: Vec<_> =
-                split(subject, second, limit, after).into_iter().map(Value::text).collect();
+            let items: Vec<_> = split(subject, second, limit, after)
+                .into_iter()
+                .map(Value::text)
+                .collect();
             budget.grow(items.len())?;
             budget.built(Value::list(Elements::Texts, items))?
         }
@@ -424,7 +276,10 @@ fn texts<'a>(
             let third = text(rest.get(1).unwrap_or(&Value::Nil))?;
             let limit = rest.get(2).map(count).transpose()?.unwrap_or(-1);
             // What it could become at most: each character replaced.
-            text_fits(subject.len() + (subject.len() + 1).saturating_mul(third.len()), budget)?;
+            text_fits(
+                subject.len() + (subject.len() + 1).saturating_mul(third.len()),
+                budget,
+            )?;
             Value::text(match usize::try_from(limit) {
                 Ok(limit) => subject.replacen(second, third, limit),
                 Err(_) => subject.replace(second, third),
@@ -434,7 +289,12 @@ fn texts<'a>(
         Builtin::LastIndexOf => Value::Int(subject.rfind(second).map_or(-1, length)),
         Builtin::HasPrefix => Value::Bool(subject.starts_with(second)),
         Builtin::HasSuffix => Value::Bool(subject.ends_with(second)),
-        _ => return Err(Stop::new(format!("too many arguments for '{}'", builtin.name()))),
+        _ => {
+            return Err(Stop::new(format!(
+                "too many arguments for '{}'",
+                builtin.name()
+            )));
+        }
     })
 }
 
@@ -451,7 +311,10 @@ fn repeat<'a>(text: &str, times: i64, budget: &mut Budget) -> Result<Value<'a>, 
 
 fn join<'a>(list: &Value<'a>, glue: &str, budget: &mut Budget) -> Result<Value<'a>, Stop> {
     let Some(list) = list.elements().filter(|list| list.of != Elements::Ints) else {
-        return Err(Stop::new(format!("'join' does not take {}", list.type_name())));
+        return Err(Stop::new(format!(
+            "'join' does not take {}",
+            list.type_name()
+        )));
     };
     let mut out = String::new();
     for (index, item) in list.items.iter().enumerate() {
@@ -475,7 +338,10 @@ fn split(text: &str, separator: &str, limit: i64, after: bool) -> Vec<String> {
     let mut rest = text;
     while parts.len() + 1 < limit {
         let cut = if separator.is_empty() {
-            rest.chars().next().map(char::len_utf8).filter(|length| *length < rest.len())
+            rest.chars()
+                .next()
+                .map(char::len_utf8)
+                .filter(|length| *length < rest.len())
         } else {
             rest.find(separator)
         };
@@ -544,7 +410,6 @@ fn kind_name(value: &Value<'_>) -> &'static str {
 pub(super) fn to_int<'a>(value: &Value<'a>) -> Option<Value<'a>> {
     match value {
         Value::Text(text) => text.parse().ok().map(Value::Int),
-        Value::Duration(_) => None,
         other => int(other).map(Value::Int),
     }
 }
@@ -553,7 +418,6 @@ pub(super) fn to_int<'a>(value: &Value<'a>) -> Option<Value<'a>> {
 pub(super) fn to_float<'a>(value: &Value<'a>) -> Option<Value<'a>> {
     match value {
         Value::Text(text) => text.parse().ok().map(Value::Float),
-        Value::Duration(_) => None,
         other => float(other).map(Value::Float),
     }
 }

@@ -1,9 +1,10 @@
 //! Checks the types of an expression before it runs, as far as they are known: a key of the payload
 //! may be anything, a literal and the result of a function may not.
 
-use super::Fault;
-use super::builtins::{self, Builtin};
+use super::builtins::Builtin;
 use super::syntax::{Binary, Kind, Node, Pointer, Unary};
+use super::types::{Known, Type, result_of};
+use super::{Fault, signatures};
 use crate::regex;
 
 /// Which names there are besides functions.
@@ -14,94 +15,14 @@ pub(super) enum Names<'a> {
     Texts(&'a [&'a str]),
 }
 
-/// What is known of a value before it is computed.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Type {
-    Any,
-    Nil,
-    Bool,
-    Int,
-    Float,
-    Text,
-    Time,
-    Duration,
-    List(Box<Type>),
-    Map,
-    /// What `groupBy` gives: lists under keys of any type.
-    Groups,
-    /// A function that is not called.
-    Function,
-    /// A method of a date or duration.
-    Method(String),
-}
-
-impl Type {
-    pub(super) fn any_list() -> Self {
-        Self::List(Box::new(Self::Any))
-    }
-
-    pub(super) fn is_number(&self) -> bool {
-        matches!(self, Self::Int | Self::Float | Self::Duration)
-    }
-
-    fn is_integer(&self) -> bool {
-        matches!(self, Self::Int | Self::Duration)
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Nil => "nil",
-            Self::Bool => "bool",
-            Self::Int => "int",
-            Self::Float => "float",
-            Self::Text => "string",
-            Self::Time => "time",
-            Self::Duration => "duration",
-            Self::List(_) => "array",
-            Self::Map | Self::Groups => "map",
-            Self::Function | Self::Method(_) => "function",
-        }
-    }
-
-    /// Whether Go counts both among one kind.
-    fn same_kind(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
-            || matches!((self, other), (Self::Map | Self::Groups, Self::Map | Self::Groups))
-            || matches!(
-                (self, other),
-                (Self::Function | Self::Method(_), Self::Function | Self::Method(_))
-            )
-    }
-
-    fn comparable(&self, other: &Self) -> bool {
-        matches!(self, Self::Any | Self::Nil)
-            || matches!(other, Self::Any | Self::Nil)
-            || self.same_kind(other)
-            || (self.is_number() && other.is_number())
-    }
-
-    pub(super) fn fits(&self, wanted: &Self) -> bool {
-        matches!(wanted, Self::Any) || self == wanted
-    }
-}
-
-/// What an expression is: its type and, of a list literal, the type its elements share.
-#[derive(Debug, Clone)]
-struct Known {
-    kind: Type,
-    element: Option<Type>,
-}
-
-impl From<Type> for Known {
-    fn from(kind: Type) -> Self {
-        Self { kind, element: None }
-    }
-}
-
 /// Checks `root`, and marks comparisons that may not meet nil.
 pub(super) fn check(root: &mut Node, names: &Names<'_>) -> Result<(), Fault> {
-    Checker { names, scopes: Vec::new(), variables: Vec::new() }.visit(root)?;
+    Checker {
+        names,
+        scopes: Vec::new(),
+        variables: Vec::new(),
+    }
+    .visit(root)?;
     Ok(())
 }
 
@@ -118,19 +39,14 @@ struct Checker<'a> {
 }
 
 fn fault<T>(node: &Node, message: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault { message: message.into(), at: node.at })
-}
-
-/// Whether one side is unknown and the other unknown or wanted.
-fn either(left: &Type, right: &Type, wanted: impl Fn(&Type) -> bool) -> bool {
-    match (left, right) {
-        (Type::Any, Type::Any) => true,
-        (Type::Any, known) | (known, Type::Any) => wanted(known),
-        _ => false,
-    }
+    Err(Fault {
+        message: message.into(),
+        at: node.at,
+    })
 }
 
 impl Checker<'_> {
+    /// One arm per kind of node.
     fn visit(&mut self, node: &mut Node) -> Result<Known, Fault> {
         let at = node.at;
         let here = |message: String| Err(Fault { message, at });
@@ -198,7 +114,11 @@ impl Checker<'_> {
     }
 
     fn variable(&self, name: &str) -> Option<&Known> {
-        self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, known)| known)
+        self.variables
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, known)| known)
     }
 
     fn name(&self, name: &str) -> Result<Known, String> {
@@ -249,12 +169,17 @@ impl Checker<'_> {
         let left = self.visit(left_node)?.kind;
         let right = self.visit(right_node)?;
         let strict = operator == Binary::Equal
-            && matches!((&left, &right.kind), (Type::Int, Type::Int) | (Type::Text, Type::Text));
+            && matches!(
+                (&left, &right.kind),
+                (Type::Int, Type::Int) | (Type::Text, Type::Text)
+            );
         let pattern = match (operator, &right_node.kind) {
-            (Binary::Matches, Kind::Text(pattern)) => Some(
-                regex::compile(pattern)
-                    .map_err(|error| Fault { message: error.message, at })?,
-            ),
+            (Binary::Matches, Kind::Text(pattern)) => {
+                Some(regex::compile(pattern).map_err(|error| Fault {
+                    message: error.message,
+                    at,
+                })?)
+            }
             _ => None,
         };
         let Some(kind) = result_of(operator, &left, &right) else {
@@ -272,7 +197,12 @@ impl Checker<'_> {
 
     fn member(&mut self, node: &mut Node) -> Result<Type, Fault> {
         let at = node.at;
-        let Kind::Member { base: base_node, property: property_node, .. } = &mut node.kind else {
+        let Kind::Member {
+            base: base_node,
+            property: property_node,
+            ..
+        } = &mut node.kind
+        else {
             return Ok(Type::Any);
         };
         let base = self.visit(base_node)?.kind;
@@ -289,7 +219,7 @@ impl Checker<'_> {
         }
         match (&base, literal) {
             (Type::Any, _) => return Ok(Type::Any),
-            (Type::Time | Type::Duration, Some(name)) if builtins::has_method(&base, name) => {
+            (Type::Time | Type::Duration, Some(name)) if signatures::has_method(&base, name) => {
                 return Ok(Type::Method(name.to_owned()));
             }
             (Type::Map, _) if matches!(property, Type::Text | Type::Any | Type::Nil) => {
@@ -301,7 +231,10 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        fault(node, format!("cannot look up a {} in a {}", property.name(), base.name()))
+        fault(
+            node,
+            format!("cannot look up a {} in a {}", property.name(), base.name()),
+        )
     }
 
     fn slice(&mut self, node: &mut Node) -> Result<Type, Fault> {
@@ -323,25 +256,29 @@ impl Checker<'_> {
 
     fn call(&mut self, at: usize, callee: &mut Node, nodes: &mut [Node]) -> Result<Type, Fault> {
         let callee = self.visit(callee)?.kind;
+        if callee == Type::Any {
+            // What an unknown function is given is not looked at before it runs.
+            return Ok(Type::Any);
+        }
         let mut arguments = Vec::with_capacity(nodes.len());
         for node in nodes.iter_mut() {
             arguments.push(self.visit(node)?.kind);
         }
         match callee {
-            Type::Any => Ok(Type::Any),
-            Type::Method(name) => builtins::method_type(&name, &arguments)
-                .map_err(|message| Fault { message, at }),
-            other => Err(Fault { message: format!("cannot call a {}", other.name()), at }),
+            Type::Method(name) => {
+                signatures::method_type(&name, &arguments).map_err(|message| Fault { message, at })
+            }
+            other => Err(Fault {
+                message: format!("cannot call a {}", other.name()),
+                at,
+            }),
         }
     }
 
-    fn function(
-        &mut self,
-        at: usize,
-        builtin: Builtin,
-        nodes: &mut [Node],
-    ) -> Result<Type, Fault> {
-        let whole = matches!(nodes.first(), Some(Node { kind: Kind::Name(name), .. }) if name == "$env");
+    fn function(&mut self, at: usize, builtin: Builtin, nodes: &mut [Node]) -> Result<Type, Fault> {
+        let node_count = nodes.len();
+        let whole =
+            matches!(nodes.first(), Some(Node { kind: Kind::Name(name), .. }) if name == "$env");
         if builtin == Builtin::Get && nodes.len() == 2 && whole {
             return Ok(match nodes[1].kind {
                 Kind::Text(_) => Type::Nil,
@@ -351,8 +288,14 @@ impl Checker<'_> {
         let mut arguments = Vec::with_capacity(nodes.len());
         for node in nodes.iter_mut() {
             arguments.push(self.visit(node)?.kind);
+            if builtin == Builtin::Get && node_count == 2 && arguments == [Type::Any] {
+                // The key is not looked at.
+                return Ok(Type::Any);
+            }
         }
-        builtin.result_type(&arguments).map_err(|message| Fault { message, at })
+        builtin
+            .result_type(&arguments)
+            .map_err(|message| Fault { message, at })
     }
 
     fn predicate(&mut self, builtin: Builtin, nodes: &mut [Node]) -> Result<Type, Fault> {
@@ -364,7 +307,10 @@ impl Checker<'_> {
             Type::Any => Type::Any,
             Type::List(item) => (**item).clone(),
             other => {
-                return fault(list_node, format!("'{}' takes a list, not a {}", builtin.name(), other.name()));
+                return fault(
+                    list_node,
+                    format!("'{}' takes a list, not a {}", builtin.name(), other.name()),
+                );
             }
         };
         let reduce = builtin == Builtin::Reduce;
@@ -392,7 +338,10 @@ impl Checker<'_> {
             _ => Type::Bool,
         };
         if !matches!(result, Type::Bool | Type::Any) {
-            return fault(predicate_node, format!("a predicate is a bool, not a {}", result.name()));
+            return fault(
+                predicate_node,
+                format!("a predicate is a bool, not a {}", result.name()),
+            );
         }
         Ok(kind)
     }
@@ -401,7 +350,10 @@ impl Checker<'_> {
         let [condition_node, then, otherwise] = parts;
         let condition = self.visit(condition_node)?.kind;
         if !matches!(condition, Type::Bool | Type::Any) {
-            return fault(condition_node, format!("a condition is a bool, not a {}", condition.name()));
+            return fault(
+                condition_node,
+                format!("a condition is a bool, not a {}", condition.name()),
+            );
         }
         let then = self.visit(then)?.kind;
         let otherwise = self.visit(otherwise)?.kind;
@@ -424,7 +376,10 @@ impl Checker<'_> {
             shared = Some(kind);
         }
         let element = shared.filter(|kind| same && *kind != Type::Nil);
-        Ok(Known { kind: Type::any_list(), element })
+        Ok(Known {
+            kind: Type::any_list(),
+            element,
+        })
     }
 }
 
@@ -438,86 +393,5 @@ fn mark(node: &mut Node, strict: bool, pattern: Option<regex::Regex>) {
             Some(pattern) => Kind::Matches(left, pattern),
             None => Kind::StrictEqual(left, right),
         };
-    }
-}
-
-/// The type of an operation, or none if the operator does not take the operands.
-fn result_of(operator: Binary, left: &Type, right_known: &Known) -> Option<Type> {
-    let right = &right_known.kind;
-    let numbers = left.is_number() && right.is_number();
-    let texts = *left == Type::Text && *right == Type::Text;
-    let combined = || {
-        if left == right {
-            left.clone()
-        } else if matches!(left, Type::Float) || matches!(right, Type::Float) {
-            Type::Float
-        } else {
-            Type::Int
-        }
-    };
-    let number = Type::is_number;
-    match operator {
-        Binary::Equal | Binary::NotEqual => left.comparable(right).then_some(Type::Bool),
-        Binary::Or | Binary::And => {
-            let bools = *left == Type::Bool && *right == Type::Bool;
-            (bools || either(left, right, |kind| *kind == Type::Bool)).then_some(Type::Bool)
-        }
-        Binary::Less | Binary::Greater | Binary::LessEqual | Binary::GreaterEqual => {
-            let ordered = |kind: &Type| kind.is_number() || matches!(kind, Type::Text | Type::Time);
-            let times = *left == Type::Time && *right == Type::Time;
-            (numbers || texts || times || either(left, right, ordered)).then_some(Type::Bool)
-        }
-        Binary::Subtract => match (left, right) {
-            _ if numbers => Some(combined()),
-            (Type::Time, Type::Time) => Some(Type::Duration),
-            (Type::Time, Type::Duration) => Some(Type::Time),
-            _ => either(left, right, |kind| kind.is_number() || *kind == Type::Time)
-                .then_some(Type::Any),
-        },
-        Binary::Multiply if numbers => Some(combined()),
-        Binary::Multiply => either(left, right, number).then_some(Type::Any),
-        Binary::Divide | Binary::Power => {
-            (numbers || either(left, right, number)).then_some(Type::Float)
-        }
-        Binary::Modulo if left.is_integer() && right.is_integer() => Some(combined()),
-        Binary::Modulo => either(left, right, Type::is_integer).then_some(Type::Any),
-        Binary::Add => match (left, right) {
-            _ if numbers => Some(combined()),
-            _ if texts => Some(Type::Text),
-            (Type::Time, Type::Duration) | (Type::Duration, Type::Time) => Some(Type::Time),
-            _ => either(left, right, |kind| {
-                kind.is_number() || matches!(kind, Type::Text | Type::Time)
-            })
-            .then_some(Type::Any),
-        },
-        Binary::In => is_in(left, right_known).then_some(Type::Bool),
-        Binary::Matches | Binary::Contains | Binary::StartsWith | Binary::EndsWith => {
-            (texts || either(left, right, |kind| *kind == Type::Text)).then_some(Type::Bool)
-        }
-        Binary::Range => {
-            let integers = left.is_integer() && right.is_integer();
-            (integers || either(left, right, Type::is_integer))
-                .then_some(Type::List(Box::new(Type::Int)))
-        }
-        Binary::Coalesce => Some(match (left, right) {
-            (Type::Nil, kind) | (kind, Type::Nil) => kind.clone(),
-            (left, right) if right.fits(left) => left.clone(),
-            _ => Type::Any,
-        }),
-    }
-}
-
-fn is_in(left: &Type, right: &Known) -> bool {
-    match &right.kind {
-        Type::Map => matches!(left, Type::Nil | Type::Any | Type::Text),
-        Type::Groups | Type::Any => true,
-        Type::List(item) => {
-            *left == Type::Nil
-                || (left.comparable(item)
-                    && right.element.as_ref().is_none_or(|element| left.comparable(element)))
-        }
-        Type::Time => matches!(left, Type::Text | Type::Any),
-        Type::Text => *left == Type::Any,
-        _ => false,
     }
 }

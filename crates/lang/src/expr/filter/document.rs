@@ -30,7 +30,13 @@ impl<'a> Document<'a> {
         if scanner.peek() != Some(b'{') {
             scanner.only_value()?;
             let null = data.trim_ascii() == b"null";
-            return if null { Ok(Self { members: Vec::new() }) } else { Err(Error::NotAnObject) };
+            return if null {
+                Ok(Self {
+                    members: Vec::new(),
+                })
+            } else {
+                Err(Error::NotAnObject)
+            };
         }
         let mut members = Vec::new();
         let mut dotted = false;
@@ -43,13 +49,17 @@ impl<'a> Document<'a> {
             members.push((key, value_of(value)));
         })?;
         scanner.end()?;
-        Ok(Self { members: if dotted { expand(members) } else { members } })
+        Ok(Self {
+            members: if dotted { expand(members) } else { members },
+        })
     }
 
     /// A document of texts.
     pub(super) fn of_texts(texts: &'a [(String, String)]) -> Self {
         let member = |(name, text): &'a (String, String)| (name.into(), Value::text(text));
-        Self { members: texts.iter().map(member).collect() }
+        Self {
+            members: texts.iter().map(member).collect(),
+        }
     }
 
     /// The value under `name`.
@@ -86,7 +96,8 @@ fn expand<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Val
     let keys: Vec<_> = sorted.keys().cloned().collect();
     let extended = |index: usize| {
         keys.get(index + 1).is_some_and(|next: &Cow<'_, str>| {
-            next.strip_prefix(&*keys[index]).is_some_and(|rest| rest.starts_with('.'))
+            next.strip_prefix(&*keys[index])
+                .is_some_and(|rest| rest.starts_with('.'))
         })
     };
     let mut kept = Vec::new();
@@ -112,7 +123,10 @@ fn nest<'a>(
             None => plain.push((key, value)),
             Some((first, rest)) => {
                 let rest = Cow::Owned(rest.to_owned());
-                groups.entry(first.to_owned()).or_default().push((rest, value));
+                groups
+                    .entry(first.to_owned())
+                    .or_default()
+                    .push((rest, value));
             }
         }
     }
@@ -132,7 +146,9 @@ pub(super) fn value_of(text: &[u8]) -> Value<'_> {
         Some(b'f') => Value::Bool(false),
         Some(b'n') | None => Value::Nil,
         Some(_) => {
-            let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            let number = std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.parse().ok());
             Value::Float(number.unwrap_or(f64::NAN))
         }
     }
@@ -140,7 +156,9 @@ pub(super) fn value_of(text: &[u8]) -> Value<'_> {
 
 /// The content of a valid JSON string.
 fn text_of(quoted: &[u8]) -> Cow<'_, str> {
-    let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    let inner = quoted
+        .get(1..quoted.len().saturating_sub(1))
+        .unwrap_or_default();
     if !inner.contains(&b'\\') {
         return String::from_utf8_lossy(inner);
     }
@@ -155,7 +173,9 @@ pub(super) fn items(text: &[u8]) -> Vec<Value<'_>> {
     let mut items = Vec::new();
     let mut scanner = Scanner { text, at: 0 };
     // The text has been checked: it does not fail.
-    scanner.array(0, &mut |item| items.push(value_of(item))).unwrap_or_default();
+    scanner
+        .array(0, &mut |item| items.push(value_of(item)))
+        .unwrap_or_default();
     items
 }
 
@@ -220,7 +240,11 @@ impl<'a> Scanner<'a> {
 
     fn end(&mut self) -> Result<(), Error> {
         self.space();
-        if self.at < self.text.len() { self.fail("unexpected text after it") } else { Ok(()) }
+        if self.at < self.text.len() {
+            self.fail("unexpected text after it")
+        } else {
+            Ok(())
+        }
     }
 
     fn only_value(&mut self) -> Result<(), Error> {
@@ -352,13 +376,19 @@ impl<'a> Scanner<'a> {
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at == start { self.fail("expected a digit") } else { Ok(()) }
+        if self.at == start {
+            self.fail("expected a digit")
+        } else {
+            Ok(())
+        }
     }
 
     fn string(&mut self) -> Result<(), Error> {
         self.at += 1;
         loop {
-            let run = self.text[self.at..].iter().position(|byte| ENDS_RUN[usize::from(*byte)]);
+            let run = self.text[self.at..]
+                .iter()
+                .position(|byte| ENDS_RUN[usize::from(*byte)]);
             let Some(run) = run else {
                 self.at = self.text.len();
                 return self.fail("unexpected end of a text");

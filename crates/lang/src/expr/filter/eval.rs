@@ -54,7 +54,12 @@ pub(super) struct Budget {
 
 impl Budget {
     fn new() -> Self {
-        Self { steps: 0, next_look: 10_000, elements: 0, deadline: None }
+        Self {
+            steps: 0,
+            next_look: 10_000,
+            elements: 0,
+            deadline: None,
+        }
     }
 
     /// Takes `steps`; the clock is looked at now and then.
@@ -94,12 +99,23 @@ pub(super) fn run<'a>(
     document: &'a Document<'a>,
     functions: &'a dyn Functions,
 ) -> Result<Value<'a>, Fault> {
-    let mut run =
-        Run { document, functions, budget: Budget::new(), variables: Vec::new(), scopes: Vec::new() };
+    let mut run = Run {
+        document,
+        functions,
+        budget: Budget::new(),
+        variables: Vec::new(),
+        scopes: Vec::new(),
+    };
     run.eval(root).map_err(|stop| match stop {
         Stop::Fault(fault) => fault,
-        Stop::Error(message) => Fault { message, at: root.at },
-        Stop::Nil => Fault { message: "nil".into(), at: root.at },
+        Stop::Error(message) => Fault {
+            message,
+            at: root.at,
+        },
+        Stop::Nil => Fault {
+            message: "nil".into(),
+            at: root.at,
+        },
     })
 }
 
@@ -124,6 +140,7 @@ impl<'a> Run<'a> {
         self.compute(node).map_err(|stop| stop.at(node.at))
     }
 
+    /// One arm per kind of node.
     fn compute(&mut self, node: &'a Node) -> Result<Value<'a>, Stop> {
         Ok(match &node.kind {
             Kind::Nil => Value::Nil,
@@ -140,7 +157,12 @@ impl<'a> Run<'a> {
                     self.budget.charge(text.len() / 16)?;
                     Value::Bool(pattern.is_match(&text))
                 }
-                other => return Err(Stop::new(format!("'matches' does not take {}", other.type_name()))),
+                other => {
+                    return Err(Stop::new(format!(
+                        "'matches' does not take {}",
+                        other.type_name()
+                    )));
+                }
             },
             Kind::InTexts(inner, texts) => match self.eval(inner)? {
                 Value::Text(text) => Value::Bool(texts.contains(&*text)),
@@ -151,7 +173,11 @@ impl<'a> Run<'a> {
                 Err(Stop::Nil) => Value::Nil,
                 other => return other,
             },
-            Kind::Member { base, property, optional } => {
+            Kind::Member {
+                base,
+                property,
+                optional,
+            } => {
                 let base = self.eval(base)?;
                 if *optional && base.is_nil() {
                     return Err(Stop::Nil);
@@ -193,14 +219,26 @@ impl<'a> Run<'a> {
     }
 
     fn name(&self, name: &'a str) -> Value<'a> {
-        if let Some((_, value)) = self.variables.iter().rev().find(|(known, _)| *known == name) {
+        if let Some((_, value)) = self
+            .variables
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == name)
+        {
             return value.clone();
         }
-        if name == "$env" { Value::Document(self.document) } else { self.document.get(name) }
+        if name == "$env" {
+            Value::Document(self.document)
+        } else {
+            self.document.get(name)
+        }
     }
 
     fn pointer(&self, pointer: Pointer) -> Result<Value<'a>, Stop> {
-        let scope = self.scopes.last().ok_or_else(|| Stop::new("'#' outside of a predicate"))?;
+        let scope = self
+            .scopes
+            .last()
+            .ok_or_else(|| Stop::new("'#' outside of a predicate"))?;
         Ok(match pointer {
             Pointer::Index => Value::Int(i64::try_from(scope.index).unwrap_or(i64::MAX)),
             Pointer::Accumulator => scope.accumulator.clone(),
@@ -256,7 +294,11 @@ impl<'a> Run<'a> {
         if left.is_nil() || right.is_nil() {
             return Err(Stop::new("nil is neither a number nor a text"));
         }
-        Ok(Value::Bool(arithmetic::equal(&left, &right, &mut self.budget)?))
+        Ok(Value::Bool(arithmetic::equal(
+            &left,
+            &right,
+            &mut self.budget,
+        )?))
     }
 
     fn slice(
@@ -283,7 +325,8 @@ impl<'a> Run<'a> {
         };
         let (from, to) = bounds(list.items.len(), from, to);
         self.budget.charge(to - from)?;
-        self.budget.built(Value::list(list.of, list.items[from..to].to_vec()))
+        self.budget
+            .built(Value::list(list.of, list.items[from..to].to_vec()))
     }
 
     fn call(&mut self, callee: &'a Node, arguments: &'a [Node]) -> Result<Value<'a>, Stop> {
@@ -346,7 +389,11 @@ fn unary(operator: Unary, value: Value<'_>) -> Result<Value<'_>, Stop> {
 fn bounds(length: usize, from: Option<i64>, to: Option<i64>) -> (usize, usize) {
     let place = |bound: i64| {
         let distance = usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX);
-        if bound < 0 { length.saturating_sub(distance) } else { distance.min(length) }
+        if bound < 0 {
+            length.saturating_sub(distance)
+        } else {
+            distance.min(length)
+        }
     };
     let to = to.map_or(length, place);
     (from.map_or(0, place).min(to), to)
@@ -355,7 +402,11 @@ fn bounds(length: usize, from: Option<i64>, to: Option<i64>) -> (usize, usize) {
 /// `base[key]`
 pub(super) fn fetch<'a>(base: &Value<'a>, key: &Value<'a>) -> Result<Value<'a>, Stop> {
     let refuse = || {
-        Stop::new(format!("cannot fetch {} from {}", super::format::text(key), base.type_name()))
+        Stop::new(format!(
+            "cannot fetch {} from {}",
+            super::format::text(key),
+            base.type_name()
+        ))
     };
     let name = match key {
         Value::Text(name) => Some(name),
@@ -401,6 +452,10 @@ pub(super) fn fetch<'a>(base: &Value<'a>, key: &Value<'a>) -> Result<Value<'a>, 
 fn position(key: &Value<'_>, length: usize) -> Option<usize> {
     let index = int(key)?;
     let distance = usize::try_from(index.unsigned_abs()).ok()?;
-    let index = if index < 0 { length.checked_sub(distance)? } else { distance };
+    let index = if index < 0 {
+        length.checked_sub(distance)?
+    } else {
+        distance
+    };
     (index < length).then_some(index)
 }

@@ -26,6 +26,12 @@ fn take(node: &mut Node) -> Kind {
     std::mem::replace(&mut node.kind, Kind::Nil)
 }
 
+/// Takes a part that stands for the whole, its place in `at`.
+fn take_at(node: &mut Node, at: &mut usize) -> Kind {
+    *at = node.at;
+    take(node)
+}
+
 fn in_texts(node: &mut Node) {
     let Kind::Binary(Binary::In, _, right) = &node.kind else {
         return;
@@ -49,6 +55,7 @@ fn in_texts(node: &mut Node) {
 
 /// Computes what is constant. Says what can never work.
 fn constant(node: &mut Node) -> Option<Fault> {
+    let at = &mut node.at;
     let kind = match &mut node.kind {
         Kind::Unary(operator, inner) => match (*operator, &inner.kind) {
             (Unary::Not, Kind::Bool(bool)) => Kind::Bool(!bool),
@@ -64,11 +71,18 @@ fn constant(node: &mut Node) -> Option<Fault> {
         },
         Kind::Binary(operator, left, right) => match (*operator, &left.kind, &right.kind) {
             (Binary::Modulo, Kind::Int(_), Kind::Int(0)) => {
-                return Some(Fault { message: "integer divide by zero".into(), at: node.at });
+                return Some(Fault {
+                    message: "integer divide by zero".into(),
+                    at: *at,
+                });
             }
             (Binary::Equal, Kind::Bool(left), Kind::Bool(right)) => Kind::Bool(left == right),
-            (Binary::And, Kind::Bool(true), _) | (Binary::Or, Kind::Bool(false), _) => take(right),
-            (Binary::And, _, Kind::Bool(true)) | (Binary::Or, _, Kind::Bool(false)) => take(left),
+            (Binary::And, Kind::Bool(true), _) | (Binary::Or, Kind::Bool(false), _) => {
+                take_at(right, at)
+            }
+            (Binary::And, _, Kind::Bool(true)) | (Binary::Or, _, Kind::Bool(false)) => {
+                take_at(left, at)
+            }
             (Binary::And, Kind::Bool(false), _) | (Binary::And, _, Kind::Bool(false)) => {
                 Kind::Bool(false)
             }
@@ -99,8 +113,12 @@ fn arithmetic(operator: Binary, left: &Kind, right: &Kind) -> Option<Kind> {
 
 /// `filter(list, p)[0]`, `first(filter(list, p))` and their ends, and `len(filter(list, p))`.
 fn first_of_filtered(node: &mut Node) {
-    let (list, last, throws) = match &mut node.kind {
-        Kind::Member { base, property, optional: false } => match &property.kind {
+    let (filtered, last, throws) = match &mut node.kind {
+        Kind::Member {
+            base,
+            property,
+            optional: false,
+        } => match &property.kind {
             Kind::Int(0) => (base, false, true),
             Kind::Int(-1) => (base, true, true),
             _ => return,
@@ -127,7 +145,7 @@ fn first_of_filtered(node: &mut Node) {
         }
         _ => return,
     };
-    if let Some(kind) = find(list, last, throws) {
+    if let Some(kind) = find(filtered, last, throws) {
         node.kind = kind;
     }
 }
@@ -137,6 +155,11 @@ fn find(filter: &mut Node, last: bool, throws: bool) -> Option<Kind> {
         return None;
     };
     let mut arguments = std::mem::take(arguments).into_iter();
-    let (list, predicate) = (Box::new(arguments.next()?), Box::new(arguments.next()?));
-    Some(Kind::Find(Find { list, predicate, last, throws }))
+    let (items, predicate) = (Box::new(arguments.next()?), Box::new(arguments.next()?));
+    Some(Kind::Find(Find {
+        list: items,
+        predicate,
+        last,
+        throws,
+    }))
 }

@@ -37,7 +37,10 @@ fn write(value: &Value<'_>, out: &mut String) {
                 }
                 out.push(']');
             } else if let Some(map) = value.members() {
-                let members = map.members.iter().map(|(key, value)| (key.to_string(), value));
+                let members = map
+                    .members
+                    .iter()
+                    .map(|(key, value)| (key.to_string(), value));
                 write_map(members, out);
             }
         }

@@ -35,8 +35,14 @@ impl Functions for StandardFunctions {
 
 /// The functions whose result is a list of texts in Go: it never equals a list literal.
 const GIVES_TEXTS: [&str; 8] = [
-    "splitList", "sortAlpha", "toStrings", "regexFindAll", "mustRegexFindAll", "regexSplit",
-    "mustRegexSplit", "initials",
+    "splitList",
+    "sortAlpha",
+    "toStrings",
+    "regexFindAll",
+    "mustRegexFindAll",
+    "regexSplit",
+    "mustRegexSplit",
+    "initials",
 ];
 
 /// Calls a function of the environment.
@@ -72,7 +78,9 @@ fn sprig<'a>(
 ) -> Result<Value<'a>, Stop> {
     let arguments: Option<Vec<_>> = arguments.iter().map(Value::to_json).collect();
     let Some(arguments) = arguments else {
-        return Err(Stop::new(format!("'sprig.{name}' does not take such values")));
+        return Err(Stop::new(format!(
+            "'sprig.{name}' does not take such values"
+        )));
     };
     match functions.call(name, &arguments) {
         None => Err(Stop::new(format!("there is no 'sprig.{name}'"))),
@@ -131,13 +139,15 @@ fn standard(name: &str, arguments: &[json::Value]) -> Option<Result<json::Value,
             Number(Int(sum))
         }
         ("sub", [left, right]) => Number(Int(whole(left).wrapping_sub(whole(right)))),
-        ("mul", numbers) => {
-            Number(Int(numbers.iter().map(whole).fold(1, i64::wrapping_mul)))
-        }
+        ("mul", numbers) => Number(Int(numbers.iter().map(whole).fold(1, i64::wrapping_mul))),
         ("int" | "int64", [value]) => Number(Int(whole(value))),
         ("default", [default]) => default.clone(),
         ("default", [default, value]) => {
-            if is_empty(value) { default.clone() } else { value.clone() }
+            if is_empty(value) {
+                default.clone()
+            } else {
+                value.clone()
+            }
         }
         ("empty", [value]) => Bool(is_empty(value)),
         ("toString", [Text(text)]) => Text(text.clone()),
@@ -149,10 +159,27 @@ fn standard(name: &str, arguments: &[json::Value]) -> Option<Result<json::Value,
 /// A known function with arguments it does not take, or none.
 fn unknown(name: &str) -> Option<Result<json::Value, String>> {
     const KNOWN: [&str; 17] = [
-        "upper", "lower", "trim", "contains", "hasPrefix", "hasSuffix", "trimPrefix", "trimSuffix",
-        "replace", "splitList", "trunc", "b64enc", "regexMatch", "sub", "int", "default", "empty",
+        "upper",
+        "lower",
+        "trim",
+        "contains",
+        "hasPrefix",
+        "hasSuffix",
+        "trimPrefix",
+        "trimSuffix",
+        "replace",
+        "splitList",
+        "trunc",
+        "b64enc",
+        "regexMatch",
+        "sub",
+        "int",
+        "default",
+        "empty",
     ];
-    KNOWN.contains(&name).then(|| Err(format!("'sprig.{name}' does not take these arguments")))
+    KNOWN
+        .contains(&name)
+        .then(|| Err(format!("'sprig.{name}' does not take these arguments")))
 }
 
 fn truncate(length: i64, text: &str) -> String {
@@ -167,7 +194,10 @@ fn truncate(length: i64, text: &str) -> String {
 }
 
 /// A number as sprig's `toInt64`: texts are read, everything else is 0.
-#[expect(clippy::cast_possible_truncation, reason = "a double is cut to a whole number")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a double is cut to a whole number"
+)]
 fn whole(value: &json::Value) -> i64 {
     match value {
         json::Value::Number(json::Number::Int(int)) => *int,
@@ -199,7 +229,9 @@ fn select<'a>(document: &json::Value, path: &str) -> Result<Value<'a>, Stop> {
                 (json::Value::Array(items), Ok(index)) => {
                     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
                     let index = if index < 0 { index + length } else { index };
-                    usize::try_from(index).ok().and_then(|index| items.get(index))
+                    usize::try_from(index)
+                        .ok()
+                        .and_then(|index| items.get(index))
                 }
                 (value, _) => value.get(step),
             }
@@ -234,9 +266,9 @@ fn plain_steps(path: &str) -> Option<Vec<&str>> {
             rest = next;
         } else {
             let (inside, next) = rest.strip_prefix('[')?.split_once(']')?;
-            let quoted = ['\'', '"'].into_iter().find_map(|quote| {
-                inside.strip_prefix(quote)?.strip_suffix(quote)
-            });
+            let quoted = ['\'', '"']
+                .into_iter()
+                .find_map(|quote| inside.strip_prefix(quote)?.strip_suffix(quote));
             let number = inside.parse::<i64>().is_ok();
             steps.push(quoted.or(number.then_some(inside))?);
             rest = next;

@@ -21,21 +21,33 @@ pub(super) struct Token {
     pub(super) at: usize,
 }
 
+/// Letters, decimal digits, `_` and `$`; numerals such as `½` and `Ⅷ` are neither.
 pub(super) fn is_word(char: char) -> bool {
-    matches!(char, '_' | '$') || char.is_alphabetic() || (char.is_numeric() && !is_fraction(char))
+    matches!(char, '_' | '$')
+        || char.is_ascii_alphanumeric()
+        || (!char.is_ascii() && char.is_alphabetic() && !char.is_numeric())
 }
 
-/// Numerals that are no digits (`½`, `Ⅷ`).
-fn is_fraction(char: char) -> bool {
-    !char.is_ascii_digit() && !char.is_alphanumeric()
-}
-
-const OPERATOR_WORDS: [&str; 9] =
-    ["not", "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let"];
+const OPERATOR_WORDS: [&str; 9] = [
+    "not",
+    "in",
+    "or",
+    "and",
+    "matches",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "let",
+];
 
 /// All tokens of `text`, a [`Kind::End`] last.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
-    let mut lexer = Lexer { text, at: 0, start: 0, tokens: Vec::new() };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        start: 0,
+        tokens: Vec::new(),
+    };
     while lexer.step()? {}
     Ok(lexer.tokens)
 }
@@ -70,12 +82,19 @@ impl Lexer<'_> {
 
     fn emit(&mut self, kind: Kind) {
         let value = self.text[self.start..self.at].to_owned();
-        self.tokens.push(Token { kind, value, at: self.start });
+        self.tokens.push(Token {
+            kind,
+            value,
+            at: self.start,
+        });
         self.start = self.at;
     }
 
     fn fault<T>(&self, message: impl Into<String>) -> Result<T, Fault> {
-        Err(Fault { message: message.into(), at: self.start })
+        Err(Fault {
+            message: message.into(),
+            at: self.start,
+        })
     }
 
     /// Reads one token; false at the end.
@@ -96,7 +115,6 @@ impl Lexer<'_> {
                 Some(length) => self.at += length + 2,
                 None => return self.fault("unclosed comment"),
             },
-            '/' => self.emit(Kind::Operator),
             '#' => {
                 self.operator("#");
                 self.run(is_word);
@@ -106,7 +124,7 @@ impl Lexer<'_> {
             }
             '|' => self.operator("|"),
             '(' | '[' | '{' | ')' | ']' | '}' => self.emit(Kind::Bracket),
-            ',' | ':' | ';' | '%' | '+' | '-' | '^' => self.emit(Kind::Operator),
+            '/' | ',' | ':' | ';' | '%' | '+' | '-' | '^' => self.emit(Kind::Operator),
             '&' | '!' | '=' | '*' | '<' | '>' => self.operator("&=*"),
             '.' if self.peek().is_some_and(|next| next.is_ascii_digit()) => self.number()?,
             '.' => self.operator("."),
@@ -114,7 +132,11 @@ impl Lexer<'_> {
                 self.run(is_word);
                 let word = &self.text[self.start..self.at];
                 let operator = OPERATOR_WORDS.contains(&word);
-                self.emit(if operator { Kind::Operator } else { Kind::Identifier });
+                self.emit(if operator {
+                    Kind::Operator
+                } else {
+                    Kind::Identifier
+                });
             }
             _ => return self.fault(format!("unrecognized character {char:?}")),
         }
@@ -127,7 +149,8 @@ impl Lexer<'_> {
     }
 
     fn number(&mut self) -> Result<(), Fault> {
-        let hex = self.text[self.start..].starts_with("0x") || self.text[self.start..].starts_with("0X");
+        let hex =
+            self.text[self.start..].starts_with("0x") || self.text[self.start..].starts_with("0X");
         if hex {
             self.at += 1;
         }
@@ -150,7 +173,7 @@ impl Lexer<'_> {
             self.run(digits);
         }
         if self.peek().is_some_and(is_word) {
-            return self.fault(format!("bad number '{}'", &self.text[self.start..=self.at]));
+            return self.fault(format!("bad number '{}'", &self.text[self.start..self.at]));
         }
         self.emit(Kind::Number);
         Ok(())
@@ -174,7 +197,11 @@ impl Lexer<'_> {
                 }
             }
         }
-        self.tokens.push(Token { kind: Kind::Text, value, at: self.start });
+        self.tokens.push(Token {
+            kind: Kind::Text,
+            value,
+            at: self.start,
+        });
         Ok(())
     }
 

@@ -10,7 +10,26 @@ use super::syntax::{Find, Node};
 use super::value::{Elements, List, Value};
 
 fn elements<'a>(value: &Value<'a>) -> Result<Rc<List<'a>>, Stop> {
-    value.elements().ok_or_else(|| Stop::new(format!("{} is no list", value.type_name())))
+    value
+        .elements()
+        .ok_or_else(|| Stop::new(format!("{} is no list", value.type_name())))
+}
+
+/// What a predicate runs over: a list, the bytes of a text, or an empty map.
+fn sequence<'a>(value: &Value<'a>) -> Result<Rc<List<'a>>, Stop> {
+    let bytes = match value {
+        Value::Text(text) => text.bytes().map(|byte| Value::Int(byte.into())).collect(),
+        Value::Map(_) | Value::Json(_)
+            if value.members().is_some_and(|map| map.members.is_empty()) =>
+        {
+            Vec::new()
+        }
+        _ => return elements(value),
+    };
+    match Value::list(Elements::Any, bytes) {
+        Some(Value::List(list)) => Ok(list),
+        _ => elements(value),
+    }
 }
 
 fn number<'a>(count: usize) -> Value<'a> {
@@ -24,7 +43,11 @@ fn ask<'a>(
     index: usize,
     predicate: &'a Node,
 ) -> Result<Value<'a>, Stop> {
-    run.scopes.push(Scope { item, index, accumulator: Value::Nil });
+    run.scopes.push(Scope {
+        item,
+        index,
+        accumulator: Value::Nil,
+    });
     let answer = run.eval(predicate);
     run.scopes.pop();
     answer
@@ -37,9 +60,12 @@ pub(super) fn predicate<'a>(
     nodes: &'a [Node],
 ) -> Result<Value<'a>, Stop> {
     let [list, predicate, rest @ ..] = nodes else {
-        return Err(Stop::new(format!("'{}' takes a list and a predicate", builtin.name())));
+        return Err(Stop::new(format!(
+            "'{}' takes a list and a predicate",
+            builtin.name()
+        )));
     };
-    let list = elements(&run.eval(list)?)?;
+    let list = sequence(&run.eval(list)?)?;
     match builtin {
         Builtin::All => every(run, &list, predicate, true),
         Builtin::None => every(run, &list, predicate, false),
@@ -101,11 +127,11 @@ fn hit<'a>(
     run: &mut Run<'a>,
     list: &List<'a>,
     predicate: &'a Node,
-    last: bool,
+    backwards: bool,
 ) -> Result<Option<usize>, Stop> {
     let count = list.items.len();
     for step in 0..count {
-        let index = if last { count - 1 - step } else { step };
+        let index = if backwards { count - 1 - step } else { step };
         if truth(&ask(run, list.items[index].clone(), index, predicate)?)? {
             return Ok(Some(index));
         }
@@ -115,7 +141,7 @@ fn hit<'a>(
 
 /// The first (or last) element of a filtered list.
 pub(super) fn find<'a>(run: &mut Run<'a>, find: &'a Find) -> Result<Value<'a>, Stop> {
-    let list = elements(&run.eval(&find.list)?)?;
+    let list = sequence(&run.eval(&find.list)?)?;
     match hit(run, &list, &find.predicate, find.last)? {
         Some(index) => Ok(list.items[index].clone()),
         None if find.throws => Err(Stop::new("index out of range")),
@@ -138,7 +164,11 @@ fn reduce<'a>(
         },
     };
     for (index, item) in items {
-        run.scopes.push(Scope { item: item.clone(), index, accumulator });
+        run.scopes.push(Scope {
+            item: item.clone(),
+            index,
+            accumulator,
+        });
         let answer = run.eval(predicate);
         run.scopes.pop();
         accumulator = answer?;
@@ -151,10 +181,11 @@ pub(super) fn same_key(left: &Value<'_>, right: &Value<'_>) -> bool {
     match (left, right) {
         (Value::Nil, Value::Nil) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
-        (Value::Int(left), Value::Int(right)) => left == right,
+        (Value::Int(left), Value::Int(right)) | (Value::Duration(left), Value::Duration(right)) => {
+            left == right
+        }
         (Value::Float(left), Value::Float(right)) => left.total_cmp(right).is_eq(),
         (Value::Text(left), Value::Text(right)) => left == right,
-        (Value::Duration(left), Value::Duration(right)) => left == right,
         _ => false,
     }
 }
@@ -181,7 +212,10 @@ fn group_by<'a>(
         finished.push((key, run.budget.built(Value::list(Elements::Any, items))?));
     }
     finished.sort_by(|(left, _), (right, _)| {
-        arithmetic::order(left, right).ok().flatten().unwrap_or(Ordering::Equal)
+        arithmetic::order(left, right)
+            .ok()
+            .flatten()
+            .unwrap_or(Ordering::Equal)
     });
     Ok(Value::Groups(Rc::new(finished)))
 }
@@ -202,10 +236,18 @@ pub(super) fn sort<'a>(
     };
     budget.charge(list.items.len() * 8)?;
     let key = |item: &Value<'a>| match item.members() {
-        Some(map) => map.members.get(field.unwrap_or_default()).cloned().unwrap_or(Value::Nil),
+        Some(map) => map
+            .members
+            .get(field.unwrap_or_default())
+            .cloned()
+            .unwrap_or(Value::Nil),
         None => item.clone(),
     };
-    let mut keyed: Vec<_> = list.items.iter().map(|item| (key(item), item.clone())).collect();
+    let mut keyed: Vec<_> = list
+        .items
+        .iter()
+        .map(|item| (key(item), item.clone()))
+        .collect();
     for (key, _) in &keyed {
         let alike = std::mem::discriminant(key) == std::mem::discriminant(&keyed[0].0);
         // One element alone is never compared.
@@ -215,7 +257,10 @@ pub(super) fn sort<'a>(
         }
     }
     keyed.sort_by(|(left, _), (right, _)| {
-        let order = arithmetic::order(left, right).ok().flatten().unwrap_or(Ordering::Equal);
+        let order = arithmetic::order(left, right)
+            .ok()
+            .flatten()
+            .unwrap_or(Ordering::Equal);
         if descending { order.reverse() } else { order }
     });
     let items = keyed.into_iter().map(|(_, item)| item).collect();
@@ -249,7 +294,11 @@ pub(super) fn statistic<'a>(
     for item in &list.items {
         let number = float(item);
         numbers.push(number.ok_or_else(|| {
-            Stop::new(format!("'{}' does not take {}", builtin.name(), item.type_name()))
+            Stop::new(format!(
+                "'{}' does not take {}",
+                builtin.name(),
+                item.type_name()
+            ))
         })?);
     }
     if builtin == Builtin::Sum {
@@ -274,7 +323,11 @@ pub(super) fn statistic<'a>(
         numbers.sort_by(f64::total_cmp);
         let upper = numbers[count / 2];
         let even = count.is_multiple_of(2);
-        return Ok(Value::Float(if even { f64::midpoint(numbers[count / 2 - 1], upper) } else { upper }));
+        return Ok(Value::Float(if even {
+            f64::midpoint(numbers[count / 2 - 1], upper)
+        } else {
+            upper
+        }));
     }
     #[expect(clippy::cast_precision_loss, reason = "lists are far shorter")]
     Ok(Value::Float(numbers.iter().sum::<f64>() / count as f64))

@@ -9,14 +9,39 @@ use super::value::Value;
 use crate::expr::date::{self, Time};
 
 pub(super) const TIME_METHODS: [&str; 20] = [
-    "Year", "Day", "Hour", "Minute", "Second", "Nanosecond", "YearDay", "Unix", "UnixMilli",
-    "UnixMicro", "UnixNano", "IsZero", "UTC", "String", "Before", "After", "Equal", "Add", "Sub",
+    "Year",
+    "Day",
+    "Hour",
+    "Minute",
+    "Second",
+    "Nanosecond",
+    "YearDay",
+    "Unix",
+    "UnixMilli",
+    "UnixMicro",
+    "UnixNano",
+    "IsZero",
+    "UTC",
+    "String",
+    "Before",
+    "After",
+    "Equal",
+    "Add",
+    "Sub",
     "AddDate",
 ];
 
 pub(super) const DURATION_METHODS: [&str; 10] = [
-    "Hours", "Minutes", "Seconds", "Milliseconds", "Microseconds", "Nanoseconds", "Abs", "String",
-    "Truncate", "Round",
+    "Hours",
+    "Minutes",
+    "Seconds",
+    "Milliseconds",
+    "Microseconds",
+    "Nanoseconds",
+    "Abs",
+    "String",
+    "Truncate",
+    "Round",
 ];
 
 const SECOND: i64 = 1_000_000_000;
@@ -65,7 +90,8 @@ pub(super) fn date<'a>(
         Some(layout) => date::parse(layout, text, zone.as_ref()),
         None => date::any_of(&date::DEFAULTS, text),
     };
-    time.map(Value::Time).ok_or_else(|| Stop::new(format!("invalid date '{text}'")))
+    time.map(Value::Time)
+        .ok_or_else(|| Stop::new(format!("invalid date '{text}'")))
 }
 
 /// Go's `time.ParseDuration`: `1h30m`, `-1.5s`, `0`.
@@ -94,15 +120,20 @@ pub(super) fn parse_duration(text: &str) -> Option<i64> {
         }
         let (name, unit) = UNITS.iter().find(|(name, _)| {
             let next = after.strip_prefix(name);
-            next.is_some_and(|next| next.is_empty() || next.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+            next.is_some_and(|next| {
+                next.is_empty() || next.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+            })
         })?;
-        let number: i128 = if number.is_empty() { 0 } else { number.parse().ok()? };
+        let number: i128 = if number.is_empty() {
+            0
+        } else {
+            number.parse().ok()?
+        };
         total = total.checked_add(number.checked_mul((*unit).into())?)?;
-        let mut scale: i128 = (*unit).into();
+        let mut scale: i128 = 1;
         for digit in fraction.bytes().take(18) {
             scale *= 10;
-            total = total.checked_mul(1)?;
-            total += i128::from(digit - b'0') * i128::from(*unit) / (scale / i128::from(*unit));
+            total += i128::from(digit - b'0') * i128::from(*unit) / scale;
         }
         rest = &after[name.len()..];
     }
@@ -161,7 +192,11 @@ fn civil_text(time: &Time, between: char) -> String {
 /// A moment as Go prints it: `2026-03-02 00:00:00 +0000 UTC`.
 pub(super) fn time_text(time: &Time) -> String {
     let offset = offset_text(time.offset_seconds, "");
-    let zone = if time.offset_seconds == 0 { "UTC" } else { &offset };
+    let zone = if time.offset_seconds == 0 {
+        "UTC"
+    } else {
+        &offset
+    };
     format!("{} {offset} {zone}", civil_text(time, ' '))
 }
 
@@ -218,9 +253,9 @@ fn time_with<'a>(time: &Time, name: &str, arguments: &[Value<'a>]) -> Option<Val
         ("Before", [Value::Time(other)]) => Some(Value::Bool(order(other).is_lt())),
         ("After", [Value::Time(other)]) => Some(Value::Bool(order(other).is_gt())),
         ("Equal", [Value::Time(other)]) => Some(Value::Bool(order(other).is_eq())),
-        ("Sub", [Value::Time(other)]) => {
-            i64::try_from(time.nanoseconds() - other.nanoseconds()).ok().map(Value::Duration)
-        }
+        ("Sub", [Value::Time(other)]) => i64::try_from(time.nanoseconds() - other.nanoseconds())
+            .ok()
+            .map(Value::Duration),
         ("Add", [Value::Duration(by)]) => {
             Time::from_nanoseconds(time.nanoseconds() + i128::from(*by), time.offset_seconds)
                 .map(Value::Time)
@@ -230,7 +265,10 @@ fn time_with<'a>(time: &Time, name: &str, arguments: &[Value<'a>]) -> Option<Val
             let span = int(years)?.try_years_months(int(months)?)?;
             let days = jiff::Span::new().try_days(int(days)? + i64::from(time.civil.day()) - 1);
             let civil = first.checked_add(span).ok()?.checked_add(days.ok()?).ok()?;
-            Some(Value::Time(Time { civil, offset_seconds: time.offset_seconds }))
+            Some(Value::Time(Time {
+                civil,
+                offset_seconds: time.offset_seconds,
+            }))
         }
         _ => None,
     }
@@ -247,7 +285,10 @@ impl TryYearsMonths for i64 {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Go gives hours and seconds as doubles")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Go gives hours and seconds as doubles"
+)]
 fn duration_part<'a>(nanoseconds: i64, name: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
     Some(match (name, arguments) {
         ("Hours", []) => Value::Float(nanoseconds as f64 / (3600 * SECOND) as f64),
@@ -265,7 +306,11 @@ fn duration_part<'a>(nanoseconds: i64, name: &str, arguments: &[Value<'a>]) -> O
             let rest = nanoseconds % unit;
             let down = nanoseconds - rest;
             let up = down.checked_add(if nanoseconds < 0 { -unit } else { *unit })?;
-            Value::Duration(if rest.unsigned_abs() * 2 >= unit.unsigned_abs() { up } else { down })
+            Value::Duration(if rest.unsigned_abs() * 2 >= unit.unsigned_abs() {
+                up
+            } else {
+                down
+            })
         }
         _ => return None,
     })

@@ -9,7 +9,12 @@ use super::syntax::{Binary, Kind, MAX_HEIGHT, Node, Pointer, Unary};
 const MAX_NESTING: usize = 100;
 
 pub(super) fn parse(tokens: Vec<Token>) -> Result<Node, Fault> {
-    let mut parser = Parser { tokens, at: 0, closures: 0, nesting: 0 };
+    let mut parser = Parser {
+        tokens,
+        at: 0,
+        closures: 0,
+        nesting: 0,
+    };
     let node = parser.expression(0)?;
     match parser.current().kind {
         TokenKind::End => Ok(node),
@@ -55,11 +60,18 @@ impl Parser {
     }
 
     fn expect(&mut self, kind: TokenKind, value: &str) -> Result<(), Fault> {
-        if self.take(kind, value) { Ok(()) } else { self.unexpected() }
+        if self.take(kind, value) {
+            Ok(())
+        } else {
+            self.unexpected()
+        }
     }
 
     fn fault<T>(&self, message: impl Into<String>) -> Result<T, Fault> {
-        Err(Fault { message: message.into(), at: self.current().at })
+        Err(Fault {
+            message: message.into(),
+            at: self.current().at,
+        })
     }
 
     fn unexpected<T>(&self) -> Result<T, Fault> {
@@ -86,7 +98,11 @@ impl Parser {
             self.declaration()?
         } else {
             let node = self.operators(precedence)?;
-            if precedence == 0 { self.conditional(node)? } else { node }
+            if precedence == 0 {
+                self.conditional(node)?
+            } else {
+                node
+            }
         };
         self.nesting -= 1;
         Ok(node)
@@ -102,11 +118,16 @@ impl Parser {
                 continue;
             }
             let negated = self.is(TokenKind::Operator, "not");
-            let token = if negated { self.tokens.get(self.at + 1) } else { Some(self.current()) };
+            let token = if negated {
+                self.tokens.get(self.at + 1)
+            } else {
+                Some(self.current())
+            };
             let found = token
                 .filter(|token| token.kind == TokenKind::Operator)
                 .and_then(|token| Binary::of(&token.value).map(|found| (token.at, found)));
-            let Some((at, (operator, binds))) = found.filter(|(_, (_, binds))| *binds >= precedence)
+            let Some((at, (operator, binds))) =
+                found.filter(|(_, (_, binds))| *binds >= precedence)
             else {
                 break;
             };
@@ -139,7 +160,14 @@ impl Parser {
         let value = boxed(self.expression(0)?);
         self.expect(TokenKind::Operator, ";")?;
         let body = boxed(self.expression(0)?);
-        self.node(name.at, Kind::Let { name: name.value, value, body })
+        self.node(
+            name.at,
+            Kind::Let {
+                name: name.value,
+                value,
+                body,
+            },
+        )
     }
 
     fn conditional(&mut self, mut node: Node) -> Result<Node, Fault> {
@@ -240,7 +268,11 @@ impl Parser {
         let kind = if let Some(hex) = digits.strip_prefix("0x") {
             i64::from_str_radix(hex, 16).ok().map(Kind::Int)
         } else if digits.contains(['.', 'e', 'E']) {
-            digits.parse::<f64>().ok().filter(|number| number.is_finite()).map(Kind::Float)
+            digits
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())
+                .map(Kind::Float)
         } else {
             digits.parse().ok().map(Kind::Int)
         };
@@ -265,13 +297,11 @@ impl Parser {
     /// The rest of a call whose opening parenthesis is next.
     fn call(&mut self, name: Token, mut arguments: Vec<Node>) -> Result<Node, Fault> {
         arguments.extend(self.arguments()?);
-        match Builtin::of(&name.value) {
-            Some(builtin) => self.node(name.at, Kind::Builtin(builtin, arguments)),
-            None => {
-                let callee = boxed(self.node(name.at, Kind::Name(name.value))?);
-                self.node(name.at, Kind::Call { callee, arguments })
-            }
+        if let Some(builtin) = Builtin::of(&name.value) {
+            return self.node(name.at, Kind::Builtin(builtin, arguments));
         }
+        let callee = boxed(self.node(name.at, Kind::Name(name.value))?);
+        self.node(name.at, Kind::Call { callee, arguments })
     }
 
     /// The rest of `any(list, …)` after the comma.
@@ -386,30 +416,69 @@ impl Parser {
             kind => (boxed(Node { kind, ..base }), false),
         };
         let property = boxed(self.node(name.at, Kind::Text(name.value))?);
-        let mut node = self.node(name.at, Kind::Member { base, property, optional })?;
+        let mut node = self.node(
+            name.at,
+            Kind::Member {
+                base,
+                property,
+                optional,
+            },
+        )?;
         if self.is(TokenKind::Bracket, "(") {
             let arguments = self.arguments()?;
-            node = self.node(name.at, Kind::Call { callee: boxed(node), arguments })?;
+            node = self.node(
+                name.at,
+                Kind::Call {
+                    callee: boxed(node),
+                    arguments,
+                },
+            )?;
         }
-        if chained || optional { self.node(name.at, Kind::Chain(boxed(node))) } else { Ok(node) }
+        if chained || optional {
+            self.node(name.at, Kind::Chain(boxed(node)))
+        } else {
+            Ok(node)
+        }
     }
 
     /// `[index]` or `[from:to]`
     fn index(&mut self, base: Node) -> Result<Node, Fault> {
         let at = self.next().at;
         let base = boxed(base);
-        let from = if self.is(TokenKind::Operator, ":") { None } else { Some(self.expression(0)?) };
+        let from = if self.is(TokenKind::Operator, ":") {
+            None
+        } else {
+            Some(self.expression(0)?)
+        };
         if self.take(TokenKind::Operator, ":") {
             let open = self.is(TokenKind::Bracket, "]");
-            let to = if open { None } else { Some(boxed(self.expression(0)?)) };
+            let to = if open {
+                None
+            } else {
+                Some(boxed(self.expression(0)?))
+            };
             self.expect(TokenKind::Bracket, "]")?;
-            return self.node(at, Kind::Slice { base, from: from.map(boxed), to });
+            return self.node(
+                at,
+                Kind::Slice {
+                    base,
+                    from: from.map(boxed),
+                    to,
+                },
+            );
         }
         self.expect(TokenKind::Bracket, "]")?;
         match from {
             Some(property) => {
                 let property = boxed(property);
-                self.node(at, Kind::Member { base, property, optional: false })
+                self.node(
+                    at,
+                    Kind::Member {
+                        base,
+                        property,
+                        optional: false,
+                    },
+                )
             }
             None => self.unexpected(),
         }

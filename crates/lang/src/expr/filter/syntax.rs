@@ -35,15 +35,30 @@ pub(super) enum Kind {
     InTexts(Box<Node>, BTreeSet<String>),
     /// Ends at the first `?.` that meets nil.
     Chain(Box<Node>),
-    Member { base: Box<Node>, property: Box<Node>, optional: bool },
-    Slice { base: Box<Node>, from: Option<Box<Node>>, to: Option<Box<Node>> },
-    Call { callee: Box<Node>, arguments: Vec<Node> },
+    Member {
+        base: Box<Node>,
+        property: Box<Node>,
+        optional: bool,
+    },
+    Slice {
+        base: Box<Node>,
+        from: Option<Box<Node>>,
+        to: Option<Box<Node>>,
+    },
+    Call {
+        callee: Box<Node>,
+        arguments: Vec<Node>,
+    },
     Builtin(Builtin, Vec<Node>),
     /// A predicate over a filtered list: it stops at the first (or last) hit.
     Find(Find),
     /// `#`, `#index`, `#acc`
     Pointer(Pointer),
-    Let { name: String, value: Box<Node>, body: Box<Node> },
+    Let {
+        name: String,
+        value: Box<Node>,
+        body: Box<Node>,
+    },
     Conditional(Box<[Node; 3]>),
     Array(Vec<Node>),
     Map(Vec<(Node, Node)>),
@@ -161,7 +176,11 @@ impl Node {
     pub(super) fn new(at: usize, kind: Kind) -> Self {
         let mut height = 0;
         kind.each_child(&mut |child| height = height.max(child.height));
-        Self { at, height: height + 1, kind }
+        Self {
+            at,
+            height: height + 1,
+            kind,
+        }
     }
 
     /// Visits the tree from the leaves to the root.
@@ -197,11 +216,15 @@ macro_rules! children {
                 }
                 Self::Slice { base, from, to } => {
                     visit(base);
-                    [from, to].into_iter().flatten().for_each(|node| visit(node));
+                    for node in [from, to].into_iter().flatten() {
+                        visit(node);
+                    }
                 }
                 Self::Call { callee, arguments } => {
                     visit(callee);
-                    arguments.into_iter().for_each(|node| visit(node));
+                    for node in arguments {
+                        visit(node);
+                    }
                 }
                 Self::Find(find) => {
                     visit(& $($mutable)? find.list);
@@ -218,7 +241,9 @@ macro_rules! children {
                     visit(otherwise);
                 }
                 Self::Builtin(_, nodes) | Self::Array(nodes) => {
-                    nodes.into_iter().for_each(|node| visit(node));
+                    for node in nodes {
+                        visit(node);
+                    }
                 }
                 Self::Map(pairs) => {
                     for (key, value) in pairs {

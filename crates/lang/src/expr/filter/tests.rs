@@ -1,0 +1,180 @@
+use super::*;
+
+const EVENT: &str = r#"{"type":"ADD","name":"alice","age":37,"ratio":3.5,"ok":true,"nul":null,
+    "tags":["alpha","beta"],"nums":[3,1,2],"dash-key":"d","a.b":"dotted","a.c":{"d":1},
+    "body":{"user":{"login":"octocat"},"x-y":1,"labels":[{"name":"web","n":1},{"name":"rpc","n":2}],
+    "esc\u0061ped":"\"q\"","dup":1,"dup":2},"date":"2026-03-01T10:00:00Z"}"#;
+
+fn answer(expression: &str, data: &[u8]) -> String {
+    match Filter::compile(expression).and_then(|filter| filter.passes(data)) {
+        Ok(passes) => passes.to_string(),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[track_caller]
+fn holds(expression: &str) {
+    assert_eq!(answer(expression, EVENT.as_bytes()), "true", "{expression}");
+}
+
+#[track_caller]
+fn fails(expression: &str) {
+    let answer = answer(expression, EVENT.as_bytes());
+    assert!(answer.starts_with("error: "), "{expression} is {answer}");
+}
+
+#[test]
+fn keys_of_the_payload_are_names() {
+    holds("name == 'alice' && age > 30");
+    holds("dash_key == 'd' && body['x-y'] == 1");
+    holds("a.b == 'dotted' && a.c.d == 1");
+    holds("missing == nil && body.missing == nil && missing?.x == nil");
+    holds("body.escaped == '\"q\"' && body.dup == 2");
+    holds("$env.name == 'alice' && 'name' in $env");
+    fails("missing.x == nil");
+    fails("missing");
+}
+
+#[test]
+fn a_key_named_like_a_function_has_its_type() {
+    holds("string(type) == 'ADD' && (type ?? '') == 'ADD'");
+    fails("type == 'ADD'");
+    fails("type in ['ADD']");
+    fails("$env['type'] == 'ADD'");
+}
+
+#[test]
+fn predicates_run_over_lists() {
+    holds("any(body.labels, {.name == 'web'}) && all(body.labels, #.n > 0)");
+    holds("map(body.labels, .n) == [1.0, 2.0]");
+    holds("len(filter(nums, # > 1)) == 2 && filter(nums, # > 1)[0] == 3");
+    holds("first(filter(nums, # > 5)) == nil");
+    holds("reduce(nums, #acc + #, 0) == 6 && sort(nums)[0] == 1");
+    holds("nums | filter(# > 1) | len() == 2");
+    fails("filter(nums, # > 5)[0] == 1");
+    fails("#");
+}
+
+#[test]
+fn types_decide() {
+    holds("age == 37.0 && !(age == '37')");
+    holds("nums == [3.0, 1.0, 2.0] && !(nums == [3, 1, 2])");
+    holds("age in 30..40 && 'alpha' in tags && name not in ['bob']");
+    holds("-1 not in [1]");
+    holds("int('42') == 42 && string(tags) == '[alpha beta]'");
+    fails("age < '40'");
+    fails("age % 2 == 1");
+    fails("findIndex(nums, # > 9) == 1");
+    fails("age in ['37']");
+}
+
+#[test]
+fn constants_are_folded() {
+    holds("!(missing.x && false)");
+    holds("missing.x || true");
+    fails("5 % 0 == 1");
+}
+
+#[test]
+fn dates_have_methods() {
+    holds("date('2026-03-01').Year() == 2026 && duration('1h30m').Hours() == 1.5");
+    holds("string(date(date_text ?? '2026-03-02') - date('2026-03-01')) == '24h0m0s'");
+    holds("string(duration('1.5s') * 2) == '3s' && string(duration('-90m')) == '-1h30m0s'");
+    holds("date('2026-01-31').AddDate(0, 1, 0) == date('2026-03-03')");
+    holds("date('1/2/26 3PM', '1/2/06 3PM') == date('2026-01-02 15:00:00')");
+    holds("toJSON(date('2026-03-01')) == '\"2026-03-01T00:00:00Z\"'");
+}
+
+#[test]
+fn functions_of_the_environment() {
+    holds("sprig.upper(name) == 'ALICE' && sprig.trunc(2, name) == 'al'");
+    holds("jsonpath(toJson(body), '$.user.login') == 'octocat'");
+    holds("jsonpath(toJson(body), '$.labels[*].n') == [1.0, 2.0]");
+    holds("asInt('5') == 5 && asFloat('1.5') == 1.5");
+    fails("sprig.env('HOME') == ''");
+    fails("sprig.trunc(age, name) == ''");
+    fails("nosuch(1)");
+}
+
+#[test]
+fn other_functions_can_be_plugged_in() {
+    let functions = |name: &str, arguments: &[crate::json::Value]| {
+        (name == "count").then(|| {
+            let count = i64::try_from(arguments.len()).unwrap();
+            Ok(crate::json::Value::Number(crate::json::Number::Int(count)))
+        })
+    };
+    let filter = Filter::compile_with("sprig.count(1, 2) == 2", Arc::new(functions)).unwrap();
+    assert_eq!(filter.passes(b"{}"), Ok(true));
+}
+
+#[test]
+fn only_objects_are_filtered() {
+    for data in [
+        "[]",
+        "5",
+        "\"x\"",
+        "{",
+        "{}x",
+        "",
+        "{\"a\":01}",
+        "{\"a\":\"\n\"}",
+        "nul",
+    ] {
+        assert!(
+            answer("true", data.as_bytes()).starts_with("error"),
+            "{data}"
+        );
+    }
+    assert_eq!(answer("a == nil", b" null "), "true");
+    assert_eq!(answer("a == '\u{fffd}'", b"{\"a\":\"\xff\"}"), "true");
+}
+
+#[test]
+fn faults_name_the_place() {
+    fails("1é == 1");
+    fails("1Ⅷ");
+    let error = Filter::compile("name ==\n  'a' &&& b").unwrap_err();
+    assert_eq!((error.line, error.column), (2, 9));
+    assert_eq!(
+        answer("true &&\n nul.x", EVENT.as_bytes()),
+        "error: cannot fetch x from nil, line 2 column 6"
+    );
+}
+
+#[test]
+fn time_memory_and_nesting_are_bounded() {
+    for expression in [
+        "len(1..200000000) > 0",
+        "len(repeat('a', 2000000)) > 0",
+        "len(repeat(repeat('a', 1000000), 1000000)) > 0",
+        "all(1..900000, all(1..90000, # > 0))",
+        "len(reduce(1..100000, [#acc], 0)) > 0",
+        "len(reduce(1..1000, #acc + #acc, 'ab')) > 0",
+        "1 < 2 < 3",
+    ] {
+        fails(expression);
+    }
+    fails(&"(".repeat(60_000));
+    fails(&"[".repeat(60_000));
+    fails(&"!".repeat(60_000));
+    fails(&"-".repeat(60_000));
+    fails(&format!("{}1", "1 + ".repeat(15_000)));
+    fails(&format!("a{}", ".b".repeat(20_000)));
+    fails(&format!("a{}", "?:b".repeat(20_000)));
+    fails(&"let a = 1; ".repeat(5_000));
+    holds(&format!("{}ok{}", "(".repeat(90), ")".repeat(90)));
+    holds(&format!("ok{}", " || ok".repeat(200)));
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(answer("true", deep.as_bytes()).starts_with("error"));
+    let nested = format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500));
+    assert_eq!(
+        answer(
+            "a == a && toJson(a) != '' && string(a) != ''",
+            nested.as_bytes()
+        ),
+        "true"
+    );
+    let keys = format!("{{\"{}\":1}}", "a.".repeat(10_000));
+    assert_eq!(answer("a != nil", keys.as_bytes()), "true");
+}

@@ -82,7 +82,14 @@ impl<'a> Value<'a> {
         match self {
             Self::List(list) => list.depth,
             Self::Map(map) => map.depth,
-            Self::Groups(groups) => groups.iter().map(|(_, list)| list.depth()).max().unwrap_or(0) + 1,
+            Self::Groups(groups) => {
+                groups
+                    .iter()
+                    .map(|(_, list)| list.depth())
+                    .max()
+                    .unwrap_or(0)
+                    + 1
+            }
             Self::Method(receiver, _) => receiver.depth(),
             _ => 0,
         }
@@ -94,7 +101,11 @@ impl<'a> Value<'a> {
             Self::List(list) => Some(Rc::clone(list)),
             Self::Json(text) if text.first() == Some(&b'[') => {
                 let items = document::items(text);
-                Some(Rc::new(List { of: Elements::Any, items, depth: 1 }))
+                Some(Rc::new(List {
+                    of: Elements::Any,
+                    items,
+                    depth: 1,
+                }))
             }
             _ => None,
         }
@@ -150,8 +161,9 @@ impl<'a> Value<'a> {
                 Self::list(Elements::Any, items).unwrap_or(Self::Nil)
             }
             json::Value::Object(map) => {
-                let members =
-                    map.into_iter().map(|(key, value)| (key.into(), Self::from_json(value)));
+                let members = map
+                    .into_iter()
+                    .map(|(key, value)| (key.into(), Self::from_json(value)));
                 Self::map(members.collect()).unwrap_or(Self::Nil)
             }
         }
@@ -190,13 +202,13 @@ impl<'a> Value<'a> {
 /// Every number of an event is a double here.
 fn floats(document: json::Value) -> json::Value {
     match document {
-        json::Value::Number(number) => {
-            json::Value::Number(json::Number::Float(number.as_f64()))
-        }
+        json::Value::Number(number) => json::Value::Number(json::Number::Float(number.as_f64())),
         json::Value::Array(items) => json::Value::Array(items.into_iter().map(floats).collect()),
-        json::Value::Object(map) => {
-            json::Value::Object(map.into_iter().map(|(key, value)| (key, floats(value))).collect())
-        }
+        json::Value::Object(map) => json::Value::Object(
+            map.into_iter()
+                .map(|(key, value)| (key, floats(value)))
+                .collect(),
+        ),
         other => other,
     }
 }

@@ -42,9 +42,8 @@ fn short(operator: Operator, left: Value, right: &Node, lookup: Lookup<'_>) -> R
         (Operator::And, Value::Bool(false)) => Step::Done(Value::Bool(false)),
         (Operator::Or, Value::Bool(true)) => Step::Done(Value::Bool(true)),
         (Operator::Then, Value::Bool(false)) => Step::Done(Value::Null),
-        (Operator::Then, Value::Bool(true)) | (Operator::Else | Operator::Coalesce, Value::Null) => {
-            Step::Done(eval(right, lookup)?)
-        }
+        (Operator::Then, Value::Bool(true))
+        | (Operator::Else | Operator::Coalesce, Value::Null) => Step::Done(eval(right, lookup)?),
         (Operator::Else | Operator::Coalesce, left) => Step::Done(left),
         (_, left) => Step::Both(left),
     })
@@ -60,7 +59,9 @@ fn binary(
         let Value::String(text) = left else {
             return Err(not_for(&left, "a pattern"));
         };
-        return Ok(Value::Bool(pattern.is_match(&text) == (operator == Operator::Match)));
+        return Ok(Value::Bool(
+            pattern.is_match(&text) == (operator == Operator::Match),
+        ));
     }
     let right = eval(right, lookup)?;
     match operator {
@@ -118,7 +119,11 @@ fn unary(operator: Operator, value: &Value) -> Result<Value, Error> {
 
 fn logical(operator: Operator, left: &Value, right: &Value) -> Result<Value, Error> {
     let (left, right) = (bool(left)?, bool(right)?);
-    Ok(Value::Bool(if operator == Operator::And { left && right } else { left || right }))
+    Ok(Value::Bool(if operator == Operator::And {
+        left && right
+    } else {
+        left || right
+    }))
 }
 
 fn order(operator: Operator, left: &Value, right: &Value) -> Result<Value, Error> {
@@ -129,21 +134,29 @@ fn order(operator: Operator, left: &Value, right: &Value) -> Result<Value, Error
             return Err(not_for(other, "a comparison of order"));
         }
     };
-    Ok(Value::Bool(ordering.is_some_and(|ordering| match operator {
-        Operator::Greater => ordering.is_gt(),
-        Operator::GreaterEqual => ordering.is_ge(),
-        Operator::Less => ordering.is_lt(),
-        _ => ordering.is_le(),
-    })))
+    Ok(Value::Bool(ordering.is_some_and(
+        |ordering| match operator {
+            Operator::Greater => ordering.is_gt(),
+            Operator::GreaterEqual => ordering.is_ge(),
+            Operator::Less => ordering.is_lt(),
+            _ => ordering.is_le(),
+        },
+    )))
 }
 
 fn matches(operator: Operator, left: &Value, right: &Value) -> Result<Value, Error> {
     let (Value::String(text), Value::String(pattern)) = (left, right) else {
-        let odd = if matches!(left, Value::String(_)) { right } else { left };
+        let odd = if matches!(left, Value::String(_)) {
+            right
+        } else {
+            left
+        };
         return Err(not_for(odd, "'=~'"));
     };
     let pattern = regex::compile(pattern).map_err(|error| Error::new(error.message))?;
-    Ok(Value::Bool(pattern.is_match(text) == (operator == Operator::Match)))
+    Ok(Value::Bool(
+        pattern.is_match(text) == (operator == Operator::Match),
+    ))
 }
 
 fn is_in(left: &Value, right: &Value) -> Result<Value, Error> {
@@ -165,9 +178,7 @@ fn is_in(left: &Value, right: &Value) -> Result<Value, Error> {
 fn add(left: Value, right: &Value) -> Result<Value, Error> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => Ok(Value::Number(left + right)),
-        (left, right)
-            if matches!(left, Value::String(_)) || matches!(right, Value::String(_)) =>
-        {
+        (left, right) if matches!(left, Value::String(_)) || matches!(right, Value::String(_)) => {
             let text = left.to_text() + &right.to_text();
             if text.len() > MAX_TEXT {
                 return Err(Error::new("text is too long"));
@@ -182,7 +193,11 @@ fn add(left: Value, right: &Value) -> Result<Value, Error> {
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn to_int(number: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
+    if (-LIMIT..LIMIT).contains(&number) {
+        number as i64
+    } else {
+        i64::MIN
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "every number is a double")]
@@ -190,12 +205,19 @@ fn to_double(number: i64) -> f64 {
     number as f64
 }
 
-#[expect(clippy::cast_sign_loss, reason = "shifts work on the bits of a negative number")]
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "shifts work on the bits of a negative number"
+)]
 #[expect(clippy::cast_precision_loss, reason = "every number is a double")]
 fn shift(operator: Operator, left: f64, right: f64) -> f64 {
     let bits = to_int(left) as u64;
     let by = u32::try_from(to_int(right) as u64).unwrap_or(u32::MAX);
-    let shifted = if operator == Operator::ShiftLeft { bits.checked_shl(by) } else { bits.checked_shr(by) };
+    let shifted = if operator == Operator::ShiftLeft {
+        bits.checked_shl(by)
+    } else {
+        bits.checked_shr(by)
+    };
     shifted.unwrap_or(0) as f64
 }
 

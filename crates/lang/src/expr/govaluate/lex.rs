@@ -100,12 +100,11 @@ impl Kind {
     /// Whether `next` may come after this.
     fn allows(self, next: &Token) -> bool {
         let operand = match next {
-            Token::Number(_) | Token::Bool(_) | Token::Variable(_) => true,
+            Token::Number(_) | Token::Bool(_) | Token::Variable(_) | Token::Open => true,
             Token::Accessor(_) => self != Self::Close,
             Token::Text(_) => self != Self::Prefix,
             Token::Time(_) => !matches!(self, Self::Prefix | Self::Modifier),
             Token::Prefix(_) => !matches!(self, Self::Prefix | Self::Close),
-            Token::Open => true,
             _ => false,
         };
         match self {
@@ -115,9 +114,7 @@ impl Kind {
                 operand || matches!(next, Token::Close)
             }
             Self::Close => operand || Self::Variable.allows(next),
-            Self::Time => {
-                Self::Variable.allows(next) && !matches!(next, Token::Ternary(_))
-            }
+            Self::Time => Self::Variable.allows(next) && !matches!(next, Token::Ternary(_)),
             Self::Accessor => Self::Variable.allows(next) || matches!(next, Token::Open),
             Self::Value | Self::Variable => matches!(
                 next,
@@ -163,7 +160,11 @@ fn check_balance(tokens: &[Token]) -> Result<(), Error> {
             _ => {}
         }
     }
-    if open == 0 { Ok(()) } else { Err(Error::new("unbalanced parenthesis")) }
+    if open == 0 {
+        Ok(())
+    } else {
+        Err(Error::new("unbalanced parenthesis"))
+    }
 }
 
 fn check_order(tokens: &[Token]) -> Result<(), Error> {
@@ -182,7 +183,11 @@ fn check_order(tokens: &[Token]) -> Result<(), Error> {
         kind = token.kind();
         last = Some(token);
     }
-    if kind.may_end() { Ok(()) } else { Err(Error::new("unexpected end of expression")) }
+    if kind.may_end() {
+        Ok(())
+    } else {
+        Err(Error::new("unexpected end of expression"))
+    }
 }
 
 fn describe(token: &Token) -> String {
@@ -213,11 +218,12 @@ fn is_quote(char: char) -> bool {
 /// Letters and digits as Go's `unicode` sees them; `char::is_alphabetic` also takes marks, which no
 /// name in use has.
 fn is_letter(char: char) -> bool {
-    char.is_alphabetic()
+    char.is_alphabetic() && !char.is_numeric()
 }
 
 fn is_digit(char: char) -> bool {
-    char.is_ascii_digit() || (!char.is_ascii() && char.is_numeric() && !char.is_alphabetic())
+    // Other digits begin a number in Go as well, one that never parses.
+    char.is_ascii_digit()
 }
 
 fn is_symbol(char: char) -> bool {
@@ -275,7 +281,8 @@ impl Lexer<'_> {
             && !hex.is_empty()
         {
             self.rest = hex;
-            let digits = self.run(|char| is_digit(char) || matches!(char, 'a'..='f' | 'A'..='F'))?;
+            let digits =
+                self.run(|char| is_digit(char) || matches!(char, 'a'..='f' | 'A'..='F'))?;
             #[expect(clippy::cast_precision_loss, reason = "every number is a double")]
             return match u64::from_str_radix(&digits, 16) {
                 Ok(number) if !digits.starts_with('+') => Ok(Token::Number(number as f64)),
@@ -293,13 +300,16 @@ impl Lexer<'_> {
     }
 
     fn word(&mut self) -> Result<Token, Error> {
-        let word = self.run(|char| is_letter(char) || is_digit(char) || matches!(char, '_' | '.'))?;
+        let word =
+            self.run(|char| is_letter(char) || is_digit(char) || matches!(char, '_' | '.'))?;
         if let Some(dot) = word.find('.').filter(|dot| *dot > 0) {
             if word.ends_with('.') {
                 return Err(Error::new(format!("nothing after the dot of '{word}'")));
             }
             let lower = |part: &str| {
-                part.chars().next().is_some_and(|first| first.to_uppercase().ne([first]))
+                part.chars()
+                    .next()
+                    .is_some_and(|first| first.to_uppercase().ne([first]))
             };
             if word[dot + 1..].split('.').any(lower) {
                 return Err(Error::new(format!(
@@ -394,6 +404,7 @@ impl Lexer<'_> {
     }
 
     fn escaped(&mut self) -> Result<char, Error> {
-        self.next().ok_or_else(|| Error::new("nothing after the backslash"))
+        self.next()
+            .ok_or_else(|| Error::new("nothing after the backslash"))
     }
 }

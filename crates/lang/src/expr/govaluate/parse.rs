@@ -69,9 +69,13 @@ impl Parser {
             self.at += 1;
             let right = match (operator, self.tokens.get(self.at)) {
                 (Operator::Match | Operator::NotMatch, Some(Token::Text(pattern))) => {
-                    let regex = regex::compile(pattern).map_err(|error| Error::new(error.message))?;
+                    let regex =
+                        regex::compile(pattern).map_err(|error| Error::new(error.message))?;
                     self.at += 1;
-                    let tree = Tree { node: Node::Pattern(regex, pattern.clone()), depth: 1 };
+                    let tree = Tree {
+                        node: Node::Pattern(regex, pattern.clone()),
+                        depth: 1,
+                    };
                     self.continued(tree, found + 1, nesting)?
                 }
                 _ => self.level(found + 1, nesting + 1)?,
@@ -125,7 +129,10 @@ impl Parser {
             Token::Prefix(operator) => {
                 let inner = self.level(VALUE_LEVEL, nesting + 1)?;
                 let depth = inner.depth + 1;
-                Tree { node: Node::Unary(operator, Box::new(inner.node)), depth }
+                Tree {
+                    node: Node::Unary(operator, Box::new(inner.node)),
+                    depth,
+                }
             }
             _ => return Err(Error::new("a value is missing")),
         })

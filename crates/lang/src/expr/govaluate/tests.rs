@@ -59,7 +59,15 @@ fn values_are_typed() {
     check("1000000 + 'x'", "1e+06x");
     check("c / 0 > 5", "true");
     check("o == o && n == n", "true");
-    for text in ["c > '5'", "a in ('b')", "c in (42)", "e >= e", "n || e", "!n", "a =~ '('"] {
+    for text in [
+        "c > '5'",
+        "a in ('b')",
+        "c in (42)",
+        "e >= e",
+        "n || e",
+        "!n",
+        "a =~ '('",
+    ] {
         fails(text);
     }
     fails("o in (o, o)");
@@ -67,7 +75,16 @@ fn values_are_typed() {
 
 #[test]
 fn tokens_run_together() {
-    for text in ["c<-1", "a==!e", "!!e", "c == 4.2e1", "c == +42", "_a == 1", "a = 1", "a.b"] {
+    for text in [
+        "c<-1",
+        "a==!e",
+        "!!e",
+        "c == 4.2e1",
+        "c == +42",
+        "_a == 1",
+        "a = 1",
+        "a.b",
+    ] {
         fails(text);
     }
     check("[dash-name] == 5", "true");
@@ -96,7 +113,9 @@ fn what_is_left_over_is_ignored() {
     check("(e) n", "true");
     check("() == 1", "false");
     fails("(1 +) == 1");
-    for text in ["", " ", "(", ")", "a ==", "[a", "'a", "f(a)", "a b", "a ? , b"] {
+    for text in [
+        "", " ", "(", ")", "a ==", "[a", "'a", "f(a)", "a b", "a ? , b",
+    ] {
         fails(text);
     }
 }

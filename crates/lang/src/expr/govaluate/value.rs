@@ -76,9 +76,11 @@ impl From<&json::Value> for Value {
             json::Value::Number(number) => Self::Number(number.as_f64()),
             json::Value::String(text) => Self::String(text.clone()),
             json::Value::Array(items) => Self::Array(items.iter().map(Self::from).collect()),
-            json::Value::Object(map) => {
-                Self::Object(map.iter().map(|(key, member)| (key.clone(), member.into())).collect())
-            }
+            json::Value::Object(map) => Self::Object(
+                map.iter()
+                    .map(|(key, member)| (key.clone(), member.into()))
+                    .collect(),
+            ),
         }
     }
 }

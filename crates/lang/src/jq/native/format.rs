@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::{Fun, native};
 use crate::jq::value::{Answer, Text, Val};
@@ -116,7 +116,9 @@ fn from_uri(value: &Val) -> Answer {
             bytes.push(*byte);
             continue;
         }
-        let code = rest.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let code = rest
+            .get(..2)
+            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
         let Some(code) = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
             let shown = String::from_utf8_lossy(&rest[..rest.len().min(2)]);
@@ -168,12 +170,7 @@ fn shell(value: &Val) -> Answer {
     })
 }
 
-fn row(
-    name: &str,
-    value: &Val,
-    separator: &str,
-    quote: impl Fn(&str) -> Answer<String>,
-) -> Answer {
+fn row(name: &str, value: &Val, separator: &str, quote: impl Fn(&str) -> Answer<String>) -> Answer {
     let Some(items) = value.as_items() else {
         return Err(fault::not_applicable(&format!("@{name}"), value));
     };
@@ -209,7 +206,10 @@ fn base64(value: &Val) -> Answer {
 fn from_base64(value: &Val) -> Answer {
     let text = value.to_text()?;
     let unpadded = text.as_str().split('=').next().unwrap_or_default();
-    let digits: Vec<u8> = unpadded.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let digits: Vec<u8> = unpadded
+        .bytes()
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
+        .collect();
     match UNPADDED.decode(digits) {
         Ok(bytes) => Ok(Val::Str(Text::from_bytes(&bytes))),
         Err(_) => Err(fault::failed("@base64d", value, "illegal base64 data")),

@@ -15,15 +15,22 @@ pub(super) fn natives() -> Vec<Fun> {
             None => Err(fault::not_applicable("add", value)),
         }),
         native!("contains", 1, contains),
-        native!("inside", 1, |value: &Val, other: &Val| contains(other, value)),
-        native!("indices", 1, |value: &Val, part: &Val| find_all("indices", value, part)),
+        native!("inside", 1, |value: &Val, other: &Val| contains(
+            other, value
+        )),
+        native!("indices", 1, |value: &Val, part: &Val| find_all(
+            "indices", value, part
+        )),
         native!("index", 1, |value: &Val, part: &Val| {
             find_all("index", value, part).map(|found| end_of(&found, <[Val]>::first))
         }),
         native!("rindex", 1, |value: &Val, part: &Val| {
             find_all("rindex", value, part).map(|found| end_of(&found, <[Val]>::last))
         }),
-        native!("flatten", 0, |value: &Val| flatten(value, &Val::Int(i64::MAX))),
+        native!("flatten", 0, |value: &Val| flatten(
+            value,
+            &Val::Int(i64::MAX)
+        )),
         native!("flatten", 1, flatten),
         native!("reverse", 0, reverse),
         native!("transpose", 0, transpose),
@@ -38,16 +45,22 @@ fn length(value: &Val) -> Answer {
         Val::Str(text) => Ok(Val::count(text.as_str().chars().count())),
         Val::Array(array) => Ok(Val::count(array.items().len())),
         Val::Object(object) => Ok(Val::count(object.members().len())),
-        other => number::absolute(other)
-            .unwrap_or_else(|| Err(fault::not_applicable("length", other))),
+        other => {
+            number::absolute(other).unwrap_or_else(|| Err(fault::not_applicable("length", other)))
+        }
     }
 }
 
 fn keys(value: &Val) -> Answer {
     match value {
-        Val::Array(array) => Ok(Val::array((0..array.items().len()).map(Val::count).collect())),
+        Val::Array(array) => Ok(Val::array(
+            (0..array.items().len()).map(Val::count).collect(),
+        )),
         Val::Object(object) => {
-            let keys = object.members().iter().map(|(key, _)| Val::Str(key.clone()));
+            let keys = object
+                .members()
+                .iter()
+                .map(|(key, _)| Val::Str(key.clone()));
             Ok(Val::array(keys.collect()))
         }
         other => Err(fault::not_applicable("keys", other)),
@@ -60,7 +73,9 @@ fn has(value: &Val, key: &Val) -> Answer {
         (Val::Object(object), Val::Str(key)) => Ok(Val::Bool(object.get(key.as_str()).is_some())),
         (Val::Array(array), number) if number.is_number() => {
             let index = number::to_int(number).and_then(|index| usize::try_from(index).ok());
-            Ok(Val::Bool(index.is_some_and(|index| index < array.items().len())))
+            Ok(Val::Bool(
+                index.is_some_and(|index| index < array.items().len()),
+            ))
         }
         _ => Err(fault::not_applicable1("has", value, key)),
     }
@@ -121,7 +136,9 @@ fn find_text(text: &str, part: &str) -> Answer {
     let mut found = Vec::new();
     let (mut at, mut chars) = (0, 0);
     while !part.is_empty() {
-        let Some(next) = text[at..].find(part) else { break };
+        let Some(next) = text[at..].find(part) else {
+            break;
+        };
         meter::step()?;
         chars += text[at..at + next].chars().count();
         found.push(Val::count(chars));
@@ -142,7 +159,9 @@ fn flatten(value: &Val, depth: &Val) -> Answer {
     let levels = number::to_float(depth).ok_or_else(|| fault::not_applicable("flatten", depth))?;
     if levels.is_nan() || levels < 0.0 {
         let shown = crate::jq::write::preview(depth);
-        return Err(fault::message(format!("flatten depth should not be negative: {shown}")));
+        return Err(fault::message(format!(
+            "flatten depth should not be negative: {shown}"
+        )));
     }
     let mut flat = Vec::new();
     flatten_into(&items, levels, &mut flat)?;
@@ -175,12 +194,25 @@ fn reverse(value: &Val) -> Answer {
 fn transpose(value: &Val) -> Answer {
     let refused = || fault::not_applicable("transpose", value);
     let rows = value.as_items().ok_or_else(refused)?;
-    let rows: Vec<&[Val]> =
-        rows.iter().map(|row| row.as_items().ok_or_else(refused)).collect::<Answer<_>>()?;
+    let rows: Vec<&[Val]> = rows
+        .iter()
+        .map(|row| row.as_items().ok_or_else(refused))
+        .collect::<Answer<_>>()?;
     let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-    meter::reserve(width.saturating_mul(rows.len() + 2).saturating_mul(size_of::<Val>()))?;
-    let column = |at: usize| rows.iter().map(move |row| row.get(at).cloned().unwrap_or_default());
-    Ok(Val::array((0..width).map(|at| Val::array(column(at).collect())).collect()))
+    meter::reserve(
+        width
+            .saturating_mul(rows.len() + 2)
+            .saturating_mul(size_of::<Val>()),
+    )?;
+    let column = |at: usize| {
+        rows.iter()
+            .map(move |row| row.get(at).cloned().unwrap_or_default())
+    };
+    Ok(Val::array(
+        (0..width)
+            .map(|at| Val::array(column(at).collect()))
+            .collect(),
+    ))
 }
 
 fn to_entries(value: &Val) -> Answer {
@@ -188,7 +220,9 @@ fn to_entries(value: &Val) -> Answer {
     match value {
         Val::Array(array) => {
             let keys = (0..array.items().len()).map(Val::count);
-            Ok(Val::array(keys.zip(array.items().iter().cloned()).map(entry).collect()))
+            Ok(Val::array(
+                keys.zip(array.items().iter().cloned()).map(entry).collect(),
+            ))
         }
         Val::Object(object) => {
             let members = object.members().iter();

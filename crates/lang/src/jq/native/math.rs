@@ -8,11 +8,48 @@ use crate::jq::value::{Answer, Val};
 use crate::jq::{fault, number};
 
 /// The functions of jaq's library that do as Go's.
-const BORROWED: [&str; 40] = [
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "copysign", "cos", "cosh",
-    "erf", "erfc", "exp", "exp2", "expm1", "fdim", "fma", "fmod", "hypot", "j0", "j1", "jn",
-    "ldexp", "lgamma", "log", "log10", "log1p", "log2", "nextafter", "remainder", "rint", "sin",
-    "sinh", "sqrt", "tan", "tanh", "tgamma", "y0", "y1",
+const BORROWED: [&str; 41] = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "copysign",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "fdim",
+    "fma",
+    "fmod",
+    "hypot",
+    "j0",
+    "j1",
+    "jn",
+    "ldexp",
+    "lgamma",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "nextafter",
+    "remainder",
+    "rint",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "tgamma",
+    "y0",
+    "y1",
+    "yn",
 ];
 
 /// More names for some of them. `gamma` is the function itself, not its logarithm as in C.
@@ -30,7 +67,11 @@ pub(super) fn natives() -> Vec<Fun> {
     };
     let mut natives: Vec<Fun> = jaq_std::extra_funs::<super::Data>()
         .filter(|(name, ..)| BORROWED.contains(name))
-        .chain(ALIASES.into_iter().filter_map(|(wanted, name)| borrow(wanted, name)))
+        .chain(
+            ALIASES
+                .into_iter()
+                .filter_map(|(wanted, name)| borrow(wanted, name)),
+        )
         .collect();
     natives.extend(rounding());
     natives.extend(own());
@@ -53,14 +94,28 @@ fn rounded(name: &str, value: &Val, round: fn(f64) -> f64) -> Answer {
 
 fn rounding() -> [Fun; 6] {
     [
-        native!("floor", 0, |value: &Val| rounded("floor", value, f64::floor)),
+        native!("floor", 0, |value: &Val| rounded(
+            "floor",
+            value,
+            f64::floor
+        )),
         native!("ceil", 0, |value: &Val| rounded("ceil", value, f64::ceil)),
-        native!("round", 0, |value: &Val| rounded("round", value, f64::round)),
-        native!("trunc", 0, |value: &Val| rounded("trunc", value, f64::trunc)),
+        native!("round", 0, |value: &Val| rounded(
+            "round",
+            value,
+            f64::round
+        )),
+        native!("trunc", 0, |value: &Val| rounded(
+            "trunc",
+            value,
+            f64::trunc
+        )),
         native!("nearbyint", 0, |value: &Val| {
             rounded("nearbyint", value, f64::round_ties_even)
         }),
-        native!("fabs", 0, |value: &Val| Ok(Val::Float(float("fabs", value)?.abs()))),
+        native!("fabs", 0, |value: &Val| Ok(Val::Float(
+            float("fabs", value)?.abs()
+        ))),
     ]
 }
 
@@ -68,7 +123,9 @@ fn own() -> Vec<Fun> {
     vec![
         native!("abs", 0, |value: &Val| number::absolute(value)
             .unwrap_or_else(|| Err(fault::not_applicable("abs", value)))),
-        native!("exp10", 0, |value: &Val| Ok(Val::Float(10_f64.powf(float("exp10", value)?)))),
+        native!("exp10", 0, |value: &Val| Ok(Val::Float(
+            10_f64.powf(float("exp10", value)?)
+        ))),
         native!("pow", 2, |_: &Val, base: &Val, power: &Val| {
             Ok(Val::Float(float("pow", base)?.powf(float("pow", power)?)))
         }),
@@ -81,7 +138,11 @@ fn own() -> Vec<Fun> {
         native!("drem", 2, |_: &Val, left: &Val, right: &Val| {
             let (left, right) = (float("drem", left)?, float("drem", right)?);
             let rest = left - right * (left / right).round_ties_even();
-            Ok(Val::Float(if rest == 0.0 { rest.copysign(left) } else { rest }))
+            Ok(Val::Float(if rest == 0.0 {
+                rest.copysign(left)
+            } else {
+                rest
+            }))
         }),
         native!("significand", 0, |value: &Val| {
             Ok(Val::Float(parts(float("significand", value)?).0 * 2.0))
@@ -97,12 +158,22 @@ fn own() -> Vec<Fun> {
         }),
         native!("frexp", 0, |value: &Val| {
             let (fraction, exponent) = parts(float("frexp", value)?);
-            Ok(Val::array(vec![Val::Float(fraction), Val::Int(exponent.into())]))
+            Ok(Val::array(vec![
+                Val::Float(fraction),
+                Val::Int(exponent.into()),
+            ]))
         }),
         native!("modf", 0, |value: &Val| {
             let value = float("modf", value)?;
-            let fraction = if value.is_infinite() { 0_f64.copysign(value) } else { value.fract() };
-            Ok(Val::array(vec![Val::Float(fraction), Val::Float(value.trunc())]))
+            let fraction = if value.is_infinite() {
+                0_f64.copysign(value)
+            } else {
+                value.fract()
+            };
+            Ok(Val::array(vec![
+                Val::Float(fraction),
+                Val::Float(value.trunc()),
+            ]))
         }),
         native!("infinite", 0, |_: &Val| Ok(Val::Float(f64::INFINITY))),
         native!("nan", 0, |_: &Val| Ok(Val::Float(f64::NAN))),
@@ -114,27 +185,44 @@ fn parts(value: f64) -> (f64, i32) {
     if value == 0.0 || !value.is_finite() {
         return (value, 0);
     }
-    let (value, shift) = if value.is_normal() { (value, 0) } else { (value * 2_f64.powi(54), -54) };
+    let (value, shift) = if value.is_normal() {
+        (value, 0)
+    } else {
+        (value * 2_f64.powi(54), -54)
+    };
     let bits = value.to_bits();
     let exponent = i32::try_from((bits >> 52) & 0x7ff).unwrap_or(0) - 1022;
-    (f64::from_bits(bits & !(0x7ff << 52) | (1022 << 52)), exponent + shift)
+    (
+        f64::from_bits(bits & !(0x7ff << 52) | (1022 << 52)),
+        exponent + shift,
+    )
 }
 
 fn tests() -> [Fun; 5] {
     [
         native!("isfinite", 0, |value: &Val| {
-            Ok(Val::Bool(number::to_float(value).is_some_and(|value| !value.is_infinite())))
+            Ok(Val::Bool(
+                number::to_float(value).is_some_and(|value| !value.is_infinite()),
+            ))
         }),
         native!("isinfinite", 0, |value: &Val| {
-            Ok(Val::Bool(number::to_float(value).is_some_and(f64::is_infinite)))
+            Ok(Val::Bool(
+                number::to_float(value).is_some_and(f64::is_infinite),
+            ))
         }),
         native!("isnormal", 0, |value: &Val| {
-            Ok(Val::Bool(number::to_float(value).is_some_and(f64::is_normal)))
+            Ok(Val::Bool(
+                number::to_float(value).is_some_and(f64::is_normal),
+            ))
         }),
         native!("isnan", 0, |value: &Val| match value {
             Val::Null => Ok(Val::Bool(false)),
             value => Ok(Val::Bool(float("isnan", value)?.is_nan())),
         }),
-        ("now", v(0), Native::new(|_| bome(Ok(Val::Float(super::time::now()))))),
+        (
+            "now",
+            v(0),
+            Native::new(|_| bome(Ok(Val::Float(super::time::now())))),
+        ),
     ]
 }

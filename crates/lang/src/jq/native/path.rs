@@ -12,43 +12,56 @@ use crate::jq::value::Val;
 /// The paths of a filter as values. A macro, for jaq does not name its list of keys to the outside.
 macro_rules! paths {
     ($filter:expr, $ctx:expr, $value:expr) => {
-        $filter.paths(($ctx, ($value, Default::default()))).map(|found| {
-            let (_, links) = found?;
-            let mut keys: Vec<Val> = links.iter().cloned().collect();
-            keys.reverse();
-            Ok(Val::array(keys))
-        })
+        $filter
+            .paths(($ctx, ($value, Default::default())))
+            .map(|found| {
+                let (_, links) = found?;
+                let mut keys: Vec<Val> = links.iter().cloned().collect();
+                keys.reverse();
+                Ok(Val::array(keys))
+            })
     };
 }
 
 pub(super) fn natives() -> Vec<Fun> {
     vec![
         ("getpath", v(1), get_path()),
-        ("setpath", v(2), Native::new(|mut cv| {
-            let new = cv.0.pop_var();
-            let path = cv.0.pop_var();
-            bome(access::set_path(cv.1, &path, new))
-        })),
-        native!("delpaths", 1, |value: &Val, paths: &Val| access::delete_paths(
-            value.clone(),
-            paths
-        )),
-        ("!assign", [Bind::Fun(()), Bind::Var(())].into(), Native::new(|mut cv| {
-            let new = cv.0.pop_var();
-            let (path, ctx) = cv.0.pop_fun();
-            let mut paths = paths!(path, ctx, cv.1.clone());
-            box_once(paths.try_fold(cv.1, |value, path: ValX<Val>| {
-                meter::step().map_err(jaq_core::Error::from)?;
-                Ok(access::set_path(value, &path?, new.clone())?)
-            }))
-        })),
-        ("!modify", [Bind::Fun(()), Bind::Fun(())].into(), Native::new(|mut cv| {
-            let (f, f_ctx) = cv.0.pop_fun();
-            let (path, ctx) = cv.0.pop_fun();
-            let paths = paths!(path, ctx, cv.1.clone());
-            let first = |old| f.run((f_ctx.clone(), old)).next();
-            box_once(modify(cv.1, paths, first))
-        })),
+        (
+            "setpath",
+            v(2),
+            Native::new(|mut cv| {
+                let new = cv.0.pop_var();
+                let path = cv.0.pop_var();
+                bome(access::set_path(cv.1, &path, new))
+            }),
+        ),
+        native!("delpaths", 1, |value: &Val, paths: &Val| {
+            access::delete_paths(value.clone(), paths)
+        }),
+        (
+            "!assign",
+            [Bind::Fun(()), Bind::Var(())].into(),
+            Native::new(|mut cv| {
+                let new = cv.0.pop_var();
+                let (path, ctx) = cv.0.pop_fun();
+                let mut paths = paths!(path, ctx, cv.1.clone());
+                box_once(paths.try_fold(cv.1, |value, path: ValX<Val>| {
+                    meter::step().map_err(jaq_core::Error::from)?;
+                    Ok(access::set_path(value, &path?, new.clone())?)
+                }))
+            }),
+        ),
+        (
+            "!modify",
+            [Bind::Fun(()), Bind::Fun(())].into(),
+            Native::new(|mut cv| {
+                let (f, f_ctx) = cv.0.pop_fun();
+                let (path, ctx) = cv.0.pop_fun();
+                let paths = paths!(path, ctx, cv.1.clone());
+                let first = |old| f.run((f_ctx.clone(), old)).next();
+                box_once(modify(cv.1, paths, first))
+            }),
+        ),
     ]
 }
 
@@ -60,6 +73,10 @@ fn get_path() -> Native<Data> {
     .with_paths(|mut cv| {
         let path = cv.0.pop_var();
         let (value, at) = cv.1;
+        let added = path.as_items().map_or(0, <[Val]>::len);
+        if let Err(spent) = meter::path(at.iter().count() + added) {
+            return box_once(Err(jaq_core::Error::from(spent).into()));
+        }
         let found = access::get_path(&value, &path).map(|found| {
             let keys = path.as_items().unwrap_or_default().iter();
             (found, keys.fold(at, |at, key| at.cons(key.clone())))

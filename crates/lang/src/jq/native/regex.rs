@@ -7,7 +7,7 @@ use jaq_core::{Bind, Exn, Native, ValX};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::{Fun, native};
-use crate::jq::value::{Answer, Val};
+use crate::jq::value::{Answer, Text, Val};
 use crate::jq::{fault, meter};
 use crate::regex::{self, Regex};
 
@@ -22,7 +22,14 @@ const CACHED_PATTERN: usize = 512;
 const MAX_STEPS: usize = 200_000_000;
 
 thread_local! {
-    static CACHE: RefCell<Vec<(String, Regex)>> = const { RefCell::new(Vec::new()) };
+    static CACHE: RefCell<Vec<(String, Compiled)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A pattern, and about how many states the engine needs for it.
+#[derive(Clone)]
+struct Compiled {
+    regex: Regex,
+    states: usize,
 }
 
 pub(super) fn natives() -> Vec<Fun> {
@@ -31,34 +38,51 @@ pub(super) fn natives() -> Vec<Fun> {
             let search = Search::new("test", value, pattern, flags)?;
             Ok(Val::Bool(search.regex.is_match(search.text)))
         }),
-        ("!matches", v(2), Native::new(|mut cv| {
-            let flags = cv.0.pop_var();
-            let pattern = cv.0.pop_var();
-            stream(matches(&cv.1, &pattern, &flags))
-        })),
+        (
+            "!matches",
+            v(2),
+            Native::new(|mut cv| {
+                let flags = cv.0.pop_var();
+                let pattern = cv.0.pop_var();
+                stream(matches(&cv.1, &pattern, &flags))
+            }),
+        ),
         native!("!captures", 0, |found: &Val| Ok(named_captures(found))),
-        ("!scan", v(2), Native::new(|mut cv| {
-            let flags = cv.0.pop_var();
-            let pattern = cv.0.pop_var();
-            stream(scan(&cv.1, &pattern, &flags))
-        })),
-        ("!split", v(2), Native::new(|mut cv| {
-            let flags = cv.0.pop_var();
-            let pattern = cv.0.pop_var();
-            stream(split(&cv.1, &pattern, &flags))
-        })),
-        ("!sub", [Bind::Var(()), Bind::Fun(()), Bind::Var(())].into(), Native::new(|mut cv| {
-            let flags = cv.0.pop_var();
-            let (text, ctx) = cv.0.pop_fun();
-            let pattern = cv.0.pop_var();
-            let replaced = substitute(&cv.1, &pattern, &flags, |captures| {
-                text.run((ctx.clone(), captures)).collect::<Result<Vec<_>, _>>()
-            });
-            match replaced {
-                Ok(texts) => Box::new(texts.into_iter().map(Ok)),
-                Err(error) => Box::new(std::iter::once(Err(error))),
-            }
-        })),
+        (
+            "!scan",
+            v(2),
+            Native::new(|mut cv| {
+                let flags = cv.0.pop_var();
+                let pattern = cv.0.pop_var();
+                stream(scan(&cv.1, &pattern, &flags))
+            }),
+        ),
+        (
+            "!split",
+            v(2),
+            Native::new(|mut cv| {
+                let flags = cv.0.pop_var();
+                let pattern = cv.0.pop_var();
+                stream(split(&cv.1, &pattern, &flags))
+            }),
+        ),
+        (
+            "!sub",
+            [Bind::Var(()), Bind::Fun(()), Bind::Var(())].into(),
+            Native::new(|mut cv| {
+                let flags = cv.0.pop_var();
+                let (text, ctx) = cv.0.pop_fun();
+                let pattern = cv.0.pop_var();
+                let replaced = substitute(&cv.1, &pattern, &flags, |captures| {
+                    text.run((ctx.clone(), captures))
+                        .collect::<Result<Vec<_>, _>>()
+                });
+                match replaced {
+                    Ok(texts) => Box::new(texts.into_iter().map(Ok)),
+                    Err(error) => Box::new(std::iter::once(Err(error))),
+                }
+            }),
+        ),
     ]
 }
 
@@ -102,12 +126,15 @@ impl<'v> Search<'v> {
             full.push_str("(?i)");
         }
         full.push_str(pattern);
-        let regex = compile(&full)?;
-        let states = regex_syntax::parse(regex.as_str()).map_or(full.len(), |hir| states(&hir));
+        let Compiled { regex, states } = compile(&full)?;
         if states.saturating_mul(text.len()) > MAX_STEPS {
             return Err(meter::exhaust(meter::Spent::Time).into());
         }
-        Ok(Self { text, regex, global: flags.contains('g') })
+        Ok(Self {
+            text,
+            regex,
+            global: flags.contains('g'),
+        })
     }
 
     /// The matches: all of them, or the first.
@@ -116,7 +143,9 @@ impl<'v> Search<'v> {
         let wanted = if global { usize::MAX } else { 1 };
         for captures in self.regex.captures_iter(self.text).take(wanted) {
             meter::step()?;
-            let Some(whole) = captures.get(0) else { continue };
+            let Some(whole) = captures.get(0) else {
+                continue;
+            };
             let groups = captures.iter().skip(1).collect();
             all.push(Found { whole, groups });
             if all.len().is_power_of_two() {
@@ -127,25 +156,27 @@ impl<'v> Search<'v> {
     }
 }
 
-fn compile(pattern: &str) -> Answer<Regex> {
+fn compile(pattern: &str) -> Answer<Compiled> {
     let cached = CACHE.with_borrow(|cache| {
-        cache.iter().find(|(known, _)| known == pattern).map(|(_, regex)| regex.clone())
+        let known = cache.iter().find(|(known, _)| known == pattern);
+        known.map(|(_, compiled)| compiled.clone())
     });
-    if let Some(regex) = cached {
-        return Ok(regex);
+    if let Some(compiled) = cached {
+        return Ok(compiled);
     }
-    let regex = regex::compile(pattern).map_err(|why| {
-        fault::message(format!("invalid regular expression {pattern:?}: {why}"))
-    })?;
+    let regex = regex::compile(pattern)
+        .map_err(|why| fault::message(format!("invalid regular expression {pattern:?}: {why}")))?;
+    let states = regex_syntax::parse(regex.as_str()).map_or(pattern.len(), |hir| states(&hir));
+    let compiled = Compiled { regex, states };
     if pattern.len() <= CACHED_PATTERN {
         CACHE.with_borrow_mut(|cache| {
             if cache.len() >= CACHE_SIZE {
                 cache.remove(0);
             }
-            cache.push((pattern.to_owned(), regex.clone()));
+            cache.push((pattern.to_owned(), compiled.clone()));
         });
     }
-    Ok(regex)
+    Ok(compiled)
 }
 
 /// About how many states the engine needs for a pattern.
@@ -185,7 +216,11 @@ impl Counter<'_> {
 
 fn matches(value: &Val, pattern: &Val, flags: &Val) -> Answer<Vec<Val>> {
     let search = Search::new("match", value, pattern, flags)?;
-    let mut counter = Counter { text: search.text, byte: 0, chars: 0 };
+    let mut counter = Counter {
+        text: search.text,
+        byte: 0,
+        chars: 0,
+    };
     let names: Vec<Option<&str>> = search.regex.capture_names().skip(1).collect();
     let found = search.run(search.global)?;
     let describe = |found: Found<'_>| {
@@ -208,7 +243,11 @@ fn matches(value: &Val, pattern: &Val, flags: &Val) -> Answer<Vec<Val>> {
             }
         });
         let groups = Val::array(groups.collect());
-        Ok(describe_match(offset, found.whole.as_str(), [("captures", groups)]))
+        Ok(describe_match(
+            offset,
+            found.whole.as_str(),
+            [("captures", groups)],
+        ))
     };
     found.into_iter().map(describe).collect()
 }
@@ -224,12 +263,24 @@ fn describe_match(offset: usize, text: &str, [extra]: [(&str, Val); 1]) -> Val {
 
 /// The named groups of a match as `matches` describes it.
 fn named_captures(found: &Val) -> Val {
-    let Val::Object(found) = found else { return Val::Null };
-    let groups = found.get("captures").and_then(Val::as_items).unwrap_or_default();
+    let Val::Object(found) = found else {
+        return Val::Null;
+    };
+    let groups = found
+        .get("captures")
+        .and_then(Val::as_items)
+        .unwrap_or_default();
     let named = groups.iter().filter_map(|group| {
-        let Val::Object(group) = group else { return None };
-        let Some(Val::Str(name)) = group.get("name") else { return None };
-        Some((name.clone(), group.get("string").cloned().unwrap_or_default()))
+        let Val::Object(group) = group else {
+            return None;
+        };
+        let Some(Val::Str(name)) = group.get("name") else {
+            return None;
+        };
+        Some((
+            name.clone(),
+            group.get("string").cloned().unwrap_or_default(),
+        ))
     });
     Val::object(named.collect())
 }
@@ -242,7 +293,13 @@ fn scan(value: &Val, pattern: &Val, flags: &Val) -> Answer<Vec<Val>> {
         if found.groups.is_empty() {
             return text(found.whole);
         }
-        Val::array(found.groups.into_iter().map(|group| group.map_or(Val::Null, text)).collect())
+        Val::array(
+            found
+                .groups
+                .into_iter()
+                .map(|group| group.map_or(Val::Null, text))
+                .collect(),
+        )
     };
     Ok(search.run(true)?.into_iter().map(item).collect())
 }
@@ -272,12 +329,15 @@ fn substitute<'a>(
     let mut results: Vec<Val> = Vec::new();
     let mut done = 0;
     for found in search.run(search.global)? {
-        let named = names.iter().zip(&found.groups).filter_map(|(name, group)| {
+        let captures = names.iter().zip(&found.groups).filter_map(|(name, group)| {
             let value = group.map_or(Val::Null, |group| Val::str(group.as_str()));
-            name.map(|name| (crate::jq::value::Text::new(name.to_owned()), value))
+            name.map(|name| (Text::new(name.to_owned()), value))
         });
         let before = Val::str(&search.text[done..found.whole.start()]);
-        for (index, text) in texts(Val::object(named.collect()))?.into_iter().enumerate() {
+        for (index, text) in texts(Val::object(captures.collect()))?
+            .into_iter()
+            .enumerate()
+        {
             let piece = (before.clone() + text)?;
             if index == results.len() {
                 results.push(Val::Null);

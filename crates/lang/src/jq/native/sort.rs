@@ -10,13 +10,18 @@ pub(super) fn natives() -> Vec<Fun> {
     vec![
         native!("sort", 0, |value: &Val| {
             let sorted = sorted("sort", value, None)?;
-            Ok(Val::array(sorted.into_iter().map(|(_, value)| value).collect()))
+            Ok(Val::array(
+                sorted.into_iter().map(|(_, value)| value).collect(),
+            ))
         }),
         native!("!sort_by", 1, |value: &Val, keys: &Val| {
             let sorted = sorted("sort_by", value, Some(keys))?;
-            Ok(Val::array(sorted.into_iter().map(|(_, value)| value).collect()))
+            Ok(Val::array(
+                sorted.into_iter().map(|(_, value)| value).collect(),
+            ))
         }),
-        native!("unique", 0, |value: &Val| sorted("unique", value, None).map(firsts)),
+        native!("unique", 0, |value: &Val| sorted("unique", value, None)
+            .map(firsts)),
         native!("!unique_by", 1, |value: &Val, keys: &Val| {
             sorted("unique_by", value, Some(keys)).map(firsts)
         }),
@@ -24,8 +29,18 @@ pub(super) fn natives() -> Vec<Fun> {
             let groups = groups(sorted("group_by", value, Some(keys))?);
             Ok(Val::array(groups.into_iter().map(Val::array).collect()))
         }),
-        native!("min", 0, |value: &Val| extreme("min", value, None, Ordering::Less)),
-        native!("max", 0, |value: &Val| extreme("max", value, None, Ordering::Greater)),
+        native!("min", 0, |value: &Val| extreme(
+            "min",
+            value,
+            None,
+            Ordering::Less
+        )),
+        native!("max", 0, |value: &Val| extreme(
+            "max",
+            value,
+            None,
+            Ordering::Greater
+        )),
         native!("!min_by", 1, |value: &Val, keys: &Val| {
             extreme("min_by", value, Some(keys), Ordering::Less)
         }),
@@ -68,7 +83,11 @@ fn merge(left: &[(Val, Val)], right: &[(Val, Val)], merged: &mut Vec<(Val, Val)>
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
     while let (Some(first), Some(second)) = (left.peek(), right.peek()) {
         meter::step()?;
-        let next = if second.0.compare(&first.0).is_lt() { right.next() } else { left.next() };
+        let next = if second.0.compare(&first.0).is_lt() {
+            right.next()
+        } else {
+            left.next()
+        };
         merged.extend(next.cloned());
     }
     merged.extend(left.chain(right).cloned());
@@ -89,7 +108,9 @@ fn groups(sorted: Vec<(Val, Val)>) -> Vec<Vec<Val>> {
 }
 
 fn firsts(sorted: Vec<(Val, Val)>) -> Val {
-    let firsts = groups(sorted).into_iter().filter_map(|group| group.into_iter().next());
+    let firsts = groups(sorted)
+        .into_iter()
+        .filter_map(|group| group.into_iter().next());
     Val::array(firsts.collect())
 }
 

@@ -10,12 +10,16 @@ use crate::jq::{access, fault, meter};
 
 pub(super) fn natives() -> Vec<Fun> {
     vec![
-        ("!tostream", v(0), Native::new(|cv| {
-            let mut events = Vec::new();
-            let failed = collect(&cv.1, &mut Vec::new(), &mut events).err();
-            let last = failed.map(|error| Err(Exn::from(error)));
-            Box::new(events.into_iter().map(Ok).chain(last))
-        })),
+        (
+            "!tostream",
+            v(0),
+            Native::new(|cv| {
+                let mut events = Vec::new();
+                let failed = collect(&cv.1, &mut Vec::new(), &mut events).err();
+                let last = failed.map(|error| Err(Exn::from(error)));
+                Box::new(events.into_iter().map(Ok).chain(last))
+            }),
+        ),
         native!("!stream_step", 1, step),
     ]
 }
@@ -24,12 +28,17 @@ fn collect(value: &Val, path: &mut Vec<Val>, events: &mut Vec<Val>) -> Answer<()
     meter::step()?;
     meter::reserve(4 * (path.len() + 2) * size_of::<Val>())?;
     let entries: Vec<(Val, &Val)> = match value {
-        Val::Array(array) => {
-            array.items().iter().enumerate().map(|(at, item)| (Val::count(at), item)).collect()
-        }
+        Val::Array(array) => array
+            .items()
+            .iter()
+            .enumerate()
+            .map(|(at, item)| (Val::count(at), item))
+            .collect(),
         Val::Object(object) => {
             let members = object.members().iter();
-            members.map(|(key, member)| (Val::Str(key.clone()), member)).collect()
+            members
+                .map(|(key, member)| (Val::Str(key.clone()), member))
+                .collect()
         }
         _ => Vec::new(),
     };
@@ -59,10 +68,20 @@ fn step(state: &Val, event: &Val) -> Answer {
         return Err(fault::expected_array(path));
     };
     let member = |name| access::index(state, &Val::str(name));
-    let started = if member("done")? == Val::Bool(true) { Val::Null } else { member("value")? };
+    let started = if member("done")? == Val::Bool(true) {
+        Val::Null
+    } else {
+        member("value")?
+    };
     let (value, is_done) = match leaf.first() {
-        Some(leaf) => (access::set_path(started, path, leaf.clone())?, keys.is_empty()),
+        Some(leaf) => (
+            access::set_path(started, path, leaf.clone())?,
+            keys.is_empty(),
+        ),
         None => (started, keys.len() == 1),
     };
-    Ok(Val::record([("done", Val::Bool(is_done)), ("value", value)]))
+    Ok(Val::record([
+        ("done", Val::Bool(is_done)),
+        ("value", value),
+    ]))
 }

@@ -26,14 +26,24 @@ pub(super) fn natives() -> Vec<Fun> {
         native!("explode", 0, explode),
         native!("implode", 0, implode),
         native!("ascii_downcase", 0, |value: &Val| {
-            Ok(Val::str(text_of("ascii_downcase", value)?.to_ascii_lowercase()))
+            Ok(Val::str(
+                text_of("ascii_downcase", value)?.to_ascii_lowercase(),
+            ))
         }),
         native!("ascii_upcase", 0, |value: &Val| {
-            Ok(Val::str(text_of("ascii_upcase", value)?.to_ascii_uppercase()))
+            Ok(Val::str(
+                text_of("ascii_upcase", value)?.to_ascii_uppercase(),
+            ))
         }),
-        native!("ltrim", 0, |value: &Val| Ok(Val::str(text_of("ltrim", value)?.trim_start()))),
-        native!("rtrim", 0, |value: &Val| Ok(Val::str(text_of("rtrim", value)?.trim_end()))),
-        native!("trim", 0, |value: &Val| Ok(Val::str(text_of("trim", value)?.trim()))),
+        native!("ltrim", 0, |value: &Val| Ok(Val::str(
+            text_of("ltrim", value)?.trim_start()
+        ))),
+        native!("rtrim", 0, |value: &Val| Ok(Val::str(
+            text_of("rtrim", value)?.trim_end()
+        ))),
+        native!("trim", 0, |value: &Val| Ok(Val::str(
+            text_of("trim", value)?.trim()
+        ))),
         native!("startswith", 1, |value: &Val, part: &Val| {
             let (text, part) = texts_of("startswith", value, part)?;
             Ok(Val::Bool(text.starts_with(part)))
@@ -63,7 +73,9 @@ pub(super) fn natives() -> Vec<Fun> {
 }
 
 pub(super) fn text_of<'v>(name: &str, value: &'v Val) -> Answer<&'v str> {
-    value.as_text().ok_or_else(|| fault::not_applicable(name, value))
+    value
+        .as_text()
+        .ok_or_else(|| fault::not_applicable(name, value))
 }
 
 fn texts_of<'v>(name: &str, value: &'v Val, arg: &'v Val) -> Answer<(&'v str, &'v str)> {
@@ -76,7 +88,10 @@ fn texts_of<'v>(name: &str, value: &'v Val, arg: &'v Val) -> Answer<(&'v str, &'
 fn from_json(value: &Val) -> Answer {
     let text = text_of("fromjson", value)?;
     meter::reserve(text.len() * VALUE_BYTES_PER_BYTE)?;
-    let reader = Reader { literal: true, ..Reader::default() };
+    let reader = Reader {
+        literal: true,
+        ..Reader::default()
+    };
     json::parse_with(text.as_bytes(), &reader).map_err(|why| fault::failed("fromjson", value, why))
 }
 
@@ -104,7 +119,11 @@ fn to_boolean(value: &Val) -> Answer {
 fn explode(value: &Val) -> Answer {
     let text = text_of("explode", value)?;
     meter::reserve(text.len() * size_of::<Val>())?;
-    Ok(Val::array(text.chars().map(|char| Val::Int(u32::from(char).into())).collect()))
+    Ok(Val::array(
+        text.chars()
+            .map(|char| Val::Int(u32::from(char).into()))
+            .collect(),
+    ))
 }
 
 fn implode(value: &Val) -> Answer {
@@ -126,14 +145,22 @@ fn join(value: &Val, separator: &Val) -> Answer {
     };
     let mut parts = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        parts.push(if index == 0 { Val::str("") } else { separator.clone() });
+        parts.push(if index == 0 {
+            Val::str("")
+        } else {
+            separator.clone()
+        });
         parts.push(match item {
             Val::Bool(_) => Val::Str(item.to_text()?),
             number if number.is_number() => Val::Str(number.to_text()?),
             other => other.clone(),
         });
     }
-    if parts.is_empty() { Ok(Val::str("")) } else { add(&parts) }
+    if parts.is_empty() {
+        Ok(Val::str(""))
+    } else {
+        add(&parts)
+    }
 }
 
 /// The sum of values, `null` if there are none.

@@ -19,7 +19,9 @@ pub(super) fn natives() -> Vec<Fun> {
         native!("gmtime", 0, |value: &Val| parts_of("gmtime", value)),
         native!("localtime", 0, |value: &Val| parts_of("localtime", value)),
         native!("mktime", 0, make_time),
-        native!("strftime", 1, |value: &Val, format: &Val| to_text("strftime", value, format)),
+        native!("strftime", 1, |value: &Val, format: &Val| to_text(
+            "strftime", value, format
+        )),
         native!("strflocaltime", 1, |value: &Val, format: &Val| {
             to_text("strflocaltime", value, format)
         }),
@@ -28,17 +30,24 @@ pub(super) fn natives() -> Vec<Fun> {
 }
 
 /// Seconds since 1970, now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is the program that asks for the time"
+)]
 pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn parts_of(name: &str, value: &Val) -> Answer {
     let refused = || fault::not_applicable(name, value);
     let seconds = number::to_float(value).ok_or_else(refused)?;
-    Moment::from_seconds(seconds).map(to_parts).ok_or_else(refused)
+    Moment::from_seconds(seconds)
+        .map(to_parts)
+        .ok_or_else(refused)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "gojq's seconds are doubles too")]
 fn to_parts(moment: Moment) -> Val {
     let date = moment.date();
     let second = f64::from(moment.second()) + f64::from(moment.nanos) / 1e9;
@@ -68,7 +77,13 @@ fn from_parts(parts: &[Val]) -> Option<Moment> {
         }
     }
     let [year, month, day, hour, minute, second] = fields;
-    Moment::new(year, month + 1, day, hour * 3600 + minute * 60 + second, nanos)
+    Moment::new(
+        year,
+        month + 1,
+        day,
+        hour * 3600 + minute * 60 + second,
+        nanos,
+    )
 }
 
 fn make_time(value: &Val) -> Answer {
@@ -77,7 +92,11 @@ fn make_time(value: &Val) -> Answer {
     };
     match from_parts(parts) {
         Some(moment) => Ok(Val::Float(moment.to_seconds())),
-        None => Err(fault::failed("mktime", value, "expected an array of 8 numbers")),
+        None => Err(fault::failed(
+            "mktime",
+            value,
+            "expected an array of 8 numbers",
+        )),
     }
 }
 
@@ -85,12 +104,14 @@ fn to_text(name: &str, value: &Val, format: &Val) -> Answer {
     let refused = || fault::not_applicable1(name, value, format);
     let moment = match (value, number::to_float(value)) {
         (_, Some(seconds)) => Moment::from_seconds(seconds).ok_or_else(refused)?,
-        (Val::Array(parts), _) => from_parts(parts.items()).ok_or_else(|| {
-            fault::failed1(name, value, format, "expected an array of 8 numbers")
-        })?,
+        (Val::Array(parts), _) => from_parts(parts.items())
+            .ok_or_else(|| fault::failed1(name, value, format, "expected an array of 8 numbers"))?,
         _ => return Err(refused()),
     };
-    let format = format.as_text().filter(|text| text.len() <= MAX_FORMAT).ok_or_else(refused)?;
+    let format = format
+        .as_text()
+        .filter(|text| text.len() <= MAX_FORMAT)
+        .ok_or_else(refused)?;
     Ok(Val::str(format::format(moment, format)))
 }
 

@@ -59,7 +59,13 @@ fn skip_comment(bytes: &[u8], mut at: usize) -> usize {
                 at += 1;
                 match bytes.get(at) {
                     Some(b'\\' | b'\n') => at += 1,
-                    Some(b'\r') => at += if bytes.get(at + 1) == Some(&b'\n') { 2 } else { 1 },
+                    Some(b'\r') => {
+                        at += if bytes.get(at + 1) == Some(&b'\n') {
+                            2
+                        } else {
+                            1
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -104,9 +110,10 @@ pub(super) fn next(source: &str, at: usize, internal: bool) -> (Token<'_>, usize
             (end, false) => (Token::Name(&source[at..end]), end),
         },
         _ => match SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
-            Some("$" | "@" | "!") | None => {
-                (Token::Unknown, at + rest.chars().next().map_or(1, char::len_utf8))
-            }
+            Some("$" | "@" | "!") | None => (
+                Token::Unknown,
+                at + rest.chars().next().map_or(1, char::len_utf8),
+            ),
             Some(sign) => (Token::Sign(sign), at + sign.len()),
         },
     }
@@ -118,13 +125,20 @@ fn starts_name(byte: u8) -> bool {
 
 fn name_end(source: &str, start: usize) -> usize {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    start + source.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count()
+    start
+        + source.as_bytes()[start..]
+            .iter()
+            .take_while(|byte| is_part(byte))
+            .count()
 }
 
 /// The end of a name that may name a module before `::`, and whether it does.
 fn qualified_end(source: &str, start: usize) -> (usize, bool) {
     let end = name_end(source, start);
-    match source[end..].strip_prefix("::").and_then(|rest| rest.bytes().next()) {
+    match source[end..]
+        .strip_prefix("::")
+        .and_then(|rest| rest.bytes().next())
+    {
         Some(byte) if starts_name(byte) => (name_end(source, end + 2), true),
         _ => (end, false),
     }
@@ -154,7 +168,11 @@ fn number(source: &str, start: usize) -> (Token<'_>, usize) {
         }
     }
     if let Some(b'e' | b'E') = bytes.get(end) {
-        end += if let Some(b'+' | b'-') = bytes.get(end + 1) { 2 } else { 1 };
+        end += if let Some(b'+' | b'-') = bytes.get(end + 1) {
+            2
+        } else {
+            1
+        };
         let exponent = digits(end);
         if exponent == end {
             return (Token::Unknown, end);

@@ -35,9 +35,7 @@ impl<'s> Parser<'s> {
                 Token::Sign("?") => {
                     self.take();
                     node = match last.take() {
-                        Some(suffix) => {
-                            node.pipe(Node::identity().suffixed(suffix).attempt(None))
-                        }
+                        Some(suffix) => node.pipe(Node::identity().suffixed(suffix).attempt(None)),
                         None => node.attempt(None),
                     };
                     node = self.check(node)?;
@@ -61,7 +59,11 @@ impl<'s> Parser<'s> {
         if self.take_if("]") {
             return Ok(Suffix::Iterate);
         }
-        let start = if self.peek() == Token::Sign(":") { None } else { Some(self.query()?) };
+        let start = if self.peek() == Token::Sign(":") {
+            None
+        } else {
+            Some(self.query()?)
+        };
         if !self.take_if(":") {
             self.expect("]")?;
             return Ok(start.map_or(Suffix::Iterate, Suffix::Index));
@@ -132,8 +134,11 @@ impl<'s> Parser<'s> {
             "if" => self.conditional(),
             "try" => self.nested(|parser| {
                 let body = parser.postfix()?;
-                let catch =
-                    if parser.take_word("catch") { Some(parser.postfix()?) } else { None };
+                let catch = if parser.take_word("catch") {
+                    Some(parser.postfix()?)
+                } else {
+                    None
+                };
                 Ok(body.attempt(catch))
             }),
             "reduce" | "foreach" => self.fold(word == "reduce"),
@@ -170,7 +175,11 @@ impl<'s> Parser<'s> {
             let init = parser.query()?;
             parser.expect(";")?;
             let update = parser.query()?;
-            let extract = if !reduces && parser.take_if(";") { Some(parser.query()?) } else { None };
+            let extract = if !reduces && parser.take_if(";") {
+                Some(parser.query()?)
+            } else {
+                None
+            };
             parser.expect(")")?;
             Ok(if reduces {
                 Node::reduce(source, pattern, init, update)
@@ -206,7 +215,34 @@ impl<'s> Parser<'s> {
         let single = args.iter().all(|arg| arg.single)
             && native::is_single(name, args.len())
             && !self.defined.contains(&name);
-        Ok(Node::call(name, args, single))
+        if !single
+            && args.len() > 1
+            && !self.defined.contains(&name)
+            && native::varies_first_argument_first(name, args.len())
+        {
+            return Ok(Self::call_by_last(name, args));
+        }
+        let is_filter = args.is_empty() && self.filters.contains(&name);
+        let call = Node::call(name, args, single);
+        // Filters that call filters nest without any definition being called.
+        Ok(if is_filter && !self.internal {
+            call.entered()
+        } else {
+            call
+        })
+    }
+
+    /// A native gets all combinations of its arguments' values, the first argument's change fastest.
+    fn call_by_last(name: &'s str, args: Vec<Node<'s>>) -> Node<'s> {
+        const NAMES: [&str; 3] = ["$!first", "$!second", "$!third"];
+        let variables = NAMES
+            .iter()
+            .take(args.len())
+            .map(|name| Node::variable(name))
+            .collect();
+        let call = Node::call(name, variables, false);
+        let bound = args.into_iter().zip(NAMES);
+        bound.fold(call, |call, (arg, name)| arg.bind(Pattern::Var(name), call))
     }
 
     fn object(&mut self) -> Parsed<Node<'s>> {
@@ -227,7 +263,10 @@ impl<'s> Parser<'s> {
         let (key, default) = match self.take() {
             Token::Name(name) | Token::Keyword(name) => {
                 let key = Node::text(name);
-                (key.clone(), Some(Node::identity().suffixed(Suffix::Index(key))))
+                (
+                    key.clone(),
+                    Some(Node::identity().suffixed(Suffix::Index(key))),
+                )
             }
             Token::Variable(name) => {
                 let value = if name == "$ENV" {
@@ -243,7 +282,10 @@ impl<'s> Parser<'s> {
             }
             Token::Quote => {
                 let key = self.text(None)?;
-                (key.clone(), Some(Node::identity().suffixed(Suffix::Index(key))))
+                (
+                    key.clone(),
+                    Some(Node::identity().suffixed(Suffix::Index(key))),
+                )
             }
             Token::Sign("(") => {
                 let key = self.query()?;
@@ -269,7 +311,10 @@ impl<'s> Parser<'s> {
                 stages.push(parser.expression(0)?);
             }
             let last = stages.pop().unwrap_or_else(Node::identity);
-            Ok(stages.into_iter().rev().fold(last, |right, left| left.pipe(right)))
+            Ok(stages
+                .into_iter()
+                .rev()
+                .fold(last, |right, left| left.pipe(right)))
         })
     }
 

@@ -74,8 +74,8 @@ impl<'s> Parser<'s> {
             Some('t') => '\t',
             Some('u') => {
                 let first = self.hex()?;
-                let pair = (0xd800..0xdc00).contains(&first)
-                    && self.source[self.at..].starts_with("\\u");
+                let pair =
+                    (0xd800..0xdc00).contains(&first) && self.source[self.at..].starts_with("\\u");
                 if pair {
                     let mark = self.at;
                     self.at += 2;

@@ -20,6 +20,7 @@ pub(super) fn format_float(float: f64, verb: u8, precision: Option<usize>) -> St
         (b'f', None) => format!("{float}"),
         (b'f', Some(digits)) => fixed_digits(float, digits),
         (b'x', _) => hexadecimal(float),
+        (b'b', _) => binary(float),
         (_, None) => json::float_shortest(float),
         (_, Some(digits)) => general(float, digits.max(1)),
     }
@@ -52,9 +53,10 @@ fn general(float: f64, significant: usize) -> String {
     let text = format!("{float:.shown$e}");
     let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
     let power: i64 = power.parse().unwrap_or(0);
-    let trimmed = match mantissa.contains('.') {
-        true => mantissa.trim_end_matches('0').trim_end_matches('.'),
-        false => mantissa,
+    let trimmed = if mantissa.contains('.') {
+        mantissa.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        mantissa
     };
     let count = i64::try_from(trimmed.bytes().filter(u8::is_ascii_digit).count()).unwrap_or(1);
     let mut threshold = i64::try_from(significant).unwrap_or(i64::MAX);
@@ -66,6 +68,16 @@ fn general(float: f64, significant: usize) -> String {
     }
     let decimals = usize::try_from(count - power - 1).unwrap_or(0);
     fixed_digits(float, decimals)
+}
+
+/// `4503599627370496p-52`: the whole number of units, and their power of two.
+fn binary(float: f64) -> String {
+    let sign = if float.is_sign_negative() { "-" } else { "" };
+    let bits = float.to_bits();
+    let exponent = i64::try_from((bits >> 52) & 0x7ff).unwrap_or(0);
+    let hidden = if exponent == 0 { 0 } else { 1 << 52 };
+    let mantissa = bits & ((1 << 52) - 1) | hidden;
+    format!("{sign}{mantissa}p{:+}", exponent.max(1) - 1075)
 }
 
 /// `0x1.8p+01`

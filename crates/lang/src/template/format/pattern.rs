@@ -27,7 +27,10 @@ pub(in super::super) fn sprintf(
     let mut out = Printer::new(budget);
     while reader.at < pattern.len() {
         let rest = &pattern[reader.at..];
-        let text = rest.iter().position(|byte| *byte == b'%').unwrap_or(rest.len());
+        let text = rest
+            .iter()
+            .position(|byte| *byte == b'%')
+            .unwrap_or(rest.len());
         out.push(&rest[..text])?;
         reader.at += text;
         if reader.at < pattern.len() {
@@ -171,7 +174,10 @@ impl Reader<'_> {
         }
         self.reordered = true;
         let rest = &self.pattern[self.at..];
-        let Some(close) = rest.iter().position(|byte| *byte == b']').filter(|_| rest.len() >= 3)
+        let Some(close) = rest
+            .iter()
+            .position(|byte| *byte == b']')
+            .filter(|_| rest.len() >= 3)
         else {
             self.good_index = false;
             self.at += 1;
@@ -214,7 +220,10 @@ impl Reader<'_> {
         let value = self.values.get(self.next)?;
         self.next += 1;
         let unsigned = value.as_uint().and_then(|uint| i64::try_from(uint).ok());
-        value.as_int().or(unsigned).filter(|number| (-MAX_NUMBER..=MAX_NUMBER).contains(number))
+        value
+            .as_int()
+            .or(unsigned)
+            .filter(|number| (-MAX_NUMBER..=MAX_NUMBER).contains(number))
     }
 
     fn verb(&mut self) -> Option<char> {

@@ -7,6 +7,10 @@ use super::float::format_float;
 use super::{Printer, append};
 
 /// What stands between `%` and the verb.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the flags that the language has"
+)]
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flags {
     pub(super) minus: bool,
@@ -34,24 +38,43 @@ impl Flags {
     }
 
     fn without_zero(&self) -> Self {
-        Self { zero: false, ..self.clone() }
+        Self {
+            zero: false,
+            ..self.clone()
+        }
     }
 }
 
 /// Characters, and bytes that are none.
 fn rune_count(text: &[u8]) -> usize {
-    text.utf8_chunks().map(|chunk| chunk.valid().chars().count() + chunk.invalid().len()).sum()
+    text.utf8_chunks()
+        .map(|chunk| chunk.valid().chars().count() + chunk.invalid().len())
+        .sum()
 }
 
 /// Writes `value` as `%<flags><verb>` does.
+///
+/// Only lists and maps recurse, so everything else is kept out of this frame.
 pub(super) fn write_verb(
     out: &mut Printer<'_>,
     value: &Value,
     verb: char,
     flags: &Flags,
 ) -> Outcome<()> {
+    match value {
+        Value::List(list) if verb != 'T' => write_list(out, list, verb, flags),
+        Value::Map(map) if verb != 'T' => write_map(out, map, verb, flags),
+        value => write_single(out, value, verb, flags),
+    }
+}
+
+fn write_single(out: &mut Printer<'_>, value: &Value, verb: char, flags: &Flags) -> Outcome<()> {
     if verb == 'T' {
-        let name = if value.is_nothing() { "<nil>".into() } else { value.type_name() };
+        let name = if value.is_nothing() {
+            "<nil>".into()
+        } else {
+            value.type_name()
+        };
         return flags.pad(out, name.as_bytes());
     }
     if let Some(text) = own_text(value)
@@ -62,7 +85,6 @@ pub(super) fn write_verb(
     }
     match value {
         Value::Missing | Value::Nil if verb == 'v' => flags.pad(out, b"<nil>"),
-        Value::Missing | Value::Nil => write_bad(out, value, verb, flags),
         Value::Bool(bool) if matches!(verb, 'v' | 't') => {
             flags.pad(out, if *bool { b"true" } else { b"false" })
         }
@@ -78,12 +100,10 @@ pub(super) fn write_verb(
         Value::Float(float) => write_float(out, value, *float, verb, flags),
         Value::Exact(digits) => write_exact(out, value, digits, verb, flags),
         Value::Text(text) => write_text(out, value, text, verb, flags),
-        Value::List(list) => write_list(out, list, verb, flags),
-        Value::Map(map) => write_map(out, map, verb, flags),
         Value::Time(_) | Value::Version(_) if verb == 'v' => {
             flags.pad(out, own_text(value).unwrap_or_default().as_bytes())
         }
-        Value::Bool(_) | Value::Time(_) | Value::Version(_) => write_bad(out, value, verb, flags),
+        _ => write_bad(out, value, verb, flags),
     }
 }
 
@@ -140,7 +160,12 @@ fn truncate<'a>(text: &'a [u8], flags: &Flags) -> &'a [u8] {
     };
     let mut end = 0;
     for chunk in text.utf8_chunks() {
-        for length in chunk.valid().chars().map(char::len_utf8).chain(chunk.invalid().iter().map(|_| 1)) {
+        for length in chunk
+            .valid()
+            .chars()
+            .map(char::len_utf8)
+            .chain(chunk.invalid().iter().map(|_| 1))
+        {
             if left == 0 {
                 return &text[..end];
             }
@@ -233,11 +258,20 @@ fn write_integer(
             return flags.pad(out, format!("{magnitude:#x}").as_bytes());
         }
         'v' | 'd' => (magnitude.to_string(), ""),
-        'b' => (format!("{magnitude:b}"), if flags.sharp { "0b" } else { "" }),
+        'b' => (
+            format!("{magnitude:b}"),
+            if flags.sharp { "0b" } else { "" },
+        ),
         'o' => (format!("{magnitude:o}"), if flags.sharp { "0" } else { "" }),
         'O' => (format!("{magnitude:o}"), "0o"),
-        'x' => (format!("{magnitude:x}"), if flags.sharp { "0x" } else { "" }),
-        'X' => (format!("{magnitude:X}"), if flags.sharp { "0X" } else { "" }),
+        'x' => (
+            format!("{magnitude:x}"),
+            if flags.sharp { "0x" } else { "" },
+        ),
+        'X' => (
+            format!("{magnitude:X}"),
+            if flags.sharp { "0X" } else { "" },
+        ),
         'c' => return flags.pad(out, code_char(magnitude, negative).to_string().as_bytes()),
         'q' => {
             let char = code_char(magnitude, negative).to_string();
@@ -245,8 +279,13 @@ fn write_integer(
         }
         'U' => {
             let char = code_char(magnitude, negative);
-            let mut text = format!("U+{magnitude:04X}");
-            if flags.sharp && is_print(char) {
+            let code = if negative {
+                magnitude.wrapping_neg()
+            } else {
+                magnitude
+            };
+            let mut text = format!("U+{code:04X}");
+            if flags.sharp && !negative && is_print(char) {
                 append(&mut text, format_args!(" '{char}'"));
             }
             return flags.without_zero().pad(out, text.as_bytes());
@@ -273,7 +312,11 @@ fn write_integer(
         // The leading zero is there already.
         fill = fill.saturating_sub(1);
     }
-    let prefix = if verb == 'o' && digits == "0" { "" } else { prefix };
+    let prefix = if verb == 'o' && digits == "0" {
+        ""
+    } else {
+        prefix
+    };
     let text = format!("{sign}{prefix}{}{digits}", "0".repeat(fill));
     flags.without_zero().pad(out, text.as_bytes())
 }
@@ -282,7 +325,10 @@ fn code_char(magnitude: u64, negative: bool) -> char {
     if negative {
         return char::REPLACEMENT_CHARACTER;
     }
-    u32::try_from(magnitude).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+    u32::try_from(magnitude)
+        .ok()
+        .and_then(char::from_u32)
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 fn write_float(
@@ -293,19 +339,43 @@ fn write_float(
     flags: &Flags,
 ) -> Outcome<()> {
     let (notation, precision) = match verb {
-        'v' => (b'g', flags.precision),
         'e' | 'E' => (b'e', flags.precision.or(Some(6))),
         'f' | 'F' => (b'f', flags.precision.or(Some(6))),
-        'g' | 'G' => (b'g', flags.precision),
+        'v' | 'g' | 'G' => (b'g', flags.precision),
         'x' | 'X' => (b'x', flags.precision),
+        'b' => (b'b', None),
         _ => return write_bad(out, value, verb, flags),
     };
     out.budget.take_text(precision.unwrap_or(0))?;
     let mut text = format_float(float, notation, precision);
+    if flags.sharp && notation != b'b' && float.is_finite() {
+        let digits = if matches!(notation, b'g' | b'x') {
+            precision.unwrap_or(6)
+        } else {
+            0
+        };
+        text = with_point(&text, digits, notation == b'x');
+    }
     if verb.is_ascii_uppercase() && float.is_finite() {
         text.make_ascii_uppercase();
     }
     write_signed(out, &text, float.is_finite(), flags)
+}
+
+/// The `#` flag: a point always, and zeros up to a number of significant digits.
+fn with_point(text: &str, significant: usize, is_hex: bool) -> String {
+    let marks: &[char] = if is_hex { &['p'] } else { &['e'] };
+    let (number, exponent) = text.split_at(text.find(marks).unwrap_or(text.len()));
+    let digits = number.trim_start_matches('-').replace('.', "");
+    let mut used = digits.trim_start_matches('0').len();
+    let mut out = String::from(number);
+    if !number.contains('.') {
+        // A single zero counts as a digit.
+        used += usize::from(digits == "0");
+        out.push('.');
+    }
+    out.push_str(&"0".repeat(significant.saturating_sub(used)));
+    out + exponent
 }
 
 /// Puts sign and padding around the digits of a number.
@@ -349,22 +419,26 @@ fn write_exact(
             let decimals = flags.precision.unwrap_or(6);
             out.budget.take_text(decimals)?;
             let point = if decimals > 0 { "." } else { "" };
-            write_signed(out, &format!("{digits}{point}{}", "0".repeat(decimals)), true, flags)
+            write_signed(
+                out,
+                &format!("{digits}{point}{}", "0".repeat(decimals)),
+                true,
+                flags,
+            )
         }
-        'e' | 'E' | 'g' | 'G' | 'x' | 'X' => {
-            write_float(out, value, value.as_float().unwrap_or(f64::NAN), verb, flags)
-        }
+        'e' | 'E' | 'g' | 'G' | 'x' | 'X' => write_float(
+            out,
+            value,
+            value.as_float().unwrap_or(f64::NAN),
+            verb,
+            flags,
+        ),
         _ => write_bad(out, value, verb, flags),
     }
 }
 
 /// An element of a list or map: nil is nil under every verb.
-fn write_element(
-    out: &mut Printer<'_>,
-    value: &Value,
-    verb: char,
-    flags: &Flags,
-) -> Outcome<()> {
+fn write_element(out: &mut Printer<'_>, value: &Value, verb: char, flags: &Flags) -> Outcome<()> {
     match value {
         Value::Missing | Value::Nil if flags.syntax => out.push(b"interface {}(nil)"),
         Value::Missing | Value::Nil => out.push(b"<nil>"),

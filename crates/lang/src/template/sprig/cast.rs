@@ -19,11 +19,17 @@ pub(super) fn to_int64(value: &Value) -> i64 {
 }
 
 /// Any value as `float64`.
-#[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the nearest double is what is asked for"
+)]
 pub(super) fn to_float64(value: &Value) -> f64 {
     match value {
         Value::Bool(bool) => f64::from(*bool),
-        Value::Text(text) => std::str::from_utf8(text).ok().and_then(parse_float).unwrap_or(0.0),
+        Value::Text(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(parse_float)
+            .unwrap_or(0.0),
         Value::Uint8(byte) => f64::from(*byte),
         Value::Uint64(uint) => *uint as f64,
         value => match value.as_int() {
@@ -37,7 +43,11 @@ pub(super) fn to_float64(value: &Value) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 pub(super) fn float_to_int(float: f64) -> i64 {
     let limit = 9_223_372_036_854_775_808.0;
-    if (-limit..limit).contains(&float) { float as i64 } else { i64::MIN }
+    if (-limit..limit).contains(&float) {
+        float as i64
+    } else {
+        i64::MIN
+    }
 }
 
 /// A text as a whole number: a fraction is cut off, a prefix such as `0x` counts.
@@ -54,5 +64,8 @@ fn text_to_int(text: &str) -> i64 {
 
 fn is_decimal(whole: &str, fraction: &str) -> bool {
     let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
-    digits.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
+    digits
+        .bytes()
+        .chain(fraction.bytes())
+        .all(|byte| byte.is_ascii_digit())
 }

@@ -12,31 +12,45 @@ use super::time::Time;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     fixed("now", &[], |_| Ok(Value::Time(clock::now()))),
-    fixed("date", &[TextParam, Any], |args| format(args, &args.text(0), 1, "Local")),
+    fixed("date", &[TextParam, Any], |args| {
+        format(args, &args.text(0), 1, "Local")
+    }),
     fixed("dateInZone", &[TextParam, Any, TextParam], |args| {
         format(args, &args.text(0), 1, &args.text(2))
     }),
     fixed("date_in_zone", &[TextParam, Any, TextParam], |args| {
         format(args, &args.text(0), 1, &args.text(2))
     }),
-    fixed("htmlDate", &[Any], |args| format(args, "2006-01-02", 0, "Local")),
+    fixed("htmlDate", &[Any], |args| {
+        format(args, "2006-01-02", 0, "Local")
+    }),
     fixed("htmlDateInZone", &[Any, TextParam], |args| {
         format(args, "2006-01-02", 0, &args.text(1))
     }),
-    fixed("dateModify", &[TextParam, TimeParam], |args| modify(args, true)),
-    fixed("date_modify", &[TextParam, TimeParam], |args| modify(args, true)),
-    fixed("mustDateModify", &[TextParam, TimeParam], |args| modify(args, false)),
-    fixed("must_date_modify", &[TextParam, TimeParam], |args| modify(args, false)),
+    fixed("dateModify", &[TextParam, TimeParam], |args| {
+        modify(args, true)
+    }),
+    fixed("date_modify", &[TextParam, TimeParam], |args| {
+        modify(args, true)
+    }),
+    fixed("mustDateModify", &[TextParam, TimeParam], |args| {
+        modify(args, false)
+    }),
+    fixed("must_date_modify", &[TextParam, TimeParam], |args| {
+        modify(args, false)
+    }),
     fixed("toDate", &[TextParam, TextParam], |args| {
         let time = date_parse::parse(&args.text(0), &args.text(1));
         Ok(Value::Time(time.unwrap_or(Time::ZERO)))
     }),
-    fixed("mustToDate", &[TextParam, TextParam], |args| {
-        match date_parse::parse(&args.text(0), &args.text(1)) {
+    fixed(
+        "mustToDate",
+        &[TextParam, TextParam],
+        |args| match date_parse::parse(&args.text(0), &args.text(1)) {
             Some(time) => Ok(Value::Time(time)),
             None => Err(format!("cannot read {:?} as {:?}", args.text(1), args.text(0)).into()),
-        }
-    }),
+        },
+    ),
     fixed("unixEpoch", &[TimeParam], |args| match args.any(0) {
         Value::Time(time) => args.give(time.unix().to_string()),
         _ => args.give("0"),
@@ -62,7 +76,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// Out of range, Go gives the nearest number it has.
 fn parse_seconds(text: &str) -> i64 {
     let is_number = !text.is_empty()
-        && text.strip_prefix(['+', '-']).unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
+        && text
+            .strip_prefix(['+', '-'])
+            .unwrap_or(text)
+            .bytes()
+            .all(|byte| byte.is_ascii_digit());
     parse_int_radix(text, 10).unwrap_or(match (is_number, text.starts_with('-')) {
         (false, _) => 0,
         (true, false) => i64::MAX,
@@ -118,5 +136,8 @@ fn round(args: &Args<'_>) -> String {
         .into_iter()
         .map(|(unit, name)| (unit.unsigned_abs(), name))
         .find(|(unit, _)| magnitude > *unit)
-        .map_or_else(|| "0s".into(), |(unit, name)| format!("{}{name}", magnitude / unit))
+        .map_or_else(
+            || "0s".into(),
+            |(unit, name)| format!("{}{name}", magnitude / unit),
+        )
 }

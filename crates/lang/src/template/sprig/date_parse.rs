@@ -29,7 +29,11 @@ pub(super) fn parse(layout: &str, text: &str) -> Option<Time> {
         let (literal, part, tail) = next_part(layout);
         text = skip(text, literal)?;
         let Some(part) = part else {
-            return if text.is_empty() { fields.finish() } else { None };
+            return if text.is_empty() {
+                fields.finish()
+            } else {
+                None
+            };
         };
         layout = tail;
         text = fields.read(part, text, layout)?;
@@ -63,15 +67,12 @@ fn number(text: &str, is_fixed: bool) -> Option<(i64, &str)> {
 }
 
 /// The index of the name that `text` starts with, whatever the case of its letters.
-fn name<'a>(
-    text: &'a str,
-    count: i64,
-    name: impl Fn(i64) -> &'static str,
-) -> Option<(i64, &'a str)> {
+fn name(text: &str, count: i64, name: impl Fn(i64) -> &'static str) -> Option<(i64, &str)> {
     (0..count).find_map(|index| {
         let name = name(index);
         let head = text.get(..name.len())?;
-        head.eq_ignore_ascii_case(name).then(|| (index, &text[name.len()..]))
+        head.eq_ignore_ascii_case(name)
+            .then(|| (index, &text[name.len()..]))
     })
 }
 
@@ -174,13 +175,21 @@ impl Fields {
                     next_part(layout).1,
                     Some(Part::Fraction { .. } | Part::TrimmedFraction { .. })
                 );
-                if has_part { Some(rest) } else { self.read_fraction(rest) }
+                Some(if has_part {
+                    rest
+                } else {
+                    self.read_fraction(rest)
+                })
             }
             Part::UpperHalf | Part::LowerHalf => {
-                let (afternoon, morning) =
-                    if part == Part::UpperHalf { ("PM", "AM") } else { ("pm", "am") };
+                let (afternoon, morning) = if part == Part::UpperHalf {
+                    ("PM", "AM")
+                } else {
+                    ("pm", "am")
+                };
                 self.is_afternoon = Some(text.starts_with(afternoon));
-                text.strip_prefix(afternoon).or_else(|| text.strip_prefix(morning))
+                text.strip_prefix(afternoon)
+                    .or_else(|| text.strip_prefix(morning))
             }
             Part::Fraction { digits, .. } => {
                 let fraction = text.get(1..=digits).filter(|digits| is_digits(digits))?;
@@ -190,25 +199,29 @@ impl Fields {
                 self.set_fraction(fraction);
                 Some(&text[1 + digits..])
             }
-            _ => self.read_fraction(text),
+            _ => Some(self.read_fraction(text)),
         }
     }
 
     /// Reads a fraction if there is one.
-    fn read_fraction<'a>(&mut self, text: &'a str) -> Option<&'a str> {
+    fn read_fraction<'a>(&mut self, text: &'a str) -> &'a str {
         let Some(after) = text.strip_prefix(['.', ',']) else {
-            return Some(text);
+            return text;
         };
         let digits = after.bytes().take_while(u8::is_ascii_digit).count();
         if digits == 0 {
-            return Some(text);
+            return text;
         }
         self.set_fraction(&after[..digits]);
-        Some(&after[digits..])
+        &after[digits..]
     }
 
     fn set_fraction(&mut self, digits: &str) {
-        let nine: String = digits.chars().chain(std::iter::repeat('0')).take(9).collect();
+        let nine: String = digits
+            .chars()
+            .chain(std::iter::repeat('0'))
+            .take(9)
+            .collect();
         self.nanosecond = nine.parse().unwrap_or(0);
     }
 
@@ -253,7 +266,10 @@ impl Fields {
         let local = date.days() * 86_400 + hour * 3600 + self.minute * 60 + self.second;
         let nanosecond = u32::try_from(self.nanosecond).ok()?;
         let in_zone = |name: &str, offset: i64, shift: i64| {
-            let zone = Zone::Fixed { name: name.into(), offset };
+            let zone = Zone::Fixed {
+                name: name.into(),
+                offset,
+            };
             Some(Time::from_unix(local - shift, nanosecond).in_zone(zone))
         };
         match (self.is_utc, self.offset, &self.zone) {
@@ -262,18 +278,28 @@ impl Fields {
             }
             (false, Some(offset), zone) => in_zone(zone.as_deref().unwrap_or(""), offset, offset),
             (false, None, Some(zone)) => {
-                // Only the name `GMT+3` tells an offset; others are taken for UTC.
-                let hours = zone.strip_prefix("GMT").and_then(|hours| hours.parse::<i64>().ok());
+                // Only the name `GMT+3` tells an offset. Even then the clock is taken for UTC's.
+                let hours = zone
+                    .strip_prefix("GMT")
+                    .and_then(|hours| hours.parse::<i64>().ok());
                 let offset = hours.unwrap_or(0) * 3600;
-                in_zone(zone, offset, offset)
+                in_zone(zone, offset, 0)
             }
         }
     }
 
     fn date(&self) -> Option<Date> {
         if let Some(year_day) = self.year_day {
-            let first = Date { year: self.year, month: 1, day: 1 };
-            let next = Date { year: self.year + 1, month: 1, day: 1 };
+            let first = Date {
+                year: self.year,
+                month: 1,
+                day: 1,
+            };
+            let next = Date {
+                year: self.year + 1,
+                month: 1,
+                day: 1,
+            };
             let day = in_range(year_day, 1..next.days() - first.days() + 1)?;
             let midnight = Time::from_unix((first.days() + day - 1) * 86_400, 0);
             let date = midnight.date();
@@ -281,8 +307,11 @@ impl Fields {
                 && self.day.is_none_or(|day| day == date.day);
             return fits.then_some(date);
         }
-        let date =
-            Date { year: self.year, month: self.month.unwrap_or(1), day: self.day.unwrap_or(1) };
+        let date = Date {
+            year: self.year,
+            month: self.month.unwrap_or(1),
+            day: self.day.unwrap_or(1),
+        };
         // A day that does not exist is another one when it is counted.
         (Time::from_unix(date.days() * 86_400, 0).date() == date).then_some(date)
     }
@@ -295,7 +324,11 @@ fn is_digits(text: &str) -> bool {
 /// How long the zone abbreviation at the start of `text` is.
 fn zone_length(text: &str) -> Option<usize> {
     let signed = |text: &str| {
-        let digits = text.get(1..)?.bytes().take_while(u8::is_ascii_digit).count();
+        let digits = text
+            .get(1..)?
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count();
         let hours: i64 = text.get(1..=digits)?.parse().ok()?;
         (text.starts_with(['+', '-']) && hours <= 23).then_some(digits + 1)
     };
@@ -308,7 +341,11 @@ fn zone_length(text: &str) -> Option<usize> {
     if text.starts_with(['+', '-']) {
         return signed(text);
     }
-    let uppers = text.bytes().take(6).take_while(u8::is_ascii_uppercase).count();
+    let uppers = text
+        .bytes()
+        .take(6)
+        .take_while(u8::is_ascii_uppercase)
+        .count();
     match uppers {
         5 if text[..5].ends_with('T') => Some(5),
         4 if text[..4].ends_with('T') || text.starts_with("WITA") => Some(4),

@@ -26,12 +26,17 @@ impl Decimal {
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits = format!("{whole}{fraction}").parse().unwrap_or_default();
         let power: i64 = power.parse().unwrap_or(0);
-        Ok(Self { digits, power: power - i64::try_from(fraction.len()).unwrap_or(0) })
+        Ok(Self {
+            digits,
+            power: power - i64::try_from(fraction.len()).unwrap_or(0),
+        })
     }
 
     /// The nearest double; infinite if it is too large.
     pub(super) fn to_float(&self) -> f64 {
-        format!("{}e{}", self.digits, self.power).parse().unwrap_or(0.0)
+        format!("{}e{}", self.digits, self.power)
+            .parse()
+            .unwrap_or(0.0)
     }
 
     /// Both with the same power.
@@ -43,16 +48,25 @@ impl Decimal {
 
     pub(super) fn add(self, other: Self) -> Self {
         let (one, other, power) = self.aligned(other);
-        Self { digits: one + other, power }
+        Self {
+            digits: one + other,
+            power,
+        }
     }
 
     pub(super) fn subtract(self, other: Self) -> Self {
         let (one, other, power) = self.aligned(other);
-        Self { digits: one - other, power }
+        Self {
+            digits: one - other,
+            power,
+        }
     }
 
     pub(super) fn multiply(self, other: Self) -> Self {
-        Self { digits: self.digits * other.digits, power: self.power + other.power }
+        Self {
+            digits: self.digits * other.digits,
+            power: self.power + other.power,
+        }
     }
 
     /// The quotient, rounded half away from zero.
@@ -69,7 +83,10 @@ impl Decimal {
             let is_negative = numerator.is_negative() != denominator.is_negative();
             quotient += if is_negative { -1 } else { 1 };
         }
-        Ok(Self { digits: quotient, power: -QUOTIENT_DIGITS })
+        Ok(Self {
+            digits: quotient,
+            power: -QUOTIENT_DIGITS,
+        })
     }
 }
 

@@ -9,7 +9,10 @@ use super::merge::merge;
 pub(super) const FUNCTIONS: &[Function] = &[
     variadic("dict", &[], Any, dict),
     fixed("get", &[Dict, TextParam], |args| {
-        Ok(args.dict(0).get(args.bytes(1)).unwrap_or_else(|| Value::text("")))
+        Ok(args
+            .dict(0)
+            .get(args.bytes(1))
+            .unwrap_or_else(|| Value::text("")))
     }),
     fixed("set", &[Dict, TextParam, Any], |args| {
         let map = args.dict(0);
@@ -33,7 +36,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     variadic("pluck", &[TextParam], Dict, |args| {
         let maps = 1..args.len();
-        any_list(args, maps.filter_map(|index| args.dict(index).get(args.bytes(0))).collect())
+        any_list(
+            args,
+            maps.filter_map(|index| args.dict(index).get(args.bytes(0)))
+                .collect(),
+        )
     }),
     variadic("keys", &[], Dict, |args| {
         let mut keys = Vec::new();
@@ -45,14 +52,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     fixed("values", &[Dict], |args| {
         let members = args.dict(0).snapshot(args.budget())?;
-        any_list(args, members.into_iter().map(|(_, member)| member).collect())
+        any_list(
+            args,
+            members.into_iter().map(|(_, member)| member).collect(),
+        )
     }),
     variadic("pick", &[Dict], TextParam, |args| filter(args, true)),
     variadic("omit", &[Dict], TextParam, |args| filter(args, false)),
     variadic("merge", &[Dict], Dict, |args| merge(args, false)),
     variadic("mustMerge", &[Dict], Dict, |args| merge(args, false)),
     variadic("mergeOverwrite", &[Dict], Dict, |args| merge(args, true)),
-    variadic("mustMergeOverwrite", &[Dict], Dict, |args| merge(args, true)),
+    variadic("mustMergeOverwrite", &[Dict], Dict, |args| {
+        merge(args, true)
+    }),
     variadic("dig", &[], Any, dig),
 ];
 
@@ -79,11 +91,21 @@ fn dict(args: &Args<'_>) -> Outcome<Value> {
 
 /// Keeps the members whose keys are named, or those whose keys are not.
 fn filter(args: &Args<'_>, keep: bool) -> Outcome<Value> {
-    let is_named =
-        |key: &[u8]| args.rest(1).iter().any(|name| matches!(name, Value::Text(name) if **name == *key));
+    let is_named = |key: &[u8]| {
+        args.rest(1)
+            .iter()
+            .any(|name| matches!(name, Value::Text(name) if **name == *key))
+    };
     let members = args.dict(0).snapshot(args.budget())?;
-    args.budget().take(members.len().saturating_mul(args.len()))?;
-    any_map(args, members.into_iter().filter(|(key, _)| is_named(key) == keep).collect())
+    args.budget()
+        .take(members.len().saturating_mul(args.len()))?;
+    any_map(
+        args,
+        members
+            .into_iter()
+            .filter(|(key, _)| is_named(key) == keep)
+            .collect(),
+    )
 }
 
 /// `dig "a" "b" default map`: the member at a path of keys.

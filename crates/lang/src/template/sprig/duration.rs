@@ -89,12 +89,22 @@ fn amount(number: &str, unit: i64) -> Option<i128> {
     if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
         return None;
     }
-    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: i128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     // Digits beyond these are below a nanosecond of any unit.
     let digits = &fraction[..fraction.len().min(18)];
-    let part: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    let part: i128 = if digits.is_empty() {
+        0
+    } else {
+        digits.parse().ok()?
+    };
     let scale = 10i128.pow(u32::try_from(digits.len()).ok()?);
-    whole.checked_mul(i128::from(unit))?.checked_add(part * i128::from(unit) / scale)
+    whole
+        .checked_mul(i128::from(unit))?
+        .checked_add(part * i128::from(unit) / scale)
 }
 
 #[cfg(test)]

@@ -14,21 +14,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("toJson", &[Any], |args| lenient(args, &Style::COMPACT)),
     fixed("mustToJson", &[Any], |args| strict(args, &Style::COMPACT)),
     fixed("toPrettyJson", &[Any], |args| lenient(args, &Style::PRETTY)),
-    fixed("mustToPrettyJson", &[Any], |args| strict(args, &Style::PRETTY)),
+    fixed("mustToPrettyJson", &[Any], |args| {
+        strict(args, &Style::PRETTY)
+    }),
     fixed("toRawJson", &[Any], |args| strict(args, &Style::RAW)),
     fixed("mustToRawJson", &[Any], |args| strict(args, &Style::RAW)),
-    fixed("fromJson", &[Text], |args| match json::from_slice(args.bytes(0)) {
-        Ok(document) => Value::from_json(args.budget(), &document),
-        Err(_) => Ok(Value::Nil),
+    fixed("fromJson", &[Text], |args| {
+        match json::from_slice(args.bytes(0)) {
+            Ok(document) => Value::from_json(args.budget(), &document),
+            Err(_) => Ok(Value::Nil),
+        }
     }),
-    fixed("mustFromJson", &[Text], |args| match json::from_slice(args.bytes(0)) {
-        Ok(document) => Value::from_json(args.budget(), &document),
-        Err(error) => Err(error.to_string().into()),
+    fixed("mustFromJson", &[Text], |args| {
+        match json::from_slice(args.bytes(0)) {
+            Ok(document) => Value::from_json(args.budget(), &document),
+            Err(error) => Err(error.to_string().into()),
+        }
     }),
-    fixed("b64enc", &[Text], |args| args.give(STANDARD.encode(args.bytes(0)))),
-    fixed("b64dec", &[Text], |args| args.give(decoded("base64", decode64(args.bytes(0))))),
+    fixed("b64enc", &[Text], |args| {
+        args.give(STANDARD.encode(args.bytes(0)))
+    }),
+    fixed("b64dec", &[Text], |args| {
+        args.give(decoded("base64", decode64(args.bytes(0))))
+    }),
     fixed("b32enc", &[Text], |args| args.give(encode32(args.bytes(0)))),
-    fixed("b32dec", &[Text], |args| args.give(decoded("base32", decode32(args.bytes(0))))),
+    fixed("b32dec", &[Text], |args| {
+        args.give(decoded("base32", decode32(args.bytes(0))))
+    }),
 ];
 
 /// How JSON is written.
@@ -39,9 +51,18 @@ pub(super) struct Style {
 }
 
 impl Style {
-    pub(super) const COMPACT: Self = Self { indented: false, escape_html: true };
-    const PRETTY: Self = Self { indented: true, escape_html: true };
-    const RAW: Self = Self { indented: false, escape_html: false };
+    pub(super) const COMPACT: Self = Self {
+        indented: false,
+        escape_html: true,
+    };
+    const PRETTY: Self = Self {
+        indented: true,
+        escape_html: true,
+    };
+    const RAW: Self = Self {
+        indented: false,
+        escape_html: false,
+    };
 }
 
 /// What cannot be written gives an empty text.
@@ -60,13 +81,15 @@ fn has_special_float(budget: &Budget, value: &Value) -> Outcome<bool> {
     let _level = budget.nest()?;
     match value {
         Value::Float(float) => Ok(!float.is_finite()),
-        Value::List(list) => {
-            list.items().iter().try_fold(false, |found, item| Ok(found || has_special_float(budget, item)?))
-        }
+        Value::List(list) => list.items().iter().try_fold(false, |found, item| {
+            Ok(found || has_special_float(budget, item)?)
+        }),
         Value::Map(map) => map
             .snapshot(budget)?
             .iter()
-            .try_fold(false, |found, (_, member)| Ok(found || has_special_float(budget, member)?)),
+            .try_fold(false, |found, (_, member)| {
+                Ok(found || has_special_float(budget, member)?)
+            }),
         _ => Ok(false),
     }
 }
@@ -74,7 +97,12 @@ fn has_special_float(budget: &Budget, value: &Value) -> Outcome<bool> {
 /// # Errors
 /// If a float is not finite, or the text gets too long.
 pub(super) fn to_json(budget: &Budget, value: &Value, style: &Style) -> Outcome<String> {
-    let mut writer = Writer { budget, style, out: String::new(), depth: 0 };
+    let mut writer = Writer {
+        budget,
+        style,
+        out: String::new(),
+        depth: 0,
+    };
     writer.write(value)?;
     Ok(writer.out)
 }
@@ -90,38 +118,60 @@ impl Writer<'_> {
     fn write(&mut self, value: &Value) -> Outcome<()> {
         let _level = self.budget.nest()?;
         match value {
-            Value::Missing | Value::Nil => self.out.push_str("null"),
+            Value::List(list) if !list.is_nil() => {
+                self.sequence("[]", list.items(), Writer::write)?;
+            }
+            Value::Map(map) if !map.is_nil() => {
+                let members = map.snapshot(self.budget)?;
+                self.sequence("{}", &members, |writer, (key, member)| {
+                    writer.bytes(key);
+                    writer
+                        .out
+                        .push_str(if writer.style.indented { ": " } else { ":" });
+                    writer.write(member)
+                })?;
+            }
+            value => self.single(value)?,
+        }
+        if self.out.len() > MAX_TEXT {
+            return Err("the template made a text that is too long".into());
+        }
+        Ok(())
+    }
+
+    /// Anything but lists and maps, which recurse.
+    fn single(&mut self, value: &Value) -> Outcome<()> {
+        match value {
             Value::Bool(bool) => self.out.push_str(if *bool { "true" } else { "false" }),
             Value::Float(float) if !float.is_finite() => {
                 return Err(format!("json: unsupported value: {float}").into());
             }
             Value::Float(float) => json::write_float(*float, &mut self.out),
             Value::Exact(digits) => self.out.push_str(digits),
-            Value::Text(text) => self.text(&go_lossy(text)),
+            Value::Text(text) => self.bytes(text),
             Value::Time(time) => self.text(&time.rfc3339()),
             Value::Version(version) => self.text(&version.to_string()),
-            Value::List(list) if list.is_nil() => self.out.push_str("null"),
-            Value::Map(map) if map.is_nil() => self.out.push_str("null"),
-            Value::List(list) => {
-                self.sequence("[]", list.items(), |writer, item| writer.write(item))?;
-            }
-            Value::Map(map) => {
-                let members = map.snapshot(self.budget)?;
-                self.sequence("{}", &members, |writer, (key, member)| {
-                    writer.text(&go_lossy(key));
-                    writer.out.push_str(if writer.style.indented { ": " } else { ":" });
-                    writer.write(member)
-                })?;
-            }
             value => match (value.as_int(), value.as_uint()) {
                 (Some(int), _) => append(&mut self.out, format_args!("{int}")),
-                (None, uint) => append(&mut self.out, format_args!("{}", uint.unwrap_or(0))),
+                (None, Some(uint)) => append(&mut self.out, format_args!("{uint}")),
+                // Nil values, lists and maps.
+                (None, None) => self.out.push_str("null"),
             },
         }
-        if self.out.len() > MAX_TEXT {
-            return Err("the template made a text that is too long".into());
-        }
         Ok(())
+    }
+
+    /// A text, with an escaped U+FFFD for every byte that is not UTF-8.
+    fn bytes(&mut self, text: &[u8]) {
+        self.out.push('"');
+        for chunk in text.utf8_chunks() {
+            let start = self.out.len();
+            self.text(chunk.valid());
+            self.out.pop();
+            self.out.remove(start);
+            self.out.push_str(&"\\ufffd".repeat(chunk.invalid().len()));
+        }
+        self.out.push('"');
     }
 
     fn text(&mut self, text: &str) {
@@ -163,7 +213,7 @@ impl Writer<'_> {
     }
 }
 
-/// The text with U+FFFD for every byte that is not UTF-8, as Go's JSON writer has it.
+/// The text with U+FFFD for every byte that is not UTF-8.
 pub(in super::super) fn go_lossy(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
@@ -224,7 +274,11 @@ fn decode64(text: &[u8]) -> Result<Vec<u8>, usize> {
         push64(&mut out, group, filled - 1);
         return Ok(out);
     }
-    if filled > 0 { Err(text.len() - filled) } else { Ok(out) }
+    if filled > 0 {
+        Err(text.len() - filled)
+    } else {
+        Ok(out)
+    }
 }
 
 fn digit64(byte: u8) -> Option<u8> {
@@ -255,7 +309,11 @@ fn encode32(text: &[u8]) -> String {
         let digits = (group.len() * 8).div_ceil(5);
         for index in 0..8 {
             let digit = usize::try_from(bits >> (35 - 5 * index) & 31).unwrap_or(0);
-            out.push(if index < digits { char::from(ALPHABET32[digit]) } else { '=' });
+            out.push(if index < digits {
+                char::from(ALPHABET32[digit])
+            } else {
+                '='
+            });
         }
     }
     out
@@ -263,8 +321,11 @@ fn encode32(text: &[u8]) -> String {
 
 /// Line breaks are dropped first, padding is required.
 fn decode32(text: &[u8]) -> Result<Vec<u8>, usize> {
-    let text: Vec<u8> =
-        text.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
+    let text: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !matches!(byte, b'\n' | b'\r'))
+        .collect();
     let mut out = Vec::with_capacity(text.len() / 8 * 5 + 5);
     for (index, group) in text.chunks(8).enumerate() {
         let start = index * 8;
@@ -276,7 +337,10 @@ fn decode32(text: &[u8]) -> Result<Vec<u8>, usize> {
                 break;
             }
             let digit = ALPHABET32.iter().position(|known| known == byte);
-            bits = bits << 5 | digit.and_then(|digit| u64::try_from(digit).ok()).ok_or(start + digits)?;
+            bits = bits << 5
+                | digit
+                    .and_then(|digit| u64::try_from(digit).ok())
+                    .ok_or(start + digits)?;
             digits += 1;
         }
         if digits < group.len() {
@@ -290,17 +354,16 @@ fn decode32(text: &[u8]) -> Result<Vec<u8>, usize> {
     Ok(out)
 }
 
-fn check_padding32(
-    group: &[u8],
-    digits: usize,
-    start: usize,
-    length: usize,
-) -> Result<(), usize> {
+fn check_padding32(group: &[u8], digits: usize, start: usize, length: usize) -> Result<(), usize> {
     if group.len() < 8 {
         return Err(length);
     }
     if let Some(at) = group[digits..].iter().position(|byte| *byte != b'=') {
         return Err(start + digits + at - 1);
     }
-    if matches!(digits, 1 | 3 | 6) { Err(start + digits) } else { Ok(()) }
+    if matches!(digits, 1 | 3 | 6) {
+        Err(start + digits)
+    } else {
+        Ok(())
+    }
 }

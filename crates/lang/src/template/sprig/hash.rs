@@ -8,10 +8,18 @@ use super::super::function::Param::Text;
 use super::super::function::{Function, fixed};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("sha1sum", &[Text], |args| args.give(hex(&Sha1::digest(args.bytes(0))))),
-    fixed("sha256sum", &[Text], |args| args.give(hex(&Sha256::digest(args.bytes(0))))),
-    fixed("sha512sum", &[Text], |args| args.give(hex(&Sha512::digest(args.bytes(0))))),
-    fixed("adler32sum", &[Text], |args| args.give(adler32(args.bytes(0)).to_string())),
+    fixed("sha1sum", &[Text], |args| {
+        args.give(hex(&Sha1::digest(args.bytes(0))))
+    }),
+    fixed("sha256sum", &[Text], |args| {
+        args.give(hex(&Sha256::digest(args.bytes(0))))
+    }),
+    fixed("sha512sum", &[Text], |args| {
+        args.give(hex(&Sha512::digest(args.bytes(0))))
+    }),
+    fixed("adler32sum", &[Text], |args| {
+        args.give(adler32(args.bytes(0)).to_string())
+    }),
 ];
 
 pub(super) fn hex(bytes: &[u8]) -> String {

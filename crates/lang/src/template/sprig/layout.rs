@@ -32,9 +32,15 @@ pub(super) enum Part {
     ZoneName,
     Offset(Offset),
     /// `.000`: so many digits, after this character
-    Fraction { digits: usize, mark: u8 },
+    Fraction {
+        digits: usize,
+        mark: u8,
+    },
     /// `.999`: as `.000`, without zeros at the end
-    TrimmedFraction { digits: usize, mark: u8 },
+    TrimmedFraction {
+        digits: usize,
+        mark: u8,
+    },
 }
 
 /// How an offset from UTC is written.
@@ -112,15 +118,28 @@ fn part_at(text: &str) -> Option<(Part, usize, usize)> {
         b'P' if starts("PM") => (Part::UpperHalf, 2),
         b'p' if starts("pm") => (Part::LowerHalf, 2),
         mark @ (b'-' | b'Z') => {
-            let found = OFFSETS.iter().find(|(text_of, ..)| text[1..].starts_with(text_of));
+            let found = OFFSETS
+                .iter()
+                .find(|(text_of, ..)| text[1..].starts_with(text_of));
             let (text_of, has_colons, fields) = *found?;
-            let offset = Offset { has_z: mark == b'Z', has_colons, fields };
+            let offset = Offset {
+                has_z: mark == b'Z',
+                has_colons,
+                fields,
+            };
             (Part::Offset(offset), 1 + text_of.len())
         }
         mark @ (b'.' | b',') => {
-            let digit = *text.as_bytes().get(1).filter(|digit| matches!(digit, b'0' | b'9'))?;
+            let digit = *text
+                .as_bytes()
+                .get(1)
+                .filter(|digit| matches!(digit, b'0' | b'9'))?;
             let digits = text[1..].bytes().take_while(|byte| *byte == digit).count();
-            if text.as_bytes().get(1 + digits).is_some_and(u8::is_ascii_digit) {
+            if text
+                .as_bytes()
+                .get(1 + digits)
+                .is_some_and(u8::is_ascii_digit)
+            {
                 return None;
             }
             let part = if digit == b'0' {
@@ -180,8 +199,11 @@ fn write_part(out: &mut String, time: &Time, part: Part) {
         Part::LowerHalf => out.push_str(if hour >= 12 { "pm" } else { "am" }),
         Part::ZoneName => match time.zone_name() {
             name if name.is_empty() => {
-                let offset =
-                    Offset { has_z: false, has_colons: false, fields: OffsetFields::Minutes };
+                let offset = Offset {
+                    has_z: false,
+                    has_colons: false,
+                    fields: OffsetFields::Minutes,
+                };
                 write_offset(out, time.offset(), offset);
             }
             name => out.push_str(&name),

@@ -11,14 +11,24 @@ use super::dict::any_list;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     variadic("list", &[], Any, |args| any_list(args, args.values.clone())),
-    variadic("tuple", &[], Any, |args| any_list(args, args.values.clone())),
+    variadic("tuple", &[], Any, |args| {
+        any_list(args, args.values.clone())
+    }),
     fixed("append", &[Any, Any], append),
     fixed("push", &[Any, Any], append),
     fixed("prepend", &[Any, Any], prepend),
-    fixed("first", &[Any], |args| Ok(items(args, 0)?.first().cloned().unwrap_or(Value::Nil))),
-    fixed("last", &[Any], |args| Ok(items(args, 0)?.last().cloned().unwrap_or(Value::Nil))),
-    fixed("rest", &[Any], |args| part(args, |items| items.split_first().map(|(_, rest)| rest))),
-    fixed("initial", &[Any], |args| part(args, |items| items.split_last().map(|(_, rest)| rest))),
+    fixed("first", &[Any], |args| {
+        Ok(items(args, 0)?.first().cloned().unwrap_or(Value::Nil))
+    }),
+    fixed("last", &[Any], |args| {
+        Ok(items(args, 0)?.last().cloned().unwrap_or(Value::Nil))
+    }),
+    fixed("rest", &[Any], |args| {
+        part(args, |items| items.split_first().map(|(_, rest)| rest))
+    }),
+    fixed("initial", &[Any], |args| {
+        part(args, |items| items.split_last().map(|(_, rest)| rest))
+    }),
     fixed("reverse", &[Any], |args| {
         any_list(args, items(args, 0)?.iter().rev().cloned().collect())
     }),
@@ -33,7 +43,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic("concat", &[], Any, concat),
     fixed("chunk", &[Int, Any], chunk),
     fixed("sortAlpha", &[Any], sort_alpha),
-    fixed("toStrings", &[Any], |args| text_list(args, texts(args, args.any(0))?)),
+    fixed("toStrings", &[Any], |args| {
+        text_list(args, texts(args, args.any(0))?)
+    }),
     fixed("join", &[TextParam, Any], join),
 ];
 
@@ -42,8 +54,12 @@ pub(super) const MUST_FUNCTIONS: &[Function] = &[
     fixed("mustAppend", &[Any, Any], append),
     fixed("mustPush", &[Any, Any], append),
     fixed("mustPrepend", &[Any, Any], prepend),
-    fixed("mustFirst", &[Any], |args| Ok(items(args, 0)?.first().cloned().unwrap_or(Value::Nil))),
-    fixed("mustLast", &[Any], |args| Ok(items(args, 0)?.last().cloned().unwrap_or(Value::Nil))),
+    fixed("mustFirst", &[Any], |args| {
+        Ok(items(args, 0)?.first().cloned().unwrap_or(Value::Nil))
+    }),
+    fixed("mustLast", &[Any], |args| {
+        Ok(items(args, 0)?.last().cloned().unwrap_or(Value::Nil))
+    }),
     fixed("mustRest", &[Any], |args| {
         part(args, |items| items.split_first().map(|(_, rest)| rest))
     }),
@@ -80,7 +96,10 @@ fn append(args: &Args<'_>) -> Outcome<Value> {
 
 fn prepend(args: &Args<'_>) -> Outcome<Value> {
     let items = items(args, 0)?.iter().cloned();
-    any_list(args, std::iter::once(args.any(1).clone()).chain(items).collect())
+    any_list(
+        args,
+        std::iter::once(args.any(1).clone()).chain(items).collect(),
+    )
 }
 
 /// A part of a list; of an empty list the nil list.
@@ -144,7 +163,11 @@ fn slice(args: &Args<'_>) -> Outcome<Value> {
         .zip(position(2, items.len()))
         .and_then(|(start, end)| items.get(start..end))
         .ok_or("slice index out of bounds")?;
-    Ok(Value::List(List::new(args.budget(), list.element, part.to_vec())?))
+    Ok(Value::List(List::new(
+        args.budget(),
+        list.element,
+        part.to_vec(),
+    )?))
 }
 
 fn concat(args: &Args<'_>) -> Outcome<Value> {
@@ -160,11 +183,31 @@ fn concat(args: &Args<'_>) -> Outcome<Value> {
 
 fn chunk(args: &Args<'_>) -> Outcome<Value> {
     let items = items(args, 1)?;
-    let size = usize::try_from(args.int(0)).ok().filter(|size| *size > 0 || items.is_empty());
-    let size = size.ok_or("chunks need a positive size")?;
-    let chunks = items.chunks(size.max(1)).map(|chunk| any_list(args, chunk.to_vec()));
+    let size = match usize::try_from(args.int(0)) {
+        Ok(size) if size > 0 => size,
+        // The number of chunks comes out as zero.
+        Err(_)
+            if items.len() > 1
+                && usize::try_from(args.int(0).unsigned_abs())
+                    .is_ok_and(|size| size >= items.len() - 1) =>
+        {
+            return Ok(Value::List(List::new(
+                args.budget(),
+                Element::List,
+                Vec::new(),
+            )?));
+        }
+        _ => return Err("chunks need a positive size".into()),
+    };
+    let chunks = items
+        .chunks(size)
+        .map(|chunk| any_list(args, chunk.to_vec()));
     let chunks = chunks.collect::<Outcome<_>>()?;
-    Ok(Value::List(List::new(args.budget(), Element::List, chunks)?))
+    Ok(Value::List(List::new(
+        args.budget(),
+        Element::List,
+        chunks,
+    )?))
 }
 
 /// The elements as texts, without those that are nil; of a single value its text.
@@ -198,8 +241,11 @@ fn join(args: &Args<'_>) -> Outcome<Value> {
     let texts = texts(args, args.any(1))?;
     let between = args.bytes(0);
     let length = texts.iter().fold(0usize, |length, text| {
-        length.saturating_add(text.len()).saturating_add(between.len())
+        length
+            .saturating_add(text.len())
+            .saturating_add(between.len())
     });
-    args.budget().take_text(length.saturating_sub(between.len()))?;
+    args.budget()
+        .take_text(length.saturating_sub(between.len()))?;
     Ok(Value::text(texts.join(between)))
 }

@@ -35,6 +35,9 @@ fn merge_into(args: &Args<'_>, into: &Map, from: &Map, overwrite: bool) -> Outco
             (known, _) => overwrite || known.as_ref().is_none_or(|known| !known.is_true()),
         };
         if wins {
+            if into.element == Element::Text && !matches!(value, Value::Text(_)) {
+                return Err("a map of strings cannot hold other values".into());
+            }
             args.scope.change(into, |members| {
                 members.insert(key, value);
             })?;

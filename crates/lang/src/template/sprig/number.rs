@@ -14,45 +14,69 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::Int(parse_int_radix(&args.text(0), 10).unwrap_or(0)))
     }),
     fixed("int", &[Any], |args| Ok(Value::Int(to_int64(args.any(0))))),
-    fixed("int64", &[Any], |args| Ok(Value::Int64(to_int64(args.any(0))))),
-    fixed("float64", &[Any], |args| Ok(Value::Float(to_float64(args.any(0))))),
+    fixed("int64", &[Any], |args| {
+        Ok(Value::Int64(to_int64(args.any(0))))
+    }),
+    fixed("float64", &[Any], |args| {
+        Ok(Value::Float(to_float64(args.any(0))))
+    }),
     fixed("toDecimal", &[Any], octal),
-    fixed("add1", &[Any], |args| Ok(Value::Int64(to_int64(args.any(0)).wrapping_add(1)))),
+    fixed("add1", &[Any], |args| {
+        Ok(Value::Int64(to_int64(args.any(0)).wrapping_add(1)))
+    }),
     variadic("add", &[], Any, |args| {
         let numbers = args.values.iter().map(to_int64);
         Ok(Value::Int64(numbers.fold(0, i64::wrapping_add)))
     }),
     fixed("sub", &[Any, Any], |args| {
-        Ok(Value::Int64(to_int64(args.any(0)).wrapping_sub(to_int64(args.any(1)))))
+        Ok(Value::Int64(
+            to_int64(args.any(0)).wrapping_sub(to_int64(args.any(1))),
+        ))
     }),
     fixed("div", &[Any, Any], |args| divide(args, i64::wrapping_div)),
     fixed("mod", &[Any, Any], |args| divide(args, i64::wrapping_rem)),
     variadic("mul", &[Any], Any, |args| {
-        Ok(Value::Int64(args.values.iter().map(to_int64).fold(1, i64::wrapping_mul)))
+        Ok(Value::Int64(
+            args.values.iter().map(to_int64).fold(1, i64::wrapping_mul),
+        ))
     }),
-    variadic("biggest", &[Any], Any, |args| extreme(args, i64::max)),
-    variadic("max", &[Any], Any, |args| extreme(args, i64::max)),
-    variadic("min", &[Any], Any, |args| extreme(args, i64::min)),
-    variadic("maxf", &[Any], Any, |args| extreme_float(args, 1.0)),
-    variadic("minf", &[Any], Any, |args| extreme_float(args, -1.0)),
+    variadic("biggest", &[Any], Any, |args| Ok(extreme(args, i64::max))),
+    variadic("max", &[Any], Any, |args| Ok(extreme(args, i64::max))),
+    variadic("min", &[Any], Any, |args| Ok(extreme(args, i64::min))),
+    variadic("maxf", &[Any], Any, |args| Ok(extreme_float(args, 1.0))),
+    variadic("minf", &[Any], Any, |args| Ok(extreme_float(args, -1.0))),
     fixed("add1f", &[Any], |args| {
-        decimals(Decimal::from_float(to_float64(args.any(0)))?, &[Value::Int(1)], |one, other| {
+        decimals(
+            Decimal::from_float(to_float64(args.any(0)))?,
+            &[Value::Int(1)],
+            |one, other| Ok(one.add(other)),
+        )
+    }),
+    variadic("addf", &[], Any, |args| {
+        decimals(Decimal::from_float(0.0)?, &args.values, |one, other| {
             Ok(one.add(other))
         })
     }),
-    variadic("addf", &[], Any, |args| {
-        decimals(Decimal::from_float(0.0)?, &args.values, |one, other| Ok(one.add(other)))
-    }),
     variadic("subf", &[Any], Any, |args| {
-        decimals(first(args)?, args.rest(1), |one, other| Ok(one.subtract(other)))
+        decimals(first(args)?, args.rest(1), |one, other| {
+            Ok(one.subtract(other))
+        })
     }),
-    variadic("divf", &[Any], Any, |args| decimals(first(args)?, args.rest(1), Decimal::divide)),
+    variadic("divf", &[Any], Any, |args| {
+        decimals(first(args)?, args.rest(1), Decimal::divide)
+    }),
     variadic("mulf", &[Any], Any, |args| {
-        decimals(first(args)?, args.rest(1), |one, other| Ok(one.multiply(other)))
+        decimals(first(args)?, args.rest(1), |one, other| {
+            Ok(one.multiply(other))
+        })
     }),
-    fixed("ceil", &[Any], |args| Ok(Value::Float(to_float64(args.any(0)).ceil()))),
-    fixed("floor", &[Any], |args| Ok(Value::Float(to_float64(args.any(0)).floor()))),
-    variadic("round", &[Any, Int], Float, round),
+    fixed("ceil", &[Any], |args| {
+        Ok(Value::Float(to_float64(args.any(0)).ceil()))
+    }),
+    fixed("floor", &[Any], |args| {
+        Ok(Value::Float(to_float64(args.any(0)).floor()))
+    }),
+    variadic("round", &[Any, Int], Float, |args| Ok(round(args))),
     fixed("until", &[Int], |args| {
         let end = args.int(0);
         int_list(args, &steps(args, 0, end, if end < 0 { -1 } else { 1 })?)
@@ -66,7 +90,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// The digits of what is printed, read as octal.
 fn octal(args: &Args<'_>) -> Outcome<Value> {
     let text = format::plain(args.budget(), args.any(0))?;
-    let number = std::str::from_utf8(&text).ok().and_then(|text| parse_int_radix(text, 8));
+    let number = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| parse_int_radix(text, 8));
     Ok(Value::Int64(number.unwrap_or(0)))
 }
 
@@ -77,13 +103,13 @@ fn divide(args: &Args<'_>, divide: fn(i64, i64) -> i64) -> Outcome<Value> {
     }
 }
 
-fn extreme(args: &Args<'_>, choose: fn(i64, i64) -> i64) -> Outcome<Value> {
+fn extreme(args: &Args<'_>, choose: fn(i64, i64) -> i64) -> Value {
     let number = args.values.iter().map(to_int64).reduce(choose);
-    Ok(Value::Int64(number.unwrap_or(0)))
+    Value::Int64(number.unwrap_or(0))
 }
 
 /// The largest float (`sign` 1) or the smallest (-1); NaN wins, -0 is below 0.
-fn extreme_float(args: &Args<'_>, sign: f64) -> Outcome<Value> {
+fn extreme_float(args: &Args<'_>, sign: f64) -> Value {
     let choose = |one: f64, other: f64| {
         if (one * sign).is_infinite() && one * sign > 0.0 || one.is_nan() && !other.is_infinite() {
             one
@@ -94,7 +120,7 @@ fn extreme_float(args: &Args<'_>, sign: f64) -> Outcome<Value> {
         }
     };
     let number = args.values.iter().map(to_float64).reduce(choose);
-    Ok(Value::Float(number.unwrap_or(0.0)))
+    Value::Float(number.unwrap_or(0.0))
 }
 
 fn first(args: &Args<'_>) -> Outcome<Decimal> {
@@ -113,7 +139,7 @@ fn decimals(
 }
 
 /// `round 1.25 1`: halves go away from zero downwards too; a third argument moves the half.
-fn round(args: &Args<'_>) -> Outcome<Value> {
+fn round(args: &Args<'_>) -> Value {
     let threshold = args.float(2).unwrap_or(0.5);
     let places = args.int(1);
     let power = match u16::try_from(places.unsigned_abs()) {
@@ -122,20 +148,23 @@ fn round(args: &Args<'_>) -> Outcome<Value> {
     };
     let power = if places < 0 { 1.0 / power } else { power };
     let shifted = to_float64(args.any(0)) * power;
-    let rounded =
-        if shifted.fract() >= threshold { shifted.ceil() } else { shifted.floor() };
-    Ok(Value::Float(rounded / power))
+    let rounded = if shifted.fract() >= threshold {
+        shifted.ceil()
+    } else {
+        shifted.floor()
+    };
+    Value::Float(rounded / power)
 }
 
-/// The numbers from `start` towards `stop`, which is left out. Empty if `step` leads away.
-fn steps(args: &Args<'_>, start: i64, stop: i64, step: i64) -> Outcome<Vec<i64>> {
-    let leads_away = if stop < start { step >= 0 } else { step <= 0 };
+/// The numbers from `start` towards `end`, which is left out. Empty if `step` leads away.
+fn steps(args: &Args<'_>, start: i64, end: i64, step: i64) -> Outcome<Vec<i64>> {
+    let leads_away = if end < start { step >= 0 } else { step <= 0 };
     if leads_away {
         return Ok(Vec::new());
     }
-    let count = (i128::from(stop) - i128::from(start)).unsigned_abs().div_ceil(
-        i128::from(step).unsigned_abs().max(1),
-    );
+    let count = (i128::from(end) - i128::from(start))
+        .unsigned_abs()
+        .div_ceil(i128::from(step).unsigned_abs().max(1));
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     args.budget().take_items(count)?;
     let mut numbers = Vec::with_capacity(count);
@@ -164,8 +193,12 @@ fn seq(args: &Args<'_>) -> Outcome<Value> {
     if direction < 0 && step.is_some_and(|step| step > 0) {
         return args.give("");
     }
-    let numbers =
-        steps(args, start, end.wrapping_add(direction), step.unwrap_or(direction))?;
+    let numbers = steps(
+        args,
+        start,
+        end.wrapping_add(direction),
+        step.unwrap_or(direction),
+    )?;
     let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
     args.give(texts.join(" "))
 }

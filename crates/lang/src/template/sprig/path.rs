@@ -14,13 +14,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("osClean", &[Text], |args| args.give(clean(args.bytes(0)))),
     fixed("ext", &[Text], |args| args.give(extension(args.bytes(0)))),
     fixed("osExt", &[Text], |args| args.give(extension(args.bytes(0)))),
-    fixed("isAbs", &[Text], |args| Ok(Value::Bool(args.bytes(0).starts_with(b"/")))),
-    fixed("osIsAbs", &[Text], |args| Ok(Value::Bool(args.bytes(0).starts_with(b"/")))),
+    fixed("isAbs", &[Text], |args| {
+        Ok(Value::Bool(args.bytes(0).starts_with(b"/")))
+    }),
+    fixed("osIsAbs", &[Text], |args| {
+        Ok(Value::Bool(args.bytes(0).starts_with(b"/")))
+    }),
 ];
 
 fn base(args: &Args<'_>) -> Outcome<Value> {
     let path = args.bytes(0);
-    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let end = path
+        .iter()
+        .rposition(|byte| *byte != b'/')
+        .map_or(0, |last| last + 1);
     args.give(match (path, &path[..end]) {
         ([], _) => b".",
         (_, []) => b"/",
@@ -30,7 +37,10 @@ fn base(args: &Args<'_>) -> Outcome<Value> {
 
 fn dir(args: &Args<'_>) -> Outcome<Value> {
     let path = args.bytes(0);
-    let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let end = path
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |slash| slash + 1);
     args.give(clean(&path[..end]))
 }
 

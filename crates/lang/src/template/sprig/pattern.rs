@@ -13,7 +13,9 @@ use super::text::no_texts;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     fixed("regexMatch", &[TextParam, TextParam], |args| {
-        let is_match = args.pattern(0).is_ok_and(|regex| regex.is_match(&args.text(1)));
+        let is_match = args
+            .pattern(0)
+            .is_ok_and(|regex| regex.is_match(&args.text(1)));
         Ok(Value::Bool(is_match))
     }),
     fixed("mustRegexMatch", &[TextParam, TextParam], |args| {
@@ -23,10 +25,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("mustRegexFind", &[TextParam, TextParam], find),
     fixed("regexFindAll", &[TextParam, TextParam, Int], find_all),
     fixed("mustRegexFindAll", &[TextParam, TextParam, Int], find_all),
-    fixed("regexReplaceAll", &[TextParam, TextParam, TextParam], replace_all),
-    fixed("mustRegexReplaceAll", &[TextParam, TextParam, TextParam], replace_all),
-    fixed("regexReplaceAllLiteral", &[TextParam, TextParam, TextParam], replace_literally),
-    fixed("mustRegexReplaceAllLiteral", &[TextParam, TextParam, TextParam], replace_literally),
+    fixed(
+        "regexReplaceAll",
+        &[TextParam, TextParam, TextParam],
+        replace_all,
+    ),
+    fixed(
+        "mustRegexReplaceAll",
+        &[TextParam, TextParam, TextParam],
+        replace_all,
+    ),
+    fixed(
+        "regexReplaceAllLiteral",
+        &[TextParam, TextParam, TextParam],
+        replace_literally,
+    ),
+    fixed(
+        "mustRegexReplaceAllLiteral",
+        &[TextParam, TextParam, TextParam],
+        replace_literally,
+    ),
     fixed("regexSplit", &[TextParam, TextParam, Int], split),
     fixed("mustRegexSplit", &[TextParam, TextParam, Int], split),
     fixed("regexQuoteMeta", &[TextParam], |args| {
@@ -43,7 +61,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn find(args: &Args<'_>) -> Outcome<Value> {
     let text = args.text(1);
-    let found = args.pattern(0)?.find(&text).map_or("", |found| found.as_str());
+    let found = args
+        .pattern(0)?
+        .find(&text)
+        .map_or("", |found| found.as_str());
     args.give(found)
 }
 
@@ -59,7 +80,11 @@ fn find_all(args: &Args<'_>) -> Outcome<Value> {
         args.budget().take(found_one.len() + 48)?;
         found.push(found_one.as_str().as_bytes().into());
     }
-    if found.is_empty() { Ok(no_texts()) } else { text_list(args, found) }
+    if found.is_empty() {
+        Ok(no_texts())
+    } else {
+        text_list(args, found)
+    }
 }
 
 fn replace_literally(args: &Args<'_>) -> Outcome<Value> {
@@ -129,12 +154,12 @@ fn replacement_parts(replacement: &str) -> Vec<Part<'_>> {
             },
             None => after.split_at(after.find(|char| !is_name(char)).unwrap_or(after.len())),
         };
-        rest = if !name.is_empty() {
-            parts.push(Part::Group(name));
-            tail
-        } else {
+        rest = if name.is_empty() {
             parts.push(Part::Literal("$"));
             after.strip_prefix('$').unwrap_or(after)
+        } else {
+            parts.push(Part::Group(name));
+            tail
         };
     }
     parts.push(Part::Literal(rest));

@@ -9,18 +9,30 @@ use super::super::limit::Outcome;
 use super::super::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("randAlpha", &[Int], |args| chars(args, u8::is_ascii_alphabetic)),
-    fixed("randAlphaNum", &[Int], |args| chars(args, u8::is_ascii_alphanumeric)),
-    fixed("randNumeric", &[Int], |args| chars(args, u8::is_ascii_digit)),
-    fixed("randAscii", &[Int], |args| chars(args, |byte| matches!(byte, b' '..=b'~'))),
+    fixed("randAlpha", &[Int], |args| {
+        chars(args, u8::is_ascii_alphabetic)
+    }),
+    fixed("randAlphaNum", &[Int], |args| {
+        chars(args, u8::is_ascii_alphanumeric)
+    }),
+    fixed("randNumeric", &[Int], |args| {
+        chars(args, u8::is_ascii_digit)
+    }),
+    fixed("randAscii", &[Int], |args| {
+        chars(args, |byte| matches!(byte, b' '..=b'~'))
+    }),
     fixed("randBytes", &[Int], |args| {
         let count = usize::try_from(args.int(0)).map_err(|_| "negative count of bytes")?;
         args.give(STANDARD.encode(bytes(args, count)?))
     }),
     fixed("randInt", &[Int, Int], |args| {
         let (least, end) = (args.int(0), args.int(1));
-        let span = end.checked_sub(least).and_then(|span| u64::try_from(span).ok());
-        let span = span.filter(|span| *span > 0).ok_or("invalid argument to Intn")?;
+        let span = end
+            .checked_sub(least)
+            .and_then(|span| u64::try_from(span).ok());
+        let span = span
+            .filter(|span| *span > 0)
+            .ok_or("invalid argument to Intn")?;
         let offset = i64::try_from(below(args, span)?).unwrap_or(0);
         Ok(Value::Int(least.wrapping_add(offset)))
     }),
@@ -39,7 +51,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         id[6] = id[6] & 0x0f | 0x40;
         id[8] = id[8] & 0x3f | 0x80;
         let hex = super::hash::hex(&id);
-        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+        let parts = [
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..],
+        ];
         args.give(parts.join("-"))
     }),
 ];

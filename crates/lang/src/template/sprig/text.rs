@@ -11,9 +11,15 @@ use super::super::value::{Element, List, Map, Members, Text, Value};
 use super::list::text_list;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("toString", &[Any], |args| Ok(Value::Text(args.text_of(args.any(0))?))),
-    fixed("upper", &[TextParam], |args| args.give(map_chars(&args.text(0), to_upper))),
-    fixed("lower", &[TextParam], |args| args.give(map_chars(&args.text(0), to_lower))),
+    fixed("toString", &[Any], |args| {
+        Ok(Value::Text(args.text_of(args.any(0))?))
+    }),
+    fixed("upper", &[TextParam], |args| {
+        args.give(map_chars(&args.text(0), to_upper))
+    }),
+    fixed("lower", &[TextParam], |args| {
+        args.give(map_chars(&args.text(0), to_lower))
+    }),
     fixed("trim", &[TextParam], |args| args.give(args.text(0).trim())),
     fixed("trimAll", &[TextParam, TextParam], trim_all),
     fixed("trimall", &[TextParam, TextParam], trim_all),
@@ -26,7 +32,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         args.give(text.strip_suffix(args.bytes(0)).unwrap_or(text))
     }),
     fixed("contains", &[TextParam, TextParam], |args| {
-        Ok(Value::Bool(memmem::find(args.bytes(1), args.bytes(0)).is_some()))
+        Ok(Value::Bool(
+            memmem::find(args.bytes(1), args.bytes(0)).is_some(),
+        ))
     }),
     fixed("hasPrefix", &[TextParam, TextParam], |args| {
         Ok(Value::Bool(args.bytes(1).starts_with(args.bytes(0))))
@@ -44,13 +52,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic("squote", &[], Any, squote),
     variadic("cat", &[], Any, cat),
     fixed("plural", &[TextParam, TextParam, Int], |args| {
-        Ok(args.any(if args.int(2) == 1 { 0 } else { 1 }).clone())
+        Ok(args.any(usize::from(args.int(2) != 1)).clone())
     }),
     fixed("split", &[TextParam, TextParam], |args| {
         numbered(args, split(args, args.bytes(0), args.bytes(1), -1)?)
     }),
     fixed("splitn", &[TextParam, Int, TextParam], |args| {
-        numbered(args, split(args, args.bytes(0), args.bytes(2), args.int(1))?)
+        numbered(
+            args,
+            split(args, args.bytes(0), args.bytes(2), args.int(1))?,
+        )
     }),
     fixed("splitList", &[TextParam, TextParam], |args| {
         text_list(args, split(args, args.bytes(0), args.bytes(1), -1)?)
@@ -74,7 +85,11 @@ fn trunc(args: &Args<'_>) -> Outcome<Value> {
     if length >= text.len() {
         return Ok(args.any(1).clone());
     }
-    args.give(if count < 0 { &text[text.len() - length..] } else { &text[..length] })
+    args.give(if count < 0 {
+        &text[text.len() - length..]
+    } else {
+        &text[..length]
+    })
 }
 
 /// The bytes from start to end; a negative start means from 0, an end outside to the end.
@@ -96,7 +111,11 @@ fn repeat(args: &Args<'_>) -> Outcome<Value> {
     let count = usize::try_from(args.int(0)).map_err(|_| "negative repeat count")?;
     let text = args.bytes(1);
     args.budget().take_text(count.saturating_mul(text.len()))?;
-    Ok(Value::text(text.repeat(if text.is_empty() { 0 } else { count })))
+    Ok(Value::text(text.repeat(if text.is_empty() {
+        0
+    } else {
+        count
+    })))
 }
 
 fn replace(args: &Args<'_>) -> Outcome<Value> {
@@ -173,10 +192,12 @@ fn split(args: &Args<'_>, separator: &[u8], text: &[u8], limit: i64) -> Outcome<
 
 /// The parts as a map with the keys `_0`, `_1`, …
 fn numbered(args: &Args<'_>, parts: Vec<Text>) -> Outcome<Value> {
-    let members = parts
-        .into_iter()
-        .enumerate()
-        .map(|(index, part)| (Text::from(format!("_{index}").as_bytes()), Value::Text(part)));
+    let members = parts.into_iter().enumerate().map(|(index, part)| {
+        (
+            Text::from(format!("_{index}").as_bytes()),
+            Value::Text(part),
+        )
+    });
     let members: Members = members.collect();
     Ok(Value::Map(Map::new(args.budget(), Element::Text, members)?))
 }
@@ -199,7 +220,12 @@ fn indent(args: &Args<'_>, before: &str) -> Outcome<Value> {
 
 fn quote(args: &Args<'_>) -> Outcome<Value> {
     let mut out = Printer::new(args.budget());
-    for (index, value) in args.values.iter().filter(|value| !value.is_nothing()).enumerate() {
+    for (index, value) in args
+        .values
+        .iter()
+        .filter(|value| !value.is_nothing())
+        .enumerate()
+    {
         if index > 0 {
             out.push(b" ")?;
         }
@@ -212,7 +238,12 @@ fn quote(args: &Args<'_>) -> Outcome<Value> {
 
 fn squote(args: &Args<'_>) -> Outcome<Value> {
     let mut out = Printer::new(args.budget());
-    for (index, value) in args.values.iter().filter(|value| !value.is_nothing()).enumerate() {
+    for (index, value) in args
+        .values
+        .iter()
+        .filter(|value| !value.is_nothing())
+        .enumerate()
+    {
         out.push(if index > 0 { &b" '"[..] } else { b"'" })?;
         format::write_plain(&mut out, value)?;
         out.push(b"'")?;
@@ -223,7 +254,12 @@ fn squote(args: &Args<'_>) -> Outcome<Value> {
 /// All values but nil, printed with spaces between them.
 fn cat(args: &Args<'_>) -> Outcome<Value> {
     let mut out = Printer::new(args.budget());
-    for (index, value) in args.values.iter().filter(|value| !value.is_nothing()).enumerate() {
+    for (index, value) in args
+        .values
+        .iter()
+        .filter(|value| !value.is_nothing())
+        .enumerate()
+    {
         if index > 0 {
             out.push(b" ")?;
         }

@@ -26,7 +26,10 @@ pub(in super::super) struct Time {
 pub(super) enum Zone {
     Utc,
     /// An offset in seconds; the name may be empty.
-    Fixed { name: Rc<str>, offset: i64 },
+    Fixed {
+        name: Rc<str>,
+        offset: i64,
+    },
     /// A zone of the time zone database.
     Named(TimeZone),
 }
@@ -67,16 +70,27 @@ impl Date {
 
 impl Time {
     /// The start of year 1, what Go gives for a time it could not read.
-    pub(super) const ZERO: Self = Self { seconds: -62_135_596_800, nanosecond: 0, zone: Zone::Utc };
+    pub(super) const ZERO: Self = Self {
+        seconds: -62_135_596_800,
+        nanosecond: 0,
+        zone: Zone::Utc,
+    };
 
     pub(super) fn from_unix(seconds: i64, nanosecond: u32) -> Self {
         // Beyond this the calendar would overflow; Go's years wrap around there.
         let limit = 1 << 55;
-        Self { seconds: seconds.clamp(-limit, limit), nanosecond, zone: Zone::Utc }
+        Self {
+            seconds: seconds.clamp(-limit, limit),
+            nanosecond,
+            zone: Zone::Utc,
+        }
     }
 
     pub(super) fn in_zone(&self, zone: Zone) -> Self {
-        Self { zone, ..self.clone() }
+        Self {
+            zone,
+            ..self.clone()
+        }
     }
 
     /// The same moment in a zone of the database; in UTC if there is no such zone.
@@ -97,7 +111,9 @@ impl Time {
 
     /// Nanoseconds since 1970; wraps around as in Go.
     pub(in super::super) fn unix_nanos(&self) -> i64 {
-        self.seconds.wrapping_mul(1_000_000_000).wrapping_add(self.nanosecond())
+        self.seconds
+            .wrapping_mul(1_000_000_000)
+            .wrapping_add(self.nanosecond())
     }
 
     pub(in super::super) fn plus(&self, nanoseconds: i64) -> Self {
@@ -154,13 +170,19 @@ impl Time {
         match &self.zone {
             Zone::Utc => "UTC".into(),
             Zone::Fixed { name, .. } => name.to_string(),
-            Zone::Named(zone) => zone.to_offset_info(self.timestamp()).abbreviation().to_string(),
+            Zone::Named(zone) => zone
+                .to_offset_info(self.timestamp())
+                .abbreviation()
+                .to_string(),
         }
     }
 
     /// For looking up offsets: zones do not change at the ends of time.
     fn timestamp(&self) -> jiff::Timestamp {
-        let (least, most) = (jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+        let (least, most) = (
+            jiff::Timestamp::MIN.as_second(),
+            jiff::Timestamp::MAX.as_second(),
+        );
         jiff::Timestamp::from_second(self.seconds.clamp(least, most)).unwrap_or_default()
     }
 
@@ -192,7 +214,14 @@ impl Time {
 
     pub(in super::super) fn year_day(&self) -> i64 {
         let date = self.date();
-        date.days() - Date { year: date.year, month: 1, day: 1 }.days() + 1
+        date.days()
+            - Date {
+                year: date.year,
+                month: 1,
+                day: 1,
+            }
+            .days()
+            + 1
     }
 
     /// From 0, a Sunday.
@@ -232,8 +261,15 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 /// The name of a month, counted from 1.
 pub(in super::super) fn month_name(month: i64) -> &'static str {

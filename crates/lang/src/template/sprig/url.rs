@@ -7,8 +7,10 @@ use super::super::limit::Outcome;
 use super::super::value::{Members, Value};
 use super::dict::any_map;
 
-pub(super) const FUNCTIONS: &[Function] =
-    &[fixed("urlParse", &[Text], url_parse), fixed("urlJoin", &[Dict], url_join)];
+pub(super) const FUNCTIONS: &[Function] = &[
+    fixed("urlParse", &[Text], url_parse),
+    fixed("urlJoin", &[Dict], url_join),
+];
 
 /// The parts of a URL, unescaped where Go keeps them so.
 #[derive(Debug, Default)]
@@ -51,7 +53,9 @@ fn url_parse(args: &Args<'_>) -> Outcome<Value> {
         ("fragment", url.fragment),
         ("userinfo", userinfo.into_bytes()),
     ];
-    let members = parts.into_iter().map(|(key, part)| (key.as_bytes().into(), Value::text(part)));
+    let members = parts
+        .into_iter()
+        .map(|(key, part)| (key.as_bytes().into(), Value::text(part)));
     any_map(args, members.collect::<Members>())
 }
 
@@ -62,7 +66,9 @@ fn url_join(args: &Args<'_>) -> Outcome<Value> {
         Some(Value::Text(text)) => Ok(text.to_vec()),
         Some(other) => {
             let kind = other.kind();
-            Err(format!("unable to parse {key} key, must be of type string, but {kind} found"))
+            Err(format!(
+                "unable to parse {key} key, must be of type string, but {kind} found"
+            ))
         }
     };
     let text = |key: &str| part(key).map(|part| String::from_utf8_lossy(&part).into_owned());
@@ -91,7 +97,10 @@ fn parse(text: &str) -> Result<Url, String> {
     if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return Err("invalid control character in URL".into());
     }
-    let mut url = Url { fragment: unescape(fragment, Place::Fragment)?, ..Url::default() };
+    let mut url = Url {
+        fragment: unescape(fragment, Place::Fragment)?,
+        ..Url::default()
+    };
     if text == "*" {
         url.path = b"*".to_vec();
         return Ok(url);
@@ -105,7 +114,11 @@ fn parse(text: &str) -> Result<Url, String> {
             url.opaque = rest.into();
             return Ok(url);
         }
-        if rest.split('/').next().is_some_and(|segment| segment.contains(':')) {
+        if rest
+            .split('/')
+            .next()
+            .is_some_and(|segment| segment.contains(':'))
+        {
             return Err("first path segment in URL cannot contain colon".into());
         }
     }
@@ -148,7 +161,10 @@ fn parse_user(text: &str) -> Result<User, String> {
         Some((name, password)) => (name, Some(unescape(password, Place::User)?)),
         None => (text, None),
     };
-    Ok(User { name: unescape(name, Place::User)?, password })
+    Ok(User {
+        name: unescape(name, Place::User)?,
+        password,
+    })
 }
 
 fn parse_host(text: &str) -> Result<Vec<u8>, String> {
@@ -165,8 +181,8 @@ fn parse_host(text: &str) -> Result<Vec<u8>, String> {
         (None, Some(colon)) => &text[colon..],
         (None, None) => "",
     };
-    let is_port =
-        port.is_empty() || port.starts_with(':') && port[1..].bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = port.is_empty()
+        || port.starts_with(':') && port[1..].bytes().all(|byte| byte.is_ascii_digit());
     if !is_port {
         return Err(format!("invalid port {port:?} after host"));
     }
@@ -193,13 +209,15 @@ fn unescape(text: &str, place: Place) -> Result<Vec<u8>, String> {
     let mut at = 0;
     while let Some(byte) = bytes.get(at).copied() {
         if byte == b'%' {
-            let digits = text.get(at + 1..at + 3).filter(|digits| {
-                digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-            });
+            let digits = text
+                .get(at + 1..at + 3)
+                .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
             let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
             match code {
                 // Hosts may have UTF-8 escaped, and the percent sign of an IPv6 zone.
-                Some(code) if place != Place::Host || code >= 0x80 || code == b'%' => out.push(code),
+                Some(code) if place != Place::Host || code >= 0x80 || code == b'%' => {
+                    out.push(code);
+                }
                 _ => {
                     let shown: String = text[at..].chars().take(3).collect();
                     return Err(format!("invalid URL escape {shown:?}"));
@@ -209,7 +227,10 @@ fn unescape(text: &str, place: Place) -> Result<Vec<u8>, String> {
             continue;
         }
         if place == Place::Host && byte.is_ascii() && must_escape(byte, place) {
-            return Err(format!("invalid character {:?} in host name", char::from(byte)));
+            return Err(format!(
+                "invalid character {:?} in host name",
+                char::from(byte)
+            ));
         }
         out.push(byte);
         at += 1;
@@ -269,12 +290,20 @@ impl Url {
                 }
                 out.push_str(&escape(&self.host, Place::Host));
             }
-            let path =
-                if self.path == b"*" { "*".into() } else { escape(&self.path, Place::Path) };
+            let path = if self.path == b"*" {
+                "*".into()
+            } else {
+                escape(&self.path, Place::Path)
+            };
             if !path.is_empty() && !path.starts_with('/') && !self.host.is_empty() {
                 out.push('/');
             }
-            if out.is_empty() && path.split('/').next().is_some_and(|part| part.contains(':')) {
+            if out.is_empty()
+                && path
+                    .split('/')
+                    .next()
+                    .is_some_and(|part| part.contains(':'))
+            {
                 out.push_str("./");
             }
             out.push_str(&path);
@@ -285,7 +314,10 @@ impl Url {
             append(&mut out, format_args!("?{}", self.query));
         }
         if !self.fragment.is_empty() {
-            append(&mut out, format_args!("#{}", escape(&self.fragment, Place::Fragment)));
+            append(
+                &mut out,
+                format_args!("#{}", escape(&self.fragment, Place::Fragment)),
+            );
         }
         out
     }

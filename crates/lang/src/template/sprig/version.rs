@@ -12,15 +12,19 @@ use super::super::function::{Function, fixed};
 use super::super::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("semver", &[Text], |args| match Version::parse(&args.text(0)) {
-        Some(version) => Ok(Value::Version(Rc::new(version))),
-        None => Err("invalid semantic version".into()),
+    fixed("semver", &[Text], |args| {
+        match Version::parse(&args.text(0)) {
+            Some(version) => Ok(Value::Version(Rc::new(version))),
+            None => Err("invalid semantic version".into()),
+        }
     }),
     fixed("semverCompare", &[Text, Text], |args| {
         let groups = constraints(&args.text(0))
             .ok_or_else(|| format!("improper constraint: {}", args.text(0)))?;
         let version = Version::parse(&args.text(1)).ok_or("invalid semantic version")?;
-        Ok(Value::Bool(groups.iter().any(|group| allows(group, &version))))
+        Ok(Value::Bool(
+            groups.iter().any(|group| allows(group, &version)),
+        ))
     }),
 ];
 
@@ -59,8 +63,12 @@ const TAIL: &str =
 
 const OPERATORS: &str = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^";
 
-static VERSION: Pattern =
-    LazyLock::new(|| Regex::new(&format!(r"^v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?{TAIL}$")).ok());
+static VERSION: Pattern = LazyLock::new(|| {
+    Regex::new(&format!(
+        r"^v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?{TAIL}$"
+    ))
+    .ok()
+});
 
 /// A version in a constraint, where `x` or `*` stand for any number; without groups.
 static LOOSE: LazyLock<String> = LazyLock::new(|| {
@@ -97,7 +105,9 @@ impl Version {
         };
         let prerelease = group(&found, 4);
         let has_leading_zero = |part: &str| {
-            part.len() > 1 && part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit())
+            part.len() > 1
+                && part.starts_with('0')
+                && part.bytes().all(|byte| byte.is_ascii_digit())
         };
         if prerelease.split('.').any(has_leading_zero) {
             return None;
@@ -170,7 +180,11 @@ fn constraints(text: &str) -> Option<Vec<Vec<Constraint>>> {
             if !WHOLE.as_ref()?.is_match(part) {
                 return None;
             }
-            SINGLE.as_ref()?.find_iter(part).map(|found| constraint(found.as_str())).collect()
+            SINGLE
+                .as_ref()?
+                .find_iter(part)
+                .map(|found| constraint(found.as_str()))
+                .collect()
         })
         .collect()
 }
@@ -193,14 +207,22 @@ fn constraint(text: &str) -> Option<Constraint> {
     } else if is_any(3) {
         (format!("{}.0.0", group(&found, 2)), true, false)
     } else if is_any(4) {
-        (format!("{}.{}.0", group(&found, 2), group(&found, 3)), false, true)
+        (
+            format!("{}.{}.0", group(&found, 2), group(&found, 3)),
+            false,
+            true,
+        )
     } else {
         let metadata = match group(&found, 6) {
             "" => String::new(),
             metadata => format!("+{metadata}"),
         };
-        let version =
-            format!("{}.{}.{}{tail}{metadata}", group(&found, 2), group(&found, 3), group(&found, 4));
+        let version = format!(
+            "{}.{}.{}{tail}{metadata}",
+            group(&found, 2),
+            group(&found, 3),
+            group(&found, 4)
+        );
         return Some(Constraint {
             operator: group(&found, 1).into(),
             version: Version::parse(&version)?,
@@ -220,7 +242,9 @@ fn constraint(text: &str) -> Option<Constraint> {
 
 /// Prereleases fit only where a condition of the group names one.
 fn allows(group: &[Constraint], version: &Version) -> bool {
-    let names_prerelease = group.iter().any(|condition| !condition.version.prerelease.is_empty());
+    let names_prerelease = group
+        .iter()
+        .any(|condition| !condition.version.prerelease.is_empty());
     if !version.prerelease.is_empty() && !names_prerelease {
         return false;
     }
@@ -284,8 +308,7 @@ impl Constraint {
             return compare(version, own).is_le();
         }
         version.major < own.major
-            || version.major == own.major
-                && (self.is_minor_dirty || version.minor <= own.minor)
+            || version.major == own.major && (self.is_minor_dirty || version.minor <= own.minor)
     }
 
     /// `~1.2.3`: from it on, with the same minor version.

@@ -11,14 +11,30 @@ use super::super::unicode::{
 use super::super::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("title", &[TextParam], |args| args.give(title(&args.text(0)))),
-    fixed("untitle", &[TextParam], |args| args.give(untitle(&args.text(0)))),
-    fixed("swapcase", &[TextParam], |args| args.give(swap_case(&args.text(0)))),
-    fixed("snakecase", &[TextParam], |args| args.give(lower_words(&args.text(0), '_'))),
-    fixed("kebabcase", &[TextParam], |args| args.give(lower_words(&args.text(0), '-'))),
-    fixed("camelcase", &[TextParam], |args| args.give(pascal_case(&args.text(0)))),
-    fixed("nospace", &[TextParam], |args| args.give(without_space(args.bytes(0)))),
-    fixed("initials", &[TextParam], |args| args.give(initials(args.bytes(0)))),
+    fixed("title", &[TextParam], |args| {
+        args.give(title(&args.text(0)))
+    }),
+    fixed("untitle", &[TextParam], |args| {
+        args.give(untitle(&args.text(0)))
+    }),
+    fixed("swapcase", &[TextParam], |args| {
+        args.give(swap_case(&args.text(0)))
+    }),
+    fixed("snakecase", &[TextParam], |args| {
+        args.give(lower_words(&args.text(0), '_'))
+    }),
+    fixed("kebabcase", &[TextParam], |args| {
+        args.give(lower_words(&args.text(0), '-'))
+    }),
+    fixed("camelcase", &[TextParam], |args| {
+        args.give(pascal_case(&args.text(0)))
+    }),
+    fixed("nospace", &[TextParam], |args| {
+        args.give(without_space(args.bytes(0)))
+    }),
+    fixed("initials", &[TextParam], |args| {
+        args.give(initials(args.bytes(0)))
+    }),
     fixed("abbrev", &[Int, TextParam], |args| {
         if args.int(0) < 4 {
             return Ok(args.any(1).clone());
@@ -32,7 +48,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         args.give(abbreviate(args.bytes(2), left, right))
     }),
-    fixed("wrap", &[Int, TextParam], |args| wrap(args, args.bytes(1), b"\n", false)),
+    fixed("wrap", &[Int, TextParam], |args| {
+        wrap(args, args.bytes(1), b"\n", false)
+    }),
     fixed("wrapWith", &[Int, TextParam, TextParam], |args| {
         let line_break = match args.bytes(1) {
             [] => b"\n",
@@ -96,9 +114,16 @@ fn swap_case(text: &str) -> String {
 /// Bytes taken for characters of Latin-1, without those that are white space. A text without any
 /// white space stays as it is.
 fn without_space(text: &[u8]) -> Vec<u8> {
-    let kept: String =
-        text.iter().map(|byte| char::from(*byte)).filter(|char| !char.is_whitespace()).collect();
-    if kept.chars().count() == text.len() { text.to_vec() } else { kept.into_bytes() }
+    let kept: String = text
+        .iter()
+        .map(|byte| char::from(*byte))
+        .filter(|char| !char.is_whitespace())
+        .collect();
+    if kept.chars().count() == text.len() {
+        text.to_vec()
+    } else {
+        kept.into_bytes()
+    }
 }
 
 /// The first byte of every word, taken for a character of Latin-1.
@@ -155,16 +180,15 @@ fn wrap(args: &Args<'_>, text: &[u8], line_break: &[u8], cut_words: bool) -> Out
             continue;
         }
         let line = &text[at..=at + length];
-        let (end, next) = match line.iter().rposition(|byte| *byte == b' ') {
-            Some(space) => (at + space, at + space + 1),
-            None if cut_words => (at + length, at + length),
-            None => match text[at + length..].iter().position(|byte| *byte == b' ') {
-                Some(space) => (at + length + space, at + length + space + 1),
-                None => {
-                    out.push(&text[at..])?;
-                    return Ok(Value::text(out.into_bytes()));
-                }
-            },
+        let is_space = |byte: &u8| *byte == b' ';
+        let (end, next) = if let Some(space) = line.iter().rposition(is_space) {
+            (at + space, at + space + 1)
+        } else if cut_words {
+            (at + length, at + length)
+        } else if let Some(space) = text[at + length..].iter().position(is_space) {
+            (at + length + space, at + length + space + 1)
+        } else {
+            break;
         };
         out.push(&text[at..end])?;
         out.push(line_break)?;
@@ -185,6 +209,8 @@ fn pascal_case(text: &str) -> String {
     let mut out = String::from(&text[..start]);
     let mut chars = text[start..].chars();
     let Some(first) = chars.next() else {
+        // Nothing but connectors: the last one comes twice.
+        out.extend(text.chars().next_back());
         return out;
     };
     let mut lowers = first.is_uppercase();
@@ -235,9 +261,8 @@ fn lower_words(text: &str, connector: char) -> String {
     let words = words(text);
     let mut out = String::with_capacity(text.len() + 8);
     let mut at = 0;
-    let is_joined = |word: Option<&(Word, &str)>| {
-        matches!(word, Some((Word::Lower | Word::Number, _)))
-    };
+    let is_joined =
+        |word: Option<&(Word, &str)>| matches!(word, Some((Word::Lower | Word::Number, _)));
     let starts_word = |word: Option<&(Word, &str)>| {
         word.is_some_and(|(kind, _)| !matches!(kind, Word::Connector | Word::Punctuation))
     };
@@ -356,8 +381,15 @@ fn upper_run(text: &str) -> usize {
     let first = text.chars().next().map_or(0, char::len_utf8);
     let uppers = run(text, char::is_uppercase);
     if uppers == first {
-        return first + run(&text[first..], |char| is_alphabetic(char) && !char.is_uppercase());
+        return first
+            + run(&text[first..], |char| {
+                is_alphabetic(char) && !char.is_uppercase()
+            });
     }
     let last = text[..uppers].chars().next_back().map_or(0, char::len_utf8);
-    if text[uppers..].starts_with(is_alphabetic) { uppers - last } else { uppers }
+    if text[uppers..].starts_with(is_alphabetic) {
+        uppers - last
+    } else {
+        uppers
+    }
 }

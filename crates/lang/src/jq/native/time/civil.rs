@@ -29,17 +29,27 @@ impl Moment {
             return None;
         }
         let nanos = ((seconds - seconds.floor()) * 1e9) as i64;
-        Some(Self { seconds: seconds as i64, nanos: u32::try_from(nanos).ok()? })
+        Some(Self {
+            seconds: seconds as i64,
+            nanos: u32::try_from(nanos).ok()?,
+        })
     }
 
     /// Out of parts, each of which may be beyond its range: the 32nd is the next month's first.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1e9")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "below 1e9"
+    )]
     pub(super) fn new(year: i64, month: i64, day: i64, seconds: i64, nanos: f64) -> Option<Self> {
         let year = year.checked_add((month - 1).div_euclid(12))?;
         let month = (month - 1).rem_euclid(12) + 1;
         let days = days_before(year, month)?.checked_add(day - 1)?;
         let seconds = days.checked_mul(DAY)?.checked_add(seconds)?;
-        (seconds.unsigned_abs() < 1 << 50).then_some(Self { seconds, nanos: nanos as u32 })
+        (seconds.unsigned_abs() < 1 << 50).then_some(Self {
+            seconds,
+            nanos: nanos as u32,
+        })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "gojq's seconds are doubles too")]
@@ -82,7 +92,10 @@ impl Moment {
     pub(super) fn iso_week(self) -> (i64, u32) {
         // The week belongs to the year of its Thursday.
         let to_thursday = 3 - (i64::from(self.weekday()) + 6) % 7;
-        let thursday = Self { seconds: self.seconds + to_thursday * DAY, ..self };
+        let thursday = Self {
+            seconds: self.seconds + to_thursday * DAY,
+            ..self
+        };
         (thursday.date().year, (thursday.year_day() - 1) / 7 + 1)
     }
 
@@ -95,25 +108,55 @@ impl Moment {
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted = (5 * of_year + 2) / 153;
         let day = of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         let small = |number: i64| u8::try_from(number).unwrap_or_default();
-        Date { year, month: small(month), day: small(day) }
+        Date {
+            year,
+            month: small(month),
+            day: small(day),
+        }
     }
 }
 
 /// Days from 1970 to the first of a month.
 fn days_before(year: i64, month: i64) -> Option<i64> {
-    let year = if month <= 2 { year.checked_sub(1)? } else { year };
+    let year = if month <= 2 {
+        year.checked_sub(1)?
+    } else {
+        year
+    };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5;
-    era.checked_mul(146_097)?.checked_add(of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+    era.checked_mul(146_097)?
+        .checked_add(of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
-pub(super) const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(super) const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];

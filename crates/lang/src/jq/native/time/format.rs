@@ -5,11 +5,20 @@ use super::civil::{MONTHS, Moment, WEEKDAYS};
 /// The widest field.
 const MAX_WIDTH: usize = 1024;
 
+/// What fills a field.
+#[derive(Default, Clone, Copy)]
+enum Padding {
+    /// As the field does without a flag.
+    #[default]
+    Usual,
+    Nothing,
+    With(char),
+}
+
 /// What stands between the percent sign and the letter.
 #[derive(Default, Clone, Copy)]
 struct Flags {
-    /// What fills a field; `Some(None)`: nothing does.
-    padding: Option<Option<char>>,
+    padding: Padding,
     width: usize,
     upper: bool,
     swap: bool,
@@ -39,9 +48,9 @@ fn read(directive: &str) -> (Flags, Option<char>, &str) {
     loop {
         let rest = chars.as_str();
         match chars.next() {
-            Some('-') => flags.padding = Some(None),
-            Some('_') => flags.padding = Some(Some(' ')),
-            Some('0') => flags.padding = Some(Some('0')),
+            Some('-') => flags.padding = Padding::Nothing,
+            Some('_') => flags.padding = Padding::With(' '),
+            Some('0') => flags.padding = Padding::With('0'),
             Some('^') => flags.upper = true,
             Some('#') => flags.swap = true,
             Some('1'..='9') => {
@@ -67,8 +76,14 @@ fn field(moment: Moment, letter: char, flags: Flags) -> Option<String> {
     let number = |number: i64, width| Some(pad_number(number, width, '0', flags));
     let spaced = |number: i64, width| Some(pad_number(number, width, ' ', flags));
     let text = |text: &str| Some(pad_text(text, flags));
-    let month = MONTHS.get(usize::from(date.month) - 1).copied().unwrap_or_default();
-    let weekday = WEEKDAYS.get(moment.weekday() as usize).copied().unwrap_or_default();
+    let month = MONTHS
+        .get(usize::from(date.month) - 1)
+        .copied()
+        .unwrap_or_default();
+    let weekday = WEEKDAYS
+        .get(moment.weekday() as usize)
+        .copied()
+        .unwrap_or_default();
     let half = if moment.hour() < 12 { "AM" } else { "PM" };
     match letter {
         'Y' => number(date.year, 4),
@@ -94,7 +109,13 @@ fn field(moment: Moment, letter: char, flags: Flags) -> Option<String> {
         'I' => number(hour12.into(), 2),
         'l' => spaced(hour12.into(), 2),
         'p' => text(half),
-        'P' => Some(pad_text(half, Flags { swap: !flags.upper && !flags.swap, ..flags })),
+        'P' => Some(pad_text(
+            half,
+            Flags {
+                swap: !flags.upper && !flags.swap,
+                ..flags
+            },
+        )),
         'M' => number(moment.minute().into(), 2),
         'S' => number(moment.second().into(), 2),
         's' => spaced(moment.seconds, 1),
@@ -121,23 +142,33 @@ fn pad_number(number: i64, width: usize, fill: char, flags: Flags) -> String {
     let width = width.max(flags.width);
     let digits = number.unsigned_abs().to_string();
     let sign = if number < 0 { "-" } else { "" };
-    match flags.padding.unwrap_or(Some(fill)) {
-        None => format!("{sign}{digits}"),
-        Some('0') => format!("{sign}{digits:0>0$}", width.saturating_sub(sign.len())),
-        Some(_) => format!("{:>width$}", format!("{sign}{digits}")),
+    let fill = match flags.padding {
+        Padding::Nothing => return format!("{sign}{digits}"),
+        Padding::With(asked) => asked,
+        Padding::Usual => fill,
+    };
+    if fill == '0' {
+        let width = width.saturating_sub(sign.len());
+        format!("{sign}{digits:0>width$}")
+    } else {
+        format!("{:>width$}", format!("{sign}{digits}"))
     }
 }
 
 fn pad_text(text: &str, flags: Flags) -> String {
-    let all_upper = text.chars().nth(1).is_some_and(|char| char.is_ascii_uppercase());
+    let all_upper = text
+        .chars()
+        .nth(1)
+        .is_some_and(|char| char.is_ascii_uppercase());
     let text = match (flags.swap, flags.upper) {
         (true, _) if all_upper => text.to_ascii_lowercase(),
         (true, _) | (_, true) => text.to_ascii_uppercase(),
         _ => text.to_owned(),
     };
+    let width = flags.width;
     match flags.padding {
-        Some(None) => text,
-        Some(Some('0')) => format!("{text:0>0$}", flags.width),
-        _ => format!("{text:>0$}", flags.width),
+        Padding::Nothing => text,
+        Padding::With('0') => format!("{text:0>width$}"),
+        Padding::With(_) | Padding::Usual => format!("{text:>width$}"),
     }
 }

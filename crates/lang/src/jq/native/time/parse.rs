@@ -75,7 +75,10 @@ impl Reader<'_> {
     }
 
     fn expect(&mut self, char: char) -> Read<()> {
-        self.rest = self.rest.strip_prefix(char).ok_or_else(|| format!("expected {char:?}"))?;
+        self.rest = self
+            .rest
+            .strip_prefix(char)
+            .ok_or_else(|| format!("expected {char:?}"))?;
         Ok(())
     }
 
@@ -132,7 +135,10 @@ impl Reader<'_> {
             'Z' => {
                 let letters = self.rest.bytes().take_while(u8::is_ascii_uppercase).count();
                 if !(3..=4).contains(&letters) {
-                    return Err(format!("cannot parse {:?} with \"%Z\"", &self.rest[..letters]));
+                    return Err(format!(
+                        "cannot parse {:?} with \"%Z\"",
+                        &self.rest[..letters]
+                    ));
                 }
                 self.rest = &self.rest[letters..];
             }
@@ -163,8 +169,16 @@ impl Reader<'_> {
         range: std::ops::RangeInclusive<i64>,
         letter: char,
     ) -> Read<i64> {
-        let digits = self.rest.bytes().take(width).take_while(u8::is_ascii_digit).count();
-        let number = self.rest[..digits].parse().ok().filter(|number| range.contains(number));
+        let digits = self
+            .rest
+            .bytes()
+            .take(width)
+            .take_while(u8::is_ascii_digit)
+            .count();
+        let number = self.rest[..digits]
+            .parse()
+            .ok()
+            .filter(|number| range.contains(number));
         self.rest = &self.rest[digits..];
         number.ok_or_else(|| format!("cannot parse \"%{letter}\""))
     }
@@ -196,7 +210,10 @@ impl Reader<'_> {
         let negative = self.rest.starts_with('-');
         self.rest = self.rest.strip_prefix('-').unwrap_or(self.rest);
         let seconds = self.number(15, 0..=99_999_999_999_999, 's')?;
-        let moment = Moment { seconds: if negative { -seconds } else { seconds }, nanos: 0 };
+        let moment = Moment {
+            seconds: if negative { -seconds } else { seconds },
+            nanos: 0,
+        };
         let date = moment.date();
         (self.fields.year, self.fields.month) = (date.year, date.month.into());
         self.fields.day = Some(date.day.into());
@@ -219,7 +236,9 @@ impl Reader<'_> {
         };
         self.rest = &self.rest[1..];
         let two = |text: &str| {
-            let digits = text.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+            let digits = text
+                .get(..2)
+                .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
             digits.and_then(|digits| digits.parse::<i64>().ok())
         };
         let hours = two(self.rest).filter(|hours| *hours < 24);
@@ -238,7 +257,9 @@ impl Reader<'_> {
 
 impl Fields {
     fn moment(&self) -> Read<Moment> {
-        let year = self.century.map_or(self.year, |century| century * 100 + self.year % 100);
+        let year = self
+            .century
+            .map_or(self.year, |century| century * 100 + self.year % 100);
         let hour = self.hour + if self.afternoon { 12 } else { 0 };
         let seconds = hour * 3600 + self.minute * 60 + self.second - self.offset;
         let (month, day) = match (self.day, self.year_day, self.week) {
@@ -258,11 +279,19 @@ impl Fields {
     /// The day, counted from the first of January, of a weekday in a week.
     fn day_of_week(&self, year: i64, week: i64, start: i64) -> Read<i64> {
         if (start == 4) != self.iso_year {
-            let letter = if start == 4 { "use \"%G\" for \"%V\"" } else { "use \"%Y\" for weeks" };
+            let letter = if start == 4 {
+                "use \"%G\" for \"%V\""
+            } else {
+                "use \"%Y\" for weeks"
+            };
             return Err(letter.to_owned());
         }
         let weekday = self.weekday.unwrap_or(i64::from(start != 0));
-        let week = if start > 0 && weekday == 0 { week + 1 } else { week };
+        let week = if start > 0 && weekday == 0 {
+            week + 1
+        } else {
+            week
+        };
         let base = Moment::new(year, 1, -start, 0, 0.0).ok_or("year out of range")?;
         Ok(week * 7 - start - i64::from(base.weekday()) + weekday)
     }

@@ -1,0 +1,159 @@
+//! From an `EventSource` object to what runs, with everything that is wrong with it.
+
+use std::sync::Arc;
+
+use tiphys_api::{EventConfig, EventSource, Problem, validate};
+
+use crate::source::resource::Resource;
+
+/// An event source that is ready to run.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Name of the object.
+    pub name: Arc<str>,
+    /// Namespace of the object.
+    pub namespace: Arc<str>,
+    /// Uid of the object; empty if it is in no cluster.
+    pub uid: Arc<str>,
+    /// Its events.
+    pub events: Vec<Arc<CompiledEvent>>,
+}
+
+/// An event that is ready to run.
+#[derive(Debug)]
+pub struct CompiledEvent {
+    /// Name of the event.
+    pub name: Arc<str>,
+    /// Name of the event source.
+    pub source: Arc<str>,
+    /// Namespace of the event source.
+    pub namespace: Arc<str>,
+    /// Uid of the event source; empty if it is in no cluster.
+    pub uid: Arc<str>,
+    /// What is watched.
+    pub config: Config,
+}
+
+/// What an event watches.
+#[derive(Debug)]
+pub enum Config {
+    /// Kubernetes objects.
+    Resource(Resource),
+}
+
+/// Compiles an event source.
+///
+/// # Errors
+/// Everything that is wrong with it, with field paths; warnings are left out if there is no error.
+pub fn compile(event_source: &EventSource) -> Result<Compiled, Vec<Problem>> {
+    let mut problems = validate::event_source(event_source);
+    let metadata = &event_source.metadata;
+    let name: Arc<str> = metadata.name.as_deref().unwrap_or_default().into();
+    let namespace: Arc<str> = metadata.namespace.as_deref().unwrap_or_default().into();
+    let uid: Arc<str> = metadata.uid.as_deref().unwrap_or_default().into();
+    let mut events = Vec::new();
+    for event in event_source.spec.events() {
+        let path = event.field_path();
+        let config = match event.config {
+            EventConfig::Resource(source) => Resource::compile(&path, source).map(Config::Resource),
+            _ => Err(vec![not_run(&path, event.kind.event_type())]),
+        };
+        match config {
+            Ok(config) => events.push(Arc::new(CompiledEvent {
+                name: event.name.into(),
+                source: name.clone(),
+                namespace: namespace.clone(),
+                uid: uid.clone(),
+                config,
+            })),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.iter().any(Problem::is_error) {
+        return Err(without_repetition(problems));
+    }
+    Ok(Compiled {
+        name,
+        namespace,
+        uid,
+        events,
+    })
+}
+
+fn not_run(path: &str, kind: &str) -> Problem {
+    Problem::error(
+        path,
+        format!("event sources of type {kind} are not run by this version of tiphys"),
+    )
+}
+
+/// One problem a field: the static rules and the compiler see some of them both.
+fn without_repetition(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut kept: Vec<Problem> = Vec::with_capacity(problems.len());
+    for problem in problems {
+        let is_known = kept.iter().any(|known| {
+            known.field_path == problem.field_path && known.severity == problem.severity
+        });
+        if !is_known {
+            kept.push(problem);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compile;
+
+    fn problems(manifest: &str) -> Vec<String> {
+        let event_source = serde_json::from_str(manifest).unwrap();
+        compile(&event_source)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_field() {
+        let found = problems(
+            r#"{"metadata":{"name":"es","namespace":"ns"},"spec":{"resource":{"ev":{
+                "version":"v1","resource":"Services","eventTypes":["ADD"],"filter":{
+                    "labels":[{"key":"a","operation":"<=","value":"1"},{"key":"b","value":"x y"}],
+                    "fields":[{"key":"a","operation":"in","value":"1"},{"key":"b","value":"("},
+                              {"key":"$[","value":"1"}]}}}}}"#,
+        );
+        let paths: Vec<&str> = found
+            .iter()
+            .map(|problem| problem.split(": ").nth(1).unwrap())
+            .collect();
+        for path in [
+            "spec.resource.ev.resource",
+            "spec.resource.ev.filter.labels[0].operation",
+            "spec.resource.ev.filter.labels[1].value",
+            "spec.resource.ev.filter.fields[0].operation",
+            "spec.resource.ev.filter.fields[1].value",
+            "spec.resource.ev.filter.fields[2].key",
+        ] {
+            assert_eq!(
+                paths.iter().filter(|found| **found == path).count(),
+                1,
+                "{path}: {found:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_kind_that_is_not_run_is_named() {
+        let found = problems(
+            r#"{"metadata":{"name":"es"},"spec":{"nats":{"ev":{"url":"u","subject":"s"}}}}"#,
+        );
+        assert!(
+            found.contains(
+                &"error: spec.nats.ev: event sources of type nats are not run by this version of tiphys"
+                    .to_owned()
+            ),
+            "{found:#?}"
+        );
+    }
+}

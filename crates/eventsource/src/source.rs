@@ -1,0 +1,3 @@
+//! The kinds of event sources that are run.
+
+pub mod resource;

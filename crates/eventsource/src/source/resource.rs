@@ -1,0 +1,394 @@
+//! Kubernetes objects as a source: what comes, changes and goes becomes an event.
+//!
+//! [`selector`], [`filter`], [`payload`], [`ledger`] and [`record`] decide and are pure; the watch
+//! reads from the API server, the publisher writes to the bus, and `run` connects them.
+
+mod envelope;
+pub mod filter;
+pub mod ledger;
+mod marks;
+pub mod object;
+pub mod packed;
+pub mod payload;
+mod publish;
+pub mod record;
+mod run;
+pub mod selector;
+mod watch;
+
+pub(crate) use run::{Surroundings, run};
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use tiphys_api::{Problem, ResourceEventSource, ResourceEventType};
+use tiphys_lang::path::Path;
+
+use crate::compile::CompiledEvent;
+use crate::event::{Check, Simulated};
+use filter::{Filter, Occasion, Verdict};
+use object::Object;
+use payload::Payload;
+use selector::LabelSelector;
+
+/// The type of the events.
+const EVENT_TYPE: &str = "resource";
+
+/// A resource event source that is ready to run.
+#[derive(Debug)]
+pub struct Resource {
+    endpoint: Endpoint,
+    types: Vec<ResourceEventType>,
+    labels: LabelSelector,
+    filter: Filter,
+    payload: Payload,
+    /// A digest of what decides which objects are told.
+    selection: String,
+}
+
+/// Where the objects of one type are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Plural name of the type.
+    pub resource: String,
+    /// Only in this namespace.
+    pub namespace: Option<String>,
+}
+
+impl Resource {
+    /// Compiles the configuration that stands at `path`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn compile(path: &str, source: &ResourceEventSource) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let endpoint = Endpoint::compile(path, source, &mut problems);
+        let mut types = Vec::new();
+        for (at, name) in source.event_types.iter().flatten().enumerate() {
+            match ResourceEventType::from_name(name) {
+                Some(kind) => types.push(kind),
+                None => problems.push(Problem::error(
+                    format!("{path}.eventTypes[{at}]"),
+                    format!("unknown event type: {name}"),
+                )),
+            }
+        }
+        let path = format!("{path}.filter");
+        let (mut labels, mut filter) = (LabelSelector::default(), Filter::default());
+        if let Some(given) = &source.filter {
+            match LabelSelector::compile(&given.labels, &format!("{path}.labels")) {
+                Ok(compiled) => labels = compiled,
+                Err(found) => problems.extend(found),
+            }
+            match Filter::compile(given, &path) {
+                Ok(compiled) => filter = compiled,
+                Err(found) => problems.extend(found),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let selection =
+            serde_json::to_string(&(&source.filter, &source.event_types, &source.namespace));
+        // Texts can always be written.
+        let selection = payload::event_id(&[&selection.unwrap_or_default()]);
+        Ok(Self {
+            endpoint,
+            types,
+            labels,
+            filter,
+            payload: Payload::new(source),
+            selection,
+        })
+    }
+
+    /// Where the objects are.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The selector that the API server filters by.
+    pub fn labels(&self) -> &LabelSelector {
+        &self.labels
+    }
+
+    /// The filter on what the API server gives.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Whether events of this type are published.
+    pub fn wants(&self, kind: ResourceEventType) -> bool {
+        self.types.contains(&kind)
+    }
+
+    fn event_id(&self, event: &CompiledEvent, uid: &str, version: &str, kind: &str) -> String {
+        // The uid of the event source tells clusters apart that share a bus, and one that was created
+        // anew from its predecessor; another selector may add an unchanged object again.
+        payload::event_id(&[
+            &event.namespace,
+            &event.source,
+            &event.uid,
+            &event.name,
+            self.labels.as_str(),
+            uid,
+            version,
+            kind,
+        ])
+    }
+
+    pub(crate) fn simulate(
+        &self,
+        event: &CompiledEvent,
+        kind: ResourceEventType,
+        object: &[u8],
+        old: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Simulated, serde_json::Error> {
+        let parsed = Object::parse(bytes::Bytes::copy_from_slice(object))?;
+        if let Some(old) = old {
+            Object::parse(bytes::Bytes::copy_from_slice(old))?;
+        }
+        let occasion = Occasion {
+            kind,
+            started_at: Timestamp::MIN,
+            now,
+        };
+        let mut checks = Vec::new();
+        let mut check = |condition: String, is_met| checks.push(Check { condition, is_met });
+        if let Some(namespace) = &self.endpoint.namespace {
+            let is_met = parsed.namespace.is_empty() || *parsed.namespace == **namespace;
+            check(format!("it is in namespace {namespace}"), is_met);
+        }
+        let types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();
+        check(
+            format!("its type is one of {}", types.join(", ")),
+            self.wants(kind),
+        );
+        if !self.labels.as_str().is_empty() {
+            let is_met = selects(&self.labels, object);
+            check(format!("its labels match {}", self.labels.as_str()), is_met);
+        }
+        for (condition, is_met) in self.filter.explain(object, occasion) {
+            check(condition, is_met);
+        }
+        let passes = checks.iter().all(|check| check.is_met);
+        let made = passes.then(|| {
+            let id = self.event_id(event, &parsed.uid, parsed.version.as_str(), kind.name());
+            let data = self.payload.write(kind, object, old);
+            tiphys_eventbus::Event {
+                data: Some(data),
+                ..event.event(EVENT_TYPE, id, now)
+            }
+        });
+        Ok(Simulated {
+            checks,
+            event: made,
+        })
+    }
+}
+
+/// Whether the labels of `object` are selected, as the API server decides it.
+pub fn selects(labels: &LabelSelector, object: &[u8]) -> bool {
+    labels.matches(|key| {
+        let path = Path::compile(&format!("metadata.labels.{}", escaped(key))).ok()?;
+        let found = path.get(object).into_owned();
+        found
+            .exists()
+            .then(|| Cow::Owned(found.text().into_owned()))
+    })
+}
+
+/// A label key as one component of a path.
+fn escaped(key: &str) -> String {
+    key.replace('.', "\\.")
+}
+
+/// How an object is judged while the event source runs.
+#[derive(Debug, Clone, Copy)]
+struct Judgement<'a> {
+    resource: &'a Resource,
+    started_at: Timestamp,
+    now: Timestamp,
+}
+
+impl ledger::Judge for Judgement<'_> {
+    fn wants(&self, kind: ResourceEventType) -> bool {
+        self.resource.wants(kind)
+    }
+
+    fn passes(&self, object: &[u8], kind: ResourceEventType) -> bool {
+        let occasion = Occasion {
+            kind,
+            started_at: self.started_at,
+            now: self.now,
+        };
+        let verdict = self.resource.filter.judge(object, occasion);
+        if let Verdict::Reject(condition) = verdict {
+            tracing::debug!(eventType = kind.name(), %condition, "Filtered an object");
+        }
+        verdict.is_pass()
+    }
+}
+
+impl Endpoint {
+    fn compile(path: &str, source: &ResourceEventSource, problems: &mut Vec<Problem>) -> Self {
+        let hint = "the plural name in lower case, as in `kubectl api-resources`";
+        for (field, value, what) in [
+            ("namespace", &source.namespace, "a namespace"),
+            ("group", &source.group, "an API group"),
+            ("version", &source.version, "an API version"),
+            ("resource", &source.resource, "a plural name in lower case"),
+        ] {
+            // They become a path of the API: nothing may lead out of it.
+            let is_name = |byte: u8| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.'
+            };
+            if !value.bytes().all(is_name) || value.starts_with('.') {
+                let message = format!("{:?} is not {what}", value.as_str());
+                let problem = Problem::error(format!("{path}.{field}"), message);
+                let is_resource = field == "resource";
+                problems.push(if is_resource {
+                    problem.with_hint(hint)
+                } else {
+                    problem
+                });
+            }
+        }
+        Self {
+            group: source.group.to_string(),
+            version: source.version.to_string(),
+            resource: source.resource.to_string(),
+            namespace: Some(source.namespace.to_string()).filter(|namespace| !namespace.is_empty()),
+        }
+    }
+
+    /// The path of the group and version in the API.
+    fn group_path(&self) -> String {
+        let Self { group, version, .. } = self;
+        if group.is_empty() {
+            format!("/api/{version}")
+        } else {
+            format!("/apis/{group}/{version}")
+        }
+    }
+
+    /// The path of the objects in the API.
+    fn path(&self) -> String {
+        let namespace = self.namespace.as_ref();
+        let namespace = namespace
+            .map(|name| format!("/namespaces/{name}"))
+            .unwrap_or_default();
+        format!("{}{namespace}/{}", self.group_path(), self.resource)
+    }
+
+    /// As `kubectl` takes it: `ingresses.networking.k8s.io`.
+    fn kubectl_name(&self) -> String {
+        let Self {
+            resource, group, ..
+        } = self;
+        if group.is_empty() {
+            resource.clone()
+        } else {
+            format!("{resource}.{group}")
+        }
+    }
+
+    /// The type, whatever its version: its objects keep their uid from version to version.
+    fn scope(&self) -> String {
+        format!("{}/{}", self.group, self.resource)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kubectl_name(), self.version)?;
+        match &self.namespace {
+            Some(namespace) => write!(f, " in namespace {namespace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tiphys_api::{EventSource, ResourceEventType};
+
+    use super::Endpoint;
+    use crate::{Config, compile};
+
+    #[test]
+    fn endpoints_are_paths_of_the_api() {
+        let endpoint = |group: &str, namespace: Option<&str>| Endpoint {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            resource: "things".to_owned(),
+            namespace: namespace.map(ToOwned::to_owned),
+        };
+        assert_eq!(endpoint("", None).path(), "/api/v1/things");
+        assert_eq!(
+            endpoint("a.b", Some("n")).path(),
+            "/apis/a.b/v1/namespaces/n/things"
+        );
+        assert_eq!(
+            endpoint("a.b", Some("n")).to_string(),
+            "things.a.b (v1) in namespace n"
+        );
+    }
+
+    #[test]
+    fn an_object_is_followed_from_its_conditions_to_its_event() {
+        let event_source: EventSource = serde_json::from_str(
+            r#"{"metadata":{"name":"es","namespace":"ns"},"spec":{"resource":{"ev":{
+                "version":"v1","resource":"services","namespace":"n","eventTypes":["ADD","UPDATE"],
+                "filter":{"labels":[{"key":"a.b/c","value":"x"}],"fields":[{"key":"n","value":"3"}]}}}}}"#,
+        )
+        .unwrap();
+        let compiled = compile(&event_source).unwrap();
+        let event = &compiled.events[0];
+        let Config::Resource(_) = &event.config;
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let object = br#"{"metadata":{"uid":"u","namespace":"n","labels":{"a.b/c":"x"}},"n":3}"#;
+        let made = event
+            .event_for(ResourceEventType::Add, object, None, now)
+            .unwrap();
+        let conditions: Vec<_> = made
+            .checks
+            .iter()
+            .map(|check| check.condition.as_str())
+            .collect();
+        assert_eq!(
+            conditions,
+            [
+                "it is in namespace n",
+                "its type is one of ADD, UPDATE",
+                "its labels match a.b/c=x",
+                "n == \"3\""
+            ]
+        );
+        let event_made = made.event.unwrap();
+        assert_eq!(event_made.context.source, "es");
+        assert_eq!(event_made.context.subject, "ev");
+        assert_eq!(event_made.context.r#type, "resource");
+        let data = String::from_utf8(event_made.data.unwrap().to_vec()).unwrap();
+        assert!(
+            data.starts_with(r#"{"type":"ADD","body":{"metadata":{"uid":"u""#),
+            "{data}"
+        );
+
+        let made = event
+            .event_for(ResourceEventType::Delete, object, None, now)
+            .unwrap();
+        assert!(made.event.is_none());
+        assert!(
+            event
+                .event_for(ResourceEventType::Add, b"nonsense", None, now)
+                .is_err()
+        );
+    }
+}

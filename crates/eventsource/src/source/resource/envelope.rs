@@ -1,0 +1,162 @@
+//! An event as a message, made to fit into what the bus takes.
+
+use bytes::Bytes;
+use tiphys_eventbus::Event;
+
+use super::ledger::Told;
+use super::payload::{Payload, without_managed_fields};
+
+/// What became of an event on its way into a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// All of it.
+    Whole(Bytes),
+    /// It fits without something.
+    Cut {
+        /// The message.
+        message: Bytes,
+        /// What is not in it.
+        left_out: &'static str,
+    },
+    /// It does not fit at all.
+    TooLarge(Bytes),
+}
+
+/// Encodes `event` around what is told, in at most `limit` bytes.
+///
+/// What does not fit in base64, as Argo Events encodes it, may fit as JSON, which every consumer
+/// reads too; what does not fit so loses first what nobody looks at.
+pub(super) fn fit(mut event: Event, told: &Told, payload: &Payload, limit: usize) -> Fit {
+    let write = |body: &[u8], old: Option<&[u8]>| payload.write(told.kind, body, old);
+    let whole = write(&told.body, told.old.as_deref());
+    if whole.len() / 3 * 4 < limit {
+        event.data = Some(whole.clone());
+        let message = event.encode();
+        if message.len() <= limit {
+            return Fit::Whole(message);
+        }
+        event.data = None;
+    }
+    let head = event.encode();
+    let message = as_json(&head, &whole);
+    if message.len() <= limit {
+        return Fit::Whole(message);
+    }
+    let body = without_managed_fields(&told.body).unwrap_or_else(|| told.body.clone());
+    let old = told
+        .old
+        .as_ref()
+        .map(|old| without_managed_fields(old).unwrap_or_else(|| old.clone()));
+    let lighter = as_json(&head, &write(&body, old.as_deref()));
+    if lighter.len() <= limit {
+        return Fit::Cut {
+            message: lighter,
+            left_out: "managedFields",
+        };
+    }
+    let alone = as_json(&head, &write(&body, None));
+    if alone.len() <= limit {
+        return Fit::Cut {
+            message: alone,
+            left_out: "managedFields and oldBody",
+        };
+    }
+    Fit::TooLarge(message)
+}
+
+/// The event with its payload in `data`.
+fn as_json(head: &[u8], payload: &[u8]) -> Bytes {
+    let members = head.strip_suffix(b"}").unwrap_or(head);
+    let mut out = Vec::with_capacity(members.len() + payload.len() + 16);
+    out.extend_from_slice(members);
+    out.extend_from_slice(br#","data":"#);
+    out.extend_from_slice(payload);
+    out.push(b'}');
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tiphys_api::{ResourceEventSource, ResourceEventType};
+    use tiphys_eventbus::{Context, Event};
+
+    use super::{Fit, Told, fit};
+    use crate::source::resource::payload::Payload;
+
+    fn fitted(limit: usize) -> Fit {
+        let source: ResourceEventSource =
+            serde_json::from_str(r#"{"version":"v1","resource":"configmaps"}"#).unwrap();
+        let object = |text: &str| {
+            let managed = r#"{"manager":"m"}"#.repeat(40).replace("}{", "},{");
+            Bytes::from(format!(
+                r#"{{"data":{{"x":"{}"}},"metadata":{{"managedFields":[{managed}],"name":"a"}}}}"#,
+                text.repeat(1000)
+            ))
+        };
+        let told = Told {
+            kind: ResourceEventType::Update,
+            body: object("n"),
+            old: Some(object("o")),
+            version: "7".into(),
+        };
+        let context = Context {
+            id: "id".to_owned(),
+            specversion: "1.0".to_owned(),
+            ..Context::default()
+        };
+        fit(
+            Event {
+                context,
+                data: None,
+            },
+            &told,
+            &Payload::new(&source),
+            limit,
+        )
+    }
+
+    fn payload(message: &[u8]) -> serde_json::Value {
+        let event = Event::decode(message).unwrap();
+        serde_json::from_slice(&event.data.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_fits_is_encoded_as_argo_events_does() {
+        let Fit::Whole(message) = fitted(10_000) else {
+            panic!("whole")
+        };
+        assert!(message.windows(11).any(|window| window == b"data_base64"));
+        assert_eq!(payload(&message)["oldBody"]["metadata"]["name"], "a");
+    }
+
+    #[test]
+    fn what_is_too_large_in_base64_is_sent_as_json() {
+        let Fit::Whole(message) = fitted(4_000) else {
+            panic!("whole")
+        };
+        assert!(!message.windows(11).any(|window| window == b"data_base64"));
+        assert_eq!(
+            payload(&message)["body"]["metadata"]["managedFields"][39]["manager"],
+            "m"
+        );
+    }
+
+    #[test]
+    fn what_nobody_looks_at_is_left_out_first() {
+        let Fit::Cut { message, left_out } = fitted(2_500) else {
+            panic!("cut")
+        };
+        assert_eq!(left_out, "managedFields");
+        assert_eq!(
+            payload(&message)["oldBody"]["metadata"],
+            serde_json::json!({"name": "a"})
+        );
+        let Fit::Cut { message, left_out } = fitted(1_500) else {
+            panic!("cut")
+        };
+        assert_eq!(left_out, "managedFields and oldBody");
+        assert_eq!(payload(&message)["oldBody"], serde_json::Value::Null);
+        assert!(matches!(fitted(500), Fit::TooLarge(_)));
+    }
+}

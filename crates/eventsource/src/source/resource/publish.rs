@@ -1,0 +1,451 @@
+//! Events on their way to the bus: many at a time, but never two about one object, each followed by
+//! its record, and the position behind them all.
+//!
+//! What the bus does not take is offered again under the same id until it does; nothing new is
+//! accepted meanwhile, so nothing is lost and nothing grows.
+
+use std::collections::{HashMap, HashSet};
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
+use tiphys_eventbus::{
+    DeadLetter, Error as BusError, EventBus, Outgoing, ParkReason, PublishAck, State,
+};
+use tokio::time::Instant;
+
+use super::marks::Marks;
+use super::object::{Uid, Version};
+use super::record::{Keys, KnownRecord, Position, Record};
+use crate::backoff::Backoff;
+use crate::compile::CompiledEvent;
+use crate::metrics::EventMetrics;
+
+/// How many objects may have something on its way. At 5 ms a round trip this is 50,000 a second.
+const MAX_IN_FLIGHT: usize = 256;
+
+/// Waits between attempts: an outage is noticed by the bus' own time-outs, so these may be short.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// Where the events of one event go.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) event: Arc<CompiledEvent>,
+    pub(super) bus: Arc<dyn EventBus>,
+    pub(super) state: Arc<dyn State>,
+    pub(super) keys: Keys,
+    pub(super) metrics: EventMetrics,
+    pub(super) now: fn() -> Timestamp,
+}
+
+/// Something to be published.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) outgoing: Outgoing,
+    /// When what it tells was read.
+    pub(super) received: Instant,
+    /// It cannot be published, and is to be put aside.
+    pub(super) is_too_large: bool,
+}
+
+/// Something to be recorded.
+#[derive(Debug, Clone)]
+pub(super) enum Entry {
+    Put(Record),
+    Remove,
+}
+
+/// Everything there is to do about one object at a time.
+pub(super) struct Job {
+    mark: Option<u64>,
+    uid: Uid,
+    message: Option<Message>,
+    entry: Option<Entry>,
+    retry: Option<Backoff>,
+}
+
+/// What ended.
+pub(super) enum Done {
+    Carried(Box<Job>),
+    Failed(Box<Job>, BusError),
+    Stored(Result<Position, BusError>),
+}
+
+/// Carries events to the bus.
+pub(super) struct Publisher {
+    target: Arc<Target>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
+    busy: HashSet<Uid>,
+    failing: usize,
+    marks: Marks,
+    position: Position,
+    is_storing: bool,
+    graves: HashMap<Uid, Version>,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        target: Arc<Target>,
+        position: Position,
+        graves: HashMap<Uid, Version>,
+    ) -> Self {
+        Self {
+            target,
+            in_flight: FuturesUnordered::new(),
+            busy: HashSet::new(),
+            failing: 0,
+            marks: Marks::default(),
+            position,
+            is_storing: false,
+            graves,
+        }
+    }
+
+    /// True if nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// True if the bus takes what it is offered.
+    pub(super) fn is_open(&self) -> bool {
+        self.failing == 0 && self.busy.len() < MAX_IN_FLIGHT
+    }
+
+    /// True if something about this object may be offered.
+    pub(super) fn has_room(&self, uid: &str) -> bool {
+        self.is_open() && !self.busy.contains(uid)
+    }
+
+    /// There was nothing to tell up to here.
+    pub(super) fn pass(&mut self, version: Version) {
+        self.marks.pass(version);
+    }
+
+    /// Opens a mark; the position does not move past it before [`Self::carry`] has come to its end.
+    pub(super) fn open(&mut self, version: Option<Version>) -> u64 {
+        self.marks.open(version)
+    }
+
+    /// Hands a message to the bus, in the order of the calls.
+    pub(super) fn offer(
+        &self,
+        message: &Message,
+    ) -> BoxFuture<'static, Result<PublishAck, BusError>> {
+        let bus = self.target.bus.clone();
+        let outgoing = message.outgoing.clone();
+        Box::pin(async move { bus.publish(outgoing).await })
+    }
+
+    /// Waits in the background for what was offered, and writes the record after it.
+    pub(super) fn carry(
+        &mut self,
+        mark: u64,
+        uid: Uid,
+        message: Option<(Message, Option<Result<PublishAck, BusError>>)>,
+        entry: Option<Entry>,
+    ) {
+        if message.is_none() && entry.is_none() {
+            self.marks.settle(mark);
+            return;
+        }
+        let (message, offered) =
+            message.map_or((None, None), |(message, offered)| (Some(message), offered));
+        let job = Job {
+            mark: Some(mark),
+            uid,
+            message,
+            entry,
+            retry: None,
+        };
+        self.push(job, offered);
+    }
+
+    fn push(&mut self, job: Job, offered: Option<Result<PublishAck, BusError>>) {
+        self.busy.insert(job.uid.clone());
+        let target = self.target.clone();
+        self.in_flight
+            .push(Box::pin(run(target, Box::new(job), offered)));
+    }
+
+    /// The next thing that ended; never, if nothing is on its way.
+    ///
+    /// # Cancellation
+    /// Nothing is lost.
+    pub(super) async fn done(&mut self) -> Option<Done> {
+        self.in_flight.next().await
+    }
+
+    /// Takes note of what ended.
+    pub(super) fn on_done(&mut self, done: Done) -> Option<Uid> {
+        match done {
+            Done::Carried(job) => return self.carried(*job),
+            Done::Failed(mut job, error) => {
+                self.target.failed(&job, &error);
+                if job.retry.is_none() {
+                    self.failing += 1;
+                }
+                let wait = job
+                    .retry
+                    .get_or_insert_with(|| Backoff::new(RETRY.0, RETRY.1))
+                    .wait();
+                let target = self.target.clone();
+                self.in_flight.push(Box::pin(async move {
+                    tokio::time::sleep(wait).await;
+                    run(target, job, None).await
+                }));
+            }
+            Done::Stored(stored) => {
+                self.is_storing = false;
+                match stored {
+                    Ok(position) => self.stored(position),
+                    Err(error) => {
+                        let error: &dyn StdError = &error;
+                        tracing::debug!(error, "Could not store the position");
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes note of a job that is done; the object that is forgotten with it.
+    fn carried(&mut self, job: Job) -> Option<Uid> {
+        self.busy.remove(&job.uid);
+        if job.retry.is_some() {
+            self.failing -= 1;
+        }
+        if let Some(mark) = job.mark {
+            self.marks.settle(mark);
+        }
+        match job.entry {
+            Some(Entry::Put(Record::Gone(version))) => {
+                self.graves.insert(job.uid, version);
+                None
+            }
+            Some(Entry::Put(Record::Known(_))) => {
+                self.graves.remove(&job.uid);
+                None
+            }
+            Some(Entry::Remove) => Some(job.uid),
+            None => None,
+        }
+    }
+
+    fn stored(&mut self, position: Position) {
+        self.position = position;
+        let Some(told) = self.position.resource_version.clone() else {
+            return;
+        };
+        // What went before the position is not said again, so nobody needs to know that it went.
+        let free = MAX_IN_FLIGHT.saturating_sub(self.busy.len());
+        let graves: Vec<Uid> = self
+            .graves
+            .iter()
+            .filter(|(uid, version)| !version.is_after(&told) && !self.busy.contains(*uid))
+            .map(|(uid, _)| uid.clone())
+            .take(free)
+            .collect();
+        for uid in graves {
+            self.graves.remove(&uid);
+            let job = Job {
+                mark: None,
+                uid,
+                message: None,
+                entry: Some(Entry::Remove),
+                retry: None,
+            };
+            self.push(job, None);
+        }
+    }
+
+    /// Stores the position, if it has moved and no other one is being stored.
+    pub(super) fn store_position(&mut self) {
+        if self.is_storing {
+            return;
+        }
+        if let Some(position) = self.moved() {
+            self.is_storing = true;
+            let target = self.target.clone();
+            self.in_flight.push(Box::pin(async move {
+                Done::Stored(target.store(&position).await.map(|()| position))
+            }));
+        }
+    }
+
+    /// The position if it has moved since it was stored.
+    pub(super) fn moved(&self) -> Option<Position> {
+        let told = self
+            .marks
+            .told()
+            .filter(|told| self.position.resource_version.as_ref() != Some(told))?;
+        Some(Position {
+            resource_version: Some(told.clone()),
+            ..self.position.clone()
+        })
+    }
+}
+
+/// Does what is left to do of a job.
+async fn run(
+    target: Arc<Target>,
+    mut job: Box<Job>,
+    offered: Option<Result<PublishAck, BusError>>,
+) -> Done {
+    if let Some(message) = &job.message {
+        match target.publish(message, offered).await {
+            Ok(()) => job.message = None,
+            Err(error) => return Done::Failed(job, error),
+        }
+    }
+    if let Some(entry) = &job.entry
+        && let Err(error) = target.record(&job.uid, entry).await
+    {
+        return Done::Failed(job, error);
+    }
+    Done::Carried(job)
+}
+
+impl Target {
+    /// Publishes a message, or puts it aside if the bus will never take it.
+    async fn publish(
+        &self,
+        message: &Message,
+        offered: Option<Result<PublishAck, BusError>>,
+    ) -> Result<(), BusError> {
+        if message.is_too_large {
+            return self.park(message, "larger than what the bus takes").await;
+        }
+        let offered = match offered {
+            Some(offered) => offered,
+            None => self.bus.publish(message.outgoing.clone()).await,
+        };
+        let stored = match offered {
+            Ok(ack) => ack.await,
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(_) => {
+                self.metrics.published(message.received.elapsed());
+                let event = &self.event;
+                tracing::info!(
+                    eventSourceName = %event.source,
+                    eventName = %event.name,
+                    eventSourceType = "resource",
+                    eventID = %message.outgoing.id,
+                    "Succeeded to publish an event"
+                );
+                Ok(())
+            }
+            Err(error @ BusError::TooLarge { .. }) => self.park(message, &error.to_string()).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn park(&self, message: &Message, why: &str) -> Result<(), BusError> {
+        let event = &self.event;
+        self.bus
+            .park(DeadLetter {
+                namespace: event.namespace.to_string(),
+                // No sensor has seen it.
+                sensor: String::new(),
+                trigger: String::new(),
+                reason: ParkReason::TooLarge,
+                error: why.to_owned(),
+                attempts: 0,
+                parked_at: (self.now)(),
+                subject: message.outgoing.subject.clone(),
+                payload: message.outgoing.payload.clone(),
+                cut_from: None,
+                action: None,
+            })
+            .await?;
+        self.metrics.parked();
+        tracing::error!(
+            eventSourceName = %event.source,
+            eventName = %event.name,
+            eventSourceType = "resource",
+            eventID = %message.outgoing.id,
+            error = why,
+            size = message.outgoing.payload.len(),
+            limit = self.bus.max_payload(),
+            "failed to process a Resource event: it is put aside with the dead letters; raise \
+             max_payload of the bus to have such events delivered"
+        );
+        Ok(())
+    }
+
+    async fn record(&self, uid: &str, entry: &Entry) -> Result<(), BusError> {
+        let key = self.keys.object(uid);
+        let written = match entry {
+            Entry::Put(record) => self.put(&key, record).await,
+            Entry::Remove => match self.state.delete(&key).await {
+                Ok(ack) => ack.await.map(drop),
+                Err(error) => Err(error),
+            },
+        };
+        match written {
+            Err(error @ BusError::KeyTooLong { .. }) => {
+                let error: &dyn StdError = &error;
+                tracing::warn!(uid, error, "Could not keep a record of an object");
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    async fn put(&self, key: &str, record: &Record) -> Result<(), BusError> {
+        match self.put_bytes(key, record.encode()).await {
+            // Without its body it still says what was told; only a later deletion that nobody sees
+            // cannot be told with its last state.
+            Err(BusError::TooLarge { .. }) => match record {
+                Record::Known(known) => {
+                    let known = KnownRecord {
+                        body: None,
+                        ..known.clone()
+                    };
+                    self.put_bytes(key, Record::Known(known).encode()).await
+                }
+                Record::Gone(_) => Ok(()),
+            },
+            written => written,
+        }
+    }
+
+    async fn put_bytes(&self, key: &str, value: Bytes) -> Result<(), BusError> {
+        self.state.put(key, value).await?.await.map(drop)
+    }
+
+    /// Stores the position and waits until it is.
+    pub(super) async fn store(&self, position: &Position) -> Result<(), BusError> {
+        self.put_bytes(&self.keys.position(), position.encode())
+            .await
+    }
+
+    /// Tells that something will be tried again.
+    fn failed(&self, job: &Job, error: &BusError) {
+        let event = &self.event;
+        let source: &dyn StdError = error;
+        if let Some(message) = &job.message {
+            self.metrics.publish_failed();
+            tracing::warn!(
+                eventSourceName = %event.source,
+                eventName = %event.name,
+                eventSourceType = "resource",
+                eventID = %message.outgoing.id,
+                error = source,
+                "Failed to publish an event"
+            );
+        } else {
+            tracing::debug!(
+                eventSourceName = %event.source,
+                eventName = %event.name,
+                error = source,
+                "Could not record what was published"
+            );
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! Runs one resource event: reads the watch, asks the ledger, hands on to the publisher.
+
+mod complaint;
+mod restore;
+mod shell;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use tiphys_eventbus::{EventBus, Outgoing, Subject};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::complaint::Complaints;
+use self::shell::{Shell, Wake};
+use super::envelope::{Fit, fit};
+use super::ledger::{Change, Ledger, Listing, RecordOp, Step, Told};
+use super::object::{Object, Version};
+use super::publish::{Entry, Message, Target};
+use super::record::{Keys, Record};
+use super::watch::{From, Line, Lines, Watcher};
+use super::{EVENT_TYPE, Judgement, Resource};
+use crate::Error;
+use crate::backoff::Backoff;
+use crate::compile::{CompiledEvent, Config};
+use crate::metrics::EventMetrics;
+
+/// Waits between attempts to list and watch: those of Kubernetes' informers.
+const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(30));
+
+/// A watch that was open for so long was a good one.
+const HEALTHY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a streamed list may stop in the middle before pages are tried instead.
+const LIST_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a running event has around it.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) bus: Arc<dyn EventBus>,
+    pub(crate) client: Client,
+    pub(crate) metrics: EventMetrics,
+    pub(crate) now: fn() -> Timestamp,
+    pub(crate) identity: String,
+}
+
+/// Runs until `shutdown`, then finishes what is on its way and stores the position.
+///
+/// # Errors
+/// If what was told before cannot be read. Everything else is tried again here.
+///
+/// # Cancellation
+/// What was not yet recorded is told again by the next run, under the same ids.
+pub(crate) async fn run(
+    event: Arc<CompiledEvent>,
+    around: Surroundings,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let Config::Resource(resource) = &event.config;
+    let Surroundings {
+        bus,
+        client,
+        metrics,
+        now,
+        identity,
+    } = around;
+    let state_failed = |source| Error::State {
+        event: event.name.clone(),
+        source,
+    };
+    let bucket = tiphys_eventbus::Bucket::event_source(&event.namespace, &event.source);
+    let state = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        state = bus.state(&bucket) => state.map_err(state_failed)?,
+    };
+    let target = Arc::new(Target {
+        keys: Keys::new(&event.name),
+        event: event.clone(),
+        bus,
+        state,
+        metrics: metrics.clone(),
+        now,
+    });
+    let restored = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        restored = restore::restore(&target, resource) => restored.map_err(state_failed)?,
+    };
+    let watcher = Watcher::new(client, resource.endpoint.clone(), resource.labels.as_str());
+    let mut worker = Worker {
+        resource,
+        event: &event,
+        subject: Subject::event(&event.source, &event.name),
+        shell: Shell::new(
+            target.clone(),
+            restored.position.clone(),
+            restored.graves,
+            shutdown,
+        ),
+        target: &target,
+        watcher,
+        ledger: restored.ledger,
+        cursor: restored.cursor,
+        listed_at: None,
+        started_at: restored.position.started_at,
+        complaints: Complaints::new(&event, metrics, identity),
+    };
+    for step in restored.adopted {
+        if worker.perform(step, None, Instant::now()).await == Flow::Stop {
+            break;
+        }
+    }
+    worker.work().await;
+    worker.shell.drain(&mut worker.ledger).await;
+    Ok(())
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Go,
+    Stop,
+}
+
+struct Worker<'a> {
+    resource: &'a Resource,
+    event: &'a CompiledEvent,
+    subject: Subject,
+    target: &'a Target,
+    shell: Shell,
+    watcher: Watcher,
+    ledger: Ledger,
+    /// What was said up to here has been read; all of it has to be read if there is none.
+    cursor: Option<Version>,
+    /// When the last list was complete.
+    listed_at: Option<Instant>,
+    started_at: Timestamp,
+    complaints: Complaints,
+}
+
+impl Worker<'_> {
+    /// Lists and watches until the end.
+    async fn work(&mut self) {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        loop {
+            let began = Instant::now();
+            let ended = self.session().await;
+            self.complaints.interrupted();
+            if began.elapsed() > HEALTHY_AFTER {
+                backoff.reset();
+            }
+            match ended {
+                Ok(Flow::Stop) => return,
+                // The server ends each watch after some minutes; that is no reason to wait.
+                Ok(Flow::Go) if began.elapsed() > HEALTHY_AFTER => continue,
+                Ok(Flow::Go) => {}
+                Err(error) if error.is_gone() && self.cursor.is_some() => {
+                    tracing::info!(
+                        eventSourceName = %self.event.source,
+                        eventName = %self.event.name,
+                        "The API server has forgotten the last position: listing anew"
+                    );
+                    self.cursor = None;
+                    // Once; a server that forgets at once must not be asked for lists in a circle.
+                    if self.listed_at.is_none_or(|at| at.elapsed() > HEALTHY_AFTER) {
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    self.complaints.complain(&error, self.watcher.endpoint());
+                    if error.code() == Some(404) && self.is_without_namespaces().await {
+                        continue;
+                    }
+                }
+            }
+            let pause = tokio::time::sleep(backoff.wait());
+            if self.shell.drive(&mut self.ledger, pause).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// One watch, after a list if there is nothing to resume.
+    async fn session(&mut self) -> Result<Flow, Error> {
+        if self.cursor.is_none() {
+            if self.watcher.streams() {
+                return self.streamed().await;
+            }
+            if self.paged().await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        let Some(cursor) = self.cursor.clone() else {
+            return Ok(Flow::Go);
+        };
+        let opening = self.watcher.watch(From::Version(&cursor));
+        match self.shell.drive(&mut self.ledger, opening).await {
+            None => Ok(Flow::Stop),
+            Some(lines) => self.follow(lines?).await,
+        }
+    }
+
+    /// A list as the beginning of a watch. What the server refuses is tried in pages.
+    async fn streamed(&mut self) -> Result<Flow, Error> {
+        let opening = self.watcher.watch(From::List);
+        let mut lines = match self.shell.drive(&mut self.ledger, opening).await {
+            None => return Ok(Flow::Stop),
+            Some(Ok(lines)) => lines,
+            Some(Err(error)) if matches!(error.code(), Some(400 | 405 | 422)) => {
+                self.watcher.do_not_stream();
+                return Ok(Flow::Go);
+            }
+            Some(Err(error)) => return Err(error),
+        };
+        let mut listing = Listing::default();
+        loop {
+            let next = tokio::time::timeout(LIST_WITHIN, lines.next());
+            let line = match self.shell.drive(&mut self.ledger, next).await {
+                None => return Ok(Flow::Stop),
+                Some(Ok(line)) => line?,
+                Some(Err(_)) => {
+                    self.watcher.do_not_stream();
+                    return Err(self.silent("list"));
+                }
+            };
+            match line {
+                Some(Line::Added(object) | Line::Modified(object)) => {
+                    listing.add(object, &self.ledger);
+                }
+                Some(Line::Bookmark {
+                    version,
+                    ends_list: true,
+                }) => {
+                    if self.listed(listing, version).await == Flow::Stop {
+                        return Ok(Flow::Stop);
+                    }
+                    lines.listen_anew();
+                    return self.follow(lines).await;
+                }
+                Some(Line::Error {
+                    code,
+                    reason,
+                    message,
+                }) => {
+                    if matches!(code, 400 | 422) {
+                        self.watcher.do_not_stream();
+                    }
+                    return Err(self.ended(code, reason, message));
+                }
+                Some(Line::Deleted(_) | Line::Bookmark { .. } | Line::Unknown) => {}
+                None => return Err(self.silent("list")),
+            }
+        }
+    }
+
+    /// A list in pages.
+    async fn paged(&mut self) -> Result<Flow, Error> {
+        let mut listing = Listing::default();
+        let mut token = None;
+        loop {
+            let reading = self.watcher.page(token.as_deref());
+            let page = match self.shell.drive(&mut self.ledger, reading).await {
+                None => return Ok(Flow::Stop),
+                Some(page) => page?,
+            };
+            for object in page.objects {
+                listing.add(object, &self.ledger);
+            }
+            token = page.next;
+            if token.is_none() {
+                return Ok(self.listed(listing, page.version).await);
+            }
+        }
+    }
+
+    /// Tells what a finished list says anew.
+    async fn listed(&mut self, listing: Listing, version: Version) -> Flow {
+        for todo in listing.finish(&mut self.ledger) {
+            let judgement = judgement(self.resource, self.started_at, self.target);
+            for step in self.ledger.settle(todo, &version, &judgement) {
+                if self.perform(step, None, Instant::now()).await == Flow::Stop {
+                    return Flow::Stop;
+                }
+            }
+        }
+        self.shell.publisher.pass(version.clone());
+        self.shell.publisher.store_position();
+        self.cursor = Some(version);
+        self.listed_at = Some(Instant::now());
+        Flow::Go
+    }
+
+    /// Reads a watch until it ends.
+    async fn follow(&mut self, mut lines: Lines) -> Result<Flow, Error> {
+        self.complaints
+            .synced(self.watcher.target(), self.ledger.len());
+        loop {
+            match self.shell.wake(&mut lines).await {
+                Wake::Stop => return Ok(Flow::Stop),
+                Wake::Done(done) => {
+                    self.shell.on_done(done, &mut self.ledger);
+                    lines.listen_anew();
+                }
+                Wake::Tick => self.shell.publisher.store_position(),
+                Wake::Silent => return Err(self.silent("watch")),
+                Wake::Line(line) => match line? {
+                    None => return Ok(Flow::Go),
+                    Some(line) => {
+                        if self.read(line).await? == Flow::Stop {
+                            return Ok(Flow::Stop);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Tells what a line says.
+    async fn read(&mut self, line: Line) -> Result<Flow, Error> {
+        let received = Instant::now();
+        let (change, version) = match line {
+            Line::Added(object) => versioned(object, Change::Added),
+            Line::Modified(object) => versioned(object, Change::Modified),
+            Line::Deleted(object) => versioned(object, Change::Deleted),
+            Line::Bookmark { version, .. } => {
+                self.shell.publisher.pass(version.clone());
+                self.cursor = Some(version);
+                return Ok(Flow::Go);
+            }
+            Line::Error {
+                code,
+                reason,
+                message,
+            } => return Err(self.ended(code, reason, message)),
+            Line::Unknown => return Ok(Flow::Go),
+        };
+        let judgement = judgement(self.resource, self.started_at, self.target);
+        let mut steps = self.ledger.observe(change, &judgement);
+        let last = steps.pop();
+        for step in steps {
+            if self.perform(step, None, received).await == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        self.cursor = Some(version.clone());
+        if let Some(step) = last {
+            return Ok(self.perform(step, Some(version), received).await);
+        }
+        self.shell.publisher.pass(version);
+        Ok(Flow::Go)
+    }
+
+    /// Publishes and records; the position moves to `version` after that.
+    async fn perform(&mut self, step: Step, version: Option<Version>, received: Instant) -> Flow {
+        let Step { uid, told, record } = step;
+        if told.is_none() {
+            self.target.metrics.filtered();
+        }
+        if self.shell.make_room(&uid, &mut self.ledger).await == Flow::Stop {
+            return Flow::Stop;
+        }
+        let mark = self.shell.publisher.open(version);
+        let mut message = None;
+        if let Some(told) = told {
+            let ready = self.message(&uid, &told, received);
+            let offering = self.shell.publisher.offer(&ready);
+            let Some(offered) = self.shell.drive(&mut self.ledger, offering).await else {
+                return Flow::Stop;
+            };
+            message = Some((ready, Some(offered)));
+        }
+        // Only now, so that packing does not delay the event.
+        let sealed = self.ledger.seal(&uid);
+        let entry = match record {
+            RecordOp::Keep => None,
+            RecordOp::Put => sealed.map(Entry::Put),
+            RecordOp::Bury(version) => Some(Entry::Put(Record::Gone(version))),
+        };
+        self.shell.publisher.carry(mark, uid, message, entry);
+        Flow::Go
+    }
+
+    fn message(&self, uid: &str, told: &Told, received: Instant) -> Message {
+        let kind = told.kind.name();
+        let id = self
+            .resource
+            .event_id(self.event, uid, told.version.as_str(), kind);
+        let event = self
+            .event
+            .event(EVENT_TYPE, id.clone(), (self.target.now)());
+        let limit = self.target.bus.max_payload();
+        let (payload, is_too_large) = match fit(event, told, &self.resource.payload, limit) {
+            Fit::Whole(message) => (message, false),
+            Fit::Cut { message, left_out } => {
+                tracing::warn!(
+                    eventSourceName = %self.event.source,
+                    eventName = %self.event.name,
+                    eventID = %id,
+                    left_out,
+                    limit,
+                    "An event is too large for the bus and was cut: raise max_payload of the bus"
+                );
+                (message, false)
+            }
+            Fit::TooLarge(message) => (message, true),
+        };
+        let outgoing = Outgoing {
+            subject: self.subject.clone(),
+            id,
+            payload,
+        };
+        Message {
+            outgoing,
+            received,
+            is_too_large,
+        }
+    }
+
+    /// Finds out whether the namespace is what is not found: objects of some types have none.
+    async fn is_without_namespaces(&mut self) -> bool {
+        if self.watcher.endpoint().namespace.is_none() {
+            return false;
+        }
+        let asking = self.watcher.is_namespaced();
+        let Some(Ok(Some(false))) = self.shell.drive(&mut self.ledger, asking).await else {
+            return false;
+        };
+        tracing::warn!(
+            eventSourceName = %self.event.source,
+            eventName = %self.event.name,
+            resource = %self.watcher.endpoint().kubectl_name(),
+            "Objects of this type have no namespace: the event source's `namespace` is ignored"
+        );
+        self.watcher.ignore_namespace();
+        true
+    }
+
+    fn silent(&self, verb: &'static str) -> Error {
+        Error::Silent {
+            verb,
+            target: self.watcher.target().clone(),
+        }
+    }
+
+    fn ended(&self, code: u16, reason: String, message: String) -> Error {
+        Error::Ended {
+            target: self.watcher.target().clone(),
+            code,
+            reason,
+            message,
+        }
+    }
+}
+
+fn judgement<'a>(resource: &'a Resource, started_at: Timestamp, target: &Target) -> Judgement<'a> {
+    Judgement {
+        resource,
+        started_at,
+        now: (target.now)(),
+    }
+}
+
+fn versioned(object: Object, change: fn(Object) -> Change) -> (Change, Version) {
+    let version = object.version.clone();
+    (change(object), version)
+}

@@ -1,0 +1,128 @@
+//! Tells what keeps the watch from working: once, with what to do, and again when it is over.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use crate::Error;
+use crate::compile::CompiledEvent;
+use crate::metrics::EventMetrics;
+use crate::source::resource::Endpoint;
+
+/// The last thing that was told of the watch.
+pub(super) struct Complaints {
+    source: Arc<str>,
+    event: Arc<str>,
+    metrics: EventMetrics,
+    identity: String,
+    told: Option<&'static str>,
+    is_known: bool,
+}
+
+impl Complaints {
+    pub(super) fn new(event: &CompiledEvent, metrics: EventMetrics, identity: String) -> Self {
+        let (source, event) = (event.source.clone(), event.name.clone());
+        Self {
+            source,
+            event,
+            metrics,
+            identity,
+            told: None,
+            is_known: false,
+        }
+    }
+
+    /// The watch is not open.
+    pub(super) fn interrupted(&self) {
+        self.metrics.synced(false);
+    }
+
+    /// The watch is open, and the objects are known.
+    pub(super) fn synced(&mut self, target: &str, objects: usize) {
+        self.metrics.synced(true);
+        if self.told.take().is_some() || !self.is_known {
+            self.is_known = true;
+            tracing::info!(
+                eventSourceName = %self.source,
+                eventName = %self.event,
+                eventSourceType = "resource",
+                objects,
+                "Watching {target}"
+            );
+        }
+    }
+
+    /// The watch could not be opened, or broke.
+    pub(super) fn complain(&mut self, error: &Error, endpoint: &Endpoint) {
+        let category = error.category();
+        self.metrics.watch_failed(category);
+        let hint = hint(category, endpoint, &self.identity);
+        let error: &dyn StdError = error;
+        if self.told == Some(category) {
+            tracing::debug!(eventSourceName = %self.source, eventName = %self.event, error, "Still not watching");
+            return;
+        }
+        self.told = Some(category);
+        tracing::warn!(
+            eventSourceName = %self.source,
+            eventName = %self.event,
+            eventSourceType = "resource",
+            reason = category,
+            error,
+            hint,
+            "Could not list and watch objects, trying again"
+        );
+    }
+}
+
+fn hint(category: &str, endpoint: &Endpoint, identity: &str) -> String {
+    let name = endpoint.kubectl_name();
+    let scope = match &endpoint.namespace {
+        Some(namespace) => format!("-n {namespace}"),
+        None => "--all-namespaces".to_owned(),
+    };
+    let identity = if identity.is_empty() {
+        String::new()
+    } else {
+        format!(" --as={identity}")
+    };
+    match category {
+        "Forbidden" => format!(
+            "grant list and watch; check with `kubectl auth can-i list {name} {scope}{identity}` and \
+             `kubectl auth can-i watch {name} {scope}{identity}`"
+        ),
+        "Unauthorized" => {
+            "the API server does not accept the credentials: check the service account's \
+                           token"
+                .to_owned()
+        }
+        "NotFound" => format!(
+            "the API server does not serve {name} in version {}; compare with `kubectl api-resources \
+             --api-group={:?}`, a CustomResourceDefinition may be missing",
+            endpoint.version, endpoint.group
+        ),
+        "Unreachable" => "check that the API server can be reached".to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hint;
+    use crate::source::resource::Endpoint;
+
+    #[test]
+    fn a_missing_permission_is_told_as_a_command_to_check_it() {
+        let endpoint = Endpoint {
+            group: String::new(),
+            version: "v1".to_owned(),
+            resource: "services".to_owned(),
+            namespace: Some("playground".to_owned()),
+        };
+        assert_eq!(
+            hint("Forbidden", &endpoint, "system:serviceaccount:a:b"),
+            "grant list and watch; check with `kubectl auth can-i list services -n playground \
+             --as=system:serviceaccount:a:b` and `kubectl auth can-i watch services -n playground \
+             --as=system:serviceaccount:a:b`"
+        );
+    }
+}

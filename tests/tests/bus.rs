@@ -1,0 +1,54 @@
+//! The bus keeps its promises: one suite, run against the embedded bus and against real servers,
+//! and what only a server can do wrong.
+
+#![cfg(test)]
+
+#[path = "bus/contract.rs"]
+mod contract;
+#[path = "bus/faults.rs"]
+mod faults;
+#[path = "bus/server.rs"]
+mod server;
+#[path = "bus/wire.rs"]
+mod wire;
+
+/// Each promise, once for each implementation.
+macro_rules! promises {
+    ($($promise:ident)*) => {
+        mod embedded {$(
+            #[tokio::test]
+            async fn $promise() {
+                let bus = tiphys_eventbus::embedded::Embedded::new();
+                super::contract::$promise(&bus).await;
+            }
+        )*}
+        mod jetstream {$(
+            #[tokio::test]
+            async fn $promise() {
+                let server = super::server::NatsServer::start("").await;
+                super::contract::$promise(&server.bus().await).await;
+            }
+        )*}
+    };
+}
+
+promises! {
+    messages_arrive_in_the_order_they_were_published
+    a_second_message_with_the_same_id_is_dropped
+    a_message_that_nobody_acknowledged_comes_again
+    a_message_given_back_comes_again_after_the_delay
+    no_more_than_the_wanted_number_is_in_flight
+    the_position_outlives_the_subscription_and_a_change_of_subjects
+    a_new_consumer_begins_at_the_wanted_time
+    a_star_listens_to_every_event_of_a_source
+    overlapping_subjects_deliver_each_message_once
+    unsubscribing_forgets_the_position
+    the_last_message_of_a_subject_can_be_read
+    state_is_kept_under_keys_of_any_kind
+    a_message_that_is_too_large_is_refused
+    dead_letters_are_kept_until_they_are_removed
+    a_dead_letter_that_is_too_large_is_cut
+    the_stream_is_created_once_and_its_settings_change
+    old_messages_give_way_at_the_limit
+    closing_ends_subscriptions
+}

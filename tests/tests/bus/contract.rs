@@ -1,0 +1,536 @@
+//! What every bus promises. Each function is one promise, kept or broken by the bus it is given.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use tiphys_eventbus::{
+    Bucket, DeadLetter, DeadLetterFilter, Delivery, Durable, EventBus, Outgoing, ParkReason,
+    StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
+};
+use tokio::time::{Instant, timeout};
+
+/// How long anything may take; only a broken promise takes as long.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// How long nothing has to happen to be taken for nothing.
+const SILENCE: Duration = Duration::from_millis(300);
+
+pub(crate) fn subject() -> Subject {
+    Subject::event("source", "event")
+}
+
+pub(crate) fn durable() -> Durable {
+    Durable::trigger("namespace", "sensor", "trigger")
+}
+
+pub(crate) fn config(subjects: &[Subject]) -> SubscriptionConfig {
+    SubscriptionConfig {
+        durable: durable(),
+        subjects: subjects.to_vec(),
+        start: StartAt::First,
+        ack_wait: Duration::from_secs(30),
+        max_in_flight: 1000,
+    }
+}
+
+pub(crate) fn message(subject: &Subject, id: &str) -> Outgoing {
+    Outgoing {
+        subject: subject.clone(),
+        id: id.to_owned(),
+        payload: Bytes::copy_from_slice(id.as_bytes()),
+    }
+}
+
+/// Publishes messages whose payloads are their ids, and waits until they are stored.
+pub(crate) async fn publish(bus: &dyn EventBus, subject: &Subject, ids: &[&str]) {
+    let mut acks = Vec::new();
+    for id in ids {
+        acks.push(
+            bus.publish(message(subject, id))
+                .await
+                .expect("the bus takes a message"),
+        );
+    }
+    for ack in acks {
+        ack.await.expect("the message is stored");
+    }
+}
+
+pub(crate) async fn next(subscription: &mut Subscription) -> Delivery {
+    let next = timeout(WITHIN, subscription.deliveries.next())
+        .await
+        .expect("a delivery in time");
+    next.expect("the bus is open").expect("no interruption")
+}
+
+/// The payload of the next delivery, which is acknowledged.
+pub(crate) async fn take(subscription: &mut Subscription) -> String {
+    let delivery = next(subscription).await;
+    delivery
+        .ack_confirmed()
+        .await
+        .expect("the acknowledgement is confirmed");
+    String::from_utf8(delivery.payload.to_vec()).expect("payloads are ids")
+}
+
+async fn assert_silent(subscription: &mut Subscription) {
+    let next = timeout(SILENCE, subscription.deliveries.next()).await;
+    assert!(next.is_err(), "{next:?}");
+}
+
+async fn ready(bus: &dyn EventBus) {
+    bus.ensure_stream(None)
+        .await
+        .expect("the stream can be made");
+}
+
+pub(crate) async fn messages_arrive_in_the_order_they_were_published(bus: &dyn EventBus) {
+    ready(bus).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let ids: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
+    let published = async {
+        let mut acks = Vec::new();
+        for id in &ids {
+            acks.push(bus.publish(message(&subject(), id)).await.unwrap());
+        }
+        let mut sequences = Vec::new();
+        for ack in acks {
+            let ack = ack.await.unwrap();
+            assert!(!ack.duplicate);
+            sequences.push(ack.sequence);
+        }
+        sequences
+    };
+    let consumed = async {
+        let mut deliveries = Vec::new();
+        while deliveries.len() < ids.len() {
+            let delivery = next(&mut subscription).await;
+            assert_eq!(delivery.attempt, 1);
+            assert_eq!(delivery.subject, subject());
+            delivery.ack().await.unwrap();
+            deliveries.push(delivery);
+        }
+        deliveries
+    };
+    let (sequences, deliveries) = tokio::join!(published, consumed);
+    assert_eq!(sequences, (1..=2000).collect::<Vec<u64>>());
+    for (index, delivery) in deliveries.iter().enumerate() {
+        assert_eq!(delivery.payload, ids[index]);
+        assert_eq!(delivery.sequence, sequences[index]);
+    }
+    assert_eq!(deliveries[1999].pending, 0);
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn a_second_message_with_the_same_id_is_dropped(bus: &dyn EventBus) {
+    ready(bus).await;
+    let first = bus
+        .publish(message(&subject(), "a"))
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    let second = bus
+        .publish(message(&subject(), "a"))
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    assert!(!first.duplicate);
+    assert!(second.duplicate);
+    assert_eq!(first.sequence, second.sequence);
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn a_message_that_nobody_acknowledged_comes_again(bus: &dyn EventBus) {
+    ready(bus).await;
+    publish(bus, &subject(), &["a"]).await;
+    let ack_wait = Duration::from_secs(1);
+    let config = SubscriptionConfig {
+        ack_wait,
+        ..config(&[subject()])
+    };
+    let mut subscription = bus.subscribe(config).await.unwrap();
+    let first = next(&mut subscription).await;
+    let delivered_at = Instant::now();
+    assert_eq!((first.attempt, first.sequence), (1, 1));
+    drop(first);
+    let second = next(&mut subscription).await;
+    assert_eq!((second.attempt, second.sequence), (2, 1));
+    assert!(delivered_at.elapsed() >= Duration::from_millis(900));
+    second.ack_confirmed().await.unwrap();
+    publish(bus, &subject(), &["b"]).await;
+    assert_eq!(take(&mut subscription).await, "b");
+}
+
+pub(crate) async fn a_message_given_back_comes_again_after_the_delay(bus: &dyn EventBus) {
+    ready(bus).await;
+    publish(bus, &subject(), &["a", "b"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let first = next(&mut subscription).await;
+    let given_back_at = Instant::now();
+    first.retry_after(Duration::from_millis(500)).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "b");
+    let again = next(&mut subscription).await;
+    assert_eq!((again.payload.as_ref(), again.attempt), (&b"a"[..], 2));
+    assert!(given_back_at.elapsed() >= Duration::from_millis(450));
+    again.ack_confirmed().await.unwrap();
+}
+
+pub(crate) async fn no_more_than_the_wanted_number_is_in_flight(bus: &dyn EventBus) {
+    ready(bus).await;
+    publish(bus, &subject(), &["a", "b", "c", "d", "e"]).await;
+    let config = SubscriptionConfig {
+        max_in_flight: 3,
+        ..config(&[subject()])
+    };
+    let mut subscription = bus.subscribe(config).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(next(&mut subscription).await);
+    }
+    assert_silent(&mut subscription).await;
+    held[1].ack().await.unwrap();
+    assert_eq!(next(&mut subscription).await.payload, "d");
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn the_position_outlives_the_subscription_and_a_change_of_subjects(
+    bus: &dyn EventBus,
+) {
+    ready(bus).await;
+    let other = Subject::event("source", "other");
+    publish(bus, &subject(), &["a", "b"]).await;
+    publish(bus, &other, &["missed"]).await;
+    publish(bus, &subject(), &["c"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    for id in ["a", "b", "c"] {
+        assert_eq!(take(&mut subscription).await, id);
+    }
+    drop(subscription);
+    publish(bus, &subject(), &["d"]).await;
+
+    // The same position, whatever start is wanted.
+    let later = SubscriptionConfig {
+        start: StartAt::Time(Timestamp::MAX),
+        ..config(&[subject()])
+    };
+    let mut subscription = bus.subscribe(later).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "d");
+    drop(subscription);
+
+    publish(bus, &subject(), &["e"]).await;
+    publish(bus, &other, &["f"]).await;
+    let mut subscription = bus
+        .subscribe(config(&[other.clone(), subject()]))
+        .await
+        .unwrap();
+    for id in ["e", "f"] {
+        assert_eq!(take(&mut subscription).await, id);
+    }
+    drop(subscription);
+
+    publish(bus, &subject(), &["not wanted any more"]).await;
+    publish(bus, &other, &["g"]).await;
+    let mut subscription = bus.subscribe(config(&[other])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "g");
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn a_new_consumer_begins_at_the_wanted_time(bus: &dyn EventBus) {
+    ready(bus).await;
+    publish(bus, &subject(), &["before"]).await;
+    let before = bus
+        .last_message(&subject())
+        .await
+        .unwrap()
+        .unwrap()
+        .stored_at;
+    // Until the clock that stamps the messages has moved on.
+    let mut number = 0;
+    let first = loop {
+        publish(bus, &subject(), &[&number.to_string()]).await;
+        let last = bus.last_message(&subject()).await.unwrap().unwrap();
+        if last.stored_at > before {
+            break last;
+        }
+        number += 1;
+    };
+    publish(bus, &subject(), &["after"]).await;
+    let start = StartAt::Time(first.stored_at);
+    let config = SubscriptionConfig {
+        start,
+        ..config(&[subject()])
+    };
+    let mut subscription = bus.subscribe(config).await.unwrap();
+    let delivery = next(&mut subscription).await;
+    assert_eq!(delivery.sequence, first.sequence);
+    assert_eq!(delivery.stored_at, first.stored_at);
+    assert_eq!(take(&mut subscription).await, "after");
+}
+
+pub(crate) async fn a_star_listens_to_every_event_of_a_source(bus: &dyn EventBus) {
+    ready(bus).await;
+    publish(bus, &subject(), &["a"]).await;
+    publish(bus, &Subject::event("another", "event"), &["not wanted"]).await;
+    publish(
+        bus,
+        &Subject::event("source", "with.dots and * blanks"),
+        &["b"],
+    )
+    .await;
+    let any = Subject::dependency("source", "*");
+    let mut subscription = bus.subscribe(config(&[any])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+    let delivery = next(&mut subscription).await;
+    assert_eq!(
+        delivery.subject.names(),
+        Some(("source".to_owned(), "with.dots and * blanks".to_owned()))
+    );
+    delivery.ack_confirmed().await.unwrap();
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn overlapping_subjects_deliver_each_message_once(bus: &dyn EventBus) {
+    ready(bus).await;
+    publish(bus, &subject(), &["a"]).await;
+    publish(bus, &Subject::event("third", "unrelated"), &["not wanted"]).await;
+    publish(bus, &Subject::event("other", "event"), &["b"]).await;
+    let wanted = [
+        subject(),
+        Subject::dependency("source", "*"),
+        Subject::dependency("*", "event"),
+        subject(),
+    ];
+    let mut subscription = bus.subscribe(config(&wanted)).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+    assert_eq!(take(&mut subscription).await, "b");
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn unsubscribing_forgets_the_position(bus: &dyn EventBus) {
+    ready(bus).await;
+    assert!(!bus.unsubscribe(&durable()).await.unwrap());
+    publish(bus, &subject(), &["a"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+    drop(subscription);
+    assert!(bus.unsubscribe(&durable()).await.unwrap());
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+}
+
+pub(crate) async fn the_last_message_of_a_subject_can_be_read(bus: &dyn EventBus) {
+    ready(bus).await;
+    assert_eq!(bus.last_message(&subject()).await.unwrap(), None);
+    publish(bus, &subject(), &["a", "b"]).await;
+    publish(bus, &Subject::event("other", "event"), &["c"]).await;
+    let last = bus.last_message(&subject()).await.unwrap().unwrap();
+    assert_eq!((last.sequence, last.payload.as_ref()), (2, &b"b"[..]));
+}
+
+pub(crate) async fn state_is_kept_under_keys_of_any_kind(bus: &dyn EventBus) {
+    ready(bus).await;
+    let state = bus.state(&Bucket::sensor("my.sensor")).await.unwrap();
+    assert_eq!(state.entries().await.unwrap(), []);
+    assert_eq!(state.get("Triggers").await.unwrap(), None);
+    let keys = [
+        "Triggers",
+        "my-trigger/my-dep",
+        "a b.*>é/=",
+        ".",
+        "",
+        "gone",
+    ];
+    let mut acks = Vec::new();
+    for key in keys {
+        acks.push(state.put(key, Bytes::from_static(b"old")).await.unwrap());
+        acks.push(
+            state
+                .put(key, Bytes::from(format!("value of {key}")))
+                .await
+                .unwrap(),
+        );
+    }
+    acks.push(state.delete("gone").await.unwrap());
+    acks.push(state.delete("never there").await.unwrap());
+    for ack in acks {
+        ack.await.unwrap();
+    }
+    assert_eq!(state.get(".").await.unwrap().unwrap(), "value of .");
+    assert_eq!(state.get("gone").await.unwrap(), None);
+
+    let state = bus.state(&Bucket::sensor("my.sensor")).await.unwrap();
+    let mut entries = state.entries().await.unwrap();
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    let entry = |key: &str, value: &'static str| StateEntry {
+        key: key.to_owned(),
+        value: Bytes::from_static(value.as_bytes()),
+    };
+    assert_eq!(
+        entries,
+        [
+            entry("", "value of "),
+            entry(".", "value of ."),
+            entry("Triggers", "value of Triggers"),
+            entry("a b.*>é/=", "value of a b.*>é/="),
+            entry("my-trigger/my-dep", "value of my-trigger/my-dep"),
+        ]
+    );
+    let other = bus
+        .state(&Bucket::event_source("ns", "my.sensor"))
+        .await
+        .unwrap();
+    assert_eq!(other.entries().await.unwrap(), []);
+}
+
+pub(crate) async fn a_message_that_is_too_large_is_refused(bus: &dyn EventBus) {
+    ready(bus).await;
+    let large = Outgoing {
+        subject: subject(),
+        id: "large".to_owned(),
+        payload: Bytes::from(vec![b'x'; 10 * 1024 * 1024]),
+    };
+    let error = bus.publish(large.clone()).await.unwrap_err();
+    assert_eq!(error.category(), "TooLarge");
+    assert!(!error.is_transient());
+    let payload = large.payload.slice(..bus.max_payload());
+    bus.publish(Outgoing { payload, ..large })
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+}
+
+fn letter(trigger: &str, payload: usize) -> DeadLetter {
+    DeadLetter {
+        namespace: "ns".to_owned(),
+        sensor: "my.sensor".to_owned(),
+        trigger: trigger.to_owned(),
+        reason: ParkReason::RetriesExhausted,
+        error: "the server said no".to_owned(),
+        attempts: 5,
+        parked_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        subject: subject(),
+        payload: Bytes::from(vec![b'x'; payload]),
+        cut_from: None,
+        action: Some(r#"{"kind":"Job"}"#.to_owned()),
+    }
+}
+
+pub(crate) async fn dead_letters_are_kept_until_they_are_removed(bus: &dyn EventBus) {
+    ready(bus).await;
+    let all = DeadLetterFilter::default();
+    assert_eq!(bus.dead_letters(&all).await.unwrap(), []);
+    for trigger in ["one", "two * .", "three"] {
+        bus.park(letter(trigger, 3)).await.unwrap();
+    }
+    let listed = bus.dead_letters(&all).await.unwrap();
+    let triggers: Vec<_> = listed
+        .iter()
+        .map(|(_, letter)| letter.trigger.as_str())
+        .collect();
+    assert_eq!(triggers, ["one", "two * .", "three"]);
+    assert_eq!(listed[0].1, letter("one", 3));
+
+    let one = DeadLetterFilter {
+        trigger: Some("two * .".to_owned()),
+        ..all.clone()
+    };
+    assert_eq!(bus.dead_letters(&one).await.unwrap(), [listed[1].clone()]);
+    let page = DeadLetterFilter {
+        after: listed[0].0,
+        limit: 1,
+        ..all.clone()
+    };
+    assert_eq!(bus.dead_letters(&page).await.unwrap(), [listed[1].clone()]);
+
+    assert!(bus.remove_dead_letter(listed[1].0).await.unwrap());
+    assert!(!bus.remove_dead_letter(listed[1].0).await.unwrap());
+    let left = bus.dead_letters(&all).await.unwrap();
+    assert_eq!(left, [listed[0].clone(), listed[2].clone()]);
+}
+
+pub(crate) async fn a_dead_letter_that_is_too_large_is_cut(bus: &dyn EventBus) {
+    ready(bus).await;
+    let size = bus.max_payload();
+    bus.park(letter("large", size)).await.unwrap();
+    let listed = bus
+        .dead_letters(&DeadLetterFilter::default())
+        .await
+        .unwrap();
+    let stored = &listed[0].1;
+    assert!(stored.cut_from == Some(size) || stored.payload.len() == size);
+    assert!(stored.payload.len() > size / 2);
+}
+
+pub(crate) async fn the_stream_is_created_once_and_its_settings_change(bus: &dyn EventBus) {
+    let settings = "maxMsgs: 100\nmaxAge: 1h\nduplicates: 1m\nreplicas: 1";
+    let report = bus.ensure_stream(Some(settings)).await.unwrap();
+    assert!(report.created);
+    assert_eq!(
+        bus.ensure_stream(Some(settings)).await.unwrap(),
+        StreamReport::default()
+    );
+    assert_eq!(
+        bus.ensure_stream(None).await.unwrap(),
+        StreamReport::default()
+    );
+    let report = bus
+        .ensure_stream(Some("maxmsgs: 200\nmaxage: 2h\nreplicas: 1"))
+        .await
+        .unwrap();
+    assert!(!report.created);
+    assert_eq!(report.changed, ["maxMsgs", "maxAge"]);
+    let error = bus.ensure_stream(Some("maxAge: soon")).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "stream setting maxAge: not a duration such as 72h or 300s"
+    );
+}
+
+pub(crate) async fn old_messages_give_way_at_the_limit(bus: &dyn EventBus) {
+    bus.ensure_stream(Some("maxMsgs: 2\nreplicas: 1"))
+        .await
+        .unwrap();
+    publish(bus, &subject(), &["a", "b", "c"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "b");
+    assert_eq!(take(&mut subscription).await, "c");
+    drop(subscription);
+
+    bus.ensure_stream(Some("maxMsgs: 2\ndiscard: 1\nreplicas: 1"))
+        .await
+        .unwrap();
+    let refused = bus
+        .publish(message(&subject(), "d"))
+        .await
+        .unwrap()
+        .await
+        .unwrap_err();
+    assert_eq!(refused.category(), "Publish");
+    assert!(refused.is_transient());
+}
+
+pub(crate) async fn closing_ends_subscriptions(bus: &dyn EventBus) {
+    ready(bus).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let handed_over = bus.publish(message(&subject(), "a")).await.unwrap();
+    assert!(bus.is_connected());
+    bus.close().await.unwrap();
+    assert!(!bus.is_connected());
+    handed_over.await.unwrap();
+    let end = async { while subscription.deliveries.next().await.is_some() {} };
+    timeout(WITHIN, end).await.expect("the subscription ends");
+    assert_eq!(
+        bus.publish(message(&subject(), "b"))
+            .await
+            .unwrap_err()
+            .category(),
+        "Closed"
+    );
+}

@@ -1,0 +1,230 @@
+//! Servers that die, forget, and come back: nothing is lost, and nothing comes twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tiphys_eventbus::{Bucket, Delivery, EventBus, Subscription, SubscriptionConfig};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::contract::{config, durable, message, next, publish, subject, take};
+use crate::server::NatsServer;
+
+/// How long a story may take.
+///
+/// Shorter than the ack wait: what got lost with a connection is not to wait for that.
+const WITHIN: Duration = Duration::from_secs(25);
+
+const MESSAGES: usize = 3000;
+
+/// Publishes `MESSAGES` ids, each again until it is stored, as a source does.
+async fn publish_all(bus: &dyn EventBus, stored: &AtomicUsize, progress: &Notify) {
+    let mut left: Vec<usize> = (0..MESSAGES).collect();
+    while !left.is_empty() {
+        let mut acks = Vec::new();
+        let mut failed = Vec::new();
+        for number in left.drain(..) {
+            match bus.publish(message(&subject(), &number.to_string())).await {
+                Ok(ack) => acks.push((number, ack)),
+                Err(error) => {
+                    assert!(error.is_transient(), "{error}");
+                    failed.push(number);
+                }
+            }
+            if acks.len() >= 100 {
+                settle(&mut acks, &mut failed, stored, progress).await;
+            }
+        }
+        settle(&mut acks, &mut failed, stored, progress).await;
+        left = failed;
+    }
+}
+
+async fn settle(
+    acks: &mut Vec<(usize, tiphys_eventbus::PublishAck)>,
+    failed: &mut Vec<usize>,
+    stored: &AtomicUsize,
+    progress: &Notify,
+) {
+    for (number, ack) in acks.drain(..) {
+        match ack.await {
+            Ok(_) => {
+                stored.fetch_add(1, Ordering::Relaxed);
+                progress.notify_one();
+            }
+            Err(error) => {
+                assert!(error.is_transient(), "{error}");
+                failed.push(number);
+            }
+        }
+    }
+}
+
+async fn consume_all(bus: &dyn EventBus) {
+    let config = SubscriptionConfig {
+        max_in_flight: 64,
+        ..config(&[subject()])
+    };
+    let mut subscription = bus.subscribe(config).await.unwrap();
+    let mut seen = BTreeSet::new();
+    let mut last = 0;
+    while seen.len() < MESSAGES {
+        let delivery = healed(&mut subscription).await;
+        let id = String::from_utf8(delivery.payload.to_vec()).unwrap();
+        assert!(seen.insert(id.clone()), "{id} came twice");
+        assert!(
+            delivery.sequence > last,
+            "{} came after {last}",
+            delivery.sequence
+        );
+        last = delivery.sequence;
+        delivery.ack().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_killed_under_load_loses_nothing_and_repeats_nothing() {
+    let mut server = NatsServer::start("").await;
+    let bus = Arc::new(server.bus().await);
+    bus.ensure_stream(None).await.unwrap();
+    let (stored, progress) = (AtomicUsize::new(0), Notify::new());
+    let killed = async {
+        for at in [500, 1500] {
+            while stored.load(Ordering::Relaxed) < at {
+                progress.notified().await;
+            }
+            server.kill().await;
+            server.restart().await;
+        }
+    };
+    let story = async {
+        tokio::join!(
+            publish_all(bus.as_ref(), &stored, &progress),
+            consume_all(bus.as_ref()),
+            killed,
+        )
+    };
+    timeout(WITHIN, story).await.expect("the story ends");
+}
+
+#[tokio::test]
+async fn a_message_in_hand_while_the_server_restarts_is_acknowledged_once() {
+    let mut server = NatsServer::start("").await;
+    let bus = server.bus().await;
+    bus.ensure_stream(None).await.unwrap();
+    publish(&bus, &subject(), &["a", "b"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let in_hand = next(&mut subscription).await;
+    server.kill().await;
+    server.restart().await;
+    let b = healed(&mut subscription).await;
+    assert_eq!(b.payload, "b");
+    b.ack().await.unwrap();
+    in_hand.ack().await.unwrap();
+    publish_until_stored(&bus, "c").await;
+    let c = healed(&mut subscription).await;
+    assert_eq!(c.payload, "c");
+    c.ack().await.unwrap();
+}
+
+/// The next delivery, however often the connection is lost before it.
+async fn healed(subscription: &mut Subscription) -> Delivery {
+    loop {
+        match timeout(WITHIN, subscription.deliveries.next())
+            .await
+            .unwrap()
+            .unwrap()
+        {
+            Ok(delivery) => return delivery,
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+    }
+}
+
+async fn publish_until_stored(bus: &dyn EventBus, id: &str) {
+    loop {
+        match bus.publish(message(&subject(), id)).await.unwrap().await {
+            Ok(_) => return,
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_consumer_is_made_again_after_the_last_acknowledged_message() {
+    let server = NatsServer::start("").await;
+    let bus = server.bus().await;
+    bus.ensure_stream(None).await.unwrap();
+    publish(&bus, &subject(), &["a", "b", "c", "d"]).await;
+    let config = SubscriptionConfig {
+        max_in_flight: 3,
+        ..config(&[subject()])
+    };
+    let mut subscription = bus.subscribe(config).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+    let in_hand = next(&mut subscription).await;
+    assert_eq!(take(&mut subscription).await, "c");
+    assert!(bus.unsubscribe(&durable()).await.unwrap());
+    publish(&bus, &subject(), &["e"]).await;
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        let delivery = healed(&mut subscription).await;
+        // The consumer may be gone before the acknowledgement of what it delivered: then the message
+        // comes again.
+        if delivery.ack_confirmed().await.is_ok() {
+            seen.push(String::from_utf8(delivery.payload.to_vec()).unwrap());
+        }
+    }
+    assert_eq!(seen, ["d", "e"]);
+    in_hand.ack_confirmed().await.unwrap();
+    let jetstream = async_nats::jetstream::new(server.client().await);
+    let consumer: async_nats::jetstream::consumer::PullConsumer = jetstream
+        .get_consumer_from_stream(durable().as_str(), "default")
+        .await
+        .unwrap();
+    assert_eq!(consumer.cached_info().num_ack_pending, 0);
+    assert_eq!(consumer.cached_info().ack_floor.stream_sequence, 5);
+}
+
+#[tokio::test]
+async fn what_a_process_left_unacknowledged_comes_first_and_at_once() {
+    let server = NatsServer::start("").await;
+    let bus = server.bus().await;
+    bus.ensure_stream(None).await.unwrap();
+    publish(&bus, &subject(), &["a", "b", "c"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let a = next(&mut subscription).await;
+    assert_eq!(take(&mut subscription).await, "b");
+    drop((a, subscription, bus));
+    let bus = server.bus().await;
+    publish(&bus, &subject(), &["d"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    for id in ["a", "c", "d"] {
+        assert_eq!(take(&mut subscription).await, id);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_came_back_empty_is_set_up_again() {
+    let mut server = NatsServer::start("").await;
+    let bus = server.bus().await;
+    bus.ensure_stream(None).await.unwrap();
+    publish(&bus, &subject(), &["a", "b"]).await;
+    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+    assert_eq!(take(&mut subscription).await, "b");
+    let state = bus.state(&Bucket::sensor("s")).await.unwrap();
+    server.kill().await;
+    server.lose_everything();
+    server.restart().await;
+    publish_until_stored(&bus, "c").await;
+    while state.put("k", "v".into()).await.unwrap().await.is_err() {}
+    let delivery = healed(&mut subscription).await;
+    assert_eq!(
+        (delivery.payload.as_ref(), delivery.sequence),
+        (&b"c"[..], 1)
+    );
+}
