@@ -19,7 +19,7 @@ fn spec(trigger: &str) -> String {
 async fn a_request_carries_what_its_trigger_says() {
     let web = Web::start(|_| answer(200)).await;
     let spec = spec(&format!(
-        r#"
+        r"
 template:
   name: call
   http:
@@ -37,7 +37,7 @@ template:
     - {{src: {{dependencyName: dep, dataKey: id, useRawData: true}}, dest: order.id}}
     parameters:
     - {{src: {{dependencyName: dep, dataKey: path}}, dest: url, operation: append}}
-"#,
+",
         web.url("/in/")
     ));
     let values = KnownValues::of(&[("api", "token", "s3cret\n"), ("login", "user", "ada"), ("login", "word", "pw")]);
@@ -121,7 +121,7 @@ async fn a_busy_server_is_waited_for() {
 async fn a_status_that_the_policy_does_not_allow_is_a_failure_that_tells_no_secret() {
     let web = Web::start(|asked| answer(403).body(format!("{} is wrong", asked.headers["x-token"]))).await;
     let spec = spec(&format!(
-        r#"
+        r"
 policy: {{status: {{allow: [200, 201]}}}}
 retryStrategy: {{steps: 2, duration: 1ms}}
 template:
@@ -129,7 +129,7 @@ template:
   http:
     url: {}
     secureHeaders: [{{name: X-Token, valueFrom: {{secretKeyRef: {{name: api, key: token}}}}}}]
-"#,
+",
         web.url("/")
     ));
     let values = KnownValues::of(&[("api", "token", "s3cret")]);
