@@ -1,7 +1,10 @@
 //! Stories of the `http` trigger.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tiphys_eventbus::embedded::Embedded;
+use tiphys_eventbus::{DeadLetterFilter, EventBus as _, ParkReason};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
@@ -164,4 +167,22 @@ async fn a_request_without_an_answer_is_not_sent_again() {
     assert_eq!(&head, b"POST");
     assert_eq!(letter.attempts, 1);
     sensor.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_a_stop_cuts_short_is_parked() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let spec = spec(&format!("template: {{name: call, http: {{url: '{url}'}}}}"));
+    let bus = Arc::new(Embedded::new());
+    let setting = Setting { bus: bus.clone(), ..Setting::default() };
+    let sensor = Running::start(&spec, setting).await;
+    sensor.publish("order", "{}").await;
+    let connection = listener.accept().await.unwrap();
+    sensor.stop().await;
+    drop(connection);
+
+    let letters = bus.dead_letters(&DeadLetterFilter::default()).await.unwrap();
+    let [(_, letter)] = letters.as_slice() else { panic!("{letters:?}") };
+    assert_eq!((letter.reason, letter.attempts), (ParkReason::Interrupted, 1));
 }

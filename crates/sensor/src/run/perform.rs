@@ -160,6 +160,9 @@ impl Firing<'_> {
         action: &Action,
         caller: Caller<'_>,
     ) -> Result<Result<(), Error>, Failure> {
+        if self.shutdown.is_cancelled() {
+            return Err(Failure::Interrupted { action: print(action), may_be_done: false });
+        }
         tokio::select! {
             biased;
             result = self.runner.executors.perform(action, caller) => Ok(result),
