@@ -1,8 +1,8 @@
 //! Plain messages on any NATS server, for triggers: core NATS, no stream.
 //!
 //! A server acknowledges nothing by itself, but it works off one connection in order. So each message
-//! is followed by one to an inbox of our own: when that comes back, or is refused, the first one has
-//! been taken in.
+//! is followed by one to an inbox of our own: when that comes back, or the inbox is refused, the first
+//! one has been taken in.
 
 use std::fmt;
 use std::time::Duration;
@@ -141,8 +141,8 @@ async fn refusal(
     subject: &str,
     inbox: &str,
 ) -> Result<(), Error> {
-    let of = |subject: &str| format!("publish to \"{}\"", subject.to_lowercase());
-    let (of_subject, of_inbox) = (of(subject), of(inbox));
+    let of_subject = format!("publish to \"{}\"", subject.to_lowercase());
+    let of_inbox = format!("\"{}\"", inbox.to_lowercase());
     loop {
         let refusal = match refusals.recv().await {
             Ok(refusal) => refusal.to_lowercase(),

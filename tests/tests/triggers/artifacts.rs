@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::running::{KnownValues, Running, Setting};
 use crate::web::{Answer, Asked, Web, answer};
 
-const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-}\ndata: {n: '1'}\n";
+const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-}\ndata: {count: '1'}\n";
 
 /// A sensor that makes the object at `source`, named after the event.
 fn spec(source: &str) -> String {
@@ -77,7 +77,7 @@ async fn a_document_on_a_web_server_is_sent_again_only_if_it_changed() {
     let sensor = story.run(&source, KnownValues::of(&[])).await;
     for id in ["a", "b"] {
         sensor.publish("order", &format!(r#"{{"id":"{id}"}}"#)).await;
-        assert_eq!(story.made(id).await.data.unwrap()["n"], "1");
+        assert_eq!(story.made(id).await.data.unwrap()["count"], "1");
     }
     let asked: Vec<bool> =
         web.asked().iter().map(|asked| asked.headers.contains_key("if-none-match")).collect();

@@ -1,7 +1,10 @@
 //! Stories of the `http` trigger.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tiphys_eventbus::embedded::Embedded;
+use tiphys_eventbus::{DeadLetterFilter, EventBus as _, ParkReason};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
@@ -19,7 +22,7 @@ fn spec(trigger: &str) -> String {
 async fn a_request_carries_what_its_trigger_says() {
     let web = Web::start(|_| answer(200)).await;
     let spec = spec(&format!(
-        r#"
+        r"
 template:
   name: call
   http:
@@ -37,7 +40,7 @@ template:
     - {{src: {{dependencyName: dep, dataKey: id, useRawData: true}}, dest: order.id}}
     parameters:
     - {{src: {{dependencyName: dep, dataKey: path}}, dest: url, operation: append}}
-"#,
+",
         web.url("/in/")
     ));
     let values = KnownValues::of(&[("api", "token", "s3cret\n"), ("login", "user", "ada"), ("login", "word", "pw")]);
@@ -121,7 +124,7 @@ async fn a_busy_server_is_waited_for() {
 async fn a_status_that_the_policy_does_not_allow_is_a_failure_that_tells_no_secret() {
     let web = Web::start(|asked| answer(403).body(format!("{} is wrong", asked.headers["x-token"]))).await;
     let spec = spec(&format!(
-        r#"
+        r"
 policy: {{status: {{allow: [200, 201]}}}}
 retryStrategy: {{steps: 2, duration: 1ms}}
 template:
@@ -129,7 +132,7 @@ template:
   http:
     url: {}
     secureHeaders: [{{name: X-Token, valueFrom: {{secretKeyRef: {{name: api, key: token}}}}}}]
-"#,
+",
         web.url("/")
     ));
     let values = KnownValues::of(&[("api", "token", "s3cret")]);
@@ -164,4 +167,22 @@ async fn a_request_without_an_answer_is_not_sent_again() {
     assert_eq!(&head, b"POST");
     assert_eq!(letter.attempts, 1);
     sensor.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_a_stop_cuts_short_is_parked() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let spec = spec(&format!("template: {{name: call, http: {{url: '{url}'}}}}"));
+    let bus = Arc::new(Embedded::new());
+    let setting = Setting { bus: bus.clone(), ..Setting::default() };
+    let sensor = Running::start(&spec, setting).await;
+    sensor.publish("order", "{}").await;
+    let connection = listener.accept().await.unwrap();
+    sensor.stop().await;
+    drop(connection);
+
+    let letters = bus.dead_letters(&DeadLetterFilter::default()).await.unwrap();
+    let [(_, letter)] = letters.as_slice() else { panic!("{letters:?}") };
+    assert_eq!((letter.reason, letter.attempts), (ParkReason::Interrupted, 1));
 }

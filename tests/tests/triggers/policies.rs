@@ -66,7 +66,7 @@ async fn a_trigger_for_failures_takes_over() {
     let url = |path: &str| web.url(path);
     let spec = |rescue: &str| {
         format!(
-            r#"
+            r"
 dependencies: [{{name: dep, eventSourceName: source, eventName: order}}]
 triggers:
 - atLeastOnce: true
@@ -82,7 +82,7 @@ triggers:
       http:
         url: {}
         payload: [{{src: {{dependencyName: dep, dataKey: id}}, dest: id}}]
-"#,
+",
             url("/call"),
             url(rescue)
         )

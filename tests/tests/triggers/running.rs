@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tiphys_eventbus::embedded::Embedded;
-use tiphys_eventbus::{Bucket, Context, DeadLetter, Event, EventBus, Outgoing, Subject};
+use tiphys_eventbus::{Bucket, Context, DeadLetter, DeadLetterFilter, Event, EventBus, Outgoing, Subject};
 use tiphys_sensor::action::{KeyOf, LogLine};
 use tiphys_sensor::execute::values::{Value, Values};
 use tiphys_sensor::execute::{self, Caller, Executors, log::Sink};
@@ -103,7 +103,7 @@ impl Running {
     }
 
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
-        let letters = self.bus.dead_letters(&Default::default()).await.unwrap();
+        let letters = self.bus.dead_letters(&DeadLetterFilter::default()).await.unwrap();
         letters.into_iter().map(|(_, letter)| letter).collect()
     }
 

@@ -92,14 +92,14 @@ async fn workflows_are_submitted_with_arguments_and_from_templates() {
     let sensor = story
         .run(
             "{source: {resource: {apiVersion: argoproj.io/v1alpha1, kind: Workflow,
-            metadata: {generateName: order-}, spec: {arguments: {parameters: [{name: id, value: x}, {name: n, value: '1'}]}}}},
+            metadata: {generateName: order-}, spec: {arguments: {parameters: [{name: id, value: x}, {name: count, value: '1'}]}}}},
             parameters: [{src: {dependencyName: dep, dataKey: id}, dest: spec.arguments.parameters.0.value}],
-            args: [-p, n=2, -l, team=shop, --entrypoint=main, --priority, '5']}",
+            args: [-p, count=2, -l, team=shop, --entrypoint=main, --priority, '5']}",
         )
         .await;
     sensor.publish("order", r#"{"id":"seven"}"#).await;
     let workflow = story.workflow("order-", |_| true).await;
-    let parameters = json!([{"name": "id", "value": "seven"}, {"name": "n", "value": "2"}]);
+    let parameters = json!([{"name": "id", "value": "seven"}, {"name": "count", "value": "2"}]);
     assert_eq!(
         workflow["spec"],
         json!({"arguments": {"parameters": parameters}, "entrypoint": "main", "priority": 5})

@@ -157,6 +157,8 @@ impl<'l> World<'l> {
                     let member = Member {
                         event: Arc::new(taken.clone()),
                         sequence: self.sequence,
+                        // Simulated events are stored when they happen.
+                        stored_at: event.context.time.unwrap_or_default(),
                         object: object_key(event),
                         stored_at: Timestamp::now(),
                     };
@@ -181,6 +183,9 @@ fn arrive(
     member: Member,
     firings: &mut Vec<Firing>,
 ) -> Outcome {
+    if let Some(reset) = trigger.resets().last(member.stored_at) {
+        memory.rounds.forget_before(reset);
+    }
     match memory.rounds.arrive(dependency, member, trigger.dependency_names()) {
         Step::Keep { .. } => Outcome::Waiting,
         Step::Fire { round, .. } => {

@@ -85,8 +85,11 @@ impl dyn Values + '_ {
 /// Values from the API server, as one user.
 pub struct ClusterValues {
     client: Client,
-    known: Mutex<HashMap<Object, (Instant, BTreeMap<String, Value>)>>,
+    known: Mutex<HashMap<Object, Known>>,
 }
+
+/// The data of an object, and since when.
+type Known = (Instant, BTreeMap<String, Value>);
 
 /// A Secret or a `ConfigMap`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

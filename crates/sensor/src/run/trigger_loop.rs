@@ -224,13 +224,13 @@ impl TriggerLoop {
                 self.add(&[], Work::Park { delivery, reason, error: chain(&error) });
             }
             Content::Event { context, arrivals } => {
-                if !self.seen.insert(&context, (self.shared.runner.now)()) {
-                    self.note(sequence, Outcome::Deduplicated);
-                } else {
+                if self.seen.insert(&context, self.now()) {
                     self.log_refusals(&context.id, &arrivals);
                     for (dependency, arrival) in arrivals {
                         self.arrive(dependency, arrival, &delivery, kept);
                     }
+                } else {
+                    self.note(sequence, Outcome::Deduplicated);
                 }
             }
         }

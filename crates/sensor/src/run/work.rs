@@ -71,7 +71,7 @@ impl Work {
 impl Shared {
     pub(super) fn new(runner: Runner, trigger: Arc<Trigger>) -> Self {
         Self {
-            metrics: runner.metrics.trigger(runner.labels(&trigger)),
+            metrics: runner.metrics.trigger(&runner.labels(&trigger)),
             runner,
             trigger,
             limiter: Limiter::default(),
@@ -193,7 +193,7 @@ impl Shared {
     async fn take_over(&self, round: &Round, mut failure: Failure) -> Result<(), Failure> {
         let mut next = self.trigger.dlq();
         while let (Some(trigger), Failure::GaveUp { error, attempts, action }) = (next, &failure) {
-            let metrics = self.runner.metrics.trigger(self.runner.labels(trigger));
+            let metrics = self.runner.metrics.trigger(&self.runner.labels(trigger));
             let firing = self.firing(trigger, round, &metrics);
             let result = match firing.render() {
                 Ok(action) => firing.perform(&action).await,
@@ -288,9 +288,14 @@ impl Shared {
                 self.park(delivery, reason, error, attempts, action).await
             }
             // The bus will not deliver it again: nothing but the dead-letter stream keeps it.
-            Err(Failure::Interrupted { action }) if released => {
-                let error = "the process stopped before the action could start".to_owned();
-                self.park(delivery, ParkReason::Interrupted, error, 0, action).await
+            Err(Failure::Interrupted { action, may_be_done }) if released => {
+                let (error, attempts) = if may_be_done {
+                    ("the process stopped while the action was under way: it may be done", 1)
+                } else {
+                    ("the process stopped before the action could start", 0)
+                };
+                let reason = ParkReason::Interrupted;
+                self.park(delivery, reason, error.to_owned(), attempts, action).await
             }
             Err(Failure::Interrupted { .. }) => None,
         }

@@ -95,7 +95,10 @@ impl Base {
                 Ok(Object::Known { object: raw(&object)? })
             }
             Self::Fetched(location) => match artifact(location, namespace) {
-                Ok(Some(base)) => Ok(Object::Fetched { base, edits: edits(parameters, views)? }),
+                Ok(Some(base)) => {
+                    let edits = edits(parameters, views)?;
+                    Ok(Object::Fetched { base: Box::new(base), edits })
+                }
                 Ok(None) => Err(FireError::Object("unknown artifact location".to_owned())),
                 Err(fault) => Err(FireError::Object(fault.message)),
             },

@@ -24,7 +24,7 @@ use crate::action::{GitFile, GitLogin, GitRef};
 const FRESH: Duration = Duration::from_secs(5);
 
 /// How long a fetch may take.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+const FETCH_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Ways to a repository; others run programs that a URL names.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
@@ -66,7 +66,7 @@ struct Setting {
     variables: Vec<(&'static str, OsString)>,
     config: Vec<(String, String)>,
     /// Removed when the program has ended.
-    _key: Option<NamedTempFile>,
+    key: Option<NamedTempFile>,
 }
 
 impl Repositories {
@@ -203,7 +203,7 @@ impl Repositories {
                     file.path().display()
                 );
                 setting.variables = vec![("GIT_SSH_COMMAND", command.into())];
-                setting._key = Some(file);
+                setting.key = Some(file);
             }
         }
         Ok(setting)

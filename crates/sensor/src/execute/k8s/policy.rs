@@ -9,7 +9,7 @@ use super::{Error, Executor};
 use crate::action::LabelPolicy;
 
 /// The longest wait between two looks.
-const LONGEST: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_hours(24);
 
 impl Executor {
     /// Looks at an object, as often as the policy says, until it has the labels.

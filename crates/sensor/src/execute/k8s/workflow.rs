@@ -18,7 +18,7 @@ impl Executor {
         let target = match action.operation {
             WorkflowOperation::Submit => self.submit(submitted(object)?, action).await?,
             WorkflowOperation::SubmitFrom => {
-                let workflow = self.from_template(&object, action).await?;
+                let workflow = self.render_template(&object, action).await?;
                 self.submit(workflow, action).await?
             }
             WorkflowOperation::Suspend => self.set(&object, action, r#"{"suspend":true}"#).await?,
@@ -47,7 +47,7 @@ impl Executor {
     }
 
     /// The workflow that a template makes.
-    async fn from_template(&self, object: &Value, action: &WorkflowAction) -> Result<Value, Error> {
+    async fn render_template(&self, object: &Value, action: &WorkflowAction) -> Result<Value, Error> {
         let kind = text(object, &["kind"]).unwrap_or_default();
         let name = named(object, action.operation)?;
         let namespace = text(object, &["metadata", "namespace"]);
