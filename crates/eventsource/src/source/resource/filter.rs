@@ -13,6 +13,9 @@ use tiphys_api::{Problem, ResourceEventType, ResourceFilter, field_path};
 use tiphys_lang::path::Path;
 use tiphys_lang::regex::{self, Regex};
 
+/// Go's zero time, 0001-01-01T00:00:00Z, which means that there is none.
+const UNSET: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
 /// Conditions on an object; all have to be met.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -131,7 +134,11 @@ impl Filter {
         Ok(Self {
             prefix: filter.prefix.to_string(),
             after_start: *filter.after_start,
-            created_by: filter.created_by.as_ref().map(|time| time.0),
+            created_by: filter
+                .created_by
+                .as_ref()
+                .map(|time| time.0)
+                .filter(|time| *time != UNSET),
             fields,
         })
     }
