@@ -160,7 +160,6 @@ impl<'l> World<'l> {
                         // Simulated events are stored when they happen.
                         stored_at: event.context.time.unwrap_or_default(),
                         object: object_key(event),
-                        stored_at: Timestamp::now(),
                     };
                     arrive(sensor, trigger, memory, dependency.index, member, &mut report.firings)
                 }
