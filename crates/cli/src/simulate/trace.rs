@@ -160,6 +160,7 @@ impl<'l> World<'l> {
                         // Simulated events are stored when they happen.
                         stored_at: event.context.time.unwrap_or_default(),
                         object: object_key(event),
+                        stored_at: Timestamp::now(),
                     };
                     arrive(sensor, trigger, memory, dependency.index, member, &mut report.firings)
                 }
@@ -167,9 +168,6 @@ impl<'l> World<'l> {
                 (None, _) => Outcome::Filtered,
             };
             report.outcome = report.outcome.min(outcome);
-            if outcome == Outcome::Parked && report.outcome == Outcome::Filtered {
-                report.outcome = Outcome::Parked;
-            }
         }
         let names = trigger.dependency_names();
         report.kept = memory.rounds.kept().map(|(index, _)| Arc::clone(&names[index])).collect();
