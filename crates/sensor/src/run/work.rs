@@ -183,7 +183,7 @@ impl Shared {
             trigger,
             round,
             // The trigger that takes over is not limited, as in Argo Events.
-            limiter: std::ptr::eq(trigger, &raw const *self.trigger).then_some(&self.limiter),
+            limiter: std::ptr::eq(trigger, Arc::as_ptr(&self.trigger)).then_some(&self.limiter),
             metrics,
             shutdown: &self.abort,
         }
