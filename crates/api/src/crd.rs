@@ -41,7 +41,8 @@ pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::S
 }
 
 /// The schema of the object that a CRD defines.
-pub(crate) fn schema(crd: CustomResourceDefinition) -> Option<JSONSchemaProps> {
+#[cfg(test)]
+fn schema(crd: CustomResourceDefinition) -> Option<JSONSchemaProps> {
     crd.spec
         .versions
         .into_iter()
