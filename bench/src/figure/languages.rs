@@ -62,7 +62,7 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
     let Admission::Taken(taken) = story.dependencies[0].admit(event.clone()) else {
         anyhow::bail!("the story's dependency does not take the event");
     };
-    let round = [(0, Member { event: Arc::new(taken), sequence: 1, object: None })];
+    let round = [(0, Member { event: Arc::new(taken), sequence: 1, stored_at: jiff::Timestamp::UNIX_EPOCH, object: None })];
     ensure!(trigger.fire(&round, "ingress-sn", "playground").is_ok(), "the story does not fire");
     add("Ingress with 6 parameters", 1e5, read, &mut || {
         black_box(trigger.fire(black_box(&round), "ingress-sn", "playground").is_ok());

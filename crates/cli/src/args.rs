@@ -4,6 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  tiphys simulate -f manifests --object service.yaml --as ADD
+  tiphys simulate -f manifests --object new.yaml --as UPDATE --old old.yaml -o json
+  tiphys simulate -f manifests --object service.yaml --as ADD --expect expected.yaml
+  tiphys simulate -f manifests --object service.yaml --as ADD --explain body.spec.ports.0.name
+  cat events.json | tiphys simulate -f manifests --event -";
 
 /// Runs EventSource, EventBus and Sensor objects of Argo Events.
 #[derive(Debug, Parser)]
@@ -52,8 +61,13 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show what would happen to an event, offline
     ///
-    /// Exit code: 0 if the events were followed to their end, whatever that is; 1 if the files or
-    /// events cannot be read.
+    /// Reads no cluster and no bus, and changes nothing. Each event goes through every stage of the
+    /// sensors that wait for it: transform, filters, conditions, parameters, and the finished
+    /// actions are printed. Secrets are named there, and never read.
+    ///
+    /// Exit code: 0 if the events were followed to their end, whatever that is, or are as --expect
+    /// wants them; 1 if they are not, or if files or events cannot be read or have errors.
+    #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
     /// Find every fault of manifests
     ///
@@ -138,10 +152,11 @@ pub(crate) struct SimulateArgs {
     /// Files or folders of manifests; `-` is standard input
     #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
     pub(crate) files: Vec<PathBuf>,
-    /// File with events, one JSON document after another: CloudEvents, or
-    /// {"eventSourceName", "eventName", "data"}; `-` is standard input
+    /// File with events: CloudEvents, or {"eventSourceName", "eventName", "data"} with `id` and
+    /// `time` if wanted; JSON documents one after another, or YAML documents; `-` is standard
+    /// input. May be given several times
     #[arg(long, value_name = "FILE", required_unless_present = "object", conflicts_with = "object")]
-    pub(crate) event: Option<PathBuf>,
+    pub(crate) event: Vec<PathBuf>,
     /// File with a Kubernetes object: makes the event that a resource event source would make
     #[arg(long, value_name = "FILE", requires = "as")]
     pub(crate) object: Option<PathBuf>,
@@ -151,6 +166,23 @@ pub(crate) struct SimulateArgs {
     /// File with the object as it was before an UPDATE
     #[arg(long, value_name = "FILE", requires = "object")]
     pub(crate) old: Option<PathBuf>,
+    /// When the events happen that name no time, for example 2026-03-01T09:30:00Z; by default now
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time: Option<Timestamp>,
+    /// Compare the actions with those of a file, in order, and print the differences
+    ///
+    /// The file has YAML or JSON documents. A Kubernetes object stands for one that is created,
+    /// updated or patched; `operation: create` (or update, patch, delete) beside its `kind` says
+    /// which; of a deletion only kind, name and namespace are compared. Other actions are written as
+    /// `-o json` prints them: `http: {…}`. Those of log triggers are left out unless the file has
+    /// some. Nothing is printed and the exit code is 0 if all is equal, otherwise it is 1. With
+    /// `-o json` the result is one JSON object: `equal`, `differences` and `failures`.
+    #[arg(long, value_name = "FILE", conflicts_with = "explain")]
+    pub(crate) expect: Option<PathBuf>,
+    /// Say what a path (as in `dataKey`) finds in each event as the triggers see it, that is after
+    /// the transform; or how far it leads, and what is there. May be given several times
+    #[arg(long, value_name = "PATH")]
+    pub(crate) explain: Vec<String>,
     /// How the result is written
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,

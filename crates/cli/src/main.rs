@@ -4,6 +4,7 @@
 mod admin;
 mod args;
 mod crds;
+mod documents;
 mod files;
 mod graph;
 mod lint;

@@ -24,14 +24,14 @@ use crate::args::{LogArgs, RunArgs};
 use crate::files::{self, Loaded, Program};
 use crate::logging;
 
-/// How long a stop waits for the event sources; sensors get what is left of five seconds.
-const SOURCES_STOP: Duration = Duration::from_secs(2);
+/// How long a stop may take. Whoever stops a process expects it to end within five seconds.
+const STOP: Duration = Duration::from_millis(4_700);
 
-/// How long a stop waits for an embedded bus to run empty: nothing else keeps its events.
+/// How much of that the event sources have, where the sensors have to wait for them.
+const SOURCES_STOP: Duration = Duration::from_secs(1);
+
+/// How much of that an embedded bus has to run empty: nothing else keeps its events.
 const RUN_EMPTY: Duration = Duration::from_millis(1_500);
-
-/// How long a stop waits for the sensors.
-const SENSORS_STOP: Duration = Duration::from_millis(4_800);
 
 pub(crate) fn main(args: RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     let sink = logging::start(log)?;
@@ -205,11 +205,19 @@ impl Process {
         info!("Stopping: finishing what was received");
         stop_sources.cancel();
         let drain = async {
-            finish(&mut running_sources, SOURCES_STOP).await;
-            buses.run_empty(RUN_EMPTY).await;
+            if buses.are_embedded() {
+                let sources = finish(&mut running_sources);
+                tokio::time::timeout(SOURCES_STOP, sources).await.unwrap_or_default();
+                buses.run_empty(RUN_EMPTY).await;
+            }
             stop_sensors.cancel();
-            finish(&mut running_sensors, SENSORS_STOP).await;
+            tokio::join!(finish(&mut running_sources), finish(&mut running_sensors));
             buses.close().await;
+        };
+        let drain = async {
+            if tokio::time::timeout(STOP, drain).await.is_err() {
+                warn!("Not everything was finished in time; the rest is delivered again");
+            }
         };
         let code = tokio::select! {
             () = drain => if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS },
@@ -249,15 +257,10 @@ fn report(ended: anyhow::Result<Ended>) {
     }
 }
 
-/// Waits for all tasks, for at most `time`.
-async fn finish(tasks: &mut JoinSet<Ended>, time: Duration) {
-    let all = async {
-        while let Some(ended) = tasks.join_next().await {
-            report(ended.map_err(Into::into));
-        }
-    };
-    if tokio::time::timeout(time, all).await.is_err() {
-        warn!("Not everything was finished in time; the rest is delivered again");
+/// Waits for all tasks.
+async fn finish(tasks: &mut JoinSet<Ended>) {
+    while let Some(ended) = tasks.join_next().await {
+        report(ended.map_err(Into::into));
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::{DeadLetterFilter, EventBus as _, ParkReason};
+use tiphys_testbed::Certificates;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
@@ -185,4 +186,29 @@ async fn a_request_that_a_stop_cuts_short_is_parked() {
     let letters = bus.dead_letters(&DeadLetterFilter::default()).await.unwrap();
     let [(_, letter)] = letters.as_slice() else { panic!("{letters:?}") };
     assert_eq!((letter.reason, letter.attempts), (ParkReason::Interrupted, 1));
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_by_the_authority_of_the_trigger_or_not_asked_at_all() {
+    let certificates = Certificates::generate().unwrap();
+    let web = Web::start_tls(&certificates, |_| answer(200)).await;
+    let spec = |tls: &str| spec(&format!("template: {{name: call, http: {{url: '{}'{tls}}}}}", web.url("/")));
+    let values = || KnownValues::of(&[("web", "ca", &certificates.authority)]);
+
+    let sensor = Running::start(&spec(""), Setting { values: values(), ..Setting::default() }).await;
+    sensor.publish("order", "{}").await;
+    let away = sensor.away().await;
+    assert!(away.contains("invalid peer certificate: UnknownIssuer"), "{away}");
+    sensor.stop().await;
+    assert!(web.asked().is_empty());
+
+    for (count, tls) in
+        [(1, ", tls: {caCertSecret: {name: web, key: ca}}"), (2, ", tls: {insecureSkipVerify: true}")]
+    {
+        let setting = Setting { values: values(), ..Setting::default() };
+        let sensor = Running::start(&spec(tls), setting).await;
+        sensor.publish("order", "{}").await;
+        web.asked_times(count).await;
+        sensor.stop().await;
+    }
 }

@@ -1,6 +1,6 @@
 //! The events that are followed: read as they are, or made as an event source would make them.
 
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use tiphys_lang::path::Path;
 use tiphys_lang::yaml;
 
 use crate::args::{EventType, SimulateArgs};
+use crate::documents;
 use crate::files::{self, Loaded, Program};
 
 /// An event, or why an event source makes none.
@@ -30,29 +31,30 @@ pub(super) struct Arrival {
 
 /// Reads the events that the arguments name.
 pub(super) fn read(args: &SimulateArgs, loaded: &Loaded) -> anyhow::Result<Vec<Arrival>> {
-    if let Some(path) = &args.event {
-        return events(path, loaded);
+    let now = args.time.unwrap_or_else(Timestamp::now);
+    if !args.event.is_empty() {
+        return events(&args.event, loaded, now);
     }
     let (Some(object), Some(event_type)) = (&args.object, args.event_type) else {
         bail!("either --event, or --object and --as are needed");
     };
-    from_object(object, event_type, args.old.as_deref(), loaded)
+    from_object(object, event_type, args.old.as_deref(), loaded, now)
 }
 
-/// One JSON document after another.
-fn events(path: &FilePath, loaded: &Loaded) -> anyhow::Result<Vec<Arrival>> {
-    let text = files::read(path)?;
+/// The documents of all files, in order.
+fn events(paths: &[PathBuf], loaded: &Loaded, now: Timestamp) -> anyhow::Result<Vec<Arrival>> {
     let mut arrivals = Vec::new();
-    for (index, document) in serde_json::Deserializer::from_str(&text).into_iter().enumerate() {
-        let document: Box<RawValue> = document
-            .with_context(|| format!("{}: event {} is not JSON", path.display(), index + 1))?;
-        let event = event(document.get(), loaded)
-            .with_context(|| format!("{}: event {}", path.display(), index + 1))?;
-        let none = Vec::new();
-        arrivals.push(Arrival { source: None, filters: none, event: Some(event), namespace: None });
-    }
-    if arrivals.is_empty() {
-        bail!("{}: there is no event in it", path.display());
+    for path in paths {
+        let documents = documents::read(path)?;
+        if documents.is_empty() {
+            bail!("{}: there is no event in it", path.display());
+        }
+        for (index, document) in documents.iter().enumerate() {
+            let event = event(&document.json, loaded, now)
+                .with_context(|| format!("{}: event {}", path.display(), index + 1))?;
+            let filters = Vec::new();
+            arrivals.push(Arrival { source: None, filters, event: Some(event), namespace: None });
+        }
     }
     Ok(arrivals)
 }
@@ -71,7 +73,7 @@ struct Short {
     time: Option<Timestamp>,
 }
 
-fn event(text: &str, loaded: &Loaded) -> anyhow::Result<Event> {
+fn event(text: &str, loaded: &Loaded, now: Timestamp) -> anyhow::Result<Event> {
     let is_cloud_event = serde_json::from_str::<serde_json::Value>(text)
         .is_ok_and(|value| value.get("specversion").is_some());
     if is_cloud_event {
@@ -89,7 +91,7 @@ fn event(text: &str, loaded: &Loaded) -> anyhow::Result<Event> {
             specversion: "1.0".to_owned(),
             datacontenttype: "application/json".to_owned(),
             subject: short.event_name,
-            time: Some(short.time.unwrap_or_else(Timestamp::now)),
+            time: Some(short.time.unwrap_or(now)),
         },
         data: short.data.map(|data| Bytes::from(data.get().to_owned())),
     })
@@ -115,6 +117,7 @@ fn from_object(
     event_type: EventType,
     old: Option<&FilePath>,
     loaded: &Loaded,
+    now: Timestamp,
 ) -> anyhow::Result<Vec<Arrival>> {
     let object = json(path)?;
     let old = old.map(json).transpose()?;
@@ -140,7 +143,7 @@ fn from_object(
             let compiled = source.events.iter().find(|compiled| &*compiled.name == event.name);
             let (Some(compiled), true) = (compiled, watches(watch, &object)) else { continue };
             let made = compiled
-                .event_for(event_type, &object, old.as_deref(), Timestamp::now())
+                .event_for(event_type, &object, old.as_deref(), now)
                 .with_context(|| format!("read {}", path.display()))?;
             let checks = made.checks.into_iter();
             arrivals.push(Arrival {

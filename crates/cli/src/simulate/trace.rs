@@ -73,6 +73,18 @@ pub(super) struct Firing {
     pub(super) action: Result<Action, String>,
 }
 
+impl DependencyReport {
+    /// The event as triggers would see it, whether the filters take it or not; or why the transform
+    /// gave none. `arrived` is the event before the transform.
+    pub(super) fn seen<'r>(&'r self, arrived: &'r Event) -> Result<&'r Event, &'r str> {
+        match &self.transformed {
+            None => Ok(arrived),
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(error),
+        }
+    }
+}
+
 impl<'l> World<'l> {
     pub(super) fn new(loaded: &'l Loaded) -> Self {
         let sensors = loaded.objects.iter().filter_map(|loadable| match &loadable.program {
@@ -160,7 +172,6 @@ impl<'l> World<'l> {
                         // Simulated events are stored when they happen.
                         stored_at: event.context.time.unwrap_or_default(),
                         object: object_key(event),
-                        stored_at: Timestamp::now(),
                     };
                     arrive(sensor, trigger, memory, dependency.index, member, &mut report.firings)
                 }

@@ -1,0 +1,119 @@
+//! Files of several documents: YAML documents, or JSON documents one after another.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::value::RawValue;
+use tiphys_lang::yaml;
+
+use crate::files;
+
+/// A document of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    /// The line that its part of the file begins on, from 1.
+    pub(crate) line: usize,
+    /// Its JSON: as it was written, or made of YAML.
+    pub(crate) json: String,
+}
+
+/// Reads the documents of a file, or of standard input for `-`. Empty ones are left out.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Document>> {
+    let text = files::read(path)?;
+    parse(&text).with_context(|| format!("read {}", path.display()))
+}
+
+fn parse(text: &str) -> anyhow::Result<Vec<Document>> {
+    let mut documents = Vec::new();
+    for (line, part) in parts(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+        let place = || format!("the document that begins on line {line}");
+        if part.trim_start().starts_with(['{', '[']) {
+            for document in serde_json::Deserializer::from_str(part).into_iter::<Box<RawValue>>() {
+                let json = document.with_context(place)?.get().to_owned();
+                documents.push(Document { line, json });
+            }
+        } else {
+            let json = yaml::to_json(part.as_bytes()).with_context(place)?;
+            let json = String::from_utf8(json).with_context(place)?;
+            documents.push(Document { line, json });
+        }
+    }
+    Ok(documents)
+}
+
+/// The text between lines that begin with a document marker, with the line each part begins on.
+///
+/// YAML allows no such line inside a value, and JSON has none.
+fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut parts = Vec::new();
+    let mut begin = (1, 0);
+    let mut end = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let marker = ["---", "..."].into_iter().any(|marker| {
+            line.strip_prefix(marker)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        });
+        if marker {
+            parts.push((begin.0, &text[begin.1..end]));
+            begin = (index + 1, end + "---".len());
+        }
+        end += line.len();
+    }
+    parts.push((begin.0, &text[begin.1..end]));
+    parts.into_iter().filter(|(_, part)| says_anything(part))
+}
+
+/// Whether there is more than comments and directives.
+fn says_anything(part: &str) -> bool {
+    let mut lines = part.lines().map(str::trim_start);
+    lines.any(|line| !line.is_empty() && !line.starts_with(['#', '%']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[(usize, &str)]) {
+        let documents = parse(text).unwrap();
+        let found: Vec<_> = documents.iter().map(|d| (d.line, d.json.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn yaml_documents_are_separated_by_markers() {
+        check(
+            "# first\na: 1\n---\nb: yes\n--- {\"c\": 3}\n...\n",
+            &[(1, r#"{"a":1}"#), (3, r#"{"b":true}"#), (5, r#"{"c": 3}"#)],
+        );
+    }
+
+    #[test]
+    fn json_documents_follow_one_another_as_they_are() {
+        check(
+            "{\"a\": 1.0}\n{\"b\":2}{\"c\":3}",
+            &[(1, r#"{"a": 1.0}"#), (1, r#"{"b":2}"#), (1, r#"{"c":3}"#)],
+        );
+    }
+
+    #[test]
+    fn a_line_of_dashes_in_a_text_is_no_marker() {
+        check("a: |\n  ---\n  x\n", &[(1, r#"{"a":"---\nx\n"}"#)]);
+        check("----: 1\n", &[(1, r#"{"----":1}"#)]);
+    }
+
+    #[test]
+    fn comments_and_directives_alone_are_no_document() {
+        check("", &[]);
+        check("# nothing happens\n", &[]);
+        check("%YAML 1.1\n---\na: 1\n", &[(2, r#"{"a":1}"#)]);
+    }
+
+    #[test]
+    fn a_fault_is_told_with_the_place_of_its_document() {
+        let error = format!("{:#}", parse("a: 1\n---\nb: [\n").unwrap_err());
+        assert!(error.starts_with("the document that begins on line 2: "), "{error}");
+        let error = format!("{:#}", parse("{\"a\":").unwrap_err());
+        assert!(error.starts_with("the document that begins on line 1: "), "{error}");
+    }
+}

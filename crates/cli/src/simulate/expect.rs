@@ -1,0 +1,321 @@
+//! Compares the actions of a simulation with those that a file expects.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use tiphys_lang::json::{self, Map, Value};
+use tiphys_sensor::action::Action;
+use tiphys_sensor::engine::Outcome;
+
+use super::diff::{self, Difference, Field, Pair};
+use super::trace::{Report, SensorReport, TriggerReport};
+use crate::documents;
+
+/// What stands for the operation of an object that names none.
+const ANY_BUT_DELETE: &str = "create, update or patch";
+
+/// The actions that a file expects, in their order.
+#[derive(Debug)]
+pub(super) struct Expected {
+    file: String,
+    actions: Vec<Value>,
+}
+
+/// What was done, event by event.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    actions: Vec<Performed>,
+    failures: Vec<Failure>,
+}
+
+/// An action as JSON, and who asked for it.
+#[derive(Debug)]
+struct Performed {
+    by: String,
+    action: Value,
+}
+
+/// A trigger that should have acted and could not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) by: String,
+    pub(super) error: String,
+}
+
+/// What differs between a file and a simulation.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    pub(super) file: String,
+    /// How many actions were compared.
+    pub(super) actions: usize,
+    pub(super) parts: Vec<Part>,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// An action that is not as expected.
+#[derive(Debug, PartialEq)]
+pub(super) struct Part {
+    pub(super) verdict: Verdict,
+    /// The action in a few words.
+    pub(super) action: String,
+    /// Who asked for it, if somebody did.
+    pub(super) by: Option<String>,
+    pub(super) differences: Vec<Difference>,
+}
+
+/// Which of both sides an action is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// On both, and not the same.
+    Different,
+    /// Only expected.
+    Missing,
+    /// Only done.
+    Unexpected,
+}
+
+impl Done {
+    /// Takes note of what the triggers made of one event.
+    pub(super) fn add(&mut self, report: &Report) -> anyhow::Result<()> {
+        for sensor in &report.sensors {
+            for trigger in &sensor.triggers {
+                self.add_trigger(sensor, trigger)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_trigger(&mut self, sensor: &SensorReport, trigger: &TriggerReport) -> anyhow::Result<()> {
+        let SensorReport { namespace, name, dependencies, .. } = sensor;
+        let by = format!("sensor {namespace}/{name}, trigger {}", trigger.name);
+        for firing in &trigger.firings {
+            let by = by.clone();
+            match &firing.action {
+                Ok(action) => self.actions.push(Performed { by, action: to_json(action)? }),
+                Err(error) => self.failures.push(Failure { by, error: error.clone() }),
+            }
+        }
+        if trigger.outcome == Outcome::Parked && trigger.firings.is_empty() {
+            let transforms = dependencies.iter().filter_map(|report| report.transformed.as_ref());
+            let errors: Vec<&str> =
+                transforms.filter_map(|outcome| outcome.as_ref().err().map(String::as_str)).collect();
+            let error = errors.join("; ");
+            self.failures.push(Failure { by, error });
+        }
+        Ok(())
+    }
+}
+
+fn to_json(action: &Action) -> anyhow::Result<Value> {
+    let text = serde_json::to_string(action).context("print the action")?;
+    json::from_slice(text.as_bytes()).context("read the action")
+}
+
+impl Expected {
+    /// Reads a file of Kubernetes objects and actions.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let file = path.display().to_string();
+        let mut actions = Vec::new();
+        for document in documents::read(path)? {
+            let value = json::from_slice(document.json.as_bytes());
+            let place = || format!("{file}: the document that begins on line {}", document.line);
+            take(value.with_context(place)?, &mut actions).with_context(place)?;
+        }
+        Ok(Self { file, actions })
+    }
+
+    /// What of `done` is not as expected.
+    pub(super) fn compare(self, done: Done) -> Comparison {
+        let Self { file, actions: expected } = self;
+        let Done { actions: mut performed, failures } = done;
+        // What is logged depends on every detail of an event and changes nothing in the world.
+        if !expected.iter().any(|action| is_log(action)) {
+            performed.retain(|performed| !is_log(&performed.action));
+        }
+        let pairs = diff::align(
+            &expected,
+            &performed,
+            |expected, performed| Subject::of(expected) == Subject::of(&performed.action),
+            |expected, performed| Subject::of(expected).kind == Subject::of(&performed.action).kind,
+        );
+        let parts = pairs.into_iter().filter_map(|pair| match pair {
+            Pair::Both(i, j) => different(&expected[i], &performed[j]),
+            Pair::Expected(i) => Some(Part::missing(&expected[i])),
+            Pair::Actual(j) => Some(Part::unexpected(&performed[j])),
+        });
+        Comparison { file, actions: performed.len(), parts: parts.collect(), failures }
+    }
+}
+
+impl Comparison {
+    pub(super) fn is_equal(&self) -> bool {
+        self.parts.is_empty() && self.failures.is_empty()
+    }
+}
+
+/// Checks a document, and adds it or, of a list, its items.
+fn take(document: Value, actions: &mut Vec<Value>) -> anyhow::Result<()> {
+    let items = match document {
+        Value::Null => return Ok(()),
+        Value::Array(items) => items,
+        Value::Object(mut list) if is_list(&list) => match list.shift_remove("items") {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        },
+        document => vec![document],
+    };
+    for item in items {
+        match &item {
+            Value::Object(members) if members.contains_key("kind") || members.len() == 1 => {}
+            _ => bail!(
+                "neither a Kubernetes object, which has a `kind`, nor an action, such as `http: …`"
+            ),
+        }
+        actions.push(item);
+    }
+    Ok(())
+}
+
+fn is_list(members: &Map) -> bool {
+    members.get("kind") == Some(&Value::String("List".into()))
+}
+
+fn is_log(action: &Value) -> bool {
+    action.get("log").is_some() && action.get("kind").is_none()
+}
+
+/// What an action is about: finds its counterpart.
+#[derive(Debug, PartialEq, Eq)]
+struct Subject<'v> {
+    kind: [&'v str; 2],
+    name: [&'v str; 2],
+}
+
+impl<'v> Subject<'v> {
+    fn of(action: &'v Value) -> Self {
+        let (kind, object) = match action {
+            Value::Object(members) if !members.contains_key("kind") => match members.first() {
+                Some((kind, spec)) => (kind.as_str(), spec.get("object")),
+                None => ("", None),
+            },
+            object => ("", Some(object)),
+        };
+        let Some(object) = object else { return Self { kind: ["", kind], name: ["", ""] } };
+        let metadata = object.get("metadata").unwrap_or(&Value::Null);
+        let name = match text(metadata, "name") {
+            "" => text(metadata, "generateName"),
+            name => name,
+        };
+        Self {
+            kind: [text(object, "apiVersion"), text(object, "kind")],
+            name: [text(metadata, "namespace"), name],
+        }
+    }
+
+    /// `Ingress playground/harbour-svc-ing`, or the kind of the action.
+    fn words(&self) -> String {
+        match (self.kind[1], self.name) {
+            (kind, ["", ""]) => kind.to_owned(),
+            (kind, ["", name]) => format!("{kind} {name}"),
+            (kind, [namespace, name]) => format!("{kind} {namespace}/{name}"),
+        }
+    }
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    match value.get(key) {
+        Some(Value::String(text)) => text,
+        _ => "",
+    }
+}
+
+impl Part {
+    fn missing(expected: &Value) -> Self {
+        let field = Field { path: String::new(), value: expected.clone() };
+        Self {
+            verdict: Verdict::Missing,
+            action: words(expected),
+            by: None,
+            differences: vec![Difference { expected: Some(field), actual: None }],
+        }
+    }
+
+    fn unexpected(performed: &Performed) -> Self {
+        let value = as_object(&performed.action).unwrap_or_else(|| performed.action.clone());
+        let field = Field { path: String::new(), value };
+        Self {
+            verdict: Verdict::Unexpected,
+            action: words(&performed.action),
+            by: Some(performed.by.clone()),
+            differences: vec![Difference { expected: None, actual: Some(field) }],
+        }
+    }
+}
+
+fn words(action: &Value) -> String {
+    let subject = Subject::of(action).words();
+    let operation = match as_object(action) {
+        Some(object) => text(&object, "operation").to_owned(),
+        None => text(action, "operation").to_owned(),
+    };
+    if operation.is_empty() { subject } else { format!("{operation} {subject}") }
+}
+
+fn different(expected: &Value, performed: &Performed) -> Option<Part> {
+    let differences = match (expected.get("kind"), as_object(&performed.action)) {
+        (Some(_), Some(actual)) => object_differences(expected.clone(), actual),
+        _ => diff::differences(expected, &performed.action),
+    };
+    (!differences.is_empty()).then(|| Part {
+        verdict: Verdict::Different,
+        action: words(&performed.action),
+        by: Some(performed.by.clone()),
+        differences,
+    })
+}
+
+fn object_differences(mut expected: Value, mut actual: Value) -> Vec<Difference> {
+    let deletes = text(&actual, "operation") == "delete";
+    if let (Value::Object(expected), Value::Object(actual)) = (&mut expected, &mut actual) {
+        if !expected.contains_key("operation") {
+            if deletes {
+                let operation = Value::String(ANY_BUT_DELETE.into());
+                expected.shift_insert(0, "operation".into(), operation);
+            } else {
+                actual.shift_remove("operation");
+            }
+        }
+        if deletes {
+            keep_names(expected);
+            keep_names(actual);
+        }
+    }
+    diff::differences(&expected, &actual)
+}
+
+/// Leaves of an object what a deletion uses: the rest has no meaning.
+fn keep_names(object: &mut Map) {
+    object.retain(|key, _| ["operation", "apiVersion", "kind", "metadata"].contains(&key.as_str()));
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.retain(|key, _| ["name", "generateName", "namespace"].contains(&key.as_str()));
+    }
+}
+
+/// The object of a Kubernetes action, with the operation as a further member; `None` for other
+/// actions, and where the object is not known before the action is performed.
+fn as_object(action: &Value) -> Option<Value> {
+    let spec = action.get("k8s")?;
+    if spec.get("liveEdits").is_some() {
+        return None;
+    }
+    let (Some(operation), Some(Value::Object(object))) = (spec.get("operation"), spec.get("object"))
+    else {
+        return None;
+    };
+    let mut object = object.clone();
+    object.shift_insert(0, "operation".to_owned(), operation.clone());
+    Some(Value::Object(object))
+}
+
+#[cfg(test)]
+mod tests;
