@@ -28,7 +28,7 @@ return event
 ";
 
 const EXPRESSION: &str =
-    r#"type == "ADD" && body.metadata.namespace == "playground" && body.spec.type == "ClusterIP""#;
+    r#"group == "" && body.metadata.namespace == "playground" && body.spec.type == "ClusterIP""#;
 
 /// A sensor whose dependencies filter by three conditions.
 const FILTERS: &str = include_str!("../filters.yaml");

@@ -42,7 +42,7 @@ pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::S
 
 /// The schema of the object that a CRD defines.
 #[cfg(test)]
-fn schema(crd: CustomResourceDefinition) -> Option<JSONSchemaProps> {
+pub(crate) fn schema(crd: CustomResourceDefinition) -> Option<JSONSchemaProps> {
     crd.spec
         .versions
         .into_iter()

@@ -23,42 +23,6 @@ fn committed_crds_are_those_of_the_types() {
     }
 }
 
-/// What the check of manifests reads has no words in it: it is read at every start.
-#[test]
-fn kept_schemas_are_those_of_the_types() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manifest/schemas");
-    for crd in crds() {
-        let kind = crd.spec.names.kind.clone();
-        let path = directory.join(format!("{kind}.json"));
-        let mut kept = serde_json::to_value(schema(crd).unwrap()).unwrap();
-        forget_words(&mut kept);
-        let printed = format!("{kept}\n");
-        if std::env::var_os("UPDATE_CRDS").is_some() {
-            std::fs::create_dir_all(&directory).unwrap();
-            std::fs::write(&path, &printed).unwrap();
-        }
-        let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == printed,
-            "{kind}: run `UPDATE_CRDS=1 cargo test -p tiphys-api` and commit src/manifest/schemas"
-        );
-    }
-}
-
-/// Removes the descriptions of a schema; a property of that name stays.
-fn forget_words(schema: &mut serde_json::Value) {
-    match schema {
-        serde_json::Value::Object(members) => {
-            if members.get("description").is_some_and(serde_json::Value::is_string) {
-                members.remove("description");
-            }
-            members.values_mut().for_each(forget_words);
-        }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(forget_words),
-        _ => {}
-    }
-}
-
 #[test]
 fn names_are_those_of_argo_events() {
     let names: Vec<_> = crds()
