@@ -73,7 +73,8 @@ fn compare(
     std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")?;
     let is_equal = comparison.is_equal();
     if is_equal {
-        eprintln!("{} actions, as expected", comparison.actions);
+        let s = if comparison.actions == 1 { "" } else { "s" };
+        eprintln!("{} action{s}, as expected", comparison.actions);
     } else {
         eprintln!("not as expected; without --expect, every stage is shown");
     }

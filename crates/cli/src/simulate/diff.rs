@@ -1,5 +1,6 @@
 //! How two JSON documents differ, field by field.
 
+use tiphys_api::field_path::{index, join};
 use tiphys_lang::json::Value;
 
 /// Longest comparison of two lists; beyond it their items are paired by position.
@@ -50,12 +51,12 @@ fn collect(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (key, value) in members {
-                collect(&member(path, key), value, leaves);
+                collect(&join(path, key), value, leaves);
             }
         }
         Value::Array(items) if !items.is_empty() => {
-            for (index, value) in items.iter().enumerate() {
-                collect(&item(path, index), value, leaves);
+            for (position, value) in items.iter().enumerate() {
+                collect(&index(path, position), value, leaves);
             }
         }
         value => leaves.push((path.to_owned(), value.to_go_json())),
@@ -71,24 +72,24 @@ fn compare(paths: [&str; 2], expected: &Value, actual: &Value, found: &mut Vec<D
     match (expected, actual) {
         (Value::Object(left), Value::Object(right)) => {
             for (key, value) in left {
-                let path = member(paths[0], key);
+                let path = join(paths[0], key);
                 match right.get(key) {
-                    Some(other) => compare([&path, &member(paths[1], key)], value, other, found),
+                    Some(other) => compare([&path, &join(paths[1], key)], value, other, found),
                     None => found.push(field(0, path, value)),
                 }
             }
             let added = right.iter().filter(|(key, _)| !left.contains_key(*key));
-            found.extend(added.map(|(key, value)| field(1, member(paths[1], key), value)));
+            found.extend(added.map(|(key, value)| field(1, join(paths[1], key), value)));
         }
         (Value::Array(left), Value::Array(right)) => {
             for pair in align(left, right, |left, right| left == right, |_, _| true) {
                 match pair {
                     Pair::Both(i, j) => {
-                        let paths = [&*item(paths[0], i), &*item(paths[1], j)];
+                        let paths = [&*index(paths[0], i), &*index(paths[1], j)];
                         compare(paths, &left[i], &right[j], found);
                     }
-                    Pair::Expected(i) => found.push(field(0, item(paths[0], i), &left[i])),
-                    Pair::Actual(j) => found.push(field(1, item(paths[1], j), &right[j])),
+                    Pair::Expected(i) => found.push(field(0, index(paths[0], i), &left[i])),
+                    Pair::Actual(j) => found.push(field(1, index(paths[1], j), &right[j])),
                 }
             }
         }
@@ -99,19 +100,6 @@ fn compare(paths: [&str; 2], expected: &Value, actual: &Value, found: &mut Vec<D
             found.push(Difference { expected, actual });
         }
     }
-}
-
-fn member(path: &str, key: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-/".contains(c);
-    match (path, !key.is_empty() && key.chars().all(is_plain)) {
-        ("", true) => key.to_owned(),
-        (_, true) => format!("{path}.{key}"),
-        (_, false) => format!("{path}[{}]", Value::String(key.to_owned()).to_go_json()),
-    }
-}
-
-fn item(path: &str, index: usize) -> String {
-    format!("{path}[{index}]")
 }
 
 /// Finds for each item the one of the other list that it belongs to, keeping the order of both.
