@@ -29,7 +29,10 @@ pub(crate) fn story(index: usize, size: usize) -> Event {
         subject: "ingress".to_owned(),
         time: "2026-01-02T03:04:05.000000006Z".parse().ok(),
     };
-    Event { context, data: Some(Bytes::from(data.to_string())) }
+    Event {
+        context,
+        data: Some(Bytes::from(data.to_string())),
+    }
 }
 
 fn payload(index: usize) -> Value {

@@ -25,8 +25,12 @@ use signals::Signals;
 pub(crate) fn main(args: RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     let sink = logging::start(log)?;
     // Both crates that speak TLS may be built with other providers too; this one is meant.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(run(args, sink));
     // A jq program that is still running must not hold the process up.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -34,10 +38,17 @@ pub(crate) fn main(args: RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode> {
-    let RunArgs { files, nats, cluster, admin } = args;
+    let RunArgs {
+        files,
+        nats,
+        cluster,
+        admin,
+    } = args;
     let mut signals = Signals::open()?;
     let cluster = Cluster::open(&cluster).await;
-    let namespace = cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str());
+    let namespace = cluster
+        .as_ref()
+        .map_or("default", |cluster| cluster.namespace.as_str());
     let loaded = files::load(&files, namespace)?;
     tell(&loaded);
     let mut buses = tokio::select! {
@@ -46,7 +57,10 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
     };
     if let Err(error) = &cluster {
         let error = format!("{error:#}");
-        warn!(error, "There is no cluster to act on: pass --kubeconfig, or set KUBECONFIG");
+        warn!(
+            error,
+            "There is no cluster to act on: pass --kubeconfig, or set KUBECONFIG"
+        );
     }
     let parts = Parts::assemble(loaded, cluster.ok(), &mut buses, sink).await;
     if parts.is_empty() {

@@ -33,7 +33,11 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         Some(expected) => compare(expected, reports, args.output)?,
         None => show(&question, reports, args.output)?,
     };
-    Ok(if refused || !succeeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if refused || !succeeded {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Prints what became of each event, or what paths find in it.
@@ -50,7 +54,8 @@ fn show(
             (false, Output::Text) => question.text(&report),
             (false, Output::Json) => question.json(&report).context("print the answers")?,
         };
-        out.write_all(text.as_bytes()).context("write to standard output")?;
+        out.write_all(text.as_bytes())
+            .context("write to standard output")?;
     }
     Ok(true)
 }
@@ -70,7 +75,10 @@ fn compare(
         Output::Text => comparison::text(&comparison),
         Output::Json => comparison::json(&comparison).context("print the differences")?,
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")?;
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("write to standard output")?;
     let is_equal = comparison.is_equal();
     if is_equal {
         let s = if comparison.actions == 1 { "" } else { "s" };

@@ -140,10 +140,16 @@ impl Trigger {
     ) -> Option<Self> {
         let template_field = format!("{field}.template");
         let Some(template_spec) = &spec.template else {
-            problems.push(Problem::error(template_field, "trigger template can't be nil"));
+            problems.push(Problem::error(
+                template_field,
+                "trigger template can't be nil",
+            ));
             return None;
         };
-        let names: Vec<&str> = dependencies.iter().map(|dependency| &**dependency.name()).collect();
+        let names: Vec<&str> = dependencies
+            .iter()
+            .map(|dependency| &**dependency.name())
+            .collect();
         let conditions = Conditions::compile(&template_spec.conditions, &names)
             .map_err(|error| {
                 let field = format!("{template_field}.conditions");
@@ -272,7 +278,8 @@ impl Trigger {
         namespace: &str,
         steps: &mut Vec<ParameterStep>,
     ) -> Result<Action, FireError> {
-        let views = Views::new(events.map(|(index, event)| (&*self.dependency_names[index], event)));
+        let views =
+            Views::new(events.map(|(index, event)| (&*self.dependency_names[index], event)));
         let variant;
         let template = if self.parameters.is_empty() {
             &self.template
@@ -280,7 +287,12 @@ impl Trigger {
             variant = self.variant(&views, steps)?;
             &variant
         };
-        let source = Source { sensor, namespace, trigger: &self.name, policy: &self.policy };
+        let source = Source {
+            sensor,
+            namespace,
+            trigger: &self.name,
+            policy: &self.policy,
+        };
         match template {
             Template::K8s(template) => template.render(&views, &source, steps),
             Template::ArgoWorkflow(template) => template.render(&views, &source, steps),
@@ -328,8 +340,10 @@ struct Source<'s> {
 impl Source<'_> {
     /// What marks objects that the firing of these events creates.
     fn marks(&self, views: &Views<'_>) -> Marks {
-        let mut ids: Vec<&str> =
-            views.iter().map(|(_, view)| view.event().context.id.as_str()).collect();
+        let mut ids: Vec<&str> = views
+            .iter()
+            .map(|(_, view)| view.event().context.id.as_str())
+            .collect();
         ids.sort_unstable();
         Marks {
             sensor: self.sensor.to_owned(),
@@ -346,11 +360,15 @@ impl ParameterStep {
         parameters: &'p [Parameter],
         applied: Vec<Applied>,
     ) -> impl Iterator<Item = Self> + 'p {
-        parameters.iter().zip(applied).enumerate().map(move |(index, (parameter, applied))| Self {
-            field: format!("{field}[{index}]"),
-            dest: parameter.dest().to_owned(),
-            applied,
-        })
+        parameters
+            .iter()
+            .zip(applied)
+            .enumerate()
+            .map(move |(index, (parameter, applied))| Self {
+                field: format!("{field}[{index}]"),
+                dest: parameter.dest().to_owned(),
+                applied,
+            })
     }
 }
 
@@ -364,10 +382,12 @@ impl Template {
             return workflow::Template::compile(workflow, &field, problems).map(Self::ArgoWorkflow);
         }
         if let Some(http) = &spec.http {
-            return http::Template::compile(http, &format!("{field}.http"), problems).map(Self::Http);
+            return http::Template::compile(http, &format!("{field}.http"), problems)
+                .map(Self::Http);
         }
         if let Some(nats) = &spec.nats {
-            return nats::Template::compile(nats, &format!("{field}.nats"), problems).map(Self::Nats);
+            return nats::Template::compile(nats, &format!("{field}.nats"), problems)
+                .map(Self::Nats);
         }
         if let Some(log) = &spec.log {
             return Some(Self::Log(log::Template::compile(log)));
@@ -389,7 +409,10 @@ impl Template {
     /// Reads a template that parameters have written to.
     fn read(text: &[u8]) -> Result<Self, FireError> {
         let refuse = |error: serde_json::Error| {
-            FireError::Template(vec![Problem::error("template".to_owned(), error.to_string())])
+            FireError::Template(vec![Problem::error(
+                "template".to_owned(),
+                error.to_string(),
+            )])
         };
         let spec: TriggerTemplate = serde_json::from_slice(text).map_err(refuse)?;
         let mut problems = Vec::new();
@@ -401,8 +424,13 @@ impl Template {
 }
 
 fn retry_policy(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> RetryPolicy {
-    let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
-    let Some(backoff) = &spec.retry_strategy else { return once };
+    let once = RetryPolicy {
+        attempts: 1,
+        ..RetryPolicy::default()
+    };
+    let Some(backoff) = &spec.retry_strategy else {
+        return once;
+    };
     backoff.policy().unwrap_or_else(|error| {
         let field = format!("{field}.retryStrategy.{}", error.field());
         problems.push(Problem::error(field, error.to_string()));
@@ -423,7 +451,9 @@ fn rate(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> Option
         problems.push(Problem::error(field, "requestsPerUnit must be at least 1"));
         return None;
     }
-    Some(Rate { interval: std::time::Duration::from_secs(unit) / requests })
+    Some(Rate {
+        interval: std::time::Duration::from_secs(unit) / requests,
+    })
 }
 
 #[cfg(test)]

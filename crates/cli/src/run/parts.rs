@@ -38,7 +38,11 @@ impl Parts {
         };
         let executors = Arc::new(Executors::new(client, values, sink, Timestamp::now));
         let since = Timestamp::now();
-        let mut parts = Self { registry, sensors: Vec::new(), sources: Vec::new() };
+        let mut parts = Self {
+            registry,
+            sensors: Vec::new(),
+            sources: Vec::new(),
+        };
         for loadable in loaded.objects {
             match (loadable.program, &loadable.object.content) {
                 (Program::Sensor(sensor), Content::Sensor(object)) => {

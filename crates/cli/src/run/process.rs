@@ -42,21 +42,35 @@ pub(super) async fn run(
     admin: SocketAddr,
     signals: &mut Signals,
 ) -> ExitCode {
-    let Parts { registry, sensors, sources } = parts;
-    let state = Arc::new(Admin { registry, ready: AtomicBool::new(false) });
+    let Parts {
+        registry,
+        sensors,
+        sources,
+    } = parts;
+    let state = Arc::new(Admin {
+        registry,
+        ready: AtomicBool::new(false),
+    });
     let stop_admin = CancellationToken::new();
     let mut admin_tasks = JoinSet::new();
     if let Some(server) = open(admin, &state).await {
         admin_tasks.spawn(server.serve(stop_admin.clone()));
     }
-    info!(eventSources = sources.len(), sensors = sensors.len(), "Running");
+    info!(
+        eventSources = sources.len(),
+        sensors = sensors.len(),
+        "Running"
+    );
     let (mut running_sources, mut running_sensors) = (Group::default(), Group::default());
     for runner in sensors {
         let name = format!("sensor {}/{}", runner.sensor.namespace, runner.sensor.name);
         running_sensors.spawn(name, |stop| async { Ok(runner.run(stop).await?) });
     }
     for runner in sources {
-        let name = format!("event source {}/{}", runner.source.namespace, runner.source.name);
+        let name = format!(
+            "event source {}/{}",
+            runner.source.namespace, runner.source.name
+        );
         running_sources.spawn(name, |stop| async { Ok(runner.run(stop).await?) });
     }
     state.ready.store(true, Ordering::Relaxed);
@@ -86,7 +100,10 @@ async fn open(address: SocketAddr, state: &Arc<Admin>) -> Option<Server> {
             Some(server)
         }
         Err(error) => {
-            warn!(error = format!("{error:#}"), "No metrics: pass another --admin address");
+            warn!(
+                error = format!("{error:#}"),
+                "No metrics: pass another --admin address"
+            );
             None
         }
     }
@@ -110,7 +127,9 @@ async fn stop(mut sources: Group, mut sensors: Group, buses: &Buses) {
     sources.stop.cancel();
     let drain = async {
         if buses.are_embedded() {
-            timeout(SOURCES_STOP, sources.finish()).await.unwrap_or_default();
+            timeout(SOURCES_STOP, sources.finish())
+                .await
+                .unwrap_or_default();
             buses.run_empty(RUN_EMPTY).await;
         }
         sensors.stop.cancel();

@@ -112,7 +112,10 @@ struct Reader<'a, B> {
 
 impl<'a, B: Build> Reader<'a, B> {
     fn fail<T>(&self, message: &'static str) -> Result<T, Error> {
-        Err(Error { message, offset: self.at })
+        Err(Error {
+            message,
+            offset: self.at,
+        })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -255,7 +258,11 @@ impl<'a, B: Build> Reader<'a, B> {
     fn some_digits(&mut self) -> Result<(), Error> {
         let start = self.at;
         self.digits();
-        if self.at == start { self.fail("expected a digit") } else { Ok(()) }
+        if self.at == start {
+            self.fail("expected a digit")
+        } else {
+            Ok(())
+        }
     }
 
     fn string(&mut self) -> Result<Cow<'a, str>, Error> {
@@ -280,7 +287,10 @@ impl<'a, B: Build> Reader<'a, B> {
         let mut out = String::from_utf8_lossy(&self.text[start..self.at]).into_owned();
         loop {
             let run = self.at;
-            while self.peek().is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+            while self
+                .peek()
+                .is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
+            {
                 self.at += 1;
             }
             out.push_str(&String::from_utf8_lossy(&self.text[run..self.at]));
@@ -357,7 +367,10 @@ mod tests {
 
     #[test]
     fn documents_are_read_and_written_as_go_does() {
-        check(r#" {"b":1,"a":[true,null,"x<y"]} "#, r#"{"a":[true,null,"x\u003cy"],"b":1}"#);
+        check(
+            r#" {"b":1,"a":[true,null,"x<y"]} "#,
+            r#"{"a":[true,null,"x\u003cy"],"b":1}"#,
+        );
         check("12345678901234567890123", "12345678901234567890123");
         check("9007199254740993", "9007199254740993");
         check("1e21", "1e+21");
