@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: the story of `examples/auto-ingress` on real servers, seen to work.
 
+#![expect(clippy::print_stdout, reason = "what the demo shows is its output")]
+
 mod cluster;
 mod story;
 

@@ -5,6 +5,13 @@
 //! The case that is being asked stands in a file of the folder for temporary files of the tests, for
 //! the case that the process dies of it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "what cannot be asked has failed, and how many were asked is the output"
+)]
+
 #[path = "fuzz/corpus.rs"]
 mod corpus;
 #[path = "fuzz/drive.rs"]

@@ -111,7 +111,7 @@ impl Parameter {
         let source = Source::compile(spec.src.as_ref(), &format!("{field}.src"), problems);
         let dest = Path::compile(&spec.dest)
             .map_err(|error| {
-                problems.push(Problem::error(format!("{field}.dest"), error.to_string()))
+                problems.push(Problem::error(format!("{field}.dest"), error.to_string()));
             })
             .ok();
         let operation = ParameterOperation::from_name(&spec.operation)

@@ -84,9 +84,9 @@ fn build() -> PathBuf {
         .output()
         .unwrap();
     let messages = String::from_utf8(output.stdout).unwrap();
-    let programs = messages.lines().filter_map(|line| {
+    let mut programs = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    programs.last().expect("`tiphys` builds")
+    programs.next_back().expect("`tiphys` builds")
 }

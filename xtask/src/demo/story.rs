@@ -1,5 +1,7 @@
 //! The story: a Service is annotated, its Ingress appears, changes with it, and goes with it.
 
+#![expect(clippy::print_stdout, reason = "what the demo shows is its output")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -124,7 +126,7 @@ fn collection(object: &Value) -> anyhow::Result<String> {
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
     let plural = match object["kind"].as_str().unwrap_or_default() {
         "EventBus" => "eventbus".to_owned(),
-        kind if kind.is_empty() => anyhow::bail!("an object without kind"),
+        "" => anyhow::bail!("an object without kind"),
         kind => format!("{}s", kind.to_lowercase()),
     };
     let root = if api_version.contains('/') {

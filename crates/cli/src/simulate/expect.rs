@@ -153,7 +153,7 @@ impl Expected {
             failures,
         } = done;
         // What is logged depends on every detail of an event and changes nothing in the world.
-        if !expected.iter().any(|action| is_log(action)) {
+        if !expected.iter().any(is_log) {
             performed.retain(|performed| !is_log(&performed.action));
         }
         let pairs = diff::align(

@@ -36,13 +36,13 @@ struct Answer<'q> {
 /// The answers for one event.
 #[derive(Debug, Serialize)]
 struct Page<'q> {
-    event: Option<EventName>,
+    event: Option<Named>,
     dependencies: Vec<Seen<'q>>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EventName {
+struct Named {
     id: String,
     event_source_name: String,
     event_name: String,
@@ -83,7 +83,7 @@ impl Question {
         let mut out = String::new();
         // Writing to a String cannot fail.
         match &page.event {
-            Some(EventName {
+            Some(Named {
                 id,
                 event_source_name,
                 event_name,
@@ -135,7 +135,7 @@ impl Question {
             dependencies.push(alone);
         }
         let context = &event.context;
-        let name = EventName {
+        let name = Named {
             id: context.id.clone(),
             event_source_name: context.source.clone(),
             event_name: context.subject.clone(),

@@ -185,7 +185,7 @@ impl TriggerLoop {
                     tracing::warn!(
                         error = chain(&error),
                         "NATS connection lost, reconnecting..."
-                    )
+                    );
                 })
                 .ok()
         });
