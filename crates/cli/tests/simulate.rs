@@ -1,11 +1,15 @@
 //! `tiphys simulate` as a CI uses it: what it prints, and its exit codes.
 
+#![cfg(test)]
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 fn example(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/auto-ingress").join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/auto-ingress")
+        .join(file)
 }
 
 /// Runs `tiphys simulate` on the example with these arguments and this standard input.
@@ -20,7 +24,12 @@ fn simulate(arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     child.wait_with_output().unwrap()
 }
 
@@ -30,7 +39,10 @@ fn of_the_service(arguments: &[&str]) -> (i32, String) {
     let service = example("service.yaml");
     let object = ["--object", service.to_str().unwrap()];
     let output = simulate(&[&object, arguments].concat(), "");
-    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
 }
 
 #[test]
@@ -57,7 +69,14 @@ fn a_difference_is_printed_and_fails() {
 #[test]
 fn differences_are_json_for_programs() {
     let file = example("expected/delete.yaml");
-    let arguments = ["--as", "ADD", "--expect", file.to_str().unwrap(), "-o", "json"];
+    let arguments = [
+        "--as",
+        "ADD",
+        "--expect",
+        file.to_str().unwrap(),
+        "-o",
+        "json",
+    ];
     let (code, text) = of_the_service(&arguments);
     let page: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(code, 1);
@@ -77,7 +96,10 @@ fn what_is_not_done_and_what_nobody_expects_fails() {
     let output = simulate(&arguments, other);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("@@ create Ingress playground/harbour-svc-ing: does not happen @@"), "{text}");
+    assert!(
+        text.contains("@@ create Ingress playground/harbour-svc-ing: does not happen @@"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -131,17 +153,39 @@ data: {type: DELETE}
         let output = simulate(&["--event", "-", "--explain", "operation"], input);
         let text = String::from_utf8(output.stdout).unwrap();
         let found: Vec<&str> = text.lines().filter(|line| line.contains('=')).collect();
-        assert_eq!(found, ["    ✓ operation = \"create\"", "    ✓ operation = \"delete\""]);
+        assert_eq!(
+            found,
+            [
+                "    ✓ operation = \"create\"",
+                "    ✓ operation = \"delete\""
+            ]
+        );
     }
 }
 
 #[test]
 fn a_file_of_expectations_that_is_none_is_refused() {
     let output = simulate(
-        &["--event", example("service.yaml").to_str().unwrap(), "--expect", "-"],
+        &[
+            "--event",
+            example("service.yaml").to_str().unwrap(),
+            "--expect",
+            "-",
+        ],
         "a: 1\nb: 2\n",
     );
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(error.contains("neither a Kubernetes object"), "{error}");
+}
+
+#[test]
+fn standard_input_is_read_once() {
+    let output = simulate(&["--event", "-", "--expect", "-"], "{}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        error,
+        "tiphys: only one of the files can be standard input\n"
+    );
 }

@@ -16,7 +16,11 @@ const LOG_LINES: usize = 60;
 
 /// Runs `tiphys` to its end.
 pub(crate) fn tiphys(arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).stdin(Stdio::null()).output().unwrap()
+    Command::new(binary())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// A running `tiphys run`; when the story fails, its last log lines are printed.
@@ -30,10 +34,25 @@ impl Tiphys {
     pub(crate) async fn start(path: &Path, kubeconfig: &Path) -> Self {
         let scratch = Scratch::new("example").unwrap();
         let mut command = Command::new(binary());
-        command.args(["run", "--admin", "127.0.0.1:0", "--log-format", "json", "-f"]).arg(path);
-        command.arg("--kubeconfig").arg(kubeconfig).env_remove("TIPHYS_NATS");
+        command
+            .args([
+                "run",
+                "--admin",
+                "127.0.0.1:0",
+                "--log-format",
+                "json",
+                "-f",
+            ])
+            .arg(path);
+        command
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .env_remove("TIPHYS_NATS");
         let process = Process::spawn("tiphys", &mut command, &scratch).unwrap();
-        let tiphys = Self { process, _scratch: scratch };
+        let tiphys = Self {
+            process,
+            _scratch: scratch,
+        };
         eventually("tiphys running", || async {
             let log = std::fs::read_to_string(tiphys.process.log()).unwrap();
             log.contains("\"msg\":\"Running\"").then_some(())
@@ -65,9 +84,9 @@ fn build() -> PathBuf {
         .output()
         .unwrap();
     let messages = String::from_utf8(output.stdout).unwrap();
-    let programs = messages.lines().filter_map(|line| {
+    let mut programs = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    programs.last().expect("`tiphys` builds")
+    programs.next_back().expect("`tiphys` builds")
 }

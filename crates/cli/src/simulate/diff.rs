@@ -65,8 +65,15 @@ fn collect(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
 
 fn compare(paths: [&str; 2], expected: &Value, actual: &Value, found: &mut Vec<Difference>) {
     let field = |side: usize, path: String, value: &Value| {
-        let field = Some(Field { path, value: value.clone() });
-        let [expected, actual] = if side == 0 { [field, None] } else { [None, field] };
+        let field = Some(Field {
+            path,
+            value: value.clone(),
+        });
+        let [expected, actual] = if side == 0 {
+            [field, None]
+        } else {
+            [None, field]
+        };
         Difference { expected, actual }
     };
     match (expected, actual) {
@@ -95,8 +102,13 @@ fn compare(paths: [&str; 2], expected: &Value, actual: &Value, found: &mut Vec<D
         }
         _ if expected == actual => {}
         _ => {
-            let [expected, actual] = [(paths[0], expected), (paths[1], actual)]
-                .map(|(path, value)| Some(Field { path: path.to_owned(), value: value.clone() }));
+            let [expected, actual] =
+                [(paths[0], expected), (paths[1], actual)].map(|(path, value)| {
+                    Some(Field {
+                        path: path.to_owned(),
+                        value: value.clone(),
+                    })
+                });
             found.push(Difference { expected, actual });
         }
     }
@@ -132,12 +144,19 @@ pub(super) fn align<E, A>(
 }
 
 /// The longest common subsequence, as pairs of indexes.
-fn common<E, A>(expected: &[E], actual: &[A], same: impl Fn(&E, &A) -> bool) -> Vec<(usize, usize)> {
+fn common<E, A>(
+    expected: &[E],
+    actual: &[A],
+    same: impl Fn(&E, &A) -> bool,
+) -> Vec<(usize, usize)> {
     let (rows, columns) = (expected.len(), actual.len());
     let width = columns + 1;
     if (rows + 1).saturating_mul(width) > MAX_CELLS {
         let pairs = expected.iter().zip(actual).enumerate();
-        return pairs.filter(|(_, (left, right))| same(left, right)).map(|(i, _)| (i, i)).collect();
+        return pairs
+            .filter(|(_, (left, right))| same(left, right))
+            .map(|(i, _)| (i, i))
+            .collect();
     }
     // lengths[i * width + j]: how long the subsequence of what follows i and j is.
     let mut lengths = vec![0_u32; (rows + 1) * width];
@@ -176,15 +195,22 @@ mod tests {
             [expected, actual].map(|text| json::from_slice(text.as_bytes()).unwrap());
         let lines = |sign, field: Option<Field>| {
             let leaves = field.map(|field| field.leaves()).unwrap_or_default();
-            leaves.into_iter().map(move |(path, value)| format!("{sign} {path}: {value}"))
+            leaves
+                .into_iter()
+                .map(move |(path, value)| format!("{sign} {path}: {value}"))
         };
         let found = differences(&expected, &actual).into_iter();
-        found.flat_map(|d| lines('-', d.expected).chain(lines('+', d.actual))).collect()
+        found
+            .flat_map(|d| lines('-', d.expected).chain(lines('+', d.actual)))
+            .collect()
     }
 
     #[test]
     fn equal_documents_do_not_differ_whatever_the_order_of_their_keys() {
-        assert_eq!(lines(r#"{"a":1,"b":[{}]}"#, r#"{"b":[{}],"a":1}"#), Vec::<String>::new());
+        assert_eq!(
+            lines(r#"{"a":1,"b":[{}]}"#, r#"{"b":[{}],"a":1}"#),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -212,7 +238,10 @@ mod tests {
     #[test]
     fn a_changed_item_is_compared_with_its_counterpart() {
         assert_eq!(
-            lines(r#"[{"h":"a","p":1},{"h":"b"}]"#, r#"[{"h":"x"},{"h":"a","p":2},{"h":"b"}]"#),
+            lines(
+                r#"[{"h":"a","p":1},{"h":"b"}]"#,
+                r#"[{"h":"x"},{"h":"a","p":2},{"h":"b"}]"#
+            ),
             [
                 "- [0].h: \"a\"",
                 "+ [0].h: \"x\"",
