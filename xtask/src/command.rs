@@ -75,14 +75,24 @@ fn line(command: &Command) -> String {
 
 /// Builds the `tiphys` program and returns where cargo put it.
 pub(crate) fn build_binary() -> anyhow::Result<PathBuf> {
-    let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
+    let built = build(cargo(["build", "--package", "tiphys", "--bin", "tiphys"]))?;
+    find(&built, "tiphys")
+}
+
+/// Runs a `cargo build` and returns where cargo put the programs.
+pub(crate) fn build(mut build: Command) -> anyhow::Result<Vec<PathBuf>> {
     build.args(["--message-format", "json-render-diagnostics"]);
-    let mut binary = None;
-    let status = status_of(&mut build, |build| {
-        for_each_line(build, |line| binary = executable(line).or(binary.take()))
-    })?;
-    anyhow::ensure!(status.success(), "`tiphys` does not build");
-    binary.context("cargo did not say where it put `tiphys`")
+    let mut programs = Vec::new();
+    let status =
+        status_of(&mut build, |build| for_each_line(build, |line| programs.extend(executable(line))))?;
+    anyhow::ensure!(status.success(), "the build failed");
+    Ok(programs)
+}
+
+/// The program `name` among those that were built.
+pub(crate) fn find(built: &[PathBuf], name: &str) -> anyhow::Result<PathBuf> {
+    let program = built.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
+    program.cloned().with_context(|| format!("cargo did not say where it put `{name}`"))
 }
 
 /// The program that a line of cargo's JSON tells about.

@@ -1,5 +1,6 @@
 //! `cargo xtask <verb>`: every chore of the project, so that nothing else needs installing.
 
+mod bench;
 mod check;
 mod command;
 mod demo;
@@ -22,6 +23,8 @@ struct Args {
 enum Verb {
     /// Shows the story of examples/auto-ingress on real servers
     Demo(demo::Args),
+    /// Measures tiphys on real servers against its goals
+    Bench(bench::Args),
     /// Looks at the sources: format, lints, docs, CRDs, licences and advisories
     Check,
     /// Runs every test of the workspace against real servers
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let Args { verb } = Args::parse();
     let outcome = match verb {
         Verb::Demo(args) => demo::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Check => check::run(),
         Verb::Test(args) => test::run(args),
         Verb::Servers => servers::run(),

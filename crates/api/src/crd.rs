@@ -41,6 +41,7 @@ pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::S
 }
 
 /// The schema of the object that a CRD defines.
+#[cfg(test)]
 pub(crate) fn schema(crd: CustomResourceDefinition) -> Option<JSONSchemaProps> {
     crd.spec
         .versions

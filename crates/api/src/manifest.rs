@@ -6,6 +6,7 @@
 
 mod check;
 mod document;
+mod fields;
 mod scalar;
 
 pub use document::Place;

@@ -80,7 +80,7 @@ pub enum Object {
     /// What is fetched when the action is performed, with edits.
     Fetched {
         /// Where it is.
-        base: Artifact,
+        base: Box<Artifact>,
         /// What is changed in it.
         edits: Vec<Edit>,
     },
@@ -122,6 +122,7 @@ pub struct Marks {
     pub namespace: String,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn operation_name<S: Serializer>(
     operation: &K8sOperation,
     serializer: S,

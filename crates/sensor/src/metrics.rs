@@ -83,7 +83,7 @@ impl Metrics {
     }
 
     /// The metrics of one trigger, starting at 0.
-    pub fn trigger(&self, labels: TriggerLabels) -> TriggerMetrics {
+    pub fn trigger(&self, labels: &TriggerLabels) -> TriggerMetrics {
         let events = Outcome::ALL.map(|outcome| {
             let TriggerLabels { namespace, sensor_name, trigger_name } = labels.clone();
             self.events
@@ -91,10 +91,10 @@ impl Metrics {
                 .clone()
         });
         TriggerMetrics {
-            triggered: self.triggered.get_or_create(&labels).clone(),
-            failed: self.failed.get_or_create(&labels).clone(),
-            retries_failed: self.retries_failed.get_or_create(&labels).clone(),
-            duration: self.duration.get_or_create(&labels).clone(),
+            triggered: self.triggered.get_or_create(labels).clone(),
+            failed: self.failed.get_or_create(labels).clone(),
+            retries_failed: self.retries_failed.get_or_create(labels).clone(),
+            duration: self.duration.get_or_create(labels).clone(),
             events,
         }
     }

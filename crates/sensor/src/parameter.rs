@@ -41,6 +41,7 @@ pub struct Edit {
     pub fell_back: bool,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn operation_name<S: Serializer>(
     operation: &ParameterOperation,
     serializer: S,

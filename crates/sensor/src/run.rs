@@ -37,7 +37,7 @@ const MAX_IN_FLIGHT: usize = 1024;
 const MAX_RUNNING: usize = 64;
 
 /// How long a stop waits for what is in flight. The process has 5 s in all.
-const DRAIN: Duration = Duration::from_millis(4_000);
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// A sensor and everything it needs to run.
 #[derive(Debug, Clone)]

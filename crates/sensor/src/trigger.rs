@@ -115,7 +115,8 @@ pub enum FireError {
 }
 
 fn join(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let place = |problem: &Problem| format!("{}: {}", problem.field_path, problem.message);
+    problems.iter().map(place).collect::<Vec<_>>().join("; ")
 }
 
 /// One parameter of a firing, for people.
@@ -424,3 +425,6 @@ fn rate(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> Option
     }
     Some(Rate { interval: std::time::Duration::from_secs(unit) / requests })
 }
+
+#[cfg(test)]
+mod tests;

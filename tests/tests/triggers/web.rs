@@ -12,9 +12,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tiphys_testbed::Certificates;
 use tiphys_tests::eventually;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -35,7 +40,10 @@ pub(crate) struct Answer {
 }
 
 pub(crate) fn answer(status: u16) -> Answer {
-    Answer { status, ..Answer::default() }
+    Answer {
+        status,
+        ..Answer::default()
+    }
 }
 
 impl Answer {
@@ -53,6 +61,7 @@ impl Answer {
 /// A running web server; it ends with the story.
 pub(crate) struct Web {
     address: SocketAddr,
+    scheme: &'static str,
     asked: Arc<Mutex<Vec<Asked>>>,
     _server: JoinSet<()>,
 }
@@ -66,20 +75,49 @@ impl Web {
         address: SocketAddr,
         answers: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::serve(address, None, Arc::new(answers)).await
+    }
+
+    /// A server that shows a certificate.
+    pub(crate) async fn start_tls(
+        of: &Certificates,
+        answers: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let certificates = CertificateDer::pem_slice_iter(of.server.certificate.as_bytes());
+        let certificates = certificates.collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(of.server.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificates, key)
+            .unwrap();
+        let address = ([127, 0, 0, 1], 0).into();
+        Self::serve(address, Some(Arc::new(config).into()), Arc::new(answers)).await
+    }
+
+    async fn serve(
+        address: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        answers: Arc<dyn Fn(&Asked) -> Answer + Send + Sync>,
+    ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, asked.clone(), Arc::new(answers)));
-        Self { address, asked, _server: server }
+        server.spawn(serve(listener, tls, asked.clone(), answers));
+        Self {
+            address,
+            scheme,
+            asked,
+            _server: server,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
@@ -97,6 +135,7 @@ impl Web {
 
 async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     asked: Arc<Mutex<Vec<Asked>>>,
     answers: Arc<dyn Fn(&Asked) -> Answer + Send + Sync>,
 ) {
@@ -108,7 +147,11 @@ async fn serve(
             async move {
                 let request = read(request).await;
                 asked.lock().unwrap().push(request.clone());
-                let Answer { status, headers, body } = answers(&request);
+                let Answer {
+                    status,
+                    headers,
+                    body,
+                } = answers(&request);
                 let mut response = Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);
@@ -116,9 +159,26 @@ async fn serve(
                 Ok::<_, Infallible>(response.body(Full::new(Bytes::from(body))).unwrap())
             }
         });
+        let tls = tls.clone();
+        // A client that goes away is none of the story's business.
         connections.spawn(async move {
-            // A client that goes away is none of the story's business.
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+            match tls {
+                Some(tls) => {
+                    let Ok(stream) = tls.accept(stream).await else {
+                        return;
+                    };
+                    http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                        .ok();
+                }
+                None => {
+                    http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                        .ok();
+                }
+            }
         });
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tiphys_eventbus::{Context, Event};
 
-use super::{recorded, text};
+use super::line::{recorded, text};
 
 /// The event under `line`: `{context, data}`.
 pub(crate) fn event(recorded: &Value) -> Event {
@@ -27,7 +27,9 @@ pub(crate) fn event(recorded: &Value) -> Event {
 /// The events of a line, by their dependencies.
 pub(crate) fn events(line: &Value) -> Vec<(String, Event)> {
     let events = line["events"].as_object().into_iter().flatten();
-    events.map(|(name, recorded)| (name.clone(), event(recorded))).collect()
+    events
+        .map(|(name, recorded)| (name.clone(), event(recorded)))
+        .collect()
 }
 
 /// An event in the form in which it is recorded: Go's structures, whose zero time is year 1.

@@ -5,7 +5,8 @@ use tiphys_lang::expr::conditions::Conditions;
 use tiphys_lang::expr::filter::Filter;
 use tiphys_lang::path::{Path, Write};
 
-use super::{Answer, check, recorded, text};
+use super::check;
+use super::line::{Line, recorded, text};
 
 #[test]
 fn path_get() {
@@ -28,9 +29,14 @@ fn path_set() {
         let path = Path::compile(line["path"].as_str().unwrap()).map_err(|e| e.to_string())?;
         let (json, value) = (text(line, "json").unwrap(), text(line, "value").unwrap());
         let value_text = String::from_utf8_lossy(&value);
-        let write =
-            if line["raw"] == true { Write::Raw(&value) } else { Write::Text(&value_text) };
-        Ok(recorded(path.set(&json, write).map_err(|e| e.to_string())?.json))
+        let write = if line["raw"] == true {
+            Write::Raw(&value)
+        } else {
+            Write::Text(&value_text)
+        };
+        Ok(recorded(
+            path.set(&json, write).map_err(|e| e.to_string())?.json,
+        ))
     });
 }
 
@@ -40,27 +46,59 @@ fn expr_filter() {
         let filter = Filter::compile(line["expression"].as_str().unwrap());
         let filter = filter.map_err(|error| error.to_string())?;
         let data = text(line, "data").unwrap();
-        filter.passes(&data).map(Value::Bool).map_err(|error| error.to_string())
+        filter
+            .passes(&data)
+            .map(Value::Bool)
+            .map_err(|error| error.to_string())
     });
 }
 
 #[test]
 fn conditions() {
     check("conditions", |line| {
-        let names = |key: &str| -> Vec<String> {
-            let names = line[key].as_array().into_iter().flatten();
-            names.filter_map(Value::as_str).map(ToOwned::to_owned).collect()
-        };
-        let (dependencies, satisfied) = (names("dependencies"), names("satisfied"));
-        let dependencies: Vec<&str> = dependencies.iter().map(String::as_str).collect();
-        fires(line["conditions"].as_str().unwrap_or_default(), &dependencies, &satisfied)
+        let (dependencies, satisfied) = (texts(line, "dependencies"), texts(line, "satisfied"));
+        let conditions = line["conditions"].as_str().unwrap_or_default();
+        let conditions = Conditions::compile(conditions, &dependencies);
+        let conditions = conditions.map_err(|error| error.to_string())?;
+        let recorded = json!({ "expression": &line["expression"], "vars": &line["vars"], "needsAnd": &line["needsAnd"] });
+        let got = json!({
+            "expression": conditions.expression(),
+            "vars": conditions.dependencies(),
+            "needsAnd": conditions.needs_and(),
+        });
+        if !is_misread(line) && got != recorded {
+            return Err(format!("read as {got}, not as {recorded}"));
+        }
+        Ok(Value::Bool(
+            conditions.is_satisfied(|name| satisfied.contains(&name)),
+        ))
     });
 }
 
-/// Whether a trigger fires when the last of `satisfied` comes.
-fn fires(conditions: &str, dependencies: &[&str], satisfied: &[String]) -> Answer {
-    let conditions =
-        Conditions::compile(conditions, dependencies).map_err(|error| error.to_string())?;
-    let came = |name: &str| satisfied.iter().any(|satisfied| satisfied == name);
-    Ok(Value::Bool(conditions.is_satisfied(came)))
+fn texts<'a>(line: &'a Line, key: &str) -> Vec<&'a str> {
+    line[key]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// Whether Argo reads something else: it sees two dependencies as one, or a name as a constant.
+fn is_misread(line: &Line) -> bool {
+    let names = texts(line, "dependencies")
+        .into_iter()
+        .map(|name| name.replace('-', "_"));
+    let mut names: Vec<String> = names.collect();
+    let constant =
+        |name: &String| matches!(&**name, "true" | "false") || name.parse::<f64>().is_ok();
+    let has_constant = names.iter().any(constant);
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    let has_twins = names.len() < count
+        && line["conditions"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty());
+    line.is_marked() || has_constant || has_twins
 }

@@ -1,31 +1,9 @@
 //! A manifest against the schema of its CRD: fields that do not exist, values of the wrong type.
 
-use std::sync::LazyLock;
-
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
-};
-
 use super::document::{Node, Value};
-use crate::crd;
+use super::fields::{self, Field};
 use crate::field_path;
 use crate::problem::Problem;
-
-// The schemas never change and take a while to build, so each is built once, when it is needed.
-static EVENT_BUS: LazyLock<Option<JSONSchemaProps>> =
-    LazyLock::new(|| crd::schema(crd::event_bus()));
-static EVENT_SOURCE: LazyLock<Option<JSONSchemaProps>> =
-    LazyLock::new(|| crd::schema(crd::event_source()));
-static SENSOR: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(|| crd::schema(crd::sensor()));
-
-fn schema_of(kind: &str) -> Option<&'static JSONSchemaProps> {
-    match kind {
-        "EventBus" => EVENT_BUS.as_ref(),
-        "EventSource" => EVENT_SOURCE.as_ref(),
-        "Sensor" => SENSOR.as_ref(),
-        _ => None,
-    }
-}
 
 /// Fields every object has at its top that the schema does not describe.
 const TOP: [&str; 3] = ["apiVersion", "kind", "metadata"];
@@ -36,18 +14,15 @@ const MOST_PROBLEMS: usize = 1_000;
 /// What the schema of `kind` finds in an object.
 pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Some(schema) = schema_of(kind) else {
-        return problems;
-    };
-    let (Value::Object(members), Some(properties)) = (&object.value, &schema.properties) else {
+    let (Some(fields), Value::Object(members)) = (fields::of_kind(kind), &object.value) else {
         return problems;
     };
     for (key, member) in members {
-        match properties.get(key) {
+        match fields.get(key) {
             _ if TOP.contains(&key.as_str()) => {}
-            Some(property) => check(key, property, member, &mut problems),
+            Some(field) => check(key, field, member, &mut problems),
             None if problems.len() >= MOST_PROBLEMS => break,
-            None => problems.push(unknown_field(key, key, properties.keys())),
+            None => problems.push(unknown_field(key, key, fields.names())),
         }
     }
     match object.get("metadata") {
@@ -96,70 +71,61 @@ fn metadata_problem(metadata: &Node) -> Option<Problem> {
     (!named).then(|| Problem::error("metadata.name", "is needed"))
 }
 
-fn check(path: &str, schema: &JSONSchemaProps, node: &Node, problems: &mut Vec<Problem>) {
+fn check(path: &str, field: &Field, node: &Node, problems: &mut Vec<Problem>) {
     if node.value == Value::Null || problems.len() >= MOST_PROBLEMS {
         return;
     }
-    if schema.x_kubernetes_int_or_string == Some(true) {
-        if !matches!(&node.value, Value::String(_)) && !is_integer(&node.value) {
-            problems.push(wrong_type(path, "a whole number or a text", node));
+    match (field, &node.value) {
+        (Field::Object(_), Value::Object(members)) => object(path, field, members, problems),
+        (Field::Map(values), Value::Object(members)) => map(path, values, members, problems),
+        (Field::List(item), Value::List(items)) => list(path, item, items, problems),
+        (Field::Int32 | Field::Int64 | Field::Count, Value::Number(digits))
+            if is_integer(&node.value) =>
+        {
+            integer_range(path, field, digits, problems);
         }
-        return;
-    }
-    match (schema.type_.as_deref(), &node.value) {
-        (Some("object"), Value::Object(members)) => object(path, schema, members, problems),
-        (Some("array"), Value::List(items)) => {
-            if let Some(JSONSchemaPropsOrArray::Schema(item_schema)) = &schema.items {
-                for (index, item) in items.iter().enumerate() {
-                    let path = field_path::index(path, index);
-                    if item.value == Value::Null {
-                        problems.push(Problem::error(path, "an item is empty"));
-                    } else {
-                        check(&path, item_schema, item, problems);
-                    }
-                }
-            }
-        }
-        (Some("integer"), value) if is_integer(value) => {
-            integer_range(path, schema, value, problems);
-        }
-        (None, _)
-        | (Some("string"), Value::String(_))
-        | (Some("boolean"), Value::Bool(_))
-        | (Some("number"), Value::Number(_)) => {}
-        (Some(expected), _) => problems.push(wrong_type(path, article(expected), node)),
+        (Field::Any, _)
+        | (Field::OpenObject, Value::Object(_))
+        | (Field::OpenList, Value::List(_))
+        | (Field::Text | Field::IntOrText, Value::String(_))
+        | (Field::Boolean, Value::Bool(_))
+        | (Field::Number, Value::Number(_)) => {}
+        (Field::IntOrText, value) if is_integer(value) => {}
+        (expected, _) => problems.push(wrong_type(path, article(expected), node)),
     }
 }
 
-fn object(
-    path: &str,
-    schema: &JSONSchemaProps,
-    members: &[(String, Node)],
-    problems: &mut Vec<Problem>,
-) {
-    if let Some(properties) = &schema.properties {
-        for (key, member) in members {
-            let member_path = field_path::join(path, key);
-            match properties.get(key) {
-                // A trigger inside a trigger: the CRD cannot describe it, but it is the same again.
-                Some(_) if key == "dlqTrigger" => check(&member_path, schema, member, problems),
-                Some(property) => check(&member_path, property, member, problems),
-                None if problems.len() >= MOST_PROBLEMS => break,
-                None => problems.push(unknown_field(&member_path, key, properties.keys())),
-            }
+fn object(path: &str, fields: &Field, members: &[(String, Node)], problems: &mut Vec<Problem>) {
+    for (key, member) in members {
+        let member_path = field_path::join(path, key);
+        match fields.get(key) {
+            // A trigger inside a trigger: the CRD cannot describe it, but it is the same again.
+            Some(_) if key == "dlqTrigger" => check(&member_path, fields, member, problems),
+            Some(field) => check(&member_path, field, member, problems),
+            None if problems.len() >= MOST_PROBLEMS => break,
+            None => problems.push(unknown_field(&member_path, key, fields.names())),
         }
-    } else if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
-        for (key, member) in members {
-            let member_path = field_path::join(path, key);
-            if member.value == Value::Null {
-                problems.push(wrong_type(
-                    &member_path,
-                    article(values.type_.as_deref().unwrap_or("object")),
-                    member,
-                ));
-            } else {
-                check(&member_path, values, member, problems);
-            }
+    }
+}
+
+fn map(path: &str, values: &Field, members: &[(String, Node)], problems: &mut Vec<Problem>) {
+    for (key, member) in members {
+        let member_path = field_path::join(path, key);
+        if member.value == Value::Null {
+            problems.push(wrong_type(&member_path, article(values), member));
+        } else {
+            check(&member_path, values, member, problems);
+        }
+    }
+}
+
+fn list(path: &str, field: &Field, items: &[Node], problems: &mut Vec<Problem>) {
+    for (index, item) in items.iter().enumerate() {
+        let path = field_path::index(path, index);
+        if item.value == Value::Null {
+            problems.push(Problem::error(path, "an item is empty"));
+        } else {
+            check(&path, field, item, problems);
         }
     }
 }
@@ -167,17 +133,17 @@ fn object(
 /// So many fields are named where no single one was probably meant.
 const FEW: usize = 8;
 
-fn unknown_field<'a>(
+fn unknown_field(
     path: &str,
     key: &str,
-    known: impl Iterator<Item = &'a String> + Clone,
+    known: impl Iterator<Item = &'static str> + Clone,
 ) -> Problem {
     let problem = Problem::warning(path, "there is no such field, so it has no effect");
-    let problem = problem.with_suggestion(key, known.clone().map(String::as_str));
+    let problem = problem.with_suggestion(key, known.clone());
     if problem.hint.is_some() {
         return problem;
     }
-    let names: Vec<_> = known.take(FEW + 1).map(String::as_str).collect();
+    let names: Vec<_> = known.take(FEW + 1).collect();
     if names.len() > FEW {
         problem
     } else {
@@ -189,12 +155,11 @@ fn is_integer(value: &Value) -> bool {
     matches!(value, Value::Number(digits) if digits.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
 }
 
-fn integer_range(path: &str, schema: &JSONSchemaProps, value: &Value, out: &mut Vec<Problem>) {
-    let Value::Number(digits) = value else { return };
+fn integer_range(path: &str, field: &Field, digits: &str, out: &mut Vec<Problem>) {
     let number: Option<i128> = digits.parse().ok();
-    let (low, high) = match schema.format.as_deref() {
-        Some("int32") => (i128::from(i32::MIN), i128::from(i32::MAX)),
-        _ if schema.minimum == Some(0.0) => (0, i128::from(u64::MAX)),
+    let (low, high) = match field {
+        Field::Int32 => (i128::from(i32::MIN), i128::from(i32::MAX)),
+        Field::Count => (0, i128::from(u64::MAX)),
         _ => (i128::from(i64::MIN), i128::from(i64::MAX)),
     };
     if number.is_none_or(|number| number < low || number > high) {
@@ -250,13 +215,14 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn article(schema_type: &str) -> &'static str {
-    match schema_type {
-        "string" => "a text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "a boolean",
-        "array" => "a list",
-        _ => "an object",
+fn article(field: &Field) -> &'static str {
+    match field {
+        Field::Text => "a text",
+        Field::IntOrText => "a whole number or a text",
+        Field::Int32 | Field::Int64 | Field::Count => "a whole number",
+        Field::Number => "a number",
+        Field::Boolean => "a boolean",
+        Field::List(_) | Field::OpenList => "a list",
+        Field::Object(_) | Field::Map(_) | Field::OpenObject | Field::Any => "an object",
     }
 }

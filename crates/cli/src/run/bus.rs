@@ -67,6 +67,11 @@ impl Buses {
         Arc::new(bus)
     }
 
+    /// Whether the buses end with this process.
+    pub(super) fn are_embedded(&self) -> bool {
+        self.server.is_none()
+    }
+
     /// Waits until embedded buses have delivered everything, for at most `time`: what they hold is
     /// gone with the process.
     pub(super) async fn run_empty(&self, time: Duration) {

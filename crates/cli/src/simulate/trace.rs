@@ -169,8 +169,9 @@ impl<'l> World<'l> {
                     let member = Member {
                         event: Arc::new(taken.clone()),
                         sequence: self.sequence,
+                        // Simulated events are stored when they happen.
+                        stored_at: event.context.time.unwrap_or_default(),
                         object: object_key(event),
-                        stored_at: Timestamp::now(),
                     };
                     arrive(sensor, trigger, memory, dependency.index, member, &mut report.firings)
                 }
@@ -178,9 +179,6 @@ impl<'l> World<'l> {
                 (None, _) => Outcome::Filtered,
             };
             report.outcome = report.outcome.min(outcome);
-            if outcome == Outcome::Parked && report.outcome == Outcome::Filtered {
-                report.outcome = Outcome::Parked;
-            }
         }
         let names = trigger.dependency_names();
         report.kept = memory.rounds.kept().map(|(index, _)| Arc::clone(&names[index])).collect();
@@ -196,6 +194,9 @@ fn arrive(
     member: Member,
     firings: &mut Vec<Firing>,
 ) -> Outcome {
+    if let Some(reset) = trigger.resets().last(member.stored_at) {
+        memory.rounds.forget_before(reset);
+    }
     match memory.rounds.arrive(dependency, member, trigger.dependency_names()) {
         Step::Keep { .. } => Outcome::Waiting,
         Step::Fire { round, .. } => {

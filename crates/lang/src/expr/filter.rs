@@ -25,10 +25,6 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-pub use functions::{Functions, StandardFunctions};
-
 use check::Names;
 use document::Document;
 use syntax::Node;
@@ -69,38 +65,22 @@ impl Fault {
 }
 
 /// A compiled expression.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Filter {
     text: String,
     root: Node,
-    functions: Arc<dyn Functions>,
-}
-
-impl std::fmt::Debug for Filter {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Filter").field(&self.text).finish()
-    }
 }
 
 impl Filter {
-    /// Compiles `text` with the [`StandardFunctions`].
+    /// Compiles `text`.
     ///
     /// # Errors
     /// If it is not an expression, or can never have an answer.
     pub fn compile(text: &str) -> Result<Self, Error> {
-        Self::compile_with(text, Arc::new(StandardFunctions))
-    }
-
-    /// Compiles `text`; `functions` answers calls of `sprig.*`.
-    ///
-    /// # Errors
-    /// As [`Self::compile`].
-    pub fn compile_with(text: &str, functions: Arc<dyn Functions>) -> Result<Self, Error> {
         let root = compile(text, &Names::Any).map_err(|fault| fault.in_text(text))?;
         Ok(Self {
             text: text.to_owned(),
             root,
-            functions,
         })
     }
 
@@ -116,7 +96,7 @@ impl Filter {
             column: 1,
         };
         let document = Document::read(data).map_err(|error| fault(error.to_string()))?;
-        match eval::run(&self.root, &document, &*self.functions) {
+        match eval::run(&self.root, &document) {
             Ok(Value::Bool(passes)) => Ok(passes),
             Ok(value) => Err(fault(format!(
                 "result is {}, not a bool",
@@ -146,7 +126,7 @@ pub(super) fn text_of(text: &str, texts: &[(String, String)]) -> Result<String, 
     let names: Vec<&str> = texts.iter().map(|(name, _)| name.as_str()).collect();
     let root = compile(text, &Names::Texts(&names)).map_err(|fault| fault.in_text(text))?;
     let document = Document::of_texts(texts);
-    let value = eval::run(&root, &document, &StandardFunctions);
+    let value = eval::run(&root, &document);
     value
         .map(|value| format::text(&value))
         .map_err(|fault| fault.in_text(text))

@@ -4,31 +4,33 @@ use std::fmt;
 
 /// How an event ended, or where it is, for one trigger.
 ///
+/// Of an event that several dependencies wait for, the first of these that one of them led to counts.
+///
 /// For each trigger, always: received = the sum of the counts of all outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// Its action was performed, or was started where it may run at most once.
     Fired,
+    /// It could not be processed and lies in the dead-letter stream.
+    Parked,
+    /// It waits for other events of its round.
+    Waiting,
     /// A filter did not take it, or a newer event took its place in a round.
     Filtered,
     /// It had been here already.
     Deduplicated,
-    /// It waits for other events of its round.
-    Waiting,
-    /// It could not be processed and lies in the dead-letter stream.
-    Parked,
     /// It is being worked on.
     InFlight,
 }
 
 impl Outcome {
-    /// All outcomes, in the order they are shown.
+    /// All outcomes, in their order.
     pub const ALL: [Self; 6] = [
         Self::Fired,
+        Self::Parked,
+        Self::Waiting,
         Self::Filtered,
         Self::Deduplicated,
-        Self::Waiting,
-        Self::Parked,
         Self::InFlight,
     ];
 
@@ -82,6 +84,12 @@ impl Tally {
     /// An event came.
     pub fn receive(&mut self) {
         self.counts[Outcome::InFlight as usize] += 1;
+    }
+
+    /// An event went back to the bus: when it comes again, it is received anew.
+    pub fn give_back(&mut self) {
+        let in_flight = &mut self.counts[Outcome::InFlight as usize];
+        *in_flight = in_flight.saturating_sub(1);
     }
 
     /// An event went from one outcome to another: their sum stays.

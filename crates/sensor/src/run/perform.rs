@@ -32,8 +32,8 @@ const SAVED_PERMITS: u32 = 10;
 pub(super) enum Failure {
     /// It cannot succeed as it is.
     GaveUp { error: String, attempts: u32, action: Option<String> },
-    /// The process stops before it was carried out.
-    Interrupted { action: Option<String> },
+    /// The process stops before it was carried out, or, if it `may_be_done`, meanwhile.
+    Interrupted { action: Option<String>, may_be_done: bool },
 }
 
 /// What a sensor says of itself: which triggers wait for something, and for what.
@@ -154,19 +154,21 @@ impl Firing<'_> {
         }
     }
 
-    /// Performs the action once. What may be performed again is cut short by a stop.
+    /// Performs the action once; a stop cuts it short.
     async fn attempt(
         &self,
         action: &Action,
         caller: Caller<'_>,
     ) -> Result<Result<(), Error>, Failure> {
-        let performed = self.runner.executors.perform(action, caller);
-        if !action.is_recognisable() && !self.trigger.at_least_once() {
-            return Ok(performed.await);
+        if self.shutdown.is_cancelled() {
+            return Err(Failure::Interrupted { action: print(action), may_be_done: false });
         }
         tokio::select! {
-            result = performed => Ok(result),
-            () = self.shutdown.cancelled() => Err(Failure::Interrupted { action: print(action) }),
+            biased;
+            result = self.runner.executors.perform(action, caller) => Ok(result),
+            () = self.shutdown.cancelled() => {
+                Err(Failure::Interrupted { action: print(action), may_be_done: true })
+            }
         }
     }
 
@@ -190,7 +192,7 @@ impl Firing<'_> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
             () = self.shutdown.cancelled() => {
-                Err(Failure::Interrupted { action: print(action) })
+                Err(Failure::Interrupted { action: print(action), may_be_done: false })
             }
         }
     }
@@ -202,7 +204,7 @@ fn print(action: &Action) -> Option<String> {
 
 /// A duration times a factor; what is too long for a duration is a day.
 fn scale(duration: Duration, factor: f64) -> Duration {
-    const LONGEST: Duration = Duration::from_secs(86_400);
+    const LONGEST: Duration = Duration::from_hours(24);
     Duration::try_from_secs_f64(duration.as_secs_f64() * factor).map_or(LONGEST, |d| d.min(LONGEST))
 }
 

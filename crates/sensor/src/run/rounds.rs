@@ -43,13 +43,14 @@ impl Kept {
         let kept = Self { state, trigger: Arc::clone(trigger.name()), names };
         for &index in trigger.dependencies() {
             if let Some(value) = kept.state.get(&kept.key(index)).await? {
-                match read(&value) {
-                    Some(member) => rounds.restore(index, member),
-                    None => tracing::warn!(
+                if let Some(member) = read(&value) {
+                    rounds.restore(index, member);
+                } else {
+                    tracing::warn!(
                         triggerName = %kept.trigger,
                         key = kept.key(index),
                         "Ignoring a kept event that cannot be read"
-                    ),
+                    );
                 }
             }
         }

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tiphys_eventbus::{
     Context, Delivery, Durable, ParkReason, StartAt, Subject, Subscription, SubscriptionConfig,
 };
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -50,7 +51,8 @@ pub(super) struct TriggerLoop {
 
 /// A delivery and the work that it led to.
 struct InFlight {
-    delivery: Arc<Delivery>,
+    /// The latest delivery of the message: only it can be answered.
+    delivery: watch::Sender<Arc<Delivery>>,
     /// Its attributes, if it is an event.
     context: Option<Context>,
     /// Pieces of work that are not finished.
@@ -203,8 +205,9 @@ impl TriggerLoop {
         let Prepared { delivery, content } = prepared;
         let sequence = delivery.sequence;
         self.tally.receive();
-        // Delivered again while it is still being worked on: the first delivery will be answered.
-        if self.in_flight.contains_key(&sequence) {
+        // Delivered again while it is still being worked on.
+        if let Some(flight) = self.in_flight.get_mut(&sequence) {
+            flight.delivery.send_replace(delivery);
             self.tally.shift(Outcome::InFlight, Outcome::Deduplicated);
             return;
         }
@@ -212,9 +215,8 @@ impl TriggerLoop {
             Content::Event { context, .. } => Some(context.clone()),
             Content::Unreadable(_) => None,
         };
-        let delivered = Arc::clone(&delivery);
-        let flight =
-            InFlight { delivery: delivered, context, left: 0, outcome: None, again: false };
+        let latest = watch::Sender::new(Arc::clone(&delivery));
+        let flight = InFlight { delivery: latest, context, left: 0, outcome: None, again: false };
         self.in_flight.insert(sequence, flight);
         match content {
             Content::Unreadable(error) => {
@@ -222,13 +224,13 @@ impl TriggerLoop {
                 self.add(&[], Work::Park { delivery, reason, error: chain(&error) });
             }
             Content::Event { context, arrivals } => {
-                if !self.seen.insert(&context, (self.shared.runner.now)()) {
-                    self.note(sequence, Outcome::Deduplicated);
-                } else {
+                if self.seen.insert(&context, self.now()) {
                     self.log_refusals(&context.id, &arrivals);
                     for (dependency, arrival) in arrivals {
                         self.arrive(dependency, arrival, &delivery, kept);
                     }
+                } else {
+                    self.note(sequence, Outcome::Deduplicated);
                 }
             }
         }
@@ -242,6 +244,8 @@ impl TriggerLoop {
         delivery: &Arc<Delivery>,
         kept: Option<&Kept>,
     ) {
+        let Some(flight) = self.in_flight.get(&delivery.sequence) else { return };
+        let latest = flight.delivery.subscribe();
         let delivery = Arc::clone(delivery);
         let member = match arrival {
             Arrival::Taken(member) => member,
@@ -258,7 +262,7 @@ impl TriggerLoop {
                 self.replace(replaced.as_ref());
                 let mut keys: Vec<u64> = round.iter().filter_map(|(_, m)| m.object).collect();
                 keys.extend(kept.map(|_| ROUNDS));
-                self.add(&keys, Work::Fire { round, delivery, kept: kept.cloned() });
+                self.add(&keys, Work::Fire { round, delivery, latest, kept: kept.cloned() });
             }
             Step::Keep { dependency, replaced } => {
                 self.replace(replaced.as_ref());
@@ -377,14 +381,16 @@ impl TriggerLoop {
             return;
         }
         let Some(flight) = self.in_flight.remove(&sequence) else { return };
+        let delivery = flight.delivery.borrow().clone();
         let answered = if flight.again {
+            self.tally.give_back();
             if let Some(context) = &flight.context {
                 self.seen.remove(context);
             }
-            flight.delivery.retry_after(Duration::ZERO).await
+            delivery.retry_after(Duration::ZERO).await
         } else {
             self.tally.shift(Outcome::InFlight, flight.outcome.unwrap_or(Outcome::Filtered));
-            flight.delivery.ack().await
+            delivery.ack().await
         };
         if let Err(error) = answered {
             tracing::warn!(error = chain(&error), "An acknowledgement was not sent");
@@ -393,7 +399,8 @@ impl TriggerLoop {
 
     async fn show_signs_of_life(&self) {
         for flight in self.in_flight.values() {
-            if flight.delivery.in_progress().await.is_err() {
+            let delivery = flight.delivery.borrow().clone();
+            if delivery.in_progress().await.is_err() {
                 return;
             }
         }
@@ -419,7 +426,8 @@ impl TriggerLoop {
             }
         }
         for flight in self.in_flight.into_values() {
-            flight.delivery.retry_after(Duration::ZERO).await.unwrap_or_default();
+            let delivery = flight.delivery.borrow().clone();
+            delivery.retry_after(Duration::ZERO).await.unwrap_or_default();
         }
         Ok(())
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiphys_eventbus::{DeadLetter, Delivery, ParkReason};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Runner;
+use super::{ACK_WAIT, Runner};
 use super::perform::{Failure, Firing, Limiter};
 use super::prepare::chain;
 use super::rounds::Kept;
@@ -20,7 +21,13 @@ pub(super) const BUS_WAIT: (Duration, Duration) = (Duration::from_millis(100), D
 /// A piece of work: it waits for its turn and is then carried out.
 pub(super) enum Work {
     /// Perform the trigger's action.
-    Fire { round: Round, delivery: Arc<Delivery>, kept: Option<Kept> },
+    Fire {
+        round: Round,
+        delivery: Arc<Delivery>,
+        /// Tells of the message being delivered again meanwhile.
+        latest: watch::Receiver<Arc<Delivery>>,
+        kept: Option<Kept>,
+    },
     /// Store an event until its round is complete.
     Keep { dependency: usize, member: Member, delivery: Arc<Delivery>, kept: Kept },
     /// Forget kept events.
@@ -64,7 +71,7 @@ impl Work {
 impl Shared {
     pub(super) fn new(runner: Runner, trigger: Arc<Trigger>) -> Self {
         Self {
-            metrics: runner.metrics.trigger(runner.labels(&trigger)),
+            metrics: runner.metrics.trigger(&runner.labels(&trigger)),
             runner,
             trigger,
             limiter: Limiter::default(),
@@ -76,8 +83,8 @@ impl Shared {
     pub(super) async fn carry_out(&self, work: Work) -> Finished {
         let sequence = work.delivery().map(|delivery| delivery.sequence);
         let done = match work {
-            Work::Fire { round, delivery, kept } => {
-                return self.fire(&round, &delivery, kept.as_ref()).await;
+            Work::Fire { round, delivery, latest, kept } => {
+                return self.fire(&round, &delivery, latest, kept.as_ref()).await;
             }
             Work::Keep { dependency, member, kept, .. } => self
                 .persist("keep an event", || kept.keep(dependency, &member))
@@ -117,11 +124,17 @@ impl Shared {
     }
 
     /// Performs the trigger's action for a round.
-    async fn fire(&self, round: &Round, delivery: &Arc<Delivery>, kept: Option<&Kept>) -> Finished {
+    async fn fire(
+        &self,
+        round: &Round,
+        delivery: &Arc<Delivery>,
+        latest: watch::Receiver<Arc<Delivery>>,
+        kept: Option<&Kept>,
+    ) -> Finished {
         let sequence = Some(delivery.sequence);
         let joined = round.iter().filter(|(_, member)| member.sequence != delivery.sequence);
         let joined = u64::try_from(joined.count()).unwrap_or_default();
-        let outcome = self.act(round, delivery, kept).await;
+        let outcome = self.act(round, delivery, latest, kept).await;
         if let (Some(kept), true) = (kept, outcome.is_some()) {
             let dependencies: Vec<usize> = round.iter().map(|(index, _)| *index).collect();
             if self.persist("forget a round", || kept.forget(&dependencies)).await.is_none() {
@@ -137,6 +150,7 @@ impl Shared {
         &self,
         round: &Round,
         delivery: &Arc<Delivery>,
+        latest: watch::Receiver<Arc<Delivery>>,
         kept: Option<&Kept>,
     ) -> Option<Outcome> {
         let firing = self.firing(&self.trigger, round, &self.metrics);
@@ -145,8 +159,9 @@ impl Shared {
             Err(failure) => return self.fail(round, delivery, failure, false).await,
         };
         let first = !self.trigger.at_least_once() && !action.is_recognisable();
-        if first {
-            self.release(round, delivery, kept).await?;
+        if first && self.release(round, latest, kept).await.is_none() {
+            let error = "the process stopped before the acknowledgement was confirmed".to_owned();
+            return self.park(delivery, ParkReason::Interrupted, error, 0, None).await;
         }
         match firing.perform(&action).await {
             Ok(()) => {
@@ -168,7 +183,7 @@ impl Shared {
             trigger,
             round,
             // The trigger that takes over is not limited, as in Argo Events.
-            limiter: std::ptr::eq(trigger, &raw const *self.trigger).then_some(&self.limiter),
+            limiter: std::ptr::eq(trigger, Arc::as_ptr(&self.trigger)).then_some(&self.limiter),
             metrics,
             shutdown: &self.abort,
         }
@@ -178,7 +193,7 @@ impl Shared {
     async fn take_over(&self, round: &Round, mut failure: Failure) -> Result<(), Failure> {
         let mut next = self.trigger.dlq();
         while let (Some(trigger), Failure::GaveUp { error, attempts, action }) = (next, &failure) {
-            let metrics = self.runner.metrics.trigger(self.runner.labels(trigger));
+            let metrics = self.runner.metrics.trigger(&self.runner.labels(trigger));
             let firing = self.firing(trigger, round, &metrics);
             let result = match firing.render() {
                 Ok(action) => firing.perform(&action).await,
@@ -205,12 +220,50 @@ impl Shared {
     }
 
     /// Lets go of a round's events for good, before its action is started.
-    async fn release(&self, round: &Round, delivery: &Delivery, kept: Option<&Kept>) -> Option<()> {
+    async fn release(
+        &self,
+        round: &Round,
+        latest: watch::Receiver<Arc<Delivery>>,
+        kept: Option<&Kept>,
+    ) -> Option<()> {
         if let Some(kept) = kept {
             let dependencies: Vec<usize> = round.iter().map(|(index, _)| *index).collect();
             self.persist("forget a round", || kept.forget(&dependencies)).await?;
         }
-        self.persist("confirm an acknowledgement", || delivery.ack_confirmed()).await
+        self.confirm(latest).await
+    }
+
+    /// Acknowledges, and returns when it is certain that the message will not come again.
+    ///
+    /// An acknowledgement without an answer may have arrived or not. If not, the bus delivers again,
+    /// and that delivery is acknowledged; if nothing comes within the time in which it would have
+    /// to, it had arrived.
+    async fn confirm(&self, mut latest: watch::Receiver<Arc<Delivery>>) -> Option<()> {
+        loop {
+            let delivery = latest.borrow_and_update().clone();
+            let Err(error) = delivery.ack_confirmed().await else { return Some(()) };
+            tracing::warn!(
+                sensorName = %self.runner.sensor.name,
+                triggerName = %self.trigger.name(),
+                error = chain(&error),
+                "Waiting for the event bus to confirm an acknowledgement"
+            );
+            tokio::select! {
+                () = self.abort.cancelled() => return None,
+                Ok(()) = latest.changed() => {}
+                () = self.connected_for(ACK_WAIT + ACK_WAIT / 3) => return Some(()),
+            }
+        }
+    }
+
+    /// Returns when the bus has been there for so long without a break.
+    async fn connected_for(&self, time: Duration) {
+        const LOOK: Duration = Duration::from_millis(500);
+        let mut connected = Duration::ZERO;
+        while connected < time {
+            tokio::time::sleep(LOOK).await;
+            connected = if self.runner.bus.is_connected() { connected + LOOK } else { Duration::ZERO };
+        }
     }
 
     /// What becomes of a firing that failed: taken over, put aside, or left to the bus if the
@@ -235,9 +288,14 @@ impl Shared {
                 self.park(delivery, reason, error, attempts, action).await
             }
             // The bus will not deliver it again: nothing but the dead-letter stream keeps it.
-            Err(Failure::Interrupted { action }) if released => {
-                let error = "the process stopped before the action could start".to_owned();
-                self.park(delivery, ParkReason::Interrupted, error, 0, action).await
+            Err(Failure::Interrupted { action, may_be_done }) if released => {
+                let (error, attempts) = if may_be_done {
+                    ("the process stopped while the action was under way: it may be done", 1)
+                } else {
+                    ("the process stopped before the action could start", 0)
+                };
+                let reason = ParkReason::Interrupted;
+                self.park(delivery, reason, error.to_owned(), attempts, action).await
             }
             Err(Failure::Interrupted { .. }) => None,
         }

@@ -74,8 +74,8 @@ pub fn render_object(text: &[u8]) -> Result<String, String> {
     Ok(object.to_go_json())
 }
 
-/// Writes numbers as the API server keeps them: `-0` is 0, and what it has to take for a double is
-/// written as one if that loses nothing.
+/// Writes numbers as the API server keeps them: `-0` is 0, and beyond 64 bits a number is written as
+/// the double it becomes there, if that text is still the same number.
 fn plain_numbers(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(plain_numbers),
@@ -85,7 +85,7 @@ fn plain_numbers(value: &mut Value) {
         }
         Value::Number(Number::Big(digits)) => {
             let nearest: f64 = digits.parse().unwrap_or(f64::NAN);
-            if format!("{nearest:.0}") == **digits {
+            if nearest.to_string() == **digits {
                 *value = Value::Number(Number::Float(nearest));
             }
         }

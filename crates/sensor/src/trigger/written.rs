@@ -44,7 +44,11 @@ impl<C: Compile> Written<C> {
         let text = serde_json::to_vec(spec)
             .map_err(|error| problems.push(Problem::error(field, error.to_string())))
             .ok();
-        Some(Self { parameters, compiled: C::compile(spec, field, problems)?, text: text? })
+        Some(Self {
+            parameters,
+            compiled: C::compile(spec, field, problems)?,
+            text: text?,
+        })
     }
 
     /// Renders with the parameters applied.
@@ -61,7 +65,11 @@ impl<C: Compile> Written<C> {
         let applied = parameter::apply(&self.parameters, &mut text, views)
             .map_err(|(index, source)| FireError::ResourceParameter { index, source })?;
         let place = format!("template.{}", C::FIELD);
-        steps.extend(ParameterStep::list(&format!("{place}.parameters"), &self.parameters, applied));
+        steps.extend(ParameterStep::list(
+            &format!("{place}.parameters"),
+            &self.parameters,
+            applied,
+        ));
         let spec: C::Spec = serde_json::from_slice(&text).map_err(|error| {
             FireError::Template(vec![Problem::error(place.clone(), error.to_string())])
         })?;

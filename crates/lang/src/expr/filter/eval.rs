@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::arithmetic::{self, int};
 use super::builtins::{self, Builtin};
 use super::document::{self, Document};
-use super::functions::{self, Functions};
+use super::functions;
 use super::syntax::{Binary, Kind, Node, Pointer, Unary};
 use super::value::{Elements, Value};
 use super::{Fault, list, moment};
+use crate::template::sprig;
 
 /// How many steps one run may take.
 const MAX_STEPS: usize = 20_000_000;
@@ -68,6 +69,11 @@ impl Budget {
         if self.steps < self.next_look {
             return Ok(());
         }
+        self.look()
+    }
+
+    /// Looks at the clock.
+    pub(super) fn look(&mut self) -> Result<(), Stop> {
         self.next_look = self.steps.saturating_add(10_000);
         let now = Instant::now();
         // Few runs come here: the clock starts late, so that the others never ask for the time.
@@ -97,11 +103,9 @@ impl Budget {
 pub(super) fn run<'a>(
     root: &'a Node,
     document: &'a Document<'a>,
-    functions: &'a dyn Functions,
 ) -> Result<Value<'a>, Fault> {
     let mut run = Run {
         document,
-        functions,
         budget: Budget::new(),
         variables: Vec::new(),
         scopes: Vec::new(),
@@ -128,7 +132,6 @@ pub(super) struct Scope<'a> {
 
 pub(super) struct Run<'a> {
     document: &'a Document<'a>,
-    functions: &'a dyn Functions,
     pub(super) budget: Budget,
     variables: Vec<(&'a str, Value<'a>)>,
     pub(super) scopes: Vec<Scope<'a>>,
@@ -334,7 +337,7 @@ impl<'a> Run<'a> {
         match self.eval(callee)? {
             Value::Function(name) => {
                 self.budget.charge(100)?;
-                functions::call(&name, &arguments, self.functions)
+                functions::call(&name, &arguments, &mut self.budget)
             }
             Value::Method(receiver, name) => moment::call(&receiver, &name, &arguments),
             other => Err(Stop::new(format!("cannot call {}", other.type_name()))),
@@ -418,7 +421,11 @@ pub(super) fn fetch<'a>(base: &Value<'a>, key: &Value<'a>) -> Result<Value<'a>, 
         }
         (Value::Document(document), Some(name)) => return Ok(document.get(name)),
         (Value::Library, Some(name)) => {
-            return Ok(Value::Function(format!("sprig.{name}").into()));
+            return Ok(if sprig::is_known(name) {
+                Value::Function(format!("sprig.{name}").into())
+            } else {
+                Value::Nil
+            });
         }
         (Value::Time(_) | Value::Duration(_), Some(name)) => {
             return if moment::has_method(base, name) {

@@ -97,15 +97,23 @@ fn functions_of_the_environment() {
 }
 
 #[test]
-fn other_functions_can_be_plugged_in() {
-    let functions = |name: &str, arguments: &[crate::json::Value]| {
-        (name == "count").then(|| {
-            let count = i64::try_from(arguments.len()).unwrap();
-            Ok(crate::json::Value::Number(crate::json::Number::Int(count)))
-        })
-    };
-    let filter = Filter::compile_with("sprig.count(1, 2) == 2", Arc::new(functions)).unwrap();
-    assert_eq!(filter.passes(b"{}"), Ok(true));
+fn sprig_is_strict_about_types() {
+    holds("sprig.splitList(',', 'a,b') != ['a', 'b'] && sprig.splitList(',', 'a,b')[1] == 'b'");
+    holds("sprig.until(3) != [0, 1, 2] && len(sprig.until(3)) == 3 && sprig.until(3)[2] == 2");
+    holds("sprig.list(1, 'x') == [1, 'x'] && sprig.add('2', age) == 39");
+    holds("sprig.dict('a', 1).a == 1 && sprig.semverCompare('>=1.2', '1.3.0')");
+    holds("sprig.nosuch == nil && sprig.env == nil && sprig.printf == nil");
+    fails("sprig.until(age)");
+    fails("sprig.repeat(2.0, 'x') == 'xx'");
+    fails("sprig.upper(nil) == ''");
+    fails("sprig.genPrivateKey('rsa') == ''");
+    fails("sprig.printf('%d', 1) == '1'");
+}
+
+#[test]
+fn what_sprig_makes_is_bounded() {
+    fails("len(map(1..3000, sprig.repeat(100000, 'x'))) > 0");
+    fails("len(sprig.untilStep(0, 900000000, 1)) > 0");
 }
 
 #[test]

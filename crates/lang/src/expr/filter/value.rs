@@ -53,6 +53,7 @@ pub(super) enum Elements {
     Ints,
     Texts,
     Pairs,
+    Lists,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -151,19 +152,25 @@ impl<'a> Value<'a> {
 
     /// Reads a document.
     pub(super) fn from_json(document: json::Value) -> Self {
+        Self::from_typed_json(floats(document))
+    }
+
+    /// A document in which whole numbers are ints.
+    pub(super) fn from_typed_json(document: json::Value) -> Self {
         match document {
             json::Value::Null => Self::Nil,
             json::Value::Bool(bool) => Self::Bool(bool),
+            json::Value::Number(json::Number::Int(int)) => Self::Int(int),
             json::Value::Number(number) => Self::Float(number.as_f64()),
             json::Value::String(text) => Self::Text(text.into()),
             json::Value::Array(items) => {
-                let items = items.into_iter().map(Self::from_json).collect();
+                let items = items.into_iter().map(Self::from_typed_json).collect();
                 Self::list(Elements::Any, items).unwrap_or(Self::Nil)
             }
             json::Value::Object(map) => {
                 let members = map
                     .into_iter()
-                    .map(|(key, value)| (key.into(), Self::from_json(value)));
+                    .map(|(key, value)| (key.into(), Self::from_typed_json(value)));
                 Self::map(members.collect()).unwrap_or(Self::Nil)
             }
         }

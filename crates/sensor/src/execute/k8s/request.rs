@@ -88,7 +88,7 @@ fn encode(segment: &str) -> String {
         if byte.is_ascii_alphanumeric() || (b"-_.:".contains(&byte) && segment != "." && segment != "..") {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.extend(format!("%{byte:02X}").chars());
         }
     }
     encoded

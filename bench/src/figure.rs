@@ -1,0 +1,58 @@
+//! What is measured, one file a figure.
+
+mod backlog;
+mod languages;
+mod latency;
+mod memory;
+mod simulate;
+mod stop;
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+use crate::Bench;
+use crate::report::Report;
+
+/// A figure, or several that need the same servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Figure {
+    /// From a Service to its Ingress: one at a time, and many at once
+    Latency,
+    /// A sensor that starts on a full stream
+    Backlog,
+    /// One process with the story, doing nothing
+    Memory,
+    /// SIGTERM under load: how long it takes, and what gets lost
+    Stop,
+    /// The small languages, per core
+    Languages,
+    /// `tiphys simulate`
+    Simulate,
+}
+
+impl Figure {
+    /// Those that were asked for; all if none was.
+    pub(crate) fn wanted(only: &[Self]) -> impl Iterator<Item = Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(move |figure| only.is_empty() || only.contains(figure))
+    }
+
+    pub(crate) fn measure(self, bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+        match self {
+            Self::Latency => latency::measure(bench, report),
+            Self::Backlog => backlog::measure(bench, report),
+            Self::Memory => memory::measure(bench, report),
+            Self::Stop => stop::measure(bench, report),
+            Self::Languages => languages::measure(bench, report),
+            Self::Simulate => simulate::measure(bench, report),
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.to_possible_value();
+        f.write_str(name.as_ref().map_or("", |name| name.get_name()))
+    }
+}

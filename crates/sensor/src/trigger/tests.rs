@@ -1,0 +1,211 @@
+//! What the kinds of triggers render, as tables.
+
+use bytes::Bytes;
+use tiphys_api::Sensor;
+use tiphys_eventbus::{Context, Event};
+
+use crate::Compiled;
+
+fn compile(trigger: &str) -> Result<Compiled, Vec<String>> {
+    let spec = format!(
+        "dependencies: [{{name: a, eventSourceName: s, eventName: a}}, {{name: b, eventSourceName: s, eventName: b}}]
+triggers: [{trigger}]"
+    );
+    let json = tiphys_lang::yaml::to_json(spec.as_bytes()).unwrap();
+    let mut sensor = Sensor::new("orders", serde_json::from_slice(&json).unwrap());
+    sensor.metadata.namespace = Some("shop".to_owned());
+    Compiled::compile(&sensor)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// What a trigger renders for an event of dependency `a` with this payload: JSON, or the error.
+#[track_caller]
+fn render(trigger: &str, data: &'static str) -> String {
+    let compiled = compile(trigger).unwrap();
+    let context = Context {
+        id: "1".into(),
+        source: "s".into(),
+        datacontenttype: "application/json".into(),
+        ..Context::default()
+    };
+    let event = Event {
+        context,
+        data: Some(Bytes::from_static(data.as_bytes())),
+    };
+    let fired =
+        compiled.triggers[0].explain([(0, &event)].into_iter(), "orders", "shop", &mut Vec::new());
+    match fired {
+        Ok(action) => serde_json::to_string(&action).unwrap(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn requests_are_rendered() {
+    for (http, data, expected) in [
+        (
+            "{url: 'http://h/x', payload: [{src: {dependencyName: a, dataKey: body.m}, dest: msg}]}",
+            r#"{"body":{"m":"hi"}}"#,
+            r#"{"http":{"method":"POST","url":"http://h/x","headers":{},"body":"{\"msg\":\"hi\"}","timeoutSeconds":60}}"#,
+        ),
+        (
+            "{url: 'http://h', method: GET, timeout: 5, headers: {A: x, a: z, Content-Length: '3'}}",
+            "{}",
+            r#"{"http":{"method":"GET","url":"http://h","headers":{"a":"z"},"body":"","timeoutSeconds":5}}"#,
+        ),
+        (
+            "{url: 'http://h', timeout: -1, payload: [{src: {dependencyName: a, dataKey: body}, dest: ''}],
+            dynamicHeaders: [{src: {dependencyName: b, dataKey: x}, dest: X}, {src: {dependencyName: a, dataKey: body.m}, dest: Z}]}",
+            r#"{"body":{"m": 1.0}}"#,
+            r#"{"http":{"method":"POST","url":"http://h","headers":{"z":"1"},"body":"{\"m\": 1.0}","timeoutSeconds":60}}"#,
+        ),
+        (
+            "{url: 'http://h', tls: {caCertSecret: {name: ca, key: crt}}, basicAuth: {password: {name: l, key: p}}}",
+            "{}",
+            r#"{"http":{"method":"POST","url":"http://h","headers":{},"basicAuth":{"password":{"secretKeyRef":{"namespace":"shop","name":"l","key":"p"}}},"body":"","timeoutSeconds":60,"tls":{"insecureSkipVerify":false,"authorities":{"secretKeyRef":{"namespace":"shop","name":"ca","key":"crt"}}}}}"#,
+        ),
+        (
+            "{url: 'http://h', dynamicHeaders: [{src: {dependencyName: a, dataKey: x}, dest: X}]}",
+            r#"{"x":"a\nb: c"}"#,
+            "the value of header X has a line break or another control",
+        ),
+        (
+            "{url: 'http://h', dynamicHeaders: [{src: {dependencyName: a, dataKey: z}, dest: X}]}",
+            "{}",
+            "resolve dynamic header 0",
+        ),
+        (
+            "{url: 'http://h', parameters: [{src: {dependencyName: a, dataKey: m}, dest: method}]}",
+            r#"{"m":"HEAD"}"#,
+            "the template is not valid with its parameters applied: template.http.method: only GET, DELETE, PATCH, POST and PUT methods are supported",
+        ),
+    ] {
+        let trigger = format!("{{template: {{name: t, conditions: a, http: {http}}}}}");
+        assert_eq!(render(&trigger, data), expected, "{http}");
+    }
+}
+
+#[test]
+fn messages_are_rendered() {
+    for (nats, data, expected) in [
+        (
+            "{url: 'nats://h', subject: s, payload: [{src: {dependencyName: a, dataKey: m}, dest: m}],
+            auth: {token: {name: login, key: t}, nkey: {name: login, key: k}}}",
+            r#"{"m":1}"#,
+            r#"{"nats":{"url":"nats://h","subject":"s","payload":"{\"m\":\"1\"}","auth":{"token":{"secretKeyRef":{"namespace":"shop","name":"login","key":"t"}}}}}"#,
+        ),
+        (
+            "{url: 'nats://h', subject: s, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: subject}]}",
+            r#"{"m":"a.*"}"#,
+            "the template is not valid with its parameters applied: template.nats.subject: \"a.*\" is no subject to publish under: it has an empty part, a blank or a wildcard",
+        ),
+    ] {
+        let trigger = format!("{{template: {{name: t, conditions: a, nats: {nats}}}}}");
+        assert_eq!(render(&trigger, data), expected, "{nats}");
+    }
+}
+
+#[test]
+fn objects_that_are_fetched_are_rendered_as_references_with_edits() {
+    let edits = r#""edits":[{"dest":"metadata.name","operation":"overwrite","value":"x","raw":false,"fellBack":false}]"#;
+    for (source, expected) in [
+        (
+            "file: {path: /m/job.yaml}",
+            r#"{"file":{"path":"/m/job.yaml"}}"#,
+        ),
+        (
+            "url: {path: 'https://h/j'}",
+            r#"{"url":{"url":"https://h/j","verifyCert":false}}"#,
+        ),
+        (
+            "configmap: {name: m, key: k}",
+            r#"{"configmap":{"namespace":"shop","name":"m","key":"k"}}"#,
+        ),
+        (
+            "s3: {endpoint: h, bucket: {name: b, key: ' /k '}}",
+            r#"{"s3":{"endpoint":"h","insecure":false,"region":"us-east-1","bucket":"b","key":"k"}}"#,
+        ),
+        (
+            "git: {url: u, filePath: ./f, tag: v1, branch: b, remote: {name: r, urls: [w]}}",
+            r#"{"git":{"url":"w","ref":{"tag":"v1"},"path":"f"}}"#,
+        ),
+        (
+            "git: {url: u, filePath: f, sshKeySecret: {name: k, key: id}}",
+            r#"{"git":{"url":"u","ref":"default","path":"f","login":{"ssh":{"privateKey":{"secretKeyRef":{"namespace":"shop","name":"k","key":"id"}},"insecureIgnoreHostKey":false}}}}"#,
+        ),
+    ] {
+        let trigger = format!(
+            "{{template: {{name: t, conditions: a, k8s: {{source: {{{source}}}, parameters:
+            [{{src: {{dependencyName: a, dataKey: m}}, dest: metadata.name}}]}}}}}}"
+        );
+        let expected = format!(r#"{{"k8s":{{"operation":"create","base":{expected},{edits}}}}}"#);
+        assert_eq!(render(&trigger, r#"{"m":"x"}"#), expected, "{source}");
+    }
+}
+
+#[test]
+fn policies_are_part_of_the_action() {
+    let k8s = "k8s: {operation: OP, source: {resource: {kind: Job}}}";
+    let policy =
+        "policy: {k8s: {labels: {a: b}, backoff: {steps: 2, duration: 1500ms, jitter: 0}}}";
+    for (operation, expected) in [
+        (
+            "create",
+            r#"{"k8s":{"operation":"create","object":{"kind":"Job"},"policy":{"labels":{"a":"b"},"attempts":2,"wait":1.5,"factor":1.0,"jitter":0.0,"errorOnTimeout":false}}}"#,
+        ),
+        (
+            "delete",
+            r#"{"k8s":{"operation":"delete","object":{"kind":"Job"}}}"#,
+        ),
+    ] {
+        let k8s = k8s.replace("OP", operation);
+        let trigger = format!("{{{policy}, template: {{name: t, conditions: a, {k8s}}}}}");
+        assert_eq!(render(&trigger, "{}"), expected);
+    }
+}
+
+#[test]
+fn what_cannot_run_is_refused_with_its_field() {
+    for (template, expected) in [
+        (
+            "http: {}",
+            "spec.triggers[0].template.http.url: server URL is not specified",
+        ),
+        (
+            "nats: {url: u, subject: s}",
+            "spec.triggers[0].template.nats.payload: payload can't be nil",
+        ),
+        (
+            "k8s: {source: {git: {url: u, filePath: ../f}}}",
+            "spec.triggers[0].template.k8s.source.git.filePath: must not contain `..`, `~` or `\\`",
+        ),
+        (
+            "k8s: {source: {git: {url: u, filePath: f, branch: '--upload-pack=x'}}}",
+            "spec.triggers[0].template.k8s.source.git.branch: \"--upload-pack=x\" is no name of a git ref",
+        ),
+        (
+            "k8s: {source: {git: {url: u, filePath: f, githubApp: {}}}}",
+            "spec.triggers[0].template.k8s.source.git.githubApp: GitHub apps do not log in in this version of tiphys",
+        ),
+        (
+            "k8s: {source: {s3: {endpoint: e, bucket: {name: b, key: k}, accessKey: {name: a, key: b}}}}",
+            "spec.triggers[0].template.k8s.source.s3: accessKey and secretKey have to be set together",
+        ),
+        (
+            "argoWorkflow: {operation: resubmit, source: {resource: {}}}",
+            "spec.triggers[0].template.argoWorkflow.operation: the operation resubmit is not run by this version of tiphys",
+        ),
+        (
+            "argoWorkflow: {source: {resource: {}}, args: [--watch]}",
+            "spec.triggers[0].template.argoWorkflow.args[0]: --watch cannot be applied without the argo program",
+        ),
+        (
+            "slack: {}",
+            "spec.triggers[0].template.slack: triggers of type slack are not run by this version of tiphys",
+        ),
+    ] {
+        let problems = compile(&format!("{{template: {{name: t, {template}}}}}")).unwrap_err();
+        let expected = format!("error: {expected}");
+        assert!(problems[0].starts_with(&expected), "{problems:?}");
+    }
+}
