@@ -12,7 +12,7 @@ mod trace;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::args::{Output, SimulateArgs};
 use crate::files::{self, Loaded};
@@ -22,6 +22,13 @@ use input::Arrival;
 use trace::{Report, World};
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    let others = [&args.object, &args.old, &args.expect]
+        .into_iter()
+        .flatten();
+    let inputs = args.files.iter().chain(&args.event).chain(others);
+    if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
+        bail!("only one of the files can be standard input");
+    }
     let loaded = files::load(&args.files, &args.namespace)?;
     let question = Question::new(&args.explain)?;
     let expected = args.expect.as_deref().map(Expected::read).transpose()?;

@@ -1,6 +1,7 @@
 //! `tiphys simulate` as a CI uses it: what it prints, and its exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told has failed")]
+#![cfg(test)]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -177,4 +178,15 @@ fn a_file_of_expectations_that_is_none_is_refused() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(error.contains("neither a Kubernetes object"), "{error}");
+}
+
+#[test]
+fn standard_input_is_read_once() {
+    let output = simulate(&["--event", "-", "--expect", "-"], "{}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        error,
+        "tiphys: only one of the files can be standard input\n"
+    );
 }

@@ -36,16 +36,18 @@ struct Answer<'q> {
 /// The answers for one event.
 #[derive(Debug, Serialize)]
 struct Page<'q> {
-    event: Option<Named>,
+    event: Option<Identity>,
     dependencies: Vec<Seen<'q>>,
 }
 
+/// Which event it is.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Named {
+struct Identity {
     id: String,
-    event_source_name: String,
-    event_name: String,
+    #[serde(rename = "eventSourceName")]
+    source: String,
+    #[serde(rename = "eventName")]
+    event: String,
 }
 
 /// The event as the triggers of one sensor see it through a dependency.
@@ -83,12 +85,8 @@ impl Question {
         let mut out = String::new();
         // Writing to a String cannot fail.
         match &page.event {
-            Some(Named {
-                id,
-                event_source_name,
-                event_name,
-            }) => {
-                writeln!(out, "event {id} {event_source_name}/{event_name}").unwrap_or_default();
+            Some(Identity { id, source, event }) => {
+                writeln!(out, "event {id} {source}/{event}").unwrap_or_default();
             }
             None => out.push_str("no event: the event source's filter does not take it\n"),
         }
@@ -135,13 +133,13 @@ impl Question {
             dependencies.push(alone);
         }
         let context = &event.context;
-        let name = Named {
+        let identity = Identity {
             id: context.id.clone(),
-            event_source_name: context.source.clone(),
-            event_name: context.subject.clone(),
+            source: context.source.clone(),
+            event: context.subject.clone(),
         };
         Page {
-            event: Some(name),
+            event: Some(identity),
             dependencies,
         }
     }
