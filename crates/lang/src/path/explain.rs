@@ -42,7 +42,11 @@ impl Missing {
     /// None if `work` is spent before it is clear.
     pub(super) fn explain(path: &Path, json: &[u8], work: &mut Work) -> Option<Self> {
         let text = path.as_str();
-        let most = if path.jsonpath.is_some() { MAX_JSONPATHS_TRIED } else { MAX_TRIED };
+        let most = if path.jsonpath.is_some() {
+            MAX_JSONPATHS_TRIED
+        } else {
+            MAX_TRIED
+        };
         let ends: Vec<usize> = boundaries(text).take(most).collect();
         for end in ends.iter().rev() {
             let Ok(prefix) = Path::compile(&text[..*end]) else {
