@@ -96,7 +96,7 @@ impl Mutator {
         Case { program, event }
     }
 
-    /// `SplitMix64`.
+    /// The next number of the `SplitMix64` generator.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
