@@ -53,7 +53,11 @@ fn build() -> PathBuf {
 /// # Panics
 /// When it cannot be started.
 pub fn tiphys<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
-    command().args(arguments).stdin(Stdio::null()).output().expect("`tiphys` can be started")
+    command()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("`tiphys` can be started")
 }
 
 fn command() -> Command {
@@ -85,7 +89,11 @@ impl Desk {
     pub fn new() -> Self {
         let scratch = Scratch::new("desk").expect("a folder can be made");
         fs::create_dir(scratch.path().join("manifests")).expect("a folder can be made");
-        Self { scratch: Arc::new(scratch), arguments: Vec::new(), files: Vec::new() }
+        Self {
+            scratch: Arc::new(scratch),
+            arguments: Vec::new(),
+            files: Vec::new(),
+        }
     }
 
     /// Where its manifests are.
@@ -122,7 +130,9 @@ impl Desk {
     /// # Panics
     /// When it cannot be written.
     pub fn secret(&self, name: &str, text: &str) -> PathBuf {
-        self.scratch.write(name, text).expect("the file can be written")
+        self.scratch
+            .write(name, text)
+            .expect("the file can be written")
     }
 
     /// Starts `tiphys run`.
@@ -139,7 +149,9 @@ impl Desk {
         } else {
             command.args(&self.files);
         }
-        command.args(["--admin", "127.0.0.1:0"]).args(&self.arguments);
+        command
+            .args(["--admin", "127.0.0.1:0"])
+            .args(&self.arguments);
         let process = Process::spawn("tiphys", &mut command, &self.scratch);
         Tiphys {
             process: process.expect("`tiphys` can be started"),
@@ -201,14 +213,19 @@ impl Tiphys {
     /// The first line that is wanted, as soon as there is one.
     pub async fn line(&self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let what = format!("the log line {what:?}");
-        eventually(&what, || async { self.lines().into_iter().find(&is_wanted) }).await
+        eventually(&what, || async {
+            self.lines().into_iter().find(&is_wanted)
+        })
+        .await
     }
 
     /// Waits until its event sources watch and its triggers listen.
     pub async fn watching(&self) {
         self.logged("Running").await;
         let watches = |line: &Value| {
-            line["msg"].as_str().is_some_and(|message| message.starts_with("Watching "))
+            line["msg"]
+                .as_str()
+                .is_some_and(|message| message.starts_with("Watching "))
         };
         self.line("Watching …", watches).await;
     }
@@ -216,9 +233,12 @@ impl Tiphys {
     /// Asks the admin port; the status, and the body.
     pub async fn get(&self, path: &str) -> Option<(u16, String)> {
         let serving = |line: &Value| line["msg"] == "Serving metrics and health";
-        let address = self.lines().into_iter().find(serving)?["address"].as_str()?.to_owned();
+        let address = self.lines().into_iter().find(serving)?["address"]
+            .as_str()?
+            .to_owned();
         let mut connection = TcpStream::connect(&address).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         connection.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).await.ok()?;
@@ -265,7 +285,10 @@ impl Tiphys {
     /// # Panics
     /// When the system cannot say.
     pub fn is_running(&mut self) -> bool {
-        self.process.exit_status().expect("the system says").is_none()
+        self.process
+            .exit_status()
+            .expect("the system says")
+            .is_none()
     }
 
     /// Waits for its end.
@@ -279,7 +302,10 @@ impl Tiphys {
                 return status;
             }
             let now = tokio::time::Instant::now();
-            assert!(now < deadline, "`tiphys` did not end within {END_PATIENCE:?}");
+            assert!(
+                now < deadline,
+                "`tiphys` did not end within {END_PATIENCE:?}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -303,5 +329,7 @@ impl Drop for Tiphys {
 fn read_lines(log: &Path, begin: usize) -> Vec<Value> {
     let bytes = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes.get(begin..).unwrap_or_default());
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }

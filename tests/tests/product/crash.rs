@@ -37,7 +37,9 @@ async fn kill_again_and_again(desk: &Desk, times: usize) -> Tiphys {
     for _ in 0..times {
         // Not before it works: a program that is killed while it starts proves nothing.
         let fired = |line: &serde_json::Value| {
-            line["msg"].as_str().is_some_and(|msg| msg.starts_with("Successfully processed"))
+            line["msg"]
+                .as_str()
+                .is_some_and(|msg| msg.starts_with("Successfully processed"))
         };
         tiphys.line("a trigger that fired", fired).await;
         tokio::time::sleep(Duration::from_millis(150)).await;
@@ -54,7 +56,9 @@ async fn notes(world: &World) -> BTreeMap<(String, String, String), usize> {
     for map in maps.list(&ListParams::default()).await.unwrap() {
         let Some(data) = map.data else { continue };
         let text = |key: &str| data.get(key).cloned().unwrap_or_default();
-        *notes.entry((text("type"), text("service"), text("version"))).or_default() += 1;
+        *notes
+            .entry((text("type"), text("service"), text("version")))
+            .or_default() += 1;
     }
     notes
 }
@@ -63,7 +67,10 @@ async fn notes(world: &World) -> BTreeMap<(String, String, String), usize> {
 async fn kills_under_load_lose_nothing_and_leave_the_right_objects() {
     let world = World::start().await;
     let harbour = Harbour::of(&world).await;
-    let logbook = LOGBOOK.replace("{name: logbook}", &format!("{{name: logbook, namespace: {}}}", world.namespace()));
+    let logbook = LOGBOOK.replace(
+        "{name: logbook}",
+        &format!("{{name: logbook, namespace: {}}}", world.namespace()),
+    );
     let desk = harbour::desk(&world).file("logbook.yaml", &logbook);
     let load = async {
         harbour.serve_all(names("web", 0..60), 80).await;
@@ -105,7 +112,9 @@ async fn what_happens_while_it_is_dead_is_told_after_the_start() {
     let mut tiphys = desk.start();
     tiphys.watching().await;
     harbour.serve_all(names("web", 0..6), 80).await;
-    harbour.routes_to(names("web", 0..6).into_iter().map(|name| (name, 80))).await;
+    harbour
+        .routes_to(names("web", 0..6).into_iter().map(|name| (name, 80)))
+        .await;
     tiphys.kill();
 
     harbour.close_all(names("web", 0..2)).await;
@@ -114,8 +123,16 @@ async fn what_happens_while_it_is_dead_is_told_after_the_start() {
     harbour.serve("web-4", 82).await;
     harbour.serve("new", 83).await;
     let mut tiphys = desk.start();
-    let wanted = [("web-2", 81), ("web-3", 81), ("web-4", 82), ("web-5", 80), ("new", 83)];
-    harbour.routes_to(wanted.map(|(name, port)| (name.to_owned(), port))).await;
+    let wanted = [
+        ("web-2", 81),
+        ("web-3", 81),
+        ("web-4", 82),
+        ("web-5", 80),
+        ("new", 83),
+    ];
+    harbour
+        .routes_to(wanted.map(|(name, port)| (name.to_owned(), port)))
+        .await;
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

@@ -30,7 +30,9 @@ pub(crate) fn event_source(namespace: &str) -> String {
 pub(crate) fn sensor(namespace: &str) -> String {
     let limit = "log:\n        intervalSeconds: 15";
     assert!(SENSOR.contains(limit), "the example has a log trigger");
-    SENSOR.replace("playground", namespace).replace(limit, "log: {}")
+    SENSOR
+        .replace("playground", namespace)
+        .replace(limit, "log: {}")
 }
 
 /// A desk with the example on it.
@@ -40,7 +42,8 @@ pub(crate) fn desk(world: &World) -> Desk {
 
 /// Puts the example on a desk.
 pub(crate) fn on(desk: Desk, namespace: &str) -> Desk {
-    desk.file("es.yaml", &event_source(namespace)).file("sn.yaml", &sensor(namespace))
+    desk.file("es.yaml", &event_source(namespace))
+        .file("sn.yaml", &sensor(namespace))
 }
 
 /// The services and ingresses of a namespace.
@@ -75,7 +78,11 @@ impl Harbour {
     pub(crate) async fn serve(&self, name: &str, port: u16) {
         let service = service(name, port);
         let apply = PatchParams::apply("tiphys-tests").force();
-        while let Err(error) = self.services.patch(name, &apply, &Patch::Apply(&service)).await {
+        while let Err(error) = self
+            .services
+            .patch(name, &apply, &Patch::Apply(&service))
+            .await
+        {
             expect_absence(&error);
             tokio::time::sleep(AWAY).await;
         }
@@ -120,8 +127,10 @@ impl Harbour {
 
     /// Waits until the ingresses are exactly those of these services with these ports.
     pub(crate) async fn routes_to(&self, services: impl IntoIterator<Item = (String, u16)>) {
-        let wanted: BTreeMap<String, Route> =
-            services.into_iter().map(|(name, port)| expected(&name, port)).collect();
+        let wanted: BTreeMap<String, Route> = services
+            .into_iter()
+            .map(|(name, port)| expected(&name, port))
+            .collect();
         let mut last = None;
         let arrived = eventually("one right ingress for each service, and no other", || {
             let wanted = &wanted;
@@ -135,7 +144,10 @@ impl Harbour {
         while !differ.is_empty() {
             let now = tokio::time::Instant::now();
             let deadline = *last.get_or_insert(now + Duration::from_secs(60));
-            assert!(now < deadline, "these ingresses are not as they should be: {differ:#?}");
+            assert!(
+                now < deadline,
+                "these ingresses are not as they should be: {differ:#?}"
+            );
             tokio::time::sleep(AWAY).await;
             if let Some(routes) = self.routes().await {
                 differ = differences(&routes, &wanted);
@@ -213,14 +225,19 @@ fn route(ingress: &Ingress) -> Route {
     }
 }
 
-fn differences(
-    found: &BTreeMap<String, Route>,
-    wanted: &BTreeMap<String, Route>,
-) -> Vec<String> {
-    let names = found.keys().chain(wanted.keys().filter(|name| !found.contains_key(*name)));
+fn differences(found: &BTreeMap<String, Route>, wanted: &BTreeMap<String, Route>) -> Vec<String> {
+    let names = found
+        .keys()
+        .chain(wanted.keys().filter(|name| !found.contains_key(*name)));
     names
         .filter(|name| found.get(*name) != wanted.get(*name))
-        .map(|name| format!("{name}: {:?} instead of {:?}", found.get(name), wanted.get(name)))
+        .map(|name| {
+            format!(
+                "{name}: {:?} instead of {:?}",
+                found.get(name),
+                wanted.get(name)
+            )
+        })
         .collect()
 }
 

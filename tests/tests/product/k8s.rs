@@ -4,9 +4,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
+use kube::Api;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, ObjectMeta};
-use kube::Api;
 use serde_json::{Value, json};
 use tiphys_eventbus::ParkReason;
 use tiphys_tests::{World, eventually};
@@ -40,26 +40,52 @@ async fn a_retry_strategy_counts_answers_and_gives_up_after_the_last() {
     wire.event("input", "a", "a1", &json!({})).await;
 
     let letter = wire.dead_letters(1).await.remove(0);
-    assert_eq!((letter.reason, letter.attempts), (ParkReason::RetriesExhausted, 3));
+    assert_eq!(
+        (letter.reason, letter.attempts),
+        (ParkReason::RetriesExhausted, 3)
+    );
     let error = "create configmaps nowhere/x: namespaces \"nowhere\" not found";
-    assert_eq!((letter.trigger.as_str(), letter.error.as_str()), ("hopeless", error));
+    assert_eq!(
+        (letter.trigger.as_str(), letter.error.as_str()),
+        ("hopeless", error)
+    );
     assert!(letter.action.unwrap().contains("\"operation\":\"create\""));
     let told = tiphys.logged("Failed to execute a trigger").await;
-    assert_eq!((&told["attempts"], &told["error"]), (&json!(3), &json!(error)));
+    assert_eq!(
+        (&told["attempts"], &told["error"]),
+        (&json!(3), &json!(error))
+    );
     let of = |trigger| format!("trigger_name=\"{trigger}\"");
     let failed = "argo_events_action_failed_total";
     let is = |value: f64, expected: f64| assert!((value - expected).abs() < 0.5, "{value}");
     is(tiphys.metric(failed, &[&of("hopeless")]).await, 3.0);
-    is(tiphys.metric("argo_events_action_retries_failed_total", &[&of("hopeless")]).await, 1.0);
+    is(
+        tiphys
+            .metric(
+                "argo_events_action_retries_failed_total",
+                &[&of("hopeless")],
+            )
+            .await,
+        1.0,
+    );
 
     eventually("two refusals of the other", || async {
         (tiphys.metric(failed, &[&of("patient")]).await >= 2.0).then_some(())
     })
     .await;
     let client = world.client().await;
-    let metadata = ObjectMeta { name: Some(later.clone()), ..ObjectMeta::default() };
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+    let metadata = ObjectMeta {
+        name: Some(later.clone()),
+        ..ObjectMeta::default()
+    };
+    let namespace = Namespace {
+        metadata,
+        ..Namespace::default()
+    };
+    Api::all(client.clone())
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
     let maps: Api<ConfigMap> = Api::namespaced(client, &later);
     eventually("the object", || async { maps.get("x").await.ok() }).await;
     outcome(&tiphys, "patient", "fired", 1).await;
@@ -177,7 +203,8 @@ data: {kept: '1', changed: '1'}
 ";
     let mut tiphys = wire::desk(&world, triggers).start();
     wire::listening(&tiphys).await;
-    wire.event("input", "a", "a1", &json!({"value": "from the event"})).await;
+    wire.event("input", "a", "a1", &json!({"value": "from the event"}))
+        .await;
     for trigger in ["merge", "strategic", "json", "apply", "apply-new"] {
         outcome(&tiphys, trigger, "fired", 1).await;
     }
@@ -187,13 +214,19 @@ data: {kept: '1', changed: '1'}
         async move { serde_json::to_value(maps.get(name).await.unwrap().data).unwrap() }
     };
     assert_eq!(data("merged").await, json!({"kept": "1", "changed": "2"}));
-    assert_eq!(data("listed").await, json!({"kept": "1", "added": "from the event"}));
+    assert_eq!(
+        data("listed").await,
+        json!({"kept": "1", "added": "from the event"})
+    );
     assert_eq!(data("applied").await, json!({"kept": "1", "changed": "2"}));
     assert_eq!(data("applied-new").await, json!({"key": "1"}));
     let service = world.api::<Service>().await.get("strategic").await.unwrap();
     let ports = serde_json::to_value(service.spec.unwrap().ports).unwrap();
     let port = |at: usize| (ports[at]["name"].clone(), ports[at]["targetPort"].clone());
-    assert_eq!([port(0), port(1)], [(json!("http"), json!(80)), (json!("https"), json!(8443))]);
+    assert_eq!(
+        [port(0), port(1)],
+        [(json!("http"), json!(80)), (json!("https"), json!(8443))]
+    );
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
@@ -231,7 +264,12 @@ spec:
     wire::listening(&tiphys).await;
     wire.event("input", "a", "a1", &json!({})).await;
     outcome(&tiphys, "sink", "fired", 1).await;
-    let jobs = world.api::<Job>().await.list(&ListParams::default()).await.unwrap();
+    let jobs = world
+        .api::<Job>()
+        .await
+        .list(&ListParams::default())
+        .await
+        .unwrap();
     assert_eq!(jobs.items, []);
     // Deleting what is gone is a success.
     wire.event("input", "a", "a2", &json!({})).await;
@@ -275,13 +313,17 @@ spec:
     let triggers = triggers.replace("NAMESPACE", world.namespace());
     let mut tiphys = wire::desk(&world, &triggers).start();
     wire::listening(&tiphys).await;
-    wire.event("input", "a", "a1", &json!({"ships": 5, "crew": "-heroes"})).await;
+    wire.event("input", "a", "a1", &json!({"ships": 5, "crew": "-heroes"}))
+        .await;
     outcome(&tiphys, "scale", "fired", 1).await;
     let fleet = world.api::<Deployment>().await.get("fleet").await.unwrap();
     let spec = fleet.spec.unwrap();
     assert_eq!(spec.replicas, Some(5));
     let container = &spec.template.spec.unwrap().containers[0];
-    assert_eq!((container.name.as_str(), container.image.as_deref()), ("ship", Some("argo:1-heroes")));
+    assert_eq!(
+        (container.name.as_str(), container.image.as_deref()),
+        ("ship", Some("argo:1-heroes"))
+    );
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
@@ -319,7 +361,9 @@ async fn plural_and_scope_of_every_kind_come_from_the_api_server() {
         source:
           resource: {apiVersion: v1, kind: Kraken, metadata: {name: x}}
 ";
-    let triggers = triggers.replace("GROUP", &group).replace("PRIORITY", &priority);
+    let triggers = triggers
+        .replace("GROUP", &group)
+        .replace("PRIORITY", &priority);
     let mut tiphys = wire::desk(&world, &triggers).start();
     wire::listening(&tiphys).await;
     wire.event("input", "a", "a1", &json!({})).await;
@@ -356,8 +400,10 @@ spec:
         kind: "Sheep".to_owned(),
         plural: "flock".to_owned(),
     };
-    let dolly: DynamicObject =
-        Api::all_with(client.clone(), &flock).get("dolly").await.unwrap();
+    let dolly: DynamicObject = Api::all_with(client.clone(), &flock)
+        .get("dolly")
+        .await
+        .unwrap();
     assert_eq!(dolly.data["spec"]["fleece"], "golden");
     let class: PriorityClass = Api::all(client).get(&priority).await.unwrap();
     assert_eq!(class.value, 7);
@@ -401,21 +447,36 @@ async fn created_objects_say_where_they_come_from() {
     assert_eq!(labels["mine"], "kept");
     assert_eq!(labels["events.argoproj.io/sensor"], "workbench");
     assert_eq!(labels["events.argoproj.io/trigger"], "note");
-    let stamp: i64 = labels["events.argoproj.io/action-timestamp"].as_str().unwrap().parse().unwrap();
+    let stamp: i64 = labels["events.argoproj.io/action-timestamp"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(stamp > 1_600_000_000_000, "milliseconds: {stamp}");
-    assert_eq!(note["metadata"]["annotations"]["events.argoproj.io/event-id"], "a1");
+    assert_eq!(
+        note["metadata"]["annotations"]["events.argoproj.io/event-id"],
+        "a1"
+    );
 
     // Somebody else's object of this name is nobody's success.
-    maps.patch("note", &PatchParams::default(), &Patch::Merge(json!({
-        "metadata": { "annotations": { "events.argoproj.io/event-id": Value::Null } }
-    })))
+    maps.patch(
+        "note",
+        &PatchParams::default(),
+        &Patch::Merge(json!({
+            "metadata": { "annotations": { "events.argoproj.io/event-id": Value::Null } }
+        })),
+    )
     .await
     .unwrap();
-    wire.event("input", "a", "a2", &json!({"n": 1, "word": "x"})).await;
+    wire.event("input", "a", "a2", &json!({"n": 1, "word": "x"}))
+        .await;
     let letter = wire.dead_letters(1).await.remove(0);
     assert_eq!(
         letter.error,
-        format!("create configmaps {}/note: configmaps \"note\" already exists", world.namespace())
+        format!(
+            "create configmaps {}/note: configmaps \"note\" already exists",
+            world.namespace()
+        )
     );
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");

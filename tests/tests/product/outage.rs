@@ -58,11 +58,15 @@ async fn an_api_server_that_comes_late_and_is_killed_under_load_is_waited_for() 
     let (mut control_plane, nats) = starting.await.unwrap();
     let kubeconfig = control_plane.kubeconfig().unwrap();
     let harbour = Harbour::at(&client(&kubeconfig).await, "default");
-    let desk = Desk::new().option("--kubeconfig", kubeconfig).option("--nats", nats.url());
+    let desk = Desk::new()
+        .option("--kubeconfig", kubeconfig)
+        .option("--nats", nats.url());
     control_plane.kill_apiserver().unwrap();
 
     let mut tiphys = harbour::on(desk, "default").start();
-    let told = tiphys.logged("Could not list and watch objects, trying again").await;
+    let told = tiphys
+        .logged("Could not list and watch objects, trying again")
+        .await;
     assert_eq!(told["level"], "warn");
     assert_eq!(told["reason"], "Unreachable");
     assert_eq!(told["hint"], "check that the API server can be reached");
@@ -82,9 +86,16 @@ async fn an_api_server_that_comes_late_and_is_killed_under_load_is_waited_for() 
         tokio::task::block_in_place(|| control_plane.start_apiserver()).unwrap();
     };
     join!(load, outage);
-    harbour.routes_to(names("web", 30..60).into_iter().map(|name| (name, 81))).await;
+    harbour
+        .routes_to(names("web", 30..60).into_iter().map(|name| (name, 81)))
+        .await;
     // An outage is not a failed attempt: nothing was given up.
-    assert_eq!(tiphys.metric("tiphys_sensor_events", &["outcome=\"parked\""]).await, 0.0);
+    assert_eq!(
+        tiphys
+            .metric("tiphys_sensor_events", &["outcome=\"parked\""])
+            .await,
+        0.0
+    );
     assert!(tiphys.is_running());
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");

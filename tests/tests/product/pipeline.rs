@@ -45,7 +45,10 @@ async fn the_users_manifests_run_unchanged_with_the_rights_of_their_service_acco
     let world = World::start().await;
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     world.apply(&read("rbac.yaml")).await;
-    let account = world.control_plane().kubeconfig_as("playground", "playground-sa").unwrap();
+    let account = world
+        .control_plane()
+        .kubeconfig_as("playground", "playground-sa")
+        .unwrap();
     let desk = Desk::new()
         .files_at(&folder)
         .option("--kubeconfig", account)
@@ -60,16 +63,27 @@ async fn the_users_manifests_run_unchanged_with_the_rights_of_their_service_acco
     harbour.route_of("fortune-svc-ing", &fortune(3000)).await;
     let ports = json!({ "spec": { "ports": [{ "port": 3001, "targetPort": "fortune-port" }] } });
     let (params, ports) = (PatchParams::default(), Patch::Merge(&ports));
-    harbour.services.patch("fortune-svc", &params, &ports).await.unwrap();
+    harbour
+        .services
+        .patch("fortune-svc", &params, &ports)
+        .await
+        .unwrap();
     harbour.route_of("fortune-svc-ing", &fortune(3001)).await;
-    harbour.services.delete("fortune-svc", &DeleteParams::default()).await.unwrap();
+    harbour
+        .services
+        .delete("fortune-svc", &DeleteParams::default())
+        .await
+        .unwrap();
     harbour.gone("fortune-svc-ing").await;
 
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
     // Its log trigger prints one event in 15 seconds; the whole story took less.
     assert_eq!(desk.printed_ids().len(), 1);
-    let problems = tiphys.lines().into_iter().filter(|line| line["level"] != "info");
+    let problems = tiphys
+        .lines()
+        .into_iter()
+        .filter(|line| line["level"] != "info");
     assert_eq!(problems.collect::<Vec<_>>(), [json!(null); 0]);
 }
 
@@ -90,18 +104,30 @@ async fn play(world: &World, desk: Desk) {
 }
 
 async fn world_with(auth: Auth, tls: Tls) -> World {
-    World::start_with(NatsOptions { auth, tls, ..NatsOptions::default() }).await
+    World::start_with(NatsOptions {
+        auth,
+        tls,
+        ..NatsOptions::default()
+    })
+    .await
 }
 
 #[tokio::test]
 async fn it_runs_with_the_bus_in_the_process() {
     let world = World::start().await;
-    play(&world, Desk::new().option("--kubeconfig", world.kubeconfig())).await;
+    play(
+        &world,
+        Desk::new().option("--kubeconfig", world.kubeconfig()),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn it_runs_with_a_user_and_a_password() {
-    let auth = Auth::Password { user: "sailor".to_owned(), password: "p=ss wörd".to_owned() };
+    let auth = Auth::Password {
+        user: "sailor".to_owned(),
+        password: "p=ss wörd".to_owned(),
+    };
     let world = world_with(auth, Tls::Off).await;
     let desk = world.desk();
     let file = desk.secret("auth.yaml", "username: sailor\npassword: \"p=ss wörd\"\n");
@@ -143,17 +169,28 @@ async fn it_runs_over_tls_with_a_certificate_of_its_own() {
 
 #[tokio::test]
 async fn a_server_that_refuses_the_password_is_told_and_asked_again() {
-    let auth = Auth::Password { user: "sailor".to_owned(), password: "right".to_owned() };
+    let auth = Auth::Password {
+        user: "sailor".to_owned(),
+        password: "right".to_owned(),
+    };
     let world = world_with(auth, Tls::Off).await;
-    let desk = world.desk().option("--nats-user", "sailor").option("--nats-password", "wrong");
+    let desk = world
+        .desk()
+        .option("--nats-user", "sailor")
+        .option("--nats-password", "wrong");
     let mut tiphys = harbour::on(desk, world.namespace()).start();
     let refusal = |line: &serde_json::Value| {
         line["level"] == "warn"
-            && line["error"].as_str().is_some_and(|error| error.contains("authorization violation"))
+            && line["error"]
+                .as_str()
+                .is_some_and(|error| error.contains("authorization violation"))
     };
     tiphys.line("the refusal", refusal).await;
     assert!(tiphys.is_running());
-    assert!(!tiphys.output().contains("wrong"), "no line tells the password");
+    assert!(
+        !tiphys.output().contains("wrong"),
+        "no line tells the password"
+    );
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

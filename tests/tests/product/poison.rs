@@ -40,16 +40,24 @@ async fn poison_is_put_aside_with_its_reason_and_the_next_event_fires() {
     let huge = "x".repeat(LARGEST - 512);
     let huge_event = cloud_event("input", "a", "huge", &vec![b'"'; 700_000]);
     let envelope = |rest: &str| {
-        format!(r#"{{"specversion":"1.0","id":"e","source":"input","type":"webhook","subject":"a",{rest}}}"#)
+        format!(
+            r#"{{"specversion":"1.0","id":"e","source":"input","type":"webhook","subject":"a",{rest}}}"#
+        )
     };
     let poison: [(&str, Vec<u8>); 9] = [
         ("empty", Vec::new()),
         ("no-json", b"all hands on deck".to_vec()),
         ("no-utf8", vec![0xff, 0xfe, 0x00]),
         ("no-event", b"{}".to_vec()),
-        ("bad-base64", envelope(r#""data_base64":"%%%""#).into_bytes()),
+        (
+            "bad-base64",
+            envelope(r#""data_base64":"%%%""#).into_bytes(),
+        ),
         ("brackets", nested.clone().into_bytes()),
-        ("nested-data", envelope(&format!(r#""data":{nested}"#)).into_bytes()),
+        (
+            "nested-data",
+            envelope(&format!(r#""data":{nested}"#)).into_bytes(),
+        ),
         ("half", envelope(r#""data":{"#).into_bytes()),
         ("huge", huge.into_bytes()),
     ];
@@ -60,31 +68,58 @@ async fn poison_is_put_aside_with_its_reason_and_the_next_event_fires() {
     for letter in &letters {
         assert_eq!(letter.reason, ParkReason::Malformed, "{letter:?}");
         assert!(!letter.error.is_empty());
-        assert_eq!((letter.sensor.as_str(), &*letter.subject.to_string()), ("workbench", "default.input.a"));
+        assert_eq!(
+            (letter.sensor.as_str(), &*letter.subject.to_string()),
+            ("workbench", "default.input.a")
+        );
     }
-    let cut = letters.iter().filter(|letter| letter.cut_from == Some(LARGEST - 512));
+    let cut = letters
+        .iter()
+        .filter(|letter| letter.cut_from == Some(LARGEST - 512));
     assert_eq!(cut.count(), 2, "what does not fit is cut, not dropped");
 
     // Events, but their data is not what the trigger needs.
-    wire.send("default.input.a", "text", cloud_event("input", "a", "text", b"not JSON")).await;
+    wire.send(
+        "default.input.a",
+        "text",
+        cloud_event("input", "a", "text", b"not JSON"),
+    )
+    .await;
     wire.send("default.input.a", "huge-event", huge_event).await;
     wire.send(
         "default.input.a",
         "deep",
-        cloud_event("input", "a", "deep", format!("{{\"name\":{nested}}}").as_bytes()),
+        cloud_event(
+            "input",
+            "a",
+            "deep",
+            format!("{{\"name\":{nested}}}").as_bytes(),
+        ),
     )
     .await;
     assert!(!nested_data.is_empty());
-    wire.event("input", "a", "nameless", &json!({"title": "mate"})).await;
-    wire.event("input", "a", "refused", &json!({"name": "Not A Name!"})).await;
-    wire.event("input", "a", "good", &json!({"name": "treasure"})).await;
+    wire.event("input", "a", "nameless", &json!({"title": "mate"}))
+        .await;
+    wire.event("input", "a", "refused", &json!({"name": "Not A Name!"}))
+        .await;
+    wire.event("input", "a", "good", &json!({"name": "treasure"}))
+        .await;
 
     let maps = world.api::<ConfigMap>().await;
-    eventually("the next good event", || async { maps.get("kept-treasure").await.ok() }).await;
+    eventually("the next good event", || async {
+        maps.get("kept-treasure").await.ok()
+    })
+    .await;
     let letters = wire.dead_letters(2 * poison.len() + 5).await;
     let later: Vec<(&str, ParkReason, &str)> = letters[2 * poison.len()..]
         .iter()
-        .map(|letter| (letter.trigger.as_str(), letter.reason, letter.error.as_str()))
+        .map(|letter| {
+            (
+                letter.trigger.as_str(),
+                letter.reason,
+                letter.error.as_str(),
+            )
+        })
         .collect();
     for (trigger, reason, error) in &later {
         assert_eq!(*trigger, "keep");

@@ -47,9 +47,10 @@ async fn made(maps: &Api<ConfigMap>, trigger: &str) -> Vec<String> {
 }
 
 async fn eventually_made(maps: &Api<ConfigMap>, trigger: &str, expected: &[&str]) {
-    eventually(&format!("the objects {expected:?} of {trigger}"), || async {
-        (made(maps, trigger).await == expected).then_some(())
-    })
+    eventually(
+        &format!("the objects {expected:?} of {trigger}"),
+        || async { (made(maps, trigger).await == expected).then_some(()) },
+    )
     .await;
 }
 
@@ -120,7 +121,12 @@ async fn an_event_delivered_again_after_a_restart_makes_no_second_object() {
     outcome(&tiphys, "either", "fired", 1).await;
     assert_eq!(made(&maps, "either").await, ["1 none"]);
     // In one run, it is not even tried.
-    wire.send("default.input.a", "third", wire::cloud_event("input", "a", "a1", b"{\"n\":1}")).await;
+    wire.send(
+        "default.input.a",
+        "third",
+        wire::cloud_event("input", "a", "a1", b"{\"n\":1}"),
+    )
+    .await;
     outcome(&tiphys, "either", "deduplicated", 1).await;
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");

@@ -29,9 +29,16 @@ fn processed(desk: &Desk, trigger_type: &str) -> Vec<String> {
 fn generations(ingresses: &[Ingress]) -> BTreeMap<String, i64> {
     let of = |ingress: &Ingress| {
         let metadata = &ingress.metadata;
-        (metadata.name.clone().unwrap_or_default(), metadata.generation.unwrap_or_default())
+        (
+            metadata.name.clone().unwrap_or_default(),
+            metadata.generation.unwrap_or_default(),
+        )
     };
-    ingresses.iter().map(of).filter(|(_, generation)| *generation != 1).collect()
+    ingresses
+        .iter()
+        .map(of)
+        .filter(|(_, generation)| *generation != 1)
+        .collect()
 }
 
 #[tokio::test]
@@ -57,7 +64,9 @@ async fn sigterm_under_load_loses_nothing_and_repeats_nothing() {
     assert!(after_stop < 150, "it stopped under load");
 
     let mut second = desk.start();
-    harbour.routes_to(services.into_iter().map(|name| (name, 80))).await;
+    harbour
+        .routes_to(services.into_iter().map(|name| (name, 80)))
+        .await;
     eventually("every event in the log", || async {
         (desk.printed_ids().len() >= 150).then_some(())
     })
@@ -66,17 +75,35 @@ async fn sigterm_under_load_loses_nothing_and_repeats_nothing() {
     assert!(status.success(), "{status}");
 
     // Each was created once, and nothing changed it since.
-    let ingresses = harbour.ingresses.list(&ListParams::default()).await.unwrap().items;
+    let ingresses = harbour
+        .ingresses
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items;
     assert_eq!(generations(&ingresses), BTreeMap::new());
     let ids = desk.printed_ids();
     let different: BTreeSet<&String> = ids.iter().collect();
-    assert_eq!((ids.len(), different.len()), (150, 150), "each event is printed once");
+    assert_eq!(
+        (ids.len(), different.len()),
+        (150, 150),
+        "each event is printed once"
+    );
     let created_by = ingresses.iter().filter_map(|ingress| {
-        ingress.metadata.annotations.as_ref()?.get("events.argoproj.io/event-id")
+        ingress
+            .metadata
+            .annotations
+            .as_ref()?
+            .get("events.argoproj.io/event-id")
     });
     assert_eq!(created_by.collect::<BTreeSet<_>>(), different);
-    let bus = JetStream::connect(&Config::new(world.nats().url())).await.unwrap();
-    let parked = bus.dead_letters(&DeadLetterFilter::default()).await.unwrap();
+    let bus = JetStream::connect(&Config::new(world.nats().url()))
+        .await
+        .unwrap();
+    let parked = bus
+        .dead_letters(&DeadLetterFilter::default())
+        .await
+        .unwrap();
     assert_eq!(parked.len(), 0);
 }
 
@@ -103,9 +130,16 @@ async fn the_bus_in_the_process_runs_empty_before_it_ends() {
 
 /// A desk whose user may watch services but not create ingresses: its trigger has to wait.
 async fn held_back(world: &World) -> Desk {
-    world.apply(&WATCHER.replace("NAMESPACE", world.namespace())).await;
-    let account = world.control_plane().kubeconfig_as(world.namespace(), "watcher").unwrap();
-    let desk = Desk::new().option("--kubeconfig", account).option("--nats", world.nats().url());
+    world
+        .apply(&WATCHER.replace("NAMESPACE", world.namespace()))
+        .await;
+    let account = world
+        .control_plane()
+        .kubeconfig_as(world.namespace(), "watcher")
+        .unwrap();
+    let desk = Desk::new()
+        .option("--kubeconfig", account)
+        .option("--nats", world.nats().url());
     harbour::on(desk, world.namespace())
 }
 

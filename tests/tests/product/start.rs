@@ -28,7 +28,9 @@ async fn a_nats_server_that_comes_late_is_waited_for() {
     let harbour = Harbour::of(&world).await;
     world.nats_mut().kill(0).unwrap();
     let mut tiphys = harbour::desk(&world).start();
-    let told = tiphys.logged("Waiting for the event bus: is the server up?").await;
+    let told = tiphys
+        .logged("Waiting for the event bus: is the server up?")
+        .await;
     assert_eq!(told["level"], "warn");
     assert_eq!(told["url"], world.nats().url());
     assert!(tiphys.is_running());
@@ -45,7 +47,9 @@ async fn a_stop_while_it_waits_for_the_bus_is_a_stop() {
     let mut world = World::start().await;
     world.nats_mut().kill(0).unwrap();
     let mut tiphys = harbour::desk(&world).start();
-    tiphys.logged("Waiting for the event bus: is the server up?").await;
+    tiphys
+        .logged("Waiting for the event bus: is the server up?")
+        .await;
     let (status, took) = tiphys.stop().await;
     assert!(status.success(), "{status}");
     assert!(took.as_secs() < 2, "{took:?}");
@@ -55,11 +59,18 @@ async fn a_stop_while_it_waits_for_the_bus_is_a_stop() {
 async fn missing_permissions_are_told_as_commands_and_taken_when_they_are_given() {
     let world = World::start().await;
     let (harbour, namespace) = (Harbour::of(&world).await, world.namespace());
-    let account = world.control_plane().kubeconfig_as(namespace, "newcomer").unwrap();
-    let desk = Desk::new().option("--kubeconfig", account).option("--nats", world.nats().url());
+    let account = world
+        .control_plane()
+        .kubeconfig_as(namespace, "newcomer")
+        .unwrap();
+    let desk = Desk::new()
+        .option("--kubeconfig", account)
+        .option("--nats", world.nats().url());
     let mut tiphys = harbour::on(desk, namespace).start();
 
-    let told = tiphys.logged("Could not list and watch objects, trying again").await;
+    let told = tiphys
+        .logged("Could not list and watch objects, trying again")
+        .await;
     assert_eq!(told["reason"], "Forbidden");
     let who = format!("-n {namespace} --as=system:serviceaccount:{namespace}:newcomer");
     assert_eq!(
@@ -78,7 +89,10 @@ async fn missing_permissions_are_told_as_commands_and_taken_when_they_are_given(
     assert_eq!(told["level"], "warn");
     assert_eq!(told["triggerName"], "ingress");
     let error = told["error"].as_str().unwrap();
-    assert!(error.starts_with(&format!("create ingresses {namespace}/web-ing: ")), "{error}");
+    assert!(
+        error.starts_with(&format!("create ingresses {namespace}/web-ing: ")),
+        "{error}"
+    );
     assert!(error.contains("is forbidden"), "{error}");
     assert_eq!(
         told["hint"],
@@ -107,12 +121,19 @@ spec:
   resource:
     berth: {namespace: NAMESPACE, group: late.example.org, version: v1, resource: berths, eventTypes: [ADD]}
 ";
-    let desk = world.desk().file("es.yaml", &source.replace("NAMESPACE", world.namespace()));
+    let desk = world
+        .desk()
+        .file("es.yaml", &source.replace("NAMESPACE", world.namespace()));
     let mut tiphys = desk.start();
-    let told = tiphys.logged("Could not list and watch objects, trying again").await;
+    let told = tiphys
+        .logged("Could not list and watch objects, trying again")
+        .await;
     assert_eq!(told["reason"], "NotFound");
     let hint = told["hint"].as_str().unwrap();
-    assert!(hint.contains("a CustomResourceDefinition may be missing"), "{hint}");
+    assert!(
+        hint.contains("a CustomResourceDefinition may be missing"),
+        "{hint}"
+    );
     world
         .apply(
             r"
@@ -138,13 +159,23 @@ async fn without_a_kubeconfig_it_says_so_and_runs_what_needs_none() {
     let world = World::start().await;
     let desk = Desk::new().option("--kubeconfig", "/nowhere/config");
     let mut tiphys = harbour::on(desk, world.namespace()).start();
-    let told = tiphys.logged("There is no cluster to act on: pass --kubeconfig").await;
-    assert!(told["error"].as_str().unwrap().starts_with("read kubeconfig /nowhere/config"));
+    let told = tiphys
+        .logged("There is no cluster to act on: pass --kubeconfig")
+        .await;
+    assert!(
+        told["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("read kubeconfig /nowhere/config")
+    );
     let is_source = |line: &Value| line["eventSourceName"] == "ingress-es";
     let told = tiphys.line("the event source", is_source).await;
     assert_eq!(told["msg"], "Not run: it needs a cluster");
     let running = tiphys.logged("Running").await;
-    assert_eq!((&running["eventSources"], &running["sensors"]), (&0.into(), &1.into()));
+    assert_eq!(
+        (&running["eventSources"], &running["sensors"]),
+        (&0.into(), &1.into())
+    );
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

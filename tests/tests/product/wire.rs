@@ -18,8 +18,13 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) async fn to(world: &World) -> Self {
         let url = world.nats().url();
-        let client = async_nats::connect(&url).await.expect("NATS can be reached");
-        Self { context: jetstream::new(client), url }
+        let client = async_nats::connect(&url)
+            .await
+            .expect("NATS can be reached");
+        Self {
+            context: jetstream::new(client),
+            url,
+        }
     }
 
     /// Publishes bytes, and waits until they are stored.
@@ -27,30 +32,47 @@ impl Wire {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", id);
         let subject = subject.to_owned();
-        let sent = self.context.publish_with_headers(subject, headers, payload.into().into());
-        sent.await.expect("it can be sent").await.expect("it is stored");
+        let sent = self
+            .context
+            .publish_with_headers(subject, headers, payload.into().into());
+        sent.await
+            .expect("it can be sent")
+            .await
+            .expect("it is stored");
     }
 
     /// Publishes an event as an event source of Argo Events does.
     pub(crate) async fn event(&self, source: &str, name: &str, id: &str, data: &Value) {
         let event = cloud_event(source, name, id, data.to_string().as_bytes());
-        self.send(&format!("default.{source}.{name}"), id, event).await;
+        self.send(&format!("default.{source}.{name}"), id, event)
+            .await;
     }
 
     /// Publishes an event again, past the server's own deduplication.
     pub(crate) async fn repeat(&self, source: &str, name: &str, id: &str, data: &Value) {
         let event = cloud_event(source, name, id, data.to_string().as_bytes());
-        self.send(&format!("default.{source}.{name}"), &format!("{id}-again"), event).await;
+        self.send(
+            &format!("default.{source}.{name}"),
+            &format!("{id}-again"),
+            event,
+        )
+        .await;
     }
 
     /// What was put aside, as soon as it is so much.
     pub(crate) async fn dead_letters(&self, count: usize) -> Vec<DeadLetter> {
-        let bus = JetStream::connect(&Config::new(&self.url)).await.expect("NATS can be reached");
+        let bus = JetStream::connect(&Config::new(&self.url))
+            .await
+            .expect("NATS can be reached");
         let letters = eventually("the dead letters", || async {
             let letters = bus.dead_letters(&DeadLetterFilter::default()).await.ok()?;
             (letters.len() >= count).then_some(letters)
         });
-        let letters: Vec<_> = letters.await.into_iter().map(|(_, letter)| letter).collect();
+        let letters: Vec<_> = letters
+            .await
+            .into_iter()
+            .map(|(_, letter)| letter)
+            .collect();
         assert_eq!(letters.len(), count, "{letters:#?}");
         letters
     }
@@ -95,14 +117,19 @@ pub(crate) fn desk(world: &World, triggers: &str) -> Desk {
 
 /// Waits until this many events of a trigger have this outcome.
 pub(crate) async fn outcome(tiphys: &Tiphys, trigger: &str, outcome: &str, count: u32) {
-    let labels =
-        [format!("trigger_name=\"{trigger}\""), format!("outcome=\"{outcome}\"")];
+    let labels = [
+        format!("trigger_name=\"{trigger}\""),
+        format!("outcome=\"{outcome}\""),
+    ];
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-    eventually(&format!("{count} {outcome} events of {trigger}"), || async {
-        let found = tiphys.metric("tiphys_sensor_events", &labels).await;
-        #[expect(clippy::float_cmp, reason = "counts are whole")]
-        (found == f64::from(count)).then_some(())
-    })
+    eventually(
+        &format!("{count} {outcome} events of {trigger}"),
+        || async {
+            let found = tiphys.metric("tiphys_sensor_events", &labels).await;
+            #[expect(clippy::float_cmp, reason = "counts are whole")]
+            (found == f64::from(count)).then_some(())
+        },
+    )
     .await;
 }
 
