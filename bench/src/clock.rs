@@ -22,7 +22,9 @@ impl Samples {
     /// The sample that `percent` of all do not exceed, in milliseconds.
     pub(crate) fn percentile_ms(&self, percent: usize) -> f64 {
         let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
-        self.sorted.get(rank - 1).map_or(f64::NAN, |sample| sample.as_secs_f64() * 1000.0)
+        self.sorted
+            .get(rank - 1)
+            .map_or(f64::NAN, |sample| sample.as_secs_f64() * 1000.0)
     }
 }
 

@@ -68,7 +68,9 @@ impl Cluster {
     pub(crate) async fn connect(kubeconfig: &Path) -> anyhow::Result<Self> {
         let file = Kubeconfig::read_from(kubeconfig)?;
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
-        Ok(Self { client: Client::try_from(config)? })
+        Ok(Self {
+            client: Client::try_from(config)?,
+        })
     }
 
     /// Creates an object in the collection at `path`.
@@ -76,40 +78,59 @@ impl Cluster {
         let request = Request::post(path)
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(serde_json::to_vec(object)?)?;
-        self.client.request_text(request).await.with_context(|| format!("create in {path}"))?;
+        self.client
+            .request_text(request)
+            .await
+            .with_context(|| format!("create in {path}"))?;
         Ok(())
     }
 
     /// The names of the objects at `path`.
     pub(crate) async fn names(&self, path: &str) -> anyhow::Result<Vec<String>> {
         let list = self.list(path).await?;
-        Ok(list.items.into_iter().map(|object| object.metadata.name).collect())
+        Ok(list
+            .items
+            .into_iter()
+            .map(|object| object.metadata.name)
+            .collect())
     }
 
     async fn list(&self, path: &str) -> anyhow::Result<List> {
         let request = Request::get(path).body(Vec::new())?;
-        self.client.request(request).await.with_context(|| format!("list {path}"))
+        self.client
+            .request(request)
+            .await
+            .with_context(|| format!("list {path}"))
     }
 
     /// Watches the collection at `path` from now on.
     pub(crate) async fn watch(&self, path: &str) -> anyhow::Result<Watch> {
         let from = self.list(path).await?.metadata.resource_version;
         let query = format!("{path}?watch=true&resourceVersion={from}");
-        let stream = self.client.request_stream(Request::get(query).body(Vec::new())?).await?;
+        let stream = self
+            .client
+            .request_stream(Request::get(query).body(Vec::new())?)
+            .await?;
         let mut lines = Box::pin(stream).lines();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let mut reader = JoinSet::new();
         reader.spawn(async move {
             while let Ok(Some(line)) = lines.try_next().await {
                 let at = Instant::now();
-                let Ok(line) = serde_json::from_str::<Line>(&line) else { continue };
+                let Ok(line) = serde_json::from_str::<Line>(&line) else {
+                    continue;
+                };
                 let name = line.object.metadata.name;
                 if line.r#type == "ADDED" && sender.send(Arrival { name, at }).await.is_err() {
                     return;
                 }
             }
         });
-        Ok(Watch { arrivals, early: HashMap::new(), _reader: reader })
+        Ok(Watch {
+            arrivals,
+            early: HashMap::new(),
+            _reader: reader,
+        })
     }
 }
 

@@ -40,7 +40,11 @@ impl Place {
 }
 
 impl Floor {
-    pub(crate) async fn start(cluster: &Cluster, first: Place, second: Place) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        cluster: &Cluster,
+        first: Place,
+        second: Place,
+    ) -> anyhow::Result<Self> {
         let mut firsts = cluster.watch(&first.path).await?;
         let arrivals = cluster.watch(&second.path).await?;
         let client = cluster.clone();
@@ -50,18 +54,27 @@ impl Floor {
             while let Some(arrival) = firsts.next().await {
                 let (client, second) = (client.clone(), second.clone());
                 writes.spawn(async move {
-                    client.create(&second.path, &second.object(&arrival.name)).await
+                    client
+                        .create(&second.path, &second.object(&arrival.name))
+                        .await
                 });
                 while writes.try_join_next().is_some() {}
             }
         });
-        Ok(Self { cluster: cluster.clone(), first, arrivals, _relay: relay })
+        Ok(Self {
+            cluster: cluster.clone(),
+            first,
+            arrivals,
+            _relay: relay,
+        })
     }
 
     /// From just before the first write to the arrival of the second object.
     pub(crate) async fn once(&mut self, name: &str) -> anyhow::Result<Duration> {
         let start = Instant::now();
-        self.cluster.create(&self.first.path, &self.first.object(name)).await?;
+        self.cluster
+            .create(&self.first.path, &self.first.object(name))
+            .await?;
         Ok(self.arrivals.seen(name).await?.duration_since(start))
     }
 

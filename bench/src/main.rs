@@ -73,11 +73,24 @@ fn main() -> ExitCode {
 
 /// False if something could not be measured. A goal that is missed is a result.
 fn run(args: Args) -> anyhow::Result<bool> {
-    let Args { tiphys, story, json, only, quick } = args;
+    let Args {
+        tiphys,
+        story,
+        json,
+        only,
+        quick,
+    } = args;
     // Both crates that speak TLS may be built with other providers too; this one is meant.
-    rustls::crypto::ring::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
     let programs = Programs::locate(Progress::Shown)?;
-    let bench = Bench { programs, tiphys, story, quick };
+    let bench = Bench {
+        programs,
+        tiphys,
+        story,
+        quick,
+    };
     let mut report = Report::default();
     let mut measured = true;
     for figure in Figure::wanted(&only) {
@@ -87,7 +100,9 @@ fn run(args: Args) -> anyhow::Result<bool> {
             measured = false;
         }
     }
-    report.print(&mut std::io::stdout().lock()).context("print the table")?;
+    report
+        .print(&mut std::io::stdout().lock())
+        .context("print the table")?;
     report.write(&json)?;
     Ok(measured)
 }

@@ -40,7 +40,14 @@ struct Floor {
 
 impl Row {
     pub(crate) fn new(what: impl Into<String>, unit: &'static str, measured: f64) -> Self {
-        Self { what: what.into(), unit, measured, argo: None, goal: None, floor: None }
+        Self {
+            what: what.into(),
+            unit,
+            measured,
+            argo: None,
+            goal: None,
+            floor: None,
+        }
     }
 
     /// What Argo Events 1.9 needs, as measured on a machine of this size.
@@ -60,7 +67,11 @@ impl Row {
     }
 
     pub(crate) fn floor(mut self, what: &'static str, value: f64) -> Self {
-        self.floor = Some(Floor { what, value, at_most_times: None });
+        self.floor = Some(Floor {
+            what,
+            value,
+            at_most_times: None,
+        });
         self
     }
 
@@ -79,7 +90,9 @@ impl Row {
             Goal::AtLeast(limit) => self.measured >= limit,
         });
         let of_floor = self.floor.as_ref().and_then(|floor| {
-            floor.at_most_times.map(|times| self.measured <= times * floor.value)
+            floor
+                .at_most_times
+                .map(|times| self.measured <= times * floor.value)
         });
         match (of_goal, of_floor) {
             (None, None) => None,
@@ -96,7 +109,11 @@ impl Row {
         let times = times.map_or_else(String::new, |times| format!(", ≤ {times} × floor"));
         let floor = self.floor.as_ref().map_or_else(String::new, |floor| {
             let ratio = self.measured / floor.value;
-            let ratio = if ratio.is_finite() { format!(", × {ratio:.2}") } else { String::new() };
+            let ratio = if ratio.is_finite() {
+                format!(", × {ratio:.2}")
+            } else {
+                String::new()
+            };
             format!("{} ({}{ratio})", number(floor.value), floor.what)
         });
         [
@@ -105,7 +122,9 @@ impl Row {
             goal + &times,
             number(self.measured),
             floor,
-            self.is_reached().map_or("", |reached| if reached { "yes" } else { "NO" }).to_owned(),
+            self.is_reached()
+                .map_or("", |reached| if reached { "yes" } else { "NO" })
+                .to_owned(),
         ]
     }
 
@@ -138,17 +157,29 @@ impl Report {
     /// The table, columns in line.
     pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let head = ["what", "Argo", "goal", "measured", "floor", "ok?"].map(ToOwned::to_owned);
-        let table: Vec<[String; 6]> =
-            std::iter::once(head).chain(self.rows.iter().map(Row::cells)).collect();
+        let table: Vec<[String; 6]> = std::iter::once(head)
+            .chain(self.rows.iter().map(Row::cells))
+            .collect();
         let width = |column: usize| {
-            table.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+            table
+                .iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or_default()
         };
         let widths: [usize; 6] = std::array::from_fn(width);
         for (index, row) in table.iter().enumerate() {
-            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+            let cells = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:<width$}"));
             writeln!(out, "| {} |", cells.collect::<Vec<_>>().join(" | "))?;
             if index == 0 {
-                writeln!(out, "|{}|", widths.map(|width| "-".repeat(width + 2)).join("|"))?;
+                writeln!(
+                    out,
+                    "|{}|",
+                    widths.map(|width| "-".repeat(width + 2)).join("|")
+                )?;
             }
         }
         Ok(())

@@ -36,8 +36,13 @@ impl Tiphys {
         let output = scratch.path().join(format!("{name}.out"));
         let mut command = Command::new("sh");
         // The shell becomes tiphys: its process id is the one that is measured.
-        command.args(["-c", "exec \"$@\" >\"$0\""]).arg(&output).arg(&bench.tiphys);
-        command.args(["run", "--admin", "127.0.0.1:0", "--log-format", "json"]).args(args);
+        command
+            .args(["-c", "exec \"$@\" >\"$0\""])
+            .arg(&output)
+            .arg(&bench.tiphys);
+        command
+            .args(["run", "--admin", "127.0.0.1:0", "--log-format", "json"])
+            .args(args);
         // Nobody's cluster but the one that is named.
         command.env("KUBECONFIG", "/dev/null");
         let mut process = Process::spawn(name, &mut command, scratch)?;
@@ -70,9 +75,14 @@ impl Tiphys {
         let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
         let sum = |prefix: &str| -> f64 {
             let lines = text.lines().filter(|line| line.starts_with(prefix));
-            lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum()
+            lines
+                .filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
+                .sum()
         };
-        Ok(Memory { resident: sum("Rss:") / 1024.0, private: sum("Private_") / 1024.0 })
+        Ok(Memory {
+            resident: sum("Rss:") / 1024.0,
+            private: sum("Private_") / 1024.0,
+        })
     }
 
     /// Ends it by SIGTERM; returns how long that took.
@@ -81,10 +91,18 @@ impl Tiphys {
         self.process.send_terminate()?;
         loop {
             if let Some(status) = self.process.exit_status()? {
-                ensure!(status.success(), "tiphys ended with {status}: {}", self.report());
+                ensure!(
+                    status.success(),
+                    "tiphys ended with {status}: {}",
+                    self.report()
+                );
                 return Ok(start.elapsed());
             }
-            ensure!(start.elapsed() < PATIENCE, "tiphys does not end: {}", self.report());
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "tiphys does not end: {}",
+                self.report()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -97,7 +115,11 @@ pub(crate) fn cpu_time(id: &str) -> anyhow::Result<Duration> {
     // The second field is the program's name in parentheses, blanks included. The times are fields
     // 14 and 15.
     let (_, fields) = text.rsplit_once(") ").context("a stat line has a name")?;
-    let ticks: u64 =
-        fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
 }

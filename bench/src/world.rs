@@ -47,7 +47,10 @@ impl World {
             runtime,
             cluster,
             scratch: Scratch::new("bench")?,
-            service: Place { path: SERVICES.to_owned(), manifest: service(bench)? },
+            service: Place {
+                path: SERVICES.to_owned(),
+                manifest: service(bench)?,
+            },
             control_plane,
             nats,
         })
@@ -58,7 +61,10 @@ impl World {
         let args = [
             format!("--file={}", bench.story.display()),
             format!("--nats={}", self.nats.url()),
-            format!("--kubeconfig={}", self.control_plane.kubeconfig()?.display()),
+            format!(
+                "--kubeconfig={}",
+                self.control_plane.kubeconfig()?.display()
+            ),
         ];
         Tiphys::start(bench, &self.scratch, name, &args)
     }
@@ -66,7 +72,10 @@ impl World {
 
 /// The runtime of everything that is measured from here.
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")
 }
 
 /// The service of the story, without a name.

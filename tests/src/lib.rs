@@ -10,7 +10,9 @@
 )]
 
 mod servers;
+mod tiphys;
 mod world;
 
 pub use servers::{client, control_plane, programs};
+pub use tiphys::{Desk, Tiphys, binary, tiphys};
 pub use world::{World, eventually};

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::{GroupVersionKind, ObjectMeta};
-use kube::{Api, Client, discovery};
+use kube::core::{GroupVersionKind, NamespaceResourceScope, ObjectMeta};
+use kube::{Api, Client, Resource, discovery};
 use serde_json::Value;
 use tiphys_testbed::{ControlPlane, Nats, NatsOptions};
 use tokio::time::{Instant, sleep};
 
-use crate::servers;
+use crate::{Desk, servers};
 
 /// The only deadline: long enough for a loaded machine, since a story that works never meets it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -90,6 +90,24 @@ impl World {
         self.control_plane
             .kubeconfig()
             .expect("the kubeconfig can be written")
+    }
+
+    /// A desk of the admin: `tiphys` on it uses the story's cluster and NATS server.
+    pub fn desk(&self) -> Desk {
+        let desk = Desk::new().option("--kubeconfig", self.kubeconfig());
+        desk.option("--nats", self.nats.url())
+    }
+
+    /// The objects of one kind in the story's namespace, as the admin.
+    ///
+    /// # Panics
+    /// When the kubeconfig cannot be used.
+    pub async fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client().await, &self.namespace)
     }
 
     /// A client of the admin.
@@ -202,7 +220,7 @@ impl Drop for World {
 /// Asks `probe` again and again until it gives a value.
 ///
 /// # Panics
-/// When it has given none for half a minute.
+/// When it has given none for a minute.
 pub async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,

@@ -5,6 +5,13 @@
 //! must not be copied: what is answered instead stands in `mended.jsonl`. In a folder without that
 //! file marked lines only have to come to an end, and do not count.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the functions the tests share are tests too"
+)]
+
 #[path = "vectors/ask.rs"]
 mod ask;
 #[path = "vectors/events.rs"]

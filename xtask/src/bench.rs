@@ -24,11 +24,20 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let Args { only, quick, json } = args;
     let programs = Programs::locate(Progress::Shown)?;
-    let packages = ["build", "--release", "--package", "tiphys", "--package", "tiphys-bench"];
+    let packages = [
+        "build",
+        "--release",
+        "--package",
+        "tiphys",
+        "--package",
+        "tiphys-bench",
+    ];
     let built = command::build(cargo(packages))?;
     let mut bench = Command::new(find(&built, "tiphys-bench")?);
     bench.arg("--tiphys").arg(find(&built, "tiphys")?);
-    bench.arg("--story").arg(workspace().join("examples/auto-ingress"));
+    bench
+        .arg("--story")
+        .arg(workspace().join("examples/auto-ingress"));
     bench.arg("--json").arg(json);
     bench.args(only.iter().flat_map(|name| ["--only", name]));
     bench.args(quick.then_some("--quick"));

@@ -83,16 +83,21 @@ pub(crate) fn build_binary() -> anyhow::Result<PathBuf> {
 pub(crate) fn build(mut build: Command) -> anyhow::Result<Vec<PathBuf>> {
     build.args(["--message-format", "json-render-diagnostics"]);
     let mut programs = Vec::new();
-    let status =
-        status_of(&mut build, |build| for_each_line(build, |line| programs.extend(executable(line))))?;
+    let status = status_of(&mut build, |build| {
+        for_each_line(build, |line| programs.extend(executable(line)))
+    })?;
     anyhow::ensure!(status.success(), "the build failed");
     Ok(programs)
 }
 
 /// The program `name` among those that were built.
 pub(crate) fn find(built: &[PathBuf], name: &str) -> anyhow::Result<PathBuf> {
-    let program = built.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
-    program.cloned().with_context(|| format!("cargo did not say where it put `{name}`"))
+    let program = built
+        .iter()
+        .find(|path| path.file_stem().is_some_and(|stem| stem == name));
+    program
+        .cloned()
+        .with_context(|| format!("cargo did not say where it put `{name}`"))
 }
 
 /// The program that a line of cargo's JSON tells about.
@@ -102,7 +107,10 @@ fn executable(line: &str) -> Option<PathBuf> {
 }
 
 /// Runs `command` and hands over each line of its standard output as it comes.
-pub(crate) fn for_each_line(command: &mut Command, mut read: impl FnMut(&str)) -> io::Result<ExitStatus> {
+pub(crate) fn for_each_line(
+    command: &mut Command,
+    mut read: impl FnMut(&str),
+) -> io::Result<ExitStatus> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     if let Some(output) = child.stdout.take() {
         let mut output = BufReader::new(output);

@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: the story of `examples/auto-ingress` on real servers, seen to work.
 
+#![expect(clippy::print_stdout, reason = "what the demo shows is its output")]
+
 mod cluster;
 mod story;
 
@@ -42,9 +44,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })?;
     let cluster = open(args, &programs)?;
     let story = Story::new(&cluster, workspace().join("examples/auto-ingress"));
-    say("Applying the CRDs, the bus, the RBAC, the EventSource and the Sensor", || {
-        story.apply(&workspace().join("crds"))
-    })?;
+    say(
+        "Applying the CRDs, the bus, the RBAC, the EventSource and the Sensor",
+        || story.apply(&workspace().join("crds")),
+    )?;
     let mut tiphys = say("Starting tiphys run", || {
         start(&binary, &cluster, &nats, &scratch)
     })?;
@@ -73,7 +76,10 @@ fn say<T>(what: &str, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result
 
 fn open(args: &Args, programs: &Programs) -> anyhow::Result<Cluster> {
     if args.kubeconfig.is_some() || args.context.is_some() {
-        return Ok(Cluster::existing(args.kubeconfig.clone(), args.context.clone()));
+        return Ok(Cluster::existing(
+            args.kubeconfig.clone(),
+            args.context.clone(),
+        ));
     }
     say("Starting etcd and kube-apiserver", || {
         ControlPlane::start(programs, ControlPlaneOptions::default()).and_then(Cluster::own)
@@ -87,8 +93,18 @@ fn start(
     scratch: &Scratch,
 ) -> anyhow::Result<Process> {
     let mut command = Command::new(binary);
-    command.arg("run").arg("-f").arg(workspace().join("examples/auto-ingress"));
-    command.args(["--nats", &nats.url(), "--admin", "127.0.0.1:0", "--log-format", "json"]);
+    command
+        .arg("run")
+        .arg("-f")
+        .arg(workspace().join("examples/auto-ingress"));
+    command.args([
+        "--nats",
+        &nats.url(),
+        "--admin",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+    ]);
     command.args(cluster.arguments());
     let mut tiphys = Process::spawn("tiphys", &mut command, scratch)?;
     wait_for("tiphys being ready", PATIENCE, || {

@@ -22,14 +22,20 @@ const FILTERS: &str = include_str!("../filters.yaml");
 
 fn main() -> anyhow::Result<()> {
     let sensor = manifest::read("filters.yaml", FILTERS);
-    let sensor = sensor.objects.iter().find_map(|object| match &object.content {
-        Content::Sensor(sensor) => Some(sensor),
-        _ => None,
-    });
+    let sensor = sensor
+        .objects
+        .iter()
+        .find_map(|object| match &object.content {
+            Content::Sensor(sensor) => Some(sensor),
+            _ => None,
+        });
     let sensor = Compiled::compile(sensor.context("the manifest has a Sensor")?)
         .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let path = Path::compile("body.metadata.annotations.autodeploy-ingress-host")?;
-    let events = [event::story(7, event::LARGE), event::story(7, event::LARGE * 10)];
+    let events = [
+        event::story(7, event::LARGE),
+        event::story(7, event::LARGE * 10),
+    ];
     let mut out = std::io::stdout().lock();
     let counts = events.each_ref().map(|event| {
         let data = event.data.as_deref().unwrap_or_default();
@@ -38,9 +44,16 @@ fn main() -> anyhow::Result<()> {
     writeln!(out, "path lookup: {} {}", counts[0], counts[1])?;
     for dependency in sensor.dependencies.iter() {
         let filters = dependency.filters().context("there is a filter")?;
-        let counts =
-            events.each_ref().map(|event| allocations(|| filters.check(event).passes()));
-        writeln!(out, "{} filter: {} {}", dependency.name(), counts[0], counts[1])?;
+        let counts = events
+            .each_ref()
+            .map(|event| allocations(|| filters.check(event).passes()));
+        writeln!(
+            out,
+            "{} filter: {} {}",
+            dependency.name(),
+            counts[0],
+            counts[1]
+        )?;
     }
     Ok(())
 }

@@ -42,6 +42,9 @@ spec:
       log: {}
 ";
 
+/// Bytes of payload: a small service with what the API server adds to it.
+const PAYLOAD: usize = 1_500;
+
 /// How long the backlog may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -81,13 +84,24 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
         runs.push(drain(bench, count)?);
     }
     runs.sort_by(|one, other| one.rate.total_cmp(&other.rate));
-    let Run { rate, cpu_ms, floor_rate, floor_cpu_ms } = &runs[runs.len() / 2];
+    let Run {
+        rate,
+        cpu_ms,
+        floor_rate,
+        floor_cpu_ms,
+    } = &runs[runs.len() / 2];
     let floor = "fetch and acknowledge";
     let what = format!("backlog of {count} events, jq and log");
     report.add(
-        Row::new(what.clone(), "events/s", *rate).at_least(20_000.0).floor(floor, *floor_rate),
+        Row::new(what.clone(), "events/s", *rate)
+            .at_least(20_000.0)
+            .floor(floor, *floor_rate),
     );
-    report.add(Row::new(what, "CPU ms/event", *cpu_ms).at_most(0.08).floor(floor, *floor_cpu_ms));
+    report.add(
+        Row::new(what, "CPU ms/event", *cpu_ms)
+            .at_most(0.08)
+            .floor(floor, *floor_cpu_ms),
+    );
     Ok(())
 }
 
@@ -107,7 +121,11 @@ fn drain(bench: &Bench, count: usize) -> anyhow::Result<Run> {
     stage.await_lines(&tiphys, count)?;
     let cpu = tiphys.cpu_time()?;
     let printed = Printed::read(&[tiphys.output()])?;
-    ensure!(printed.times.len() == count, "{} of {count} events", printed.times.len());
+    ensure!(
+        printed.times.len() == count,
+        "{} of {count} events",
+        printed.times.len()
+    );
     let seconds = printed.last.duration_since(printed.first).as_secs_f64();
     tiphys.stop()?;
     let count = count as f64;
@@ -124,8 +142,16 @@ impl Stage {
         let scratch = Scratch::new("bench")?;
         let nats = Nats::start(&bench.programs, &NatsOptions::default())?;
         let manifest = scratch.write("sensor.yaml", SENSOR)?;
-        let args = [format!("--file={}", manifest.display()), format!("--nats={}", nats.url())];
-        let stage = Self { scratch, runtime: runtime()?, nats, args };
+        let args = [
+            format!("--file={}", manifest.display()),
+            format!("--nats={}", nats.url()),
+        ];
+        let stage = Self {
+            scratch,
+            runtime: runtime()?,
+            nats,
+            args,
+        };
         // A new consumer begins with what comes after its start: it has to be there first.
         let first = stage.start(bench, "first")?;
         stage.runtime.block_on(stage.await_consumer())?;
@@ -149,7 +175,10 @@ impl Stage {
 
     async fn stream(&self) -> anyhow::Result<jetstream::stream::Stream> {
         let context = jetstream::new(async_nats::connect(self.nats.url()).await?);
-        context.get_stream("default").await.context("open the stream")
+        context
+            .get_stream("default")
+            .await
+            .context("open the stream")
     }
 
     pub(super) fn publish(&self, count: usize) -> anyhow::Result<()> {
@@ -157,7 +186,7 @@ impl Stage {
             let bus = JetStream::connect(&Config::new(self.nats.url())).await?;
             let mut stored = Vec::with_capacity(count);
             for index in 0..count {
-                let event = event::story(index, event::SMALL);
+                let event = event::story(index, PAYLOAD);
                 let message = Outgoing {
                     subject: Subject::event("ingress-es", "ingress"),
                     id: event.context.id.clone(),
@@ -177,10 +206,17 @@ impl Stage {
     fn floor(&self, count: usize) -> anyhow::Result<(Duration, Duration)> {
         self.runtime.block_on(async {
             let stream = self.stream().await?;
-            let config = pull::Config { ack_policy: AckPolicy::Explicit, ..Default::default() };
+            let config = pull::Config {
+                ack_policy: AckPolicy::Explicit,
+                ..Default::default()
+            };
             let consumer = stream.create_consumer(config).await?;
             let (start, cpu) = (Instant::now(), cpu_time("self")?);
-            let feed = consumer.stream().max_messages_per_batch(256).messages().await?;
+            let feed = consumer
+                .stream()
+                .max_messages_per_batch(256)
+                .messages()
+                .await?;
             let mut feed = feed.take(count);
             while let Some(message) = feed.next().await {
                 message?.ack().await.map_err(anyhow::Error::from_boxed)?;
@@ -194,7 +230,12 @@ impl Stage {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = Lines::open(tiphys.output())?;
         while lines.count()? < count {
-            ensure!(Instant::now() < deadline, "{} of {count} events: {}", lines.seen, tiphys.report());
+            ensure!(
+                Instant::now() < deadline,
+                "{} of {count} events: {}",
+                lines.seen,
+                tiphys.report()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
@@ -210,7 +251,11 @@ struct Lines {
 
 impl Lines {
     fn open(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self { file: BufReader::with_capacity(1 << 20, fs::File::open(path)?), buffer: Vec::new(), seen: 0 })
+        Ok(Self {
+            file: BufReader::with_capacity(1 << 20, fs::File::open(path)?),
+            buffer: Vec::new(),
+            seen: 0,
+        })
     }
 
     fn count(&mut self) -> anyhow::Result<usize> {

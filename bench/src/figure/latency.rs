@@ -22,10 +22,19 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
     let world = World::start(bench)?;
     let tiphys = world.tiphys(bench, "tiphys")?;
     let measured = world.runtime.block_on(play(bench, &world));
-    let Measured { story, plain, same, burst, plain_burst } =
-        measured.map_err(|error| error.context(tiphys.report()))?;
+    let Measured {
+        story,
+        plain,
+        same,
+        burst,
+        plain_burst,
+    } = measured.map_err(|error| error.context(tiphys.report()))?;
     let write = "two writes, two watches";
-    for (percent, argo, goal) in [(50, Some(5.6), Some(4.0)), (95, None, None), (99, Some(9.3), Some(7.0))] {
+    for (percent, argo, goal) in [
+        (50, Some(5.6), Some(4.0)),
+        (95, None, None),
+        (99, Some(9.3), Some(7.0)),
+    ] {
         let mut row = Row::new(
             format!("Service → Ingress, p{percent}"),
             "ms",
@@ -38,17 +47,29 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
         report.add(row);
     }
     report.add(
-        Row::new("the same by hand: Service, then Ingress, p50", "ms", same.percentile_ms(50))
-            .floor(write, plain.percentile_ms(50)),
+        Row::new(
+            "the same by hand: Service, then Ingress, p50",
+            "ms",
+            same.percentile_ms(50),
+        )
+        .floor(write, plain.percentile_ms(50)),
     );
     report.add(
-        Row::new(format!("{AT_ONCE} Services at once → last Ingress"), "s", burst.as_secs_f64())
-            .argo(18.0)
-            .at_most(1.0)
-            .floor(write, plain_burst.as_secs_f64()),
+        Row::new(
+            format!("{AT_ONCE} Services at once → last Ingress"),
+            "s",
+            burst.as_secs_f64(),
+        )
+        .argo(18.0)
+        .at_most(1.0)
+        .floor(write, plain_burst.as_secs_f64()),
     );
     let memory = tiphys.memory()?;
-    report.add(Row::new("memory after this, resident", "MiB", memory.resident));
+    report.add(Row::new(
+        "memory after this, resident",
+        "MiB",
+        memory.resident,
+    ));
     tiphys.stop()?;
     Ok(())
 }
@@ -65,7 +86,10 @@ struct Measured {
 async fn play(bench: &Bench, world: &World) -> anyhow::Result<Measured> {
     let cluster = &world.cluster;
     let mut ingresses = cluster.watch(INGRESSES).await?;
-    let (first, second) = (Place::config_maps("floor-first"), Place::config_maps("floor-second"));
+    let (first, second) = (
+        Place::config_maps("floor-first"),
+        Place::config_maps("floor-second"),
+    );
     let mut plain = Floor::start(cluster, first, second).await?;
     let (first, second) = by_hand(&world.service.manifest);
     let mut same = Floor::start(cluster, first, second).await?;
@@ -104,8 +128,14 @@ async fn play(bench: &Bench, world: &World) -> anyhow::Result<Measured> {
 /// From just before the write of the Service to the arrival of its Ingress.
 async fn story(world: &World, ingresses: &mut Watch, name: &str) -> anyhow::Result<Duration> {
     let start = Instant::now();
-    world.cluster.create(&world.service.path, &world.service.object(name)).await?;
-    Ok(ingresses.seen(&format!("{name}-ing")).await?.duration_since(start))
+    world
+        .cluster
+        .create(&world.service.path, &world.service.object(name))
+        .await?;
+    Ok(ingresses
+        .seen(&format!("{name}-ing"))
+        .await?
+        .duration_since(start))
 }
 
 /// What the story writes, in places that tiphys does not look at.

@@ -17,7 +17,12 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
     let runs = bench.count(50, 5);
     let simulate = || {
         let mut command = Command::new(&bench.tiphys);
-        command.arg("simulate").arg("-f").arg(&bench.story).arg("--event").arg(&path);
+        command
+            .arg("simulate")
+            .arg("-f")
+            .arg(&bench.story)
+            .arg("--event")
+            .arg(&path);
         command
     };
     let version = || {
@@ -33,9 +38,13 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
     let (simulate, version): (Samples, Samples) =
         (times.0.into_iter().collect(), times.1.into_iter().collect());
     report.add(
-        Row::new("tiphys simulate, the story", "ms", simulate.percentile_ms(50))
-            .at_most(100.0)
-            .floor("tiphys --version", version.percentile_ms(50)),
+        Row::new(
+            "tiphys simulate, the story",
+            "ms",
+            simulate.percentile_ms(50),
+        )
+        .at_most(100.0)
+        .floor("tiphys --version", version.percentile_ms(50)),
     );
     Ok(())
 }

@@ -42,11 +42,20 @@ fn story(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let missing = world.runtime.block_on(missing(&world, &services))?;
     let what = format!("of {} Services", services.len());
     report.add(
-        Row::new("SIGTERM while Services are created → exit", "s", stopped.as_secs_f64())
-            .at_most(5.0),
+        Row::new(
+            "SIGTERM while Services are created → exit",
+            "s",
+            stopped.as_secs_f64(),
+        )
+        .at_most(5.0),
     );
     report.add(
-        Row::new("Ingresses missing after the restart", "count", missing as f64).at_most(0.0),
+        Row::new(
+            "Ingresses missing after the restart",
+            "count",
+            missing as f64,
+        )
+        .at_most(0.0),
     );
     eprintln!("   ({what})");
     tiphys.stop()?;
@@ -61,7 +70,9 @@ fn load(world: &World, until: Instant) -> JoinSet<anyhow::Result<Vec<String>>> {
             let mut names = Vec::new();
             while Instant::now() < until {
                 let name = format!("load-{writer}-{}", names.len());
-                cluster.create(&service.path, &service.object(&name)).await?;
+                cluster
+                    .create(&service.path, &service.object(&name))
+                    .await?;
                 names.push(name);
             }
             Ok(names)
@@ -75,7 +86,11 @@ fn load(world: &World, until: Instant) -> JoinSet<anyhow::Result<Vec<String>>> {
 async fn missing(world: &World, services: &HashSet<String>) -> anyhow::Result<usize> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let ingresses = world.cluster.names(INGRESSES).await.context("list the Ingresses")?;
+        let ingresses = world
+            .cluster
+            .names(INGRESSES)
+            .await
+            .context("list the Ingresses")?;
         let ingresses: HashSet<String> = ingresses.into_iter().collect();
         let is_missing = |name: &&String| !ingresses.contains(&format!("{name}-ing"));
         let missing = services.iter().filter(is_missing).count();
@@ -105,7 +120,14 @@ fn backlog(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let repeated = printed.times.values().filter(|times| **times > 1).count();
     let amid = format!("SIGTERM amid a backlog, {done} of {count} done");
     report.add(Row::new(format!("{amid} → exit"), "s", stopped.as_secs_f64()).at_most(5.0));
-    report.add(Row::new("events lost or logged twice", "count", (lost + repeated) as f64).at_most(0.0));
+    report.add(
+        Row::new(
+            "events lost or logged twice",
+            "count",
+            (lost + repeated) as f64,
+        )
+        .at_most(0.0),
+    );
     after.stop()?;
     Ok(())
 }

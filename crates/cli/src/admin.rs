@@ -85,7 +85,11 @@ impl Admin {
             "/readyz" if self.ready.load(Ordering::Relaxed) => {
                 (StatusCode::OK, "text/plain", "ok\n".to_owned())
             }
-            "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "not ready\n".to_owned()),
+            "/readyz" => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "text/plain",
+                "not ready\n".to_owned(),
+            ),
             _ => {
                 let known = "not found: /metrics, /healthz and /readyz are served\n";
                 (StatusCode::NOT_FOUND, "text/plain", known.to_owned())
@@ -94,7 +98,9 @@ impl Admin {
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
         let content_type = header::HeaderValue::from_static(content_type);
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
         response
     }
 
@@ -105,7 +111,11 @@ impl Admin {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 (StatusCode::OK, kind, text)
             }
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
+            Err(error) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "text/plain",
+                error.to_string(),
+            ),
         }
     }
 }

@@ -28,7 +28,13 @@ pub(crate) struct Args {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct LogArgs {
     /// The least important lines that are logged
-    #[arg(long, global = true, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        env = "LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
     pub(crate) log_level: LogLevel,
     /// How lines are written: by default readable on a terminal, JSON elsewhere
     #[arg(long, global = true, env = "TIPHYS_LOG_FORMAT", value_name = "FORMAT")]
@@ -89,7 +95,12 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// Where metrics and health are served; port 0 takes a free one
-    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
+    #[arg(
+        long,
+        env = "TIPHYS_ADMIN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:7777"
+    )]
     pub(crate) admin: SocketAddr,
 }
 
@@ -116,13 +127,28 @@ pub(crate) struct NatsArgs {
     #[arg(long, env = "TIPHYS_NATS_AUTH", value_name = "FILE", requires = "url")]
     pub(crate) nats_auth: Option<PathBuf>,
     /// User name
-    #[arg(long, env = "TIPHYS_NATS_USER", value_name = "NAME", requires = "nats_password")]
+    #[arg(
+        long,
+        env = "TIPHYS_NATS_USER",
+        value_name = "NAME",
+        requires = "nats_password"
+    )]
     pub(crate) nats_user: Option<String>,
     /// Password
-    #[arg(long, env = "TIPHYS_NATS_PASSWORD", value_name = "TEXT", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "TIPHYS_NATS_PASSWORD",
+        value_name = "TEXT",
+        hide_env_values = true
+    )]
     pub(crate) nats_password: Option<String>,
     /// Token
-    #[arg(long, env = "TIPHYS_NATS_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "TIPHYS_NATS_TOKEN",
+        value_name = "TEXT",
+        hide_env_values = true
+    )]
     pub(crate) nats_token: Option<String>,
     /// File with an nkey seed
     #[arg(long, env = "TIPHYS_NATS_NKEY", value_name = "FILE")]
@@ -134,10 +160,20 @@ pub(crate) struct NatsArgs {
     #[arg(long, env = "TIPHYS_NATS_CA", value_name = "FILE")]
     pub(crate) nats_ca: Option<PathBuf>,
     /// File with the client's certificate, in PEM
-    #[arg(long, env = "TIPHYS_NATS_CERT", value_name = "FILE", requires = "nats_key")]
+    #[arg(
+        long,
+        env = "TIPHYS_NATS_CERT",
+        value_name = "FILE",
+        requires = "nats_key"
+    )]
     pub(crate) nats_cert: Option<PathBuf>,
     /// File with the client's key, in PEM
-    #[arg(long, env = "TIPHYS_NATS_KEY", value_name = "FILE", requires = "nats_cert")]
+    #[arg(
+        long,
+        env = "TIPHYS_NATS_KEY",
+        value_name = "FILE",
+        requires = "nats_cert"
+    )]
     pub(crate) nats_key: Option<PathBuf>,
     /// Turn TLS on with the system's CA certificates
     #[arg(long, env = "TIPHYS_NATS_TLS")]
@@ -155,7 +191,12 @@ pub(crate) struct SimulateArgs {
     /// File with events: CloudEvents, or {"eventSourceName", "eventName", "data"} with `id` and
     /// `time` if wanted; JSON documents one after another, or YAML documents; `-` is standard
     /// input. May be given several times
-    #[arg(long, value_name = "FILE", required_unless_present = "object", conflicts_with = "object")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "object",
+        conflicts_with = "object"
+    )]
     pub(crate) event: Vec<PathBuf>,
     /// File with a Kubernetes object: makes the event that a resource event source would make
     #[arg(long, value_name = "FILE", requires = "as")]

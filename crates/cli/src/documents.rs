@@ -76,7 +76,10 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[(usize, &str)]) {
         let documents = parse(text).unwrap();
-        let found: Vec<_> = documents.iter().map(|d| (d.line, d.json.as_str())).collect();
+        let found: Vec<_> = documents
+            .iter()
+            .map(|d| (d.line, d.json.as_str()))
+            .collect();
         assert_eq!(found, expected);
     }
 
@@ -112,8 +115,14 @@ mod tests {
     #[test]
     fn a_fault_is_told_with_the_place_of_its_document() {
         let error = format!("{:#}", parse("a: 1\n---\nb: [\n").unwrap_err());
-        assert!(error.starts_with("the document that begins on line 2: "), "{error}");
+        assert!(
+            error.starts_with("the document that begins on line 2: "),
+            "{error}"
+        );
         let error = format!("{:#}", parse("{\"a\":").unwrap_err());
-        assert!(error.starts_with("the document that begins on line 1: "), "{error}");
+        assert!(
+            error.starts_with("the document that begins on line 1: "),
+            "{error}"
+        );
     }
 }

@@ -65,12 +65,18 @@ fn compile(object: &Object, namespace: &str, faults: &mut Vec<Fault>) -> Program
     let compiled = match &object.content {
         Content::Sensor(sensor) => {
             let mut sensor = sensor.clone();
-            sensor.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
+            sensor
+                .metadata
+                .namespace
+                .get_or_insert_with(|| namespace.to_owned());
             Compiled::compile(&sensor).map(|sensor| Program::Sensor(Box::new(sensor)))
         }
         Content::EventSource(source) => {
             let mut source = source.clone();
-            source.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
+            source
+                .metadata
+                .namespace
+                .get_or_insert_with(|| namespace.to_owned());
             tiphys_eventsource::compile(&source)
                 .map(|source| Program::EventSource(Box::new(source)))
         }
@@ -89,7 +95,11 @@ fn compile(object: &Object, namespace: &str, faults: &mut Vec<Fault>) -> Program
         }
         Program::None
     });
-    if faults.iter().any(|fault| fault.problem.is_error()) { Program::None } else { program }
+    if faults.iter().any(|fault| fault.problem.is_error()) {
+        Program::None
+    } else {
+        program
+    }
 }
 
 /// The files that the paths name: folders stand for the YAML and JSON files in and below them.
@@ -100,7 +110,10 @@ fn expand(paths: &[PathBuf]) -> anyhow::Result<BTreeSet<PathBuf>> {
             let before = files.len();
             walk(path, &mut files)?;
             if files.len() == before {
-                bail!("{}: no .yaml, .yml or .json file in this folder", path.display());
+                bail!(
+                    "{}: no .yaml, .yml or .json file in this folder",
+                    path.display()
+                );
             }
         } else {
             files.insert(path.clone());
@@ -113,15 +126,21 @@ fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("read folder {}", folder.display()))?;
     for entry in entries {
-        let path = entry.with_context(|| format!("read folder {}", folder.display()))?.path();
-        let is_manifest = path
-            .extension()
-            .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));
-        let is_hidden =
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let path = entry
+            .with_context(|| format!("read folder {}", folder.display()))?
+            .path();
+        let is_manifest = path.extension().is_some_and(|extension| {
+            ["yaml", "yml", "json"]
+                .iter()
+                .any(|known| extension == *known)
+        });
+        let is_hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         // Kustomizations are for kubectl; they have no kind of ours and may have none at all.
-        let is_kustomization =
-            path.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("kustomization"));
+        let is_kustomization = path
+            .file_stem()
+            .is_some_and(|stem| stem.eq_ignore_ascii_case("kustomization"));
         if is_hidden || is_kustomization {
             continue;
         }
@@ -140,7 +159,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     let name = path.display();
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)
+        std::io::stdin()
+            .lock()
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)
     } else {
         let file = fs::File::open(path).with_context(|| format!("open {name}"))?;
         file.take(LARGEST + 1).read_to_end(&mut bytes)

@@ -22,7 +22,11 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
         }
     }
     // A flow with faults is drawn all the same: seeing where it breaks is what the picture is for.
-    for fault in loaded.faults.iter().filter(|fault| fault.problem.is_error()) {
+    for fault in loaded
+        .faults
+        .iter()
+        .filter(|fault| fault.problem.is_error())
+    {
         eprintln!("{fault}");
     }
     let graph = Graph::from_objects(&sources, &buses, &sensors);

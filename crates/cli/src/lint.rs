@@ -16,13 +16,24 @@ pub(crate) fn main(args: &LintArgs) -> anyhow::Result<ExitCode> {
     for fault in &loaded.faults {
         writeln!(out, "{fault}").context("write to standard output")?;
     }
-    let errors = loaded.faults.iter().filter(|fault| fault.problem.is_error()).count();
+    let errors = loaded
+        .faults
+        .iter()
+        .filter(|fault| fault.problem.is_error())
+        .count();
     let warnings = loaded.faults.len() - errors;
-    let ours = loaded.objects.iter().filter(|o| !matches!(o.object.content, Content::Other(_)));
+    let ours = loaded
+        .objects
+        .iter()
+        .filter(|o| !matches!(o.object.content, Content::Other(_)));
     eprintln!(
         "{} objects checked: {errors} errors, {warnings} warnings",
         ours.count()
     );
     let failed = errors > 0 || (*strict && warnings > 0);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }

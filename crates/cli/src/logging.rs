@@ -30,25 +30,42 @@ pub(crate) fn start(args: &LogArgs) -> anyhow::Result<Arc<dyn Sink>> {
         LogLevel::Error => LevelFilter::ERROR,
     };
     let format = |is_terminal: bool| {
-        args.log_format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json })
+        args.log_format.unwrap_or(if is_terminal {
+            LogFormat::Text
+        } else {
+            LogFormat::Json
+        })
     };
     let stderr = std::io::stderr();
-    let lines = Lines { format: format(stderr.is_terminal()), sampler: Sampler::default() };
-    tracing_subscriber::registry().with(lines.with_filter(own(level))).try_init()?;
-    Ok(Arc::new(Stdout { format: format(std::io::stdout().is_terminal()) }))
+    let lines = Lines {
+        format: format(stderr.is_terminal()),
+        sampler: Sampler::default(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(own(level)))
+        .try_init()?;
+    Ok(Arc::new(Stdout {
+        format: format(std::io::stdout().is_terminal()),
+    }))
 }
 
 /// Our own lines from `level` up; those of libraries only if a human should know.
 fn own(level: LevelFilter) -> tracing_subscriber::filter::Targets {
     let libraries = level.min(LevelFilter::WARN);
-    ["tiphys", "tiphys_eventbus", "tiphys_eventsource", "tiphys_sensor"]
-        .into_iter()
-        .fold(tracing_subscriber::filter::Targets::new(), |targets, name| {
-            targets.with_target(name, level)
-        })
-        .with_default(libraries)
-        // Its lines about lost connections come through our own, once and with what to do.
-        .with_target("async_nats", LevelFilter::ERROR)
+    [
+        "tiphys",
+        "tiphys_eventbus",
+        "tiphys_eventsource",
+        "tiphys_sensor",
+    ]
+    .into_iter()
+    .fold(
+        tracing_subscriber::filter::Targets::new(),
+        |targets, name| targets.with_target(name, level),
+    )
+    .with_default(libraries)
+    // Its lines about lost connections come through our own, once and with what to do.
+    .with_target("async_nats", LevelFilter::ERROR)
 }
 
 /// Writes events of `tracing` as lines.
@@ -75,7 +92,11 @@ impl<S: Subscriber> Layer<S> for Lines {
             fields: &fields.fields,
         };
         // Nothing can be said where nothing can be written.
-        drop(std::io::stderr().lock().write_all(line.render(self.format).as_bytes()));
+        drop(
+            std::io::stderr()
+                .lock()
+                .write_all(line.render(self.format).as_bytes()),
+        );
     }
 }
 
@@ -142,8 +163,9 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
-        let chain: Vec<String> =
-            std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+        let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source())
+            .map(ToString::to_string)
+            .collect();
         self.push(field, Value::Text(chain.join(": ")));
     }
 }
@@ -161,7 +183,10 @@ impl Sink for Stdout {
             ("triggerName", text(caller.trigger)),
             ("triggerType", text("Log")),
             ("dependencyName", text(&line.dependency_name)),
-            ("eventContext", Value::Json(line.event_context.get().to_owned())),
+            (
+                "eventContext",
+                Value::Json(line.event_context.get().to_owned()),
+            ),
         ];
         let line = Line {
             level: "info",
@@ -171,7 +196,9 @@ impl Sink for Stdout {
             message: &line.message,
             fields: &fields,
         };
-        let printed = std::io::stdout().lock().write_all(line.render(self.format).as_bytes());
+        let printed = std::io::stdout()
+            .lock()
+            .write_all(line.render(self.format).as_bytes());
         if let Err(error) = printed {
             tracing::warn!(%error, "Standard output takes no events");
         }

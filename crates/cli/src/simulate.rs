@@ -12,7 +12,7 @@ mod trace;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::args::{Output, SimulateArgs};
 use crate::files::{self, Loaded};
@@ -22,6 +22,13 @@ use input::Arrival;
 use trace::{Report, World};
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    let others = [&args.object, &args.old, &args.expect]
+        .into_iter()
+        .flatten();
+    let inputs = args.files.iter().chain(&args.event).chain(others);
+    if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
+        bail!("only one of the files can be standard input");
+    }
     let loaded = files::load(&args.files, &args.namespace)?;
     let question = Question::new(&args.explain)?;
     let expected = args.expect.as_deref().map(Expected::read).transpose()?;
@@ -33,7 +40,11 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         Some(expected) => compare(expected, reports, args.output)?,
         None => show(&question, reports, args.output)?,
     };
-    Ok(if refused || !succeeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if refused || !succeeded {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Prints what became of each event, or what paths find in it.
@@ -50,7 +61,8 @@ fn show(
             (false, Output::Text) => question.text(&report),
             (false, Output::Json) => question.json(&report).context("print the answers")?,
         };
-        out.write_all(text.as_bytes()).context("write to standard output")?;
+        out.write_all(text.as_bytes())
+            .context("write to standard output")?;
     }
     Ok(true)
 }
@@ -70,10 +82,14 @@ fn compare(
         Output::Text => comparison::text(&comparison),
         Output::Json => comparison::json(&comparison).context("print the differences")?,
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")?;
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("write to standard output")?;
     let is_equal = comparison.is_equal();
     if is_equal {
-        eprintln!("{} actions, as expected", comparison.actions);
+        let s = if comparison.actions == 1 { "" } else { "s" };
+        eprintln!("{} action{s}, as expected", comparison.actions);
     } else {
         eprintln!("not as expected; without --expect, every stage is shown");
     }

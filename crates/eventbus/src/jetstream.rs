@@ -25,8 +25,8 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_trait::async_trait;
 
 pub use self::config::{Auth, Config, Identity, Tls};
-pub(crate) use self::connect::{connect_core, without_passwords};
 use self::connect::{ApiError, Connection, timestamp};
+pub(crate) use self::connect::{connect_core, without_passwords};
 use self::letters::Letters;
 use self::publish::Publisher;
 use self::stream::Keeper;

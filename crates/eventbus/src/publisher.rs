@@ -58,7 +58,9 @@ pub enum Error {
 
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publisher").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Publisher")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +79,11 @@ impl Publisher {
             }
         })
         .await?;
-        Ok(Self { client, url: without_passwords(&config.url), refusals })
+        Ok(Self {
+            client,
+            url: without_passwords(&config.url),
+            refusals,
+        })
     }
 
     /// The servers, without passwords.
@@ -100,11 +106,16 @@ impl Publisher {
         }
         let limit = self.client.server_info().max_payload;
         if payload.len() > limit {
-            return Err(Error::TooLarge { size: payload.len(), limit });
+            return Err(Error::TooLarge {
+                size: payload.len(),
+                limit,
+            });
         }
         let refusals = self.refusals.subscribe();
         let confirmed = self.send(subject, payload, refusals);
-        tokio::time::timeout(CONFIRM_WITHIN, confirmed).await.unwrap_or(Err(Error::Unconfirmed))
+        tokio::time::timeout(CONFIRM_WITHIN, confirmed)
+            .await
+            .unwrap_or(Err(Error::Unconfirmed))
     }
 
     async fn send(
@@ -114,10 +125,19 @@ impl Publisher {
         mut refusals: broadcast::Receiver<String>,
     ) -> Result<(), Error> {
         let inbox = self.client.new_inbox();
-        self.client.publish(subject.to_owned(), payload).await.map_err(|_| Error::NotConnected)?;
-        let mut answers =
-            self.client.subscribe(inbox.clone()).await.map_err(|_| Error::Unconfirmed)?;
-        self.client.publish(inbox.clone(), Bytes::new()).await.map_err(|_| Error::Unconfirmed)?;
+        self.client
+            .publish(subject.to_owned(), payload)
+            .await
+            .map_err(|_| Error::NotConnected)?;
+        let mut answers = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|_| Error::Unconfirmed)?;
+        self.client
+            .publish(inbox.clone(), Bytes::new())
+            .await
+            .map_err(|_| Error::Unconfirmed)?;
         self.client.flush().await.map_err(|_| Error::Unconfirmed)?;
         let answer = tokio::select! {
             biased;
@@ -131,7 +151,9 @@ impl Publisher {
         for _ in 0..YIELDS {
             tokio::task::yield_now().await;
         }
-        refusal(&mut refusals, subject, &inbox).now_or_never().unwrap_or(Ok(()))
+        refusal(&mut refusals, subject, &inbox)
+            .now_or_never()
+            .unwrap_or(Ok(()))
     }
 }
 

@@ -30,5 +30,8 @@ fn the_picture_of_the_story_is_up_to_date() {
         fs::write(&path, &drawn).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == drawn, "docs/event-flow.svg is out of date: {UPDATE}=1 draws it anew");
+    assert!(
+        kept == drawn,
+        "docs/event-flow.svg is out of date: {UPDATE}=1 draws it anew"
+    );
 }

@@ -64,7 +64,10 @@ impl Number {
     }
 
     /// The nearest double.
-    #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the nearest double is what is asked for"
+    )]
     pub fn as_f64(&self) -> f64 {
         match self {
             Self::Int(int) => *int as f64,

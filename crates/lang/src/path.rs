@@ -142,9 +142,13 @@ impl Path {
 
     /// What the path finds. Of duplicate keys the first is taken.
     pub fn get<'a>(&self, json: &'a [u8]) -> Found<'a> {
+        self.get_within(json, &mut Work::for_document(json))
+    }
+
+    fn get_within<'a>(&self, json: &'a [u8], work: &mut Work) -> Found<'a> {
         let found = match &self.plain {
             Some(plain) => plain.get(json),
-            None => lookup::get(json, self.text.as_bytes(), &mut Work::for_document(json)),
+            None => lookup::get(json, self.text.as_bytes(), work),
         };
         match &self.jsonpath {
             Some(jsonpath) if !found.exists() => jsonpath.get(json),
@@ -174,9 +178,14 @@ impl Path {
         }
     }
 
-    /// Why the path finds nothing in `json`; None if it does find something.
+    /// Why the path finds nothing in `json`; None if it does find something, or finding out would
+    /// take too long.
     pub fn explain(&self, json: &[u8]) -> Option<Missing> {
-        (!self.get(json).exists()).then(|| Missing::explain(self, json))
+        let mut work = Work::for_document(json);
+        if self.get_within(json, &mut work).exists() {
+            return None;
+        }
+        Missing::explain(self, json, &mut work)
     }
 }
 

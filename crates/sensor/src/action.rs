@@ -122,7 +122,10 @@ pub struct Marks {
     pub namespace: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
 fn operation_name<S: Serializer>(
     operation: &K8sOperation,
     serializer: S,

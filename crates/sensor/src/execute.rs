@@ -59,7 +59,11 @@ pub struct Caller<'c> {
 impl Error {
     /// Somebody is away, and there is nothing more to say about it.
     fn away(message: String) -> Self {
-        Self::Away { message, hint: None, retry_after: None }
+        Self::Away {
+            message,
+            hint: None,
+            retry_after: None,
+        }
     }
 }
 

@@ -59,7 +59,11 @@ enum Combine {
 impl Combine {
     /// Exactly `or` is OR, everything else AND, as in Argo Events; lint refuses everything else.
     fn read(operator: &str) -> Self {
-        if operator == "or" { Self::Or } else { Self::And }
+        if operator == "or" {
+            Self::Or
+        } else {
+            Self::And
+        }
     }
 }
 
@@ -89,7 +93,10 @@ impl Faults<'_> {
     fn note<T, E: fmt::Display>(&mut self, place: &str, result: Result<T, E>) -> Result<T, String> {
         result.map_err(|error| {
             let message = error.to_string();
-            self.problems.push(Problem::error(format!("{}.{place}", self.field), message.clone()));
+            self.problems.push(Problem::error(
+                format!("{}.{place}", self.field),
+                message.clone(),
+            ));
             message
         })
     }
@@ -108,7 +115,11 @@ impl Filters {
         let mut parts = Vec::new();
         if let Some(specs) = &spec.exprs {
             let combine = Combine::read(&spec.expr_logical_operator);
-            parts.push(Part::Exprs(exprs::Exprs::compile(specs, combine, &mut faults)));
+            parts.push(Part::Exprs(exprs::Exprs::compile(
+                specs,
+                combine,
+                &mut faults,
+            )));
         }
         if let Some(specs) = &spec.data {
             let combine = Combine::read(&spec.data_logical_operator);
@@ -121,9 +132,14 @@ impl Filters {
             parts.push(Part::Time(clock::Window::compile(time, &mut faults)));
         }
         if !spec.script.is_empty() {
-            parts.push(Part::Script(faults.note("script", lua::Script::compile(&spec.script))));
+            parts.push(Part::Script(
+                faults.note("script", lua::Script::compile(&spec.script)),
+            ));
         }
-        Self { parts, any: Combine::read(operator) == Combine::Or }
+        Self {
+            parts,
+            any: Combine::read(operator) == Combine::Or,
+        }
     }
 
     /// Whether the event passes.
@@ -142,7 +158,10 @@ impl Filters {
 
     /// What every filter says of the event: for people who want to know why.
     pub fn explain(&self, event: &Event) -> Vec<Step> {
-        let step = |part: &Part| Step { filter: part.name(), verdict: part.check(event) };
+        let step = |part: &Part| Step {
+            filter: part.name(),
+            verdict: part.check(event),
+        };
         self.parts.iter().map(step).collect()
     }
 }
@@ -175,11 +194,14 @@ fn check_context(wanted: &EventContext, context: &Context) -> Verdict {
         ("type", &*wanted.r#type, &context.r#type),
         ("subject", &*wanted.subject, &context.subject),
         ("source", &*wanted.source, &context.source),
-        ("datacontenttype", &*wanted.datacontenttype, &context.datacontenttype),
+        (
+            "datacontenttype",
+            &*wanted.datacontenttype,
+            &context.datacontenttype,
+        ),
     ];
-    let differs = |(_, wanted, found): &(_, &String, &String)| {
-        !wanted.is_empty() && wanted != found
-    };
+    let differs =
+        |(_, wanted, found): &(_, &String, &String)| !wanted.is_empty() && wanted != found;
     match attributes.into_iter().find(differs) {
         None => Verdict::Pass,
         Some((name, wanted, found)) => {
@@ -193,7 +215,9 @@ fn check_script(script: Result<&lua::Script, &String>, event: &Event) -> Verdict
         Ok(script) => script,
         Err(message) => return Verdict::fail(format_args!("script filter error ({message})")),
     };
-    let Some(data) = event.data.as_deref() else { return Verdict::Pass };
+    let Some(data) = event.data.as_deref() else {
+        return Verdict::Pass;
+    };
     match script.filter(data) {
         Ok(true) => Verdict::Pass,
         Ok(false) => Verdict::reject("the script does not return true"),
@@ -204,5 +228,9 @@ fn check_script(script: Result<&lua::Script, &String>, event: &Event) -> Verdict
 /// The payload for filters that look up paths: `None` where there is none, which passes.
 fn json_payload(event: &Event) -> Option<Result<&[u8], &'static str>> {
     let payload = event.data.as_deref()?;
-    Some(if json::is_valid(payload) { Ok(payload) } else { Err("event data not valid JSON") })
+    Some(if json::is_valid(payload) {
+        Ok(payload)
+    } else {
+        Err("event data not valid JSON")
+    })
 }

@@ -10,8 +10,9 @@ use prometheus_client::registry::Registry;
 use crate::engine::{Outcome, Tally};
 
 /// Upper bounds of the buckets of durations, in milliseconds.
-const MILLISECONDS: [f64; 12] =
-    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 5_000.0, 30_000.0];
+const MILLISECONDS: [f64; 12] = [
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 5_000.0, 30_000.0,
+];
 
 /// Names one trigger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,7 +64,11 @@ impl Metrics {
             "Actions performed",
             metrics.triggered.clone(),
         );
-        registry.register("argo_events_action_failed", "Attempts that failed", metrics.failed.clone());
+        registry.register(
+            "argo_events_action_failed",
+            "Attempts that failed",
+            metrics.failed.clone(),
+        );
         registry.register(
             "argo_events_action_retries_failed",
             "Actions given up after their last attempt",
@@ -85,9 +90,18 @@ impl Metrics {
     /// The metrics of one trigger, starting at 0.
     pub fn trigger(&self, labels: &TriggerLabels) -> TriggerMetrics {
         let events = Outcome::ALL.map(|outcome| {
-            let TriggerLabels { namespace, sensor_name, trigger_name } = labels.clone();
+            let TriggerLabels {
+                namespace,
+                sensor_name,
+                trigger_name,
+            } = labels.clone();
             self.events
-                .get_or_create(&OutcomeLabels { namespace, sensor_name, trigger_name, outcome })
+                .get_or_create(&OutcomeLabels {
+                    namespace,
+                    sensor_name,
+                    trigger_name,
+                    outcome,
+                })
                 .clone()
         });
         TriggerMetrics {

@@ -41,7 +41,10 @@ pub struct Edit {
     pub fell_back: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
 fn operation_name<S: Serializer>(
     operation: &ParameterOperation,
     serializer: S,
@@ -100,14 +103,24 @@ pub enum Applied {
 
 impl Parameter {
     /// Compiles a parameter; `field` is its field path. Faults are added to `problems`.
-    pub fn compile(spec: &TriggerParameter, field: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub fn compile(
+        spec: &TriggerParameter,
+        field: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
         let source = Source::compile(spec.src.as_ref(), &format!("{field}.src"), problems);
         let dest = Path::compile(&spec.dest)
-            .map_err(|error| problems.push(Problem::error(format!("{field}.dest"), error.to_string())))
+            .map_err(|error| {
+                problems.push(Problem::error(format!("{field}.dest"), error.to_string()));
+            })
             .ok();
         let operation = ParameterOperation::from_name(&spec.operation)
             .ok_or_else(|| spec.operation.to_string());
-        Some(Self { source: source?, dest: dest?, operation })
+        Some(Self {
+            source: source?,
+            dest: dest?,
+            operation,
+        })
     }
 
     /// Compiles a list of parameters; `field` is the list's field path.
@@ -143,7 +156,9 @@ impl Parameter {
     /// # Errors
     /// If there is no value and no default, or the operation does not exist.
     pub fn edit(&self, events: &Views<'_>) -> Result<Option<Edit>, Error> {
-        let Some(value) = self.resolve(events)? else { return Ok(None) };
+        let Some(value) = self.resolve(events)? else {
+            return Ok(None);
+        };
         let operation = match &self.operation {
             Ok(operation) => *operation,
             Err(name) => return Err(Error::Operation(name.clone())),
@@ -177,7 +192,10 @@ impl Edit {
             None if self.raw => Write::Raw(self.value.as_bytes()),
             None => Write::Text(&self.value),
         };
-        let refuse = |source| Error::Write { dest: self.dest.clone(), source };
+        let refuse = |source| Error::Write {
+            dest: self.dest.clone(),
+            source,
+        };
         let set = path.set(document, value).map_err(refuse)?;
         let matched = set.matched || found.exists();
         *document = set.json;
@@ -191,7 +209,9 @@ impl Edit {
     fn make_or_refuse(&self, path: &Path, document: &mut Vec<u8>) -> Result<bool, Error> {
         let matched = self.make(path, document)?;
         if !matched && !self.dest.contains("#(") {
-            return Err(Error::NoMatch { dest: self.dest.clone() });
+            return Err(Error::NoMatch {
+                dest: self.dest.clone(),
+            });
         }
         Ok(matched)
     }
@@ -201,8 +221,10 @@ impl Edit {
     /// # Errors
     /// If the value cannot be written there.
     pub fn apply(&self, document: &mut Vec<u8>) -> Result<(), Error> {
-        let path = Path::compile(&self.dest)
-            .map_err(|source| Error::Write { dest: self.dest.clone(), source })?;
+        let path = Path::compile(&self.dest).map_err(|source| Error::Write {
+            dest: self.dest.clone(),
+            source,
+        })?;
         self.make_or_refuse(&path, document).map(drop)
     }
 }
@@ -224,7 +246,10 @@ pub fn apply(
                     .make_or_refuse(&parameter.dest, document)
                     .map_err(|error| (index, error))?;
                 if matched {
-                    Applied::Written { text: edit.value, fell_back: edit.fell_back }
+                    Applied::Written {
+                        text: edit.value,
+                        fell_back: edit.fell_back,
+                    }
                 } else {
                     Applied::NoMatch
                 }
@@ -242,13 +267,13 @@ pub fn apply(
 ///
 /// # Errors
 /// At the first item that cannot be applied, with its place in the list.
-pub fn payload(
-    parameters: &[Parameter],
-    events: &Views<'_>,
-) -> Result<Vec<u8>, (usize, Error)> {
+pub fn payload(parameters: &[Parameter], events: &Views<'_>) -> Result<Vec<u8>, (usize, Error)> {
     let mut document = Vec::new();
     for (index, parameter) in parameters.iter().enumerate() {
-        let Some(value) = parameter.resolve(events).map_err(|error| (index, error.into()))? else {
+        let Some(value) = parameter
+            .resolve(events)
+            .map_err(|error| (index, error.into()))?
+        else {
             continue;
         };
         if parameter.dest().is_empty() {
@@ -261,7 +286,8 @@ pub fn payload(
             fell_back: value.fell_back,
             value: value.text,
         };
-        edit.make(&parameter.dest, &mut document).map_err(|error| (index, error))?;
+        edit.make(&parameter.dest, &mut document)
+            .map_err(|error| (index, error))?;
     }
     Ok(document)
 }

@@ -42,10 +42,16 @@ impl Transform {
         };
         if !spec.jq.is_empty() {
             let program = jq::Program::compile(&spec.jq);
-            program.map(Self::Jq).map_err(|error| fault("jq", &error)).ok()
+            program
+                .map(Self::Jq)
+                .map_err(|error| fault("jq", &error))
+                .ok()
         } else if !spec.script.is_empty() {
             let script = lua::Script::compile(&spec.script);
-            script.map(Self::Lua).map_err(|error| fault("script", &error)).ok()
+            script
+                .map(Self::Lua)
+                .map_err(|error| fault("script", &error))
+                .ok()
         } else {
             None
         }
@@ -56,13 +62,18 @@ impl Transform {
     /// # Errors
     /// If the program fails, or gives what cannot be a payload.
     pub fn apply(&self, event: Event) -> Result<Event, Error> {
-        let Some(data) = &event.data else { return Ok(event) };
+        let Some(data) = &event.data else {
+            return Ok(event);
+        };
         let data = match self {
             Self::Jq(program) => program.transform(data)?,
             Self::Lua(script) => script.transform(data)?,
         };
         let mut context = event.context;
         JSON.clone_into(&mut context.datacontenttype);
-        Ok(Event { context, data: Some(Bytes::from(data)) })
+        Ok(Event {
+            context,
+            data: Some(Bytes::from(data)),
+        })
     }
 }

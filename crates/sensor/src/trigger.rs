@@ -9,7 +9,6 @@ mod policy;
 mod workflow;
 mod written;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tiphys_api::{self as api, Problem, RetryPolicy, TriggerTemplate};
@@ -41,7 +40,7 @@ pub struct Trigger {
     template: Template,
     /// The template's text: what its parameters write to.
     text: String,
-    variants: Mutex<HashMap<Vec<u8>, Arc<Template>>>,
+    variants: Mutex<Vec<Variant>>,
     at_least_once: bool,
     retry: RetryPolicy,
     rate: Option<Rate>,
@@ -49,6 +48,10 @@ pub struct Trigger {
     resets: Resets,
     dlq: Option<Arc<Trigger>>,
 }
+
+/// The text of a template as parameters left it, and what it compiled to. Few enough to be compared
+/// one by one: texts of one length that differ do so where a parameter wrote.
+type Variant = (Arc<[u8]>, Arc<Template>);
 
 /// At most so many firings in so much time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,10 +143,16 @@ impl Trigger {
     ) -> Option<Self> {
         let template_field = format!("{field}.template");
         let Some(template_spec) = &spec.template else {
-            problems.push(Problem::error(template_field, "trigger template can't be nil"));
+            problems.push(Problem::error(
+                template_field,
+                "trigger template can't be nil",
+            ));
             return None;
         };
-        let names: Vec<&str> = dependencies.iter().map(|dependency| &**dependency.name()).collect();
+        let names: Vec<&str> = dependencies
+            .iter()
+            .map(|dependency| &**dependency.name())
+            .collect();
         let conditions = Conditions::compile(&template_spec.conditions, &names)
             .map_err(|error| {
                 let field = format!("{template_field}.conditions");
@@ -258,7 +267,7 @@ impl Trigger {
         namespace: &str,
     ) -> Result<Action, FireError> {
         let events = round.iter().map(|(index, member)| (*index, &*member.event));
-        self.explain(events, sensor, namespace, &mut Vec::new())
+        self.render(events, sensor, namespace, &mut Steps(None))
     }
 
     /// As [`Trigger::fire`], telling on the way what each parameter did.
@@ -272,7 +281,18 @@ impl Trigger {
         namespace: &str,
         steps: &mut Vec<ParameterStep>,
     ) -> Result<Action, FireError> {
-        let views = Views::new(events.map(|(index, event)| (&*self.dependency_names[index], event)));
+        self.render(events, sensor, namespace, &mut Steps(Some(steps)))
+    }
+
+    fn render<'e>(
+        &self,
+        events: impl Iterator<Item = (usize, &'e Event)>,
+        sensor: &str,
+        namespace: &str,
+        steps: &mut Steps<'_>,
+    ) -> Result<Action, FireError> {
+        let views =
+            Views::new(events.map(|(index, event)| (&*self.dependency_names[index], event)));
         let variant;
         let template = if self.parameters.is_empty() {
             &self.template
@@ -280,7 +300,12 @@ impl Trigger {
             variant = self.variant(&views, steps)?;
             &variant
         };
-        let source = Source { sensor, namespace, trigger: &self.name, policy: &self.policy };
+        let source = Source {
+            sensor,
+            namespace,
+            trigger: &self.name,
+            policy: &self.policy,
+        };
         match template {
             Template::K8s(template) => template.render(&views, &source, steps),
             Template::ArgoWorkflow(template) => template.render(&views, &source, steps),
@@ -294,25 +319,30 @@ impl Trigger {
     fn variant(
         &self,
         views: &Views<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps<'_>,
     ) -> Result<Arc<Template>, FireError> {
         let mut text = self.text.clone().into_bytes();
         let applied = parameter::apply(&self.parameters, &mut text, views)
             .map_err(|(index, source)| FireError::TemplateParameter { index, source })?;
-        steps.extend(ParameterStep::list("parameters", &self.parameters, applied));
-        if let Some(known) = self.variants().get(&text) {
-            return Ok(Arc::clone(known));
+        steps.add(|| "parameters".to_owned(), &self.parameters, applied);
+        let known = self
+            .variants()
+            .iter()
+            .find(|(known, _)| **known == *text)
+            .cloned();
+        if let Some((_, known)) = known {
+            return Ok(known);
         }
         let template = Arc::new(Template::read(&text)?);
         let mut variants = self.variants();
         if variants.len() >= VARIANTS {
             variants.clear();
         }
-        variants.insert(text, Arc::clone(&template));
+        variants.push((text.into(), Arc::clone(&template)));
         Ok(template)
     }
 
-    fn variants(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<u8>, Arc<Template>>> {
+    fn variants(&self) -> std::sync::MutexGuard<'_, Vec<Variant>> {
         self.variants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -328,8 +358,10 @@ struct Source<'s> {
 impl Source<'_> {
     /// What marks objects that the firing of these events creates.
     fn marks(&self, views: &Views<'_>) -> Marks {
-        let mut ids: Vec<&str> =
-            views.iter().map(|(_, view)| view.event().context.id.as_str()).collect();
+        let mut ids: Vec<&str> = views
+            .iter()
+            .map(|(_, view)| view.event().context.id.as_str())
+            .collect();
         ids.sort_unstable();
         Marks {
             sensor: self.sensor.to_owned(),
@@ -340,17 +372,21 @@ impl Source<'_> {
     }
 }
 
-impl ParameterStep {
-    fn list<'p>(
-        field: &'p str,
-        parameters: &'p [Parameter],
-        applied: Vec<Applied>,
-    ) -> impl Iterator<Item = Self> + 'p {
-        parameters.iter().zip(applied).enumerate().map(move |(index, (parameter, applied))| Self {
-            field: format!("{field}[{index}]"),
-            dest: parameter.dest().to_owned(),
-            applied,
-        })
+/// Where to tell what parameters did, if somebody wants to know.
+struct Steps<'s>(Option<&'s mut Vec<ParameterStep>>);
+
+impl Steps<'_> {
+    /// Tells what `parameters`, the list at `field`, did.
+    fn add(&mut self, field: impl Fn() -> String, parameters: &[Parameter], applied: Vec<Applied>) {
+        let Some(steps) = &mut self.0 else { return };
+        let field = field();
+        steps.extend(parameters.iter().zip(applied).enumerate().map(
+            |(index, (parameter, applied))| ParameterStep {
+                field: format!("{field}[{index}]"),
+                dest: parameter.dest().to_owned(),
+                applied,
+            },
+        ));
     }
 }
 
@@ -364,10 +400,12 @@ impl Template {
             return workflow::Template::compile(workflow, &field, problems).map(Self::ArgoWorkflow);
         }
         if let Some(http) = &spec.http {
-            return http::Template::compile(http, &format!("{field}.http"), problems).map(Self::Http);
+            return http::Template::compile(http, &format!("{field}.http"), problems)
+                .map(Self::Http);
         }
         if let Some(nats) = &spec.nats {
-            return nats::Template::compile(nats, &format!("{field}.nats"), problems).map(Self::Nats);
+            return nats::Template::compile(nats, &format!("{field}.nats"), problems)
+                .map(Self::Nats);
         }
         if let Some(log) = &spec.log {
             return Some(Self::Log(log::Template::compile(log)));
@@ -389,7 +427,10 @@ impl Template {
     /// Reads a template that parameters have written to.
     fn read(text: &[u8]) -> Result<Self, FireError> {
         let refuse = |error: serde_json::Error| {
-            FireError::Template(vec![Problem::error("template".to_owned(), error.to_string())])
+            FireError::Template(vec![Problem::error(
+                "template".to_owned(),
+                error.to_string(),
+            )])
         };
         let spec: TriggerTemplate = serde_json::from_slice(text).map_err(refuse)?;
         let mut problems = Vec::new();
@@ -401,8 +442,13 @@ impl Template {
 }
 
 fn retry_policy(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> RetryPolicy {
-    let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
-    let Some(backoff) = &spec.retry_strategy else { return once };
+    let once = RetryPolicy {
+        attempts: 1,
+        ..RetryPolicy::default()
+    };
+    let Some(backoff) = &spec.retry_strategy else {
+        return once;
+    };
     backoff.policy().unwrap_or_else(|error| {
         let field = format!("{field}.retryStrategy.{}", error.field());
         problems.push(Problem::error(field, error.to_string()));
@@ -423,7 +469,9 @@ fn rate(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> Option
         problems.push(Problem::error(field, "requestsPerUnit must be at least 1"));
         return None;
     }
-    Some(Rate { interval: std::time::Duration::from_secs(unit) / requests })
+    Some(Rate {
+        interval: std::time::Duration::from_secs(unit) / requests,
+    })
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ pub enum DataError {
 impl<'e> View<'e> {
     /// Looks at `event`; nothing is read yet.
     pub fn new(event: &'e Event) -> Self {
-        Self { event, context: OnceCell::new(), data: OnceCell::new() }
+        Self {
+            event,
+            context: OnceCell::new(),
+            data: OnceCell::new(),
+        }
     }
 
     /// The event itself.
@@ -46,7 +50,9 @@ impl<'e> View<'e> {
 
     /// The attributes as a JSON object.
     pub fn context(&self) -> &[u8] {
-        self.context.get_or_init(|| self.event.context.to_json()).as_bytes()
+        self.context
+            .get_or_init(|| self.event.context.to_json())
+            .as_bytes()
     }
 
     /// The payload as a JSON document, by its content type.
@@ -54,7 +60,10 @@ impl<'e> View<'e> {
     /// # Errors
     /// If the payload is missing, is not what its content type says, or is of another type.
     pub fn data(&self) -> Result<&[u8], &DataError> {
-        self.data.get_or_init(|| self.read_data()).as_ref().map(AsRef::as_ref)
+        self.data
+            .get_or_init(|| self.read_data())
+            .as_ref()
+            .map(AsRef::as_ref)
     }
 
     fn read_data(&self) -> Result<Cow<'e, [u8]>, DataError> {
@@ -79,12 +88,20 @@ pub struct Views<'e> {
 impl<'e> Views<'e> {
     /// Looks at `events`, each under the name of its dependency.
     pub fn new(events: impl IntoIterator<Item = (&'e str, &'e Event)>) -> Self {
-        Self { events: events.into_iter().map(|(name, event)| (name, View::new(event))).collect() }
+        Self {
+            events: events
+                .into_iter()
+                .map(|(name, event)| (name, View::new(event)))
+                .collect(),
+        }
     }
 
     /// The event of the dependency `name`, if it takes part in this firing.
     pub fn get(&self, name: &str) -> Option<&View<'e>> {
-        self.events.iter().find(|(dependency, _)| *dependency == name).map(|(_, view)| view)
+        self.events
+            .iter()
+            .find(|(dependency, _)| *dependency == name)
+            .map(|(_, view)| view)
     }
 
     /// All events, in the order of their dependencies.

@@ -271,9 +271,16 @@ async fn one_server_keeps_one_replica_and_says_so() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
     // The story's bus asks for two replicas: on a single server the stream still has to come up.
-    let report = bus.ensure_stream(Some("replicas: 2\nmaxMsgs: 10")).await.unwrap();
+    let report = bus
+        .ensure_stream(Some("replicas: 2\nmaxMsgs: 10"))
+        .await
+        .unwrap();
     assert!(report.created);
-    let refused: Vec<_> = report.refused.iter().map(|(name, _)| name.as_str()).collect();
+    let refused: Vec<_> = report
+        .refused
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
     assert_eq!(refused, ["replicas"]);
     let jetstream = async_nats::jetstream::new(server.client().await);
     let stream = jetstream.get_stream("default").await.unwrap();

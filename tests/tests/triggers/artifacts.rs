@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use crate::running::{KnownValues, Running, Setting};
 use crate::web::{Answer, Asked, Web, answer};
 
-const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-}\ndata: {count: '1'}\n";
+const MANIFEST: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-}\ndata: {count: '1'}\n";
 
 /// A sensor that makes the object at `source`, named after the event.
 fn spec(source: &str) -> String {
@@ -61,7 +62,10 @@ impl Story {
     /// Waits for the object that the event `id` makes.
     async fn made(&self, id: &str) -> ConfigMap {
         let name = format!("from-{id}");
-        eventually("the object is made", || async { self.maps.get_opt(&name).await.unwrap() }).await
+        eventually("the object is made", || async {
+            self.maps.get_opt(&name).await.unwrap()
+        })
+        .await
     }
 }
 
@@ -76,11 +80,16 @@ async fn a_document_on_a_web_server_is_sent_again_only_if_it_changed() {
     let source = format!("{{url: {{path: '{}'}}}}", web.url("/job.yaml"));
     let sensor = story.run(&source, KnownValues::of(&[])).await;
     for id in ["a", "b"] {
-        sensor.publish("order", &format!(r#"{{"id":"{id}"}}"#)).await;
+        sensor
+            .publish("order", &format!(r#"{{"id":"{id}"}}"#))
+            .await;
         assert_eq!(story.made(id).await.data.unwrap()["count"], "1");
     }
-    let asked: Vec<bool> =
-        web.asked().iter().map(|asked| asked.headers.contains_key("if-none-match")).collect();
+    let asked: Vec<bool> = web
+        .asked()
+        .iter()
+        .map(|asked| asked.headers.contains_key("if-none-match"))
+        .collect();
     assert_eq!(asked, [false, true]);
     sensor.stop().await;
 }
@@ -93,8 +102,16 @@ async fn a_document_that_is_not_there_is_a_failure() {
     let sensor = story.run(&source, KnownValues::of(&[])).await;
     sensor.publish("order", r#"{"id":"a"}"#).await;
     let letter = sensor.dead_letter().await;
-    assert_eq!(letter.error, format!("get {}: 404 Not Found", web.url("/job.yaml")));
-    assert!(letter.action.unwrap().contains(r#""base":{"url":{"url":"http://"#));
+    assert_eq!(
+        letter.error,
+        format!("get {}: 404 Not Found", web.url("/job.yaml"))
+    );
+    assert!(
+        letter
+            .action
+            .unwrap()
+            .contains(r#""base":{"url":{"url":"http://"#)
+    );
     sensor.stop().await;
 }
 
@@ -113,7 +130,9 @@ async fn objects_come_from_files_and_config_maps() {
     sensor.stop().await;
 
     let values = Arc::new(ClusterValues::new(client));
-    let sensor = story.run("{configmap: {name: manifests, key: map.yaml}}", values).await;
+    let sensor = story
+        .run("{configmap: {name: manifests, key: map.yaml}}", values)
+        .await;
     sensor.publish("order", r#"{"id":"config"}"#).await;
     assert!(sensor.away().await.ends_with("/manifests does not exist"));
     let text = serde_json::to_string(&format!("{MANIFEST}\n")).unwrap();
@@ -127,7 +146,12 @@ async fn objects_come_from_files_and_config_maps() {
 
 fn git(folder: &Path, arguments: &[&str]) {
     let status = Command::new("git")
-        .args(["-c", "user.name=story", "-c", "user.email=story@example.com"])
+        .args([
+            "-c",
+            "user.name=story",
+            "-c",
+            "user.email=story@example.com",
+        ])
         .args(arguments)
         .current_dir(folder)
         .stdout(Stdio::null())
@@ -140,7 +164,11 @@ fn git(folder: &Path, arguments: &[&str]) {
 /// Answers as a git server below `root`, for who has the password.
 fn git_server(root: &Path, asked: &Asked) -> Answer {
     // ada:pw
-    if asked.headers.get("authorization").is_none_or(|login| login != "Basic YWRhOnB3") {
+    if asked
+        .headers
+        .get("authorization")
+        .is_none_or(|login| login != "Basic YWRhOnB3")
+    {
         return answer(401).header("www-authenticate", "Basic realm=story");
     }
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
@@ -160,9 +188,17 @@ fn git_server(root: &Path, asked: &Asked) -> Answer {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    backend.stdin.take().unwrap().write_all(&asked.body).unwrap();
+    backend
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&asked.body)
+        .unwrap();
     let output = backend.wait_with_output().unwrap().stdout;
-    let end = output.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let end = output
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .unwrap();
     let mut response = answer(200).body(&output[end + 4..]);
     for line in String::from_utf8_lossy(&output[..end]).lines() {
         let (name, value) = line.split_once(": ").unwrap();
@@ -186,7 +222,10 @@ async fn an_object_comes_from_a_git_repository_with_a_login() {
     std::fs::write(work.join("jobs/map.yaml"), MANIFEST).unwrap();
     git(&work, &["add", "."]);
     git(&work, &["commit", "--quiet", "-m", "one"]);
-    git(folder.path(), &["clone", "--quiet", "--bare", "work", "manifests.git"]);
+    git(
+        folder.path(),
+        &["clone", "--quiet", "--bare", "work", "manifests.git"],
+    );
     let root = folder.path().to_owned();
     let web = Web::start(move |asked| git_server(&root, asked)).await;
     let source = format!(
@@ -241,7 +280,14 @@ async fn an_object_comes_from_an_s3_bucket() {
     assert!(sensor.away().await.ends_with(": 403 Forbidden"));
     sensor.stop().await;
 
-    let values = KnownValues::of(&[("s3", "access", "access"), ("s3", "secret", "s3cret")]);
+    story
+        .world
+        .apply(
+            "{apiVersion: v1, kind: Secret, metadata: {name: s3},
+            stringData: {access: access, secret: \"s3cret\\n\"}}",
+        )
+        .await;
+    let values = Arc::new(ClusterValues::new(story.world.client().await));
     let sensor = story.run(&source, values).await;
     sensor.publish("order", r#"{"id":"s3"}"#).await;
     story.made("s3").await;

@@ -44,12 +44,26 @@ template:
 ",
         web.url("/in/")
     ));
-    let values = KnownValues::of(&[("api", "token", "s3cret\n"), ("login", "user", "ada"), ("login", "word", "pw")]);
-    let sensor = Running::start(&spec, Setting { values, ..Setting::default() }).await;
+    let values = KnownValues::of(&[
+        ("api", "token", "s3cret\n"),
+        ("login", "user", "ada"),
+        ("login", "word", "pw"),
+    ]);
+    let sensor = Running::start(
+        &spec,
+        Setting {
+            values,
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", r#"{"id":7,"path":"a?b=c"}"#).await;
 
     let asked = &web.asked_times(1).await[0];
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("PUT", "/in/a?b=c"));
+    assert_eq!(
+        (asked.method.as_str(), asked.path.as_str()),
+        ("PUT", "/in/a?b=c")
+    );
     assert_eq!(asked.body, r#"{"order":{"id":7}}"#);
     assert_eq!(asked.headers["x-order"], "7");
     assert_eq!(asked.headers["x-kind"], "s3cret");
@@ -77,11 +91,21 @@ template:
         web.url("/here")
     ));
     let values = KnownValues::of(&[("api", "token", "s3cret")]);
-    let sensor = Running::start(&spec, Setting { values, ..Setting::default() }).await;
+    let sensor = Running::start(
+        &spec,
+        Setting {
+            values,
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", r#"{"id":7}"#).await;
 
     let asked = &other.asked_times(1).await[0];
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/there"));
+    assert_eq!(
+        (asked.method.as_str(), asked.path.as_str()),
+        ("POST", "/there")
+    );
     assert_eq!(asked.body, r#"{"id":7}"#);
     assert!(!asked.headers.contains_key("x-token"));
     assert_eq!(web.asked()[0].headers["x-token"], "s3cret");
@@ -93,10 +117,17 @@ async fn a_request_waits_for_its_server_and_is_sent_once() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let spec = spec(&format!("template: {{name: call, http: {{url: 'http://{address}/'}}}}"));
+    let spec = spec(&format!(
+        "template: {{name: call, http: {{url: 'http://{address}/'}}}}"
+    ));
     let sensor = Running::start(&spec, Setting::default()).await;
     sensor.publish("order", "{}").await;
-    assert!(sensor.away().await.starts_with(&format!("POST http://{address}/: ")));
+    assert!(
+        sensor
+            .away()
+            .await
+            .starts_with(&format!("POST http://{address}/: "))
+    );
 
     let web = Web::start_at(address, |_| answer(500)).await;
     web.asked_times(1).await;
@@ -113,7 +144,10 @@ async fn a_busy_server_is_waited_for() {
         _ => answer(200),
     })
     .await;
-    let spec = spec(&format!("template: {{name: call, http: {{url: '{}'}}}}", web.url("/")));
+    let spec = spec(&format!(
+        "template: {{name: call, http: {{url: '{}'}}}}",
+        web.url("/")
+    ));
     let sensor = Running::start(&spec, Setting::default()).await;
     sensor.publish("order", "{}").await;
     web.asked_times(3).await;
@@ -123,7 +157,9 @@ async fn a_busy_server_is_waited_for() {
 
 #[tokio::test]
 async fn a_status_that_the_policy_does_not_allow_is_a_failure_that_tells_no_secret() {
-    let web = Web::start(|asked| answer(403).body(format!("{} is wrong", asked.headers["x-token"]))).await;
+    let web =
+        Web::start(|asked| answer(403).body(format!("{} is wrong", asked.headers["x-token"])))
+            .await;
     let spec = spec(&format!(
         r"
 policy: {{status: {{allow: [200, 201]}}}}
@@ -137,7 +173,14 @@ template:
         web.url("/")
     ));
     let values = KnownValues::of(&[("api", "token", "s3cret")]);
-    let sensor = Running::start(&spec, Setting { values, ..Setting::default() }).await;
+    let sensor = Running::start(
+        &spec,
+        Setting {
+            values,
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", "{}").await;
 
     let letter = sensor.dead_letter().await;
@@ -147,7 +190,9 @@ template:
     );
     assert_eq!(letter.attempts, 2);
     let action = letter.action.unwrap();
-    assert!(action.contains(r#""secretKeyRef":{"namespace":"default","name":"api","key":"token"}"#));
+    assert!(
+        action.contains(r#""secretKeyRef":{"namespace":"default","name":"api","key":"token"}"#)
+    );
     assert!(!action.contains("s3cret"));
     sensor.stop().await;
 }
@@ -176,36 +221,66 @@ async fn a_request_that_a_stop_cuts_short_is_parked() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let spec = spec(&format!("template: {{name: call, http: {{url: '{url}'}}}}"));
     let bus = Arc::new(Embedded::new());
-    let setting = Setting { bus: bus.clone(), ..Setting::default() };
+    let setting = Setting {
+        bus: bus.clone(),
+        ..Setting::default()
+    };
     let sensor = Running::start(&spec, setting).await;
     sensor.publish("order", "{}").await;
     let connection = listener.accept().await.unwrap();
     sensor.stop().await;
     drop(connection);
 
-    let letters = bus.dead_letters(&DeadLetterFilter::default()).await.unwrap();
-    let [(_, letter)] = letters.as_slice() else { panic!("{letters:?}") };
-    assert_eq!((letter.reason, letter.attempts), (ParkReason::Interrupted, 1));
+    let letters = bus
+        .dead_letters(&DeadLetterFilter::default())
+        .await
+        .unwrap();
+    let [(_, letter)] = letters.as_slice() else {
+        panic!("{letters:?}")
+    };
+    assert_eq!(
+        (letter.reason, letter.attempts),
+        (ParkReason::Interrupted, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_server_is_trusted_by_the_authority_of_the_trigger_or_not_asked_at_all() {
     let certificates = Certificates::generate().unwrap();
     let web = Web::start_tls(&certificates, |_| answer(200)).await;
-    let spec = |tls: &str| spec(&format!("template: {{name: call, http: {{url: '{}'{tls}}}}}", web.url("/")));
+    let spec = |tls: &str| {
+        spec(&format!(
+            "template: {{name: call, http: {{url: '{}'{tls}}}}}",
+            web.url("/")
+        ))
+    };
     let values = || KnownValues::of(&[("web", "ca", &certificates.authority)]);
 
-    let sensor = Running::start(&spec(""), Setting { values: values(), ..Setting::default() }).await;
+    let sensor = Running::start(
+        &spec(""),
+        Setting {
+            values: values(),
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", "{}").await;
     let away = sensor.away().await;
-    assert!(away.contains("invalid peer certificate: UnknownIssuer"), "{away}");
+    assert!(
+        away.contains("invalid peer certificate: UnknownIssuer"),
+        "{away}"
+    );
     sensor.stop().await;
     assert!(web.asked().is_empty());
 
-    for (count, tls) in
-        [(1, ", tls: {caCertSecret: {name: web, key: ca}}"), (2, ", tls: {insecureSkipVerify: true}")]
-    {
-        let setting = Setting { values: values(), ..Setting::default() };
+    for (count, tls) in [
+        (1, ", tls: {caCertSecret: {name: web, key: ca}}"),
+        (2, ", tls: {insecureSkipVerify: true}"),
+    ] {
+        let setting = Setting {
+            values: values(),
+            ..Setting::default()
+        };
         let sensor = Running::start(&spec(tls), setting).await;
         sensor.publish("order", "{}").await;
         web.asked_times(count).await;

@@ -23,13 +23,23 @@ triggers:
 }
 
 async fn server(options: NatsOptions) -> Nats {
-    tokio::task::spawn_blocking(move || Nats::start(programs(), &options)).await.unwrap().unwrap()
+    tokio::task::spawn_blocking(move || Nats::start(programs(), &options))
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 #[tokio::test]
 async fn a_message_reaches_the_subject_that_a_parameter_writes() {
-    let nats = server(NatsOptions { auth: Auth::Token("t0ken".into()), ..NatsOptions::default() }).await;
-    let client = ConnectOptions::with_token("t0ken".into()).connect(nats.url()).await.unwrap();
+    let nats = server(NatsOptions {
+        auth: Auth::Token("t0ken".into()),
+        ..NatsOptions::default()
+    })
+    .await;
+    let client = ConnectOptions::with_token("t0ken".into())
+        .connect(nats.url())
+        .await
+        .unwrap();
     let mut messages = client.subscribe("orders.>").await.unwrap();
     client.flush().await.unwrap();
     let spec = spec(&format!(
@@ -38,7 +48,14 @@ parameters: [{{src: {{dependencyName: dep, dataKey: shop}}, dest: subject, opera
         nats.url()
     ));
     let values = KnownValues::of(&[("nats", "token", "t0ken")]);
-    let sensor = Running::start(&spec, Setting { values, ..Setting::default() }).await;
+    let sensor = Running::start(
+        &spec,
+        Setting {
+            values,
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", r#"{"id":7,"shop":".paris"}"#).await;
 
     let message = messages.next().await.unwrap();
@@ -52,40 +69,77 @@ async fn a_user_that_may_not_publish_is_waited_for() {
     let config = r#"
 authorization { users: [{user: ada, password: pw, permissions: {publish: "other", subscribe: "other"}}] }
 "#;
-    let nats = server(NatsOptions { config: config.into(), ..NatsOptions::default() }).await;
+    let nats = server(NatsOptions {
+        config: config.into(),
+        ..NatsOptions::default()
+    })
+    .await;
     let spec = spec(&format!(
         "url: {}\nauth: {{basic: {{username: {{name: nats, key: user}}, password: {{name: nats, key: word}}}}}}",
         nats.url()
     ));
     let values = KnownValues::of(&[("nats", "user", "ada"), ("nats", "word", "pw")]);
-    let sensor = Running::start(&spec, Setting { values, ..Setting::default() }).await;
+    let sensor = Running::start(
+        &spec,
+        Setting {
+            values,
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", r#"{"id":7}"#).await;
     let away = sensor.away().await;
-    assert!(away.contains("permissions violation for publish to \"orders\""), "{away}");
+    assert!(
+        away.contains("permissions violation for publish to \"orders\""),
+        "{away}"
+    );
     assert!(sensor.dead_letters().await.is_empty());
     sensor.stop().await;
 }
 
 #[tokio::test]
 async fn a_server_is_trusted_by_the_authority_of_the_trigger() {
-    let nats = server(NatsOptions { tls: Tls::Server, ..NatsOptions::default() }).await;
+    let nats = server(NatsOptions {
+        tls: Tls::Server,
+        ..NatsOptions::default()
+    })
+    .await;
     let authority = nats.certificates().unwrap().authority.clone();
     let file = nats.folder().join("trusted.pem");
     std::fs::write(&file, &authority).unwrap();
-    let client = ConnectOptions::new().add_root_certificates(file).require_tls(true);
+    let client = ConnectOptions::new()
+        .add_root_certificates(file)
+        .require_tls(true);
     let client = client.connect(nats.url()).await.unwrap();
     let mut messages = client.subscribe("orders").await.unwrap();
     client.flush().await.unwrap();
-    let spec = spec(&format!("url: {}\ntls: {{caCertSecret: {{name: nats, key: ca}}}}", nats.url()));
+    let spec = spec(&format!(
+        "url: {}\ntls: {{caCertSecret: {{name: nats, key: ca}}}}",
+        nats.url()
+    ));
 
     let values = KnownValues::of(&[("nats", "ca", "none")]);
-    let sensor = Running::start(&spec, Setting { values, ..Setting::default() }).await;
+    let sensor = Running::start(
+        &spec,
+        Setting {
+            values,
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", r#"{"id":7}"#).await;
     assert!(sensor.away().await.contains("the CA certificate"));
     sensor.stop().await;
 
     let values = KnownValues::of(&[("nats", "ca", &authority)]);
-    let sensor = Running::start(&spec, Setting { values, ..Setting::default() }).await;
+    let sensor = Running::start(
+        &spec,
+        Setting {
+            values,
+            ..Setting::default()
+        },
+    )
+    .await;
     sensor.publish("order", r#"{"id":8}"#).await;
     assert_eq!(messages.next().await.unwrap().payload, r#"{"order":"8"}"#);
     sensor.stop().await;

@@ -45,18 +45,24 @@ triggers:
 
     let letter = sensor.dead_letter().await;
     assert_eq!(letter.trigger, "miss");
-    let expected = "failed to determine status of the triggered resource. setting trigger state as failed";
+    let expected =
+        "failed to determine status of the triggered resource. setting trigger state as failed";
     assert!(letter.error.starts_with(expected), "{}", letter.error);
 
     let maps: Api<ConfigMap> = Api::namespaced(client, world.namespace());
     let made = ListParams::default().labels("events.argoproj.io/trigger=make");
     let name = eventually("the object is made", || async {
         let list = maps.list(&made).await.unwrap();
-        list.items.into_iter().next().and_then(|map| map.metadata.name)
+        list.items
+            .into_iter()
+            .next()
+            .and_then(|map| map.metadata.name)
     })
     .await;
     let labels = serde_json::json!({"metadata": {"labels": {"done": "yes"}}});
-    maps.patch(&name, &PatchParams::default(), &Patch::Merge(labels)).await.unwrap();
+    maps.patch(&name, &PatchParams::default(), &Patch::Merge(labels))
+        .await
+        .unwrap();
     sensor.stop().await;
 }
 
@@ -100,7 +106,11 @@ triggers:
     sensor.publish("order", r#"{"id":"8"}"#).await;
     let letter = sensor.dead_letter().await;
     assert_eq!((letter.trigger.as_str(), letter.attempts), ("call", 2));
-    assert!(letter.error.contains("; then dlqTrigger rescue: "), "{}", letter.error);
+    assert!(
+        letter.error.contains("; then dlqTrigger rescue: "),
+        "{}",
+        letter.error
+    );
     assert_eq!(web.asked().len(), 3 + 2 + 3);
     sensor.stop().await;
 }
@@ -129,7 +139,11 @@ triggers:
     log: {}
 "#;
     let bus = Arc::new(Embedded::with_clock(Arc::new(story_clock)));
-    let setting = || Setting { now: story_clock, bus: bus.clone(), ..Setting::default() };
+    let setting = || Setting {
+        now: story_clock,
+        bus: bus.clone(),
+        ..Setting::default()
+    };
     let sensor = Running::start(spec, setting()).await;
     sensor.publish("a", r#"{"n":1}"#).await;
     sensor.kept("both/a", true).await;

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tiphys_eventbus::embedded::Embedded;
-use tiphys_eventbus::{Bucket, Context, DeadLetter, DeadLetterFilter, Event, EventBus, Outgoing, Subject};
+use tiphys_eventbus::{
+    Bucket, Context, DeadLetter, DeadLetterFilter, Event, EventBus, Outgoing, Subject,
+};
 use tiphys_sensor::action::{KeyOf, LogLine};
 use tiphys_sensor::execute::values::{Value, Values};
 use tiphys_sensor::execute::{self, Caller, Executors, log::Sink};
@@ -55,7 +57,13 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a sensor whose spec is this YAML.
     pub(crate) async fn start(spec: &str, setting: Setting) -> Self {
-        let Setting { namespace, client, values, now, bus } = setting;
+        let Setting {
+            namespace,
+            client,
+            values,
+            now,
+            bus,
+        } = setting;
         let json = tiphys_lang::yaml::to_json(spec.as_bytes()).unwrap();
         let mut sensor = tiphys_api::Sensor::new("orders", serde_json::from_slice(&json).unwrap());
         sensor.metadata.namespace = Some(namespace);
@@ -76,7 +84,14 @@ impl Running {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(runner.run(stop.clone()));
-        Self { bus, name: "orders".to_owned(), status, printed, stop, tasks }
+        Self {
+            bus,
+            name: "orders".to_owned(),
+            status,
+            printed,
+            stop,
+            tasks,
+        }
     }
 
     /// Publishes an event with this JSON.
@@ -91,25 +106,45 @@ impl Running {
             time: None,
         };
         let id = context.id.clone();
-        let event = Event { context, data: Some(Bytes::copy_from_slice(data.as_bytes())) };
+        let event = Event {
+            context,
+            data: Some(Bytes::copy_from_slice(data.as_bytes())),
+        };
         let subject = Subject::event(SOURCE, name);
-        let message = Outgoing { subject, id, payload: event.encode() };
+        let message = Outgoing {
+            subject,
+            id,
+            payload: event.encode(),
+        };
         self.bus.publish(message).await.unwrap().await.unwrap();
     }
 
     /// The first dead letter, as soon as there is one.
     pub(crate) async fn dead_letter(&self) -> DeadLetter {
-        eventually("a dead letter", || async { self.dead_letters().await.into_iter().next() }).await
+        eventually("a dead letter", || async {
+            self.dead_letters().await.into_iter().next()
+        })
+        .await
     }
 
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
-        let letters = self.bus.dead_letters(&DeadLetterFilter::default()).await.unwrap();
+        let letters = self
+            .bus
+            .dead_letters(&DeadLetterFilter::default())
+            .await
+            .unwrap();
         letters.into_iter().map(|(_, letter)| letter).collect()
     }
 
     /// What the sensor waits for, as soon as it waits.
     pub(crate) async fn away(&self) -> String {
-        let away = || async { self.status.away().into_iter().next().map(|(_, message)| message) };
+        let away = || async {
+            self.status
+                .away()
+                .into_iter()
+                .next()
+                .map(|(_, message)| message)
+        };
         eventually("the sensor waits", away).await
     }
 
@@ -157,11 +192,13 @@ impl KnownValues {
 impl Values for KnownValues {
     async fn secret(&self, key: &KeyOf) -> Result<Value, execute::Error> {
         let value = self.0.get(&(key.name.clone(), key.key.clone()));
-        value.map(|value| Value::new(value.as_bytes())).ok_or_else(|| execute::Error::Away {
-            message: format!("no Secret {}", key.name),
-            hint: None,
-            retry_after: None,
-        })
+        value
+            .map(|value| Value::new(value.as_bytes()))
+            .ok_or_else(|| execute::Error::Away {
+                message: format!("no Secret {}", key.name),
+                hint: None,
+                retry_after: None,
+            })
     }
 
     async fn config_map(&self, key: &KeyOf) -> Result<Value, execute::Error> {

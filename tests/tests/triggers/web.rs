@@ -17,9 +17,9 @@ use tiphys_tests::eventually;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -40,7 +40,10 @@ pub(crate) struct Answer {
 }
 
 pub(crate) fn answer(status: u16) -> Answer {
-    Answer { status, ..Answer::default() }
+    Answer {
+        status,
+        ..Answer::default()
+    }
 }
 
 impl Answer {
@@ -105,7 +108,12 @@ impl Web {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let mut server = JoinSet::new();
         server.spawn(serve(listener, tls, asked.clone(), answers));
-        Self { address, scheme, asked, _server: server }
+        Self {
+            address,
+            scheme,
+            asked,
+            _server: server,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -139,7 +147,11 @@ async fn serve(
             async move {
                 let request = read(request).await;
                 asked.lock().unwrap().push(request.clone());
-                let Answer { status, headers, body } = answers(&request);
+                let Answer {
+                    status,
+                    headers,
+                    body,
+                } = answers(&request);
                 let mut response = Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);
@@ -152,11 +164,19 @@ async fn serve(
         connections.spawn(async move {
             match tls {
                 Some(tls) => {
-                    let Ok(stream) = tls.accept(stream).await else { return };
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+                    let Ok(stream) = tls.accept(stream).await else {
+                        return;
+                    };
+                    http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                        .ok();
                 }
                 None => {
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+                    http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                        .ok();
                 }
             }
         });

@@ -11,7 +11,11 @@ use crate::running::{Running, Setting};
 
 /// The kinds of Argo Workflows, without their schemas.
 fn kinds() -> String {
-    let kinds = [("Workflow", "workflows"), ("WorkflowTemplate", "workflowtemplates"), ("CronWorkflow", "cronworkflows")];
+    let kinds = [
+        ("Workflow", "workflows"),
+        ("WorkflowTemplate", "workflowtemplates"),
+        ("CronWorkflow", "cronworkflows"),
+    ];
     let crds = kinds.map(|(kind, plural)| {
         json!({
             "apiVersion": "apiextensions.k8s.io/v1",
@@ -50,14 +54,21 @@ impl Story {
         let workflows: Api<DynamicObject> =
             Api::namespaced_with(client.clone(), world.namespace(), &resource);
         for kind in ["workflows", "workflowtemplates", "cronworkflows"] {
-            let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{}/{kind}", world.namespace());
+            let path = format!(
+                "/apis/argoproj.io/v1alpha1/namespaces/{}/{kind}",
+                world.namespace()
+            );
             eventually("the kinds are served", || async {
                 let answer = world.control_plane().request("GET", &path, "").ok()?;
                 answer.body.contains("resourceVersion").then_some(())
             })
             .await;
         }
-        Self { world, client, workflows }
+        Self {
+            world,
+            client,
+            workflows,
+        }
     }
 
     async fn run(&self, trigger: &str) -> Running {
@@ -78,9 +89,16 @@ triggers: [{{template: {{name: flow, argoWorkflow: {trigger}}}}}]"
         eventually("the workflow is there", || async {
             let list = self.workflows.list(&ListParams::default()).await.unwrap();
             let found = list.items.into_iter().find(|workflow| {
-                workflow.metadata.name.as_deref().unwrap_or_default().starts_with(prefix)
+                workflow
+                    .metadata
+                    .name
+                    .as_deref()
+                    .unwrap_or_default()
+                    .starts_with(prefix)
             });
-            found.map(|found| serde_json::to_value(found).unwrap()).filter(&is_done)
+            found
+                .map(|found| serde_json::to_value(found).unwrap())
+                .filter(&is_done)
         })
         .await
     }
@@ -105,7 +123,10 @@ async fn workflows_are_submitted_with_arguments_and_from_templates() {
         json!({"arguments": {"parameters": parameters}, "entrypoint": "main", "priority": 5})
     );
     assert_eq!(workflow["metadata"]["labels"]["team"], "shop");
-    assert_eq!(workflow["metadata"]["labels"]["events.argoproj.io/trigger"], "flow");
+    assert_eq!(
+        workflow["metadata"]["labels"]["events.argoproj.io/trigger"],
+        "flow"
+    );
     sensor.stop().await;
 
     story
@@ -148,7 +169,11 @@ async fn workflows_are_suspended_resumed_and_ended() {
         "p": {"type": "Pod", "phase": "Running"},
     }}});
     let patch = Patch::Merge(nodes);
-    story.workflows.patch("flow", &PatchParams::default(), &patch).await.unwrap();
+    story
+        .workflows
+        .patch("flow", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
     for (operation, field, expected) in [
         ("suspend", "suspend", json!(true)),
         ("resume", "suspend", json!(null)),
@@ -177,6 +202,12 @@ async fn workflows_are_suspended_resumed_and_ended() {
         )
         .await;
     sensor.publish("order", "{}").await;
-    assert!(sensor.dead_letter().await.error.starts_with("stop workflows "));
+    assert!(
+        sensor
+            .dead_letter()
+            .await
+            .error
+            .starts_with("stop workflows ")
+    );
     sensor.stop().await;
 }

@@ -19,19 +19,30 @@ impl Cluster {
     /// Our own control plane.
     pub(crate) fn own(control_plane: ControlPlane) -> anyhow::Result<Self> {
         let kubeconfig = Some(control_plane.kubeconfig()?);
-        Ok(Self { kubeconfig, context: None, own: Some(control_plane) })
+        Ok(Self {
+            kubeconfig,
+            context: None,
+            own: Some(control_plane),
+        })
     }
 
     /// A cluster that runs already.
     pub(crate) fn existing(kubeconfig: Option<PathBuf>, context: Option<String>) -> Self {
-        Self { kubeconfig, context, own: None }
+        Self {
+            kubeconfig,
+            context,
+            own: None,
+        }
     }
 
     /// What tells tiphys, or kubectl, which cluster is meant.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let kubeconfig = self.kubeconfig.as_ref();
         let kubeconfig = kubeconfig.map(|path| format!("--kubeconfig={}", path.display()));
-        let context = self.context.as_ref().map(|name| format!("--context={name}"));
+        let context = self
+            .context
+            .as_ref()
+            .map(|name| format!("--context={name}"));
         kubeconfig.into_iter().chain(context).collect()
     }
 
@@ -44,7 +55,8 @@ impl Cluster {
     /// The object at `path`, if there is one.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Option<Value>> {
         let text = self.request("GET", path, None)?;
-        text.map(|text| serde_json::from_str(&text).context("read an answer")).transpose()
+        text.map(|text| serde_json::from_str(&text).context("read an answer"))
+            .transpose()
     }
 
     /// Creates an object in the collection at `path`, or brings the existing one up to date.
@@ -78,7 +90,9 @@ impl Cluster {
         body: Option<&Value>,
     ) -> anyhow::Result<Option<String>> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let Some(control_plane) = &self.own else { return self.ask_kubectl(method, path, &body) };
+        let Some(control_plane) = &self.own else {
+            return self.ask_kubectl(method, path, &body);
+        };
         let answer = control_plane.request(method, path, &body)?;
         match answer.status {
             200..=299 => Ok(Some(answer.body)),
@@ -106,13 +120,17 @@ impl Cluster {
             .spawn()
             .context("start kubectl, which is needed for an existing cluster")?;
         if let Some(mut input) = child.stdin.take() {
-            input.write_all(body.as_bytes()).context("write to kubectl")?;
+            input
+                .write_all(body.as_bytes())
+                .context("write to kubectl")?;
         }
         let output = child.wait_with_output().context("wait for kubectl")?;
         let error = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
             Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
-        } else if error.contains("NotFound") || error.contains("could not find the requested resource") {
+        } else if error.contains("NotFound")
+            || error.contains("could not find the requested resource")
+        {
             Ok(None)
         } else {
             bail!("kubectl {verb} {path}: {}", error.trim())

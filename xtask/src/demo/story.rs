@@ -1,5 +1,7 @@
 //! The story: a Service is annotated, its Ingress appears, changes with it, and goes with it.
 
+#![expect(clippy::print_stdout, reason = "what the demo shows is its output")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -33,13 +35,17 @@ impl<'c> Story<'c> {
 
     /// Applies everything but the Service.
     pub(crate) fn apply(&self, crds: &Path) -> anyhow::Result<()> {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(crds)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        let mut files: Vec<PathBuf> = fs::read_dir(crds)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
         files.sort();
         for file in files {
             for object in read(&file)? {
                 self.cluster.apply(CRDS, &object)?;
-                let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                let name = object["metadata"]["name"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
                 self.wait(&format!("{CRDS}/{name}"), |crd| {
                     let conditions = crd["status"]["conditions"].as_array()?;
                     let established = conditions.iter().find(|c| c["type"] == "Established")?;
@@ -61,15 +67,18 @@ impl<'c> Story<'c> {
         let mut service = read(&self.folder.join("service.yaml"))?.remove(0);
         let created = Instant::now();
         self.cluster.apply(SERVICES, &service)?;
-        say("The Service is created, and its Ingress appears", || self.expect_port(&json!(8080)))?;
+        say("The Service is created, and its Ingress appears", || {
+            self.expect_port(&json!(8080))
+        })?;
         println!("    {} ms after the request", created.elapsed().as_millis());
         let ingress = self.cluster.get(INGRESS)?.context("the Ingress is there")?;
         println!("    {}", ingress["spec"]);
         service["spec"]["ports"][0]["port"] = json!(9090);
         self.cluster.apply(SERVICES, &service)?;
-        say("Its port changes to 9090, and the Ingress follows: a number", || {
-            self.expect_port(&json!(9090))
-        })?;
+        say(
+            "Its port changes to 9090, and the Ingress follows: a number",
+            || self.expect_port(&json!(9090)),
+        )?;
         say("The log trigger prints the event", || {
             let line = wait_for("the log line", PATIENCE, || {
                 let log = fs::read_to_string(tiphys.log())?;
@@ -80,7 +89,9 @@ impl<'c> Story<'c> {
             Ok(())
         })?;
         self.cluster.delete(SERVICE)?;
-        say("The Service is deleted, and its Ingress goes", || self.wait_gone())
+        say("The Service is deleted, and its Ingress goes", || {
+            self.wait_gone()
+        })
     }
 
     fn expect_port(&self, port: &Value) -> anyhow::Result<()> {
@@ -92,7 +103,9 @@ impl<'c> Story<'c> {
     }
 
     fn wait(&self, path: &str, is_so: impl Fn(&Value) -> Option<()>) -> anyhow::Result<()> {
-        wait_for(path, PATIENCE, || Ok(self.cluster.get(path)?.as_ref().and_then(&is_so)))
+        wait_for(path, PATIENCE, || {
+            Ok(self.cluster.get(path)?.as_ref().and_then(&is_so))
+        })
     }
 
     fn wait_gone(&self) -> anyhow::Result<()> {
@@ -113,10 +126,14 @@ fn collection(object: &Value) -> anyhow::Result<String> {
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
     let plural = match object["kind"].as_str().unwrap_or_default() {
         "EventBus" => "eventbus".to_owned(),
-        kind if kind.is_empty() => anyhow::bail!("an object without kind"),
+        "" => anyhow::bail!("an object without kind"),
         kind => format!("{}s", kind.to_lowercase()),
     };
-    let root = if api_version.contains('/') { "apis" } else { "api" };
+    let root = if api_version.contains('/') {
+        "apis"
+    } else {
+        "api"
+    };
     let scope = object["metadata"]["namespace"]
         .as_str()
         .map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));

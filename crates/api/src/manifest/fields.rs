@@ -47,14 +47,22 @@ pub(super) fn of_kind(kind: &str) -> Option<&'static Field> {
 impl Field {
     /// The field `name` of an object.
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
-        let Self::Object(fields) = self else { return None };
-        let index = fields.binary_search_by_key(&name, |(known, _)| known).ok()?;
+        let Self::Object(fields) = self else {
+            return None;
+        };
+        let index = fields
+            .binary_search_by_key(&name, |(known, _)| known)
+            .ok()?;
         fields.get(index).map(|(_, field)| field)
     }
 
     /// The names of an object's fields.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
-        let fields = if let Self::Object(fields) = self { fields.as_slice() } else { &[] };
+        let fields = if let Self::Object(fields) = self {
+            fields.as_slice()
+        } else {
+            &[]
+        };
         fields.iter().map(|(name, _)| *name)
     }
 }
@@ -64,7 +72,10 @@ impl Field {
 fn read(text: &'static str) -> Field {
     let mut lines = text.lines().map(|line| {
         let inner = line.trim_start_matches(' ');
-        (line.len() - inner.len(), inner.split_once(' ').unwrap_or((inner, "any")))
+        (
+            line.len() - inner.len(),
+            inner.split_once(' ').unwrap_or((inner, "any")),
+        )
     });
     Field::Object(inside(&mut lines.by_ref().peekable(), 0))
 }
@@ -82,7 +93,9 @@ fn inside(
             "object" if inner.is_empty() => Field::OpenObject,
             "object" => Field::Object(inner),
             "map" => Field::Map(Box::new(inner.pop().map_or(Field::Any, |(_, field)| field))),
-            "list" => inner.pop().map_or(Field::OpenList, |(_, item)| Field::List(Box::new(item))),
+            "list" => inner
+                .pop()
+                .map_or(Field::OpenList, |(_, item)| Field::List(Box::new(item))),
             "text" => Field::Text,
             "boolean" => Field::Boolean,
             "number" => Field::Number,

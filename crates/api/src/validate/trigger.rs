@@ -355,11 +355,17 @@ fn source(path: &str, location: Option<&ArtifactLocation>, message: &str, proble
         || location.git.is_some()
         || location.configmap.is_some()
         || location.resource.is_some();
-    let url = location.url.as_ref().filter(|url| url.path.starts_with("https:"));
+    let url = location
+        .url
+        .as_ref()
+        .filter(|url| url.path.starts_with("https:"));
     if url.is_some_and(|url| !*url.verify_cert) {
         problems.push(
-            Problem::warning(format!("{path}.url.verifyCert"), "the server may be anybody")
-                .with_hint("`verifyCert: true` checks its certificate"),
+            Problem::warning(
+                format!("{path}.url.verifyCert"),
+                "the server may be anybody",
+            )
+            .with_hint("`verifyCert: true` checks its certificate"),
         );
     }
     if !is_set {

@@ -31,7 +31,11 @@ impl Line<'_> {
     }
 
     fn json(&self) -> String {
-        let size: usize = self.fields.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        let size: usize = self
+            .fields
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 8)
+            .sum();
         let mut out = String::with_capacity(160 + self.message.len() * 9 / 8 + size);
         out.push_str("{\"level\":\"");
         out.push_str(self.level);
@@ -61,7 +65,11 @@ impl Line<'_> {
 
     fn text(&self) -> String {
         let time = self.time.strftime("%H:%M:%S%.3f");
-        let mut out = format!("{time} {:5} {}", self.level.to_uppercase(), printable(self.message));
+        let mut out = format!(
+            "{time} {:5} {}",
+            self.level.to_uppercase(),
+            printable(self.message)
+        );
         for (name, value) in self.fields {
             out.push_str("  ");
             out.push_str(name);
@@ -90,12 +98,23 @@ fn quote(text: &str, out: &mut String) {
 
 /// Control characters of an event must not reach a terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// A file with its folder: `run/work.rs`.
 fn short(file: &str) -> &str {
-    let cut = file.rmatch_indices(['/', '\\']).nth(1).map_or(0, |(at, _)| at + 1);
+    let cut = file
+        .rmatch_indices(['/', '\\'])
+        .nth(1)
+        .map_or(0, |(at, _)| at + 1);
     &file[cut..]
 }
 

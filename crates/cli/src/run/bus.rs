@@ -49,7 +49,11 @@ impl Buses {
             set_up(&*bus, settings.values().next().map(String::as_str)).await;
             server = Some(bus);
         }
-        Ok(Self { server, embedded: BTreeMap::new(), settings })
+        Ok(Self {
+            server,
+            embedded: BTreeMap::new(),
+            settings,
+        })
     }
 
     /// The bus that an EventBus object stands for.
@@ -106,7 +110,10 @@ async fn connect(config: &Config) -> Arc<dyn EventBus> {
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                warn!(url = config.url, error, "Waiting for the event bus: is the server up?");
+                warn!(
+                    url = config.url,
+                    error, "Waiting for the event bus: is the server up?"
+                );
             }
         }
         tokio::time::sleep(wait).await;
@@ -145,7 +152,9 @@ fn tell(report: &StreamReport) {
 fn settings(loaded: &Loaded, namespace: &str) -> BTreeMap<Name, String> {
     let mut settings = BTreeMap::new();
     for loadable in &loaded.objects {
-        let Content::EventBus(event_bus) = &loadable.object.content else { continue };
+        let Content::EventBus(event_bus) = &loadable.object.content else {
+            continue;
+        };
         let metadata = &event_bus.metadata;
         let text = event_bus.spec.stream_config();
         if let (Some(name), Some(text)) = (&metadata.name, text) {
@@ -188,14 +197,23 @@ fn config(args: NatsArgs) -> anyhow::Result<Option<Config>> {
         Auth::None
     };
     let identity = match (nats_cert, nats_key) {
-        (Some(certificate), Some(key)) => {
-            Some(Identity { certificates: text(&certificate)?, private_key: text(&key)? })
-        }
+        (Some(certificate), Some(key)) => Some(Identity {
+            certificates: text(&certificate)?,
+            private_key: text(&key)?,
+        }),
         _ => None,
     };
     let authorities = nats_ca.map(|path| text(&path)).transpose()?;
     let encrypted = nats_tls || nats_insecure || identity.is_some() || authorities.is_some();
-    let tls =
-        encrypted.then_some(Tls { authorities, identity, insecure_skip_verify: nats_insecure });
-    Ok(Some(Config { url, auth, tls, name: "tiphys run".to_owned() }))
+    let tls = encrypted.then_some(Tls {
+        authorities,
+        identity,
+        insecure_skip_verify: nats_insecure,
+    });
+    Ok(Some(Config {
+        url,
+        auth,
+        tls,
+        name: "tiphys run".to_owned(),
+    }))
 }

@@ -18,17 +18,25 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Reads the configuration; nothing is asked of the cluster yet.
     pub(super) async fn open(args: &ClusterArgs) -> anyhow::Result<Self> {
-        let ClusterArgs { kubeconfig, context } = args;
-        let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
+        let ClusterArgs {
+            kubeconfig,
+            context,
+        } = args;
+        let options = KubeConfigOptions {
+            context: context.clone(),
+            ..KubeConfigOptions::default()
+        };
         let mut config = match kubeconfig {
             Some(path) => {
                 let file = Kubeconfig::read_from(path)
                     .with_context(|| format!("read kubeconfig {}", path.display()))?;
-                Config::from_custom_kubeconfig(file, &options).await.context("use kubeconfig")?
+                Config::from_custom_kubeconfig(file, &options)
+                    .await
+                    .context("use kubeconfig")?
             }
-            None if context.is_some() => {
-                Config::from_kubeconfig(&options).await.context("use kubeconfig")?
-            }
+            None if context.is_some() => Config::from_kubeconfig(&options)
+                .await
+                .context("use kubeconfig")?,
             None => Config::infer().await.context("find a kubeconfig")?,
         };
         // Waiting for a cluster that is away is ours to do, and to tell.
@@ -39,6 +47,10 @@ impl Cluster {
             None => "the user of the kubeconfig's current context".to_owned(),
         };
         let client = Client::try_from(config).context("prepare the connection to the cluster")?;
-        Ok(Self { client, namespace, identity })
+        Ok(Self {
+            client,
+            namespace,
+            identity,
+        })
     }
 }

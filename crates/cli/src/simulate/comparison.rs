@@ -17,7 +17,11 @@ pub(super) fn text(comparison: &Comparison) -> String {
     // Writing to a String cannot fail.
     write!(out, "--- {}\n+++ what would happen\n", comparison.file).unwrap_or_default();
     for part in &comparison.parts {
-        let by = part.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+        let by = part
+            .by
+            .as_ref()
+            .map(|by| format!(" ({by})"))
+            .unwrap_or_default();
         let verdict = match part.verdict {
             Verdict::Different => "",
             Verdict::Missing => ": does not happen",
@@ -82,11 +86,18 @@ pub(super) fn json(comparison: &Comparison) -> serde_json::Result<String> {
         expected: &comparison.file,
         equal: comparison.is_equal(),
         actions: comparison.actions,
-        differences: comparison.parts.iter().flat_map(rows).collect::<Result<_, _>>()?,
+        differences: comparison
+            .parts
+            .iter()
+            .flat_map(rows)
+            .collect::<Result<_, _>>()?,
         failures: comparison
             .failures
             .iter()
-            .map(|failure| FailureRow { by: &failure.by, error: &failure.error })
+            .map(|failure| FailureRow {
+                by: &failure.by,
+                error: &failure.error,
+            })
             .collect(),
     };
     Ok(serde_json::to_string(&page)? + "\n")
@@ -96,7 +107,9 @@ fn rows(part: &Part) -> impl Iterator<Item = serde_json::Result<Row<'_>>> {
     part.differences.iter().map(|difference| {
         let [expected, actual] = [&difference.expected, &difference.actual].map(Option::as_ref);
         let path = expected.or(actual).map_or("", |field| field.path.as_str());
-        let actual_path = actual.map(|field| field.path.as_str()).filter(|other| *other != path);
+        let actual_path = actual
+            .map(|field| field.path.as_str())
+            .filter(|other| *other != path);
         Ok(Row {
             action: &part.action,
             by: part.by.as_deref(),

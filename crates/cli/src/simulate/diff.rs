@@ -1,5 +1,6 @@
 //! How two JSON documents differ, field by field.
 
+use tiphys_api::field_path::{index, join};
 use tiphys_lang::json::Value;
 
 /// Longest comparison of two lists; beyond it their items are paired by position.
@@ -50,12 +51,12 @@ fn collect(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (key, value) in members {
-                collect(&member(path, key), value, leaves);
+                collect(&join(path, key), value, leaves);
             }
         }
         Value::Array(items) if !items.is_empty() => {
-            for (index, value) in items.iter().enumerate() {
-                collect(&item(path, index), value, leaves);
+            for (position, value) in items.iter().enumerate() {
+                collect(&index(path, position), value, leaves);
             }
         }
         value => leaves.push((path.to_owned(), value.to_go_json())),
@@ -64,54 +65,53 @@ fn collect(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
 
 fn compare(paths: [&str; 2], expected: &Value, actual: &Value, found: &mut Vec<Difference>) {
     let field = |side: usize, path: String, value: &Value| {
-        let field = Some(Field { path, value: value.clone() });
-        let [expected, actual] = if side == 0 { [field, None] } else { [None, field] };
+        let field = Some(Field {
+            path,
+            value: value.clone(),
+        });
+        let [expected, actual] = if side == 0 {
+            [field, None]
+        } else {
+            [None, field]
+        };
         Difference { expected, actual }
     };
     match (expected, actual) {
         (Value::Object(left), Value::Object(right)) => {
             for (key, value) in left {
-                let path = member(paths[0], key);
+                let path = join(paths[0], key);
                 match right.get(key) {
-                    Some(other) => compare([&path, &member(paths[1], key)], value, other, found),
+                    Some(other) => compare([&path, &join(paths[1], key)], value, other, found),
                     None => found.push(field(0, path, value)),
                 }
             }
             let added = right.iter().filter(|(key, _)| !left.contains_key(*key));
-            found.extend(added.map(|(key, value)| field(1, member(paths[1], key), value)));
+            found.extend(added.map(|(key, value)| field(1, join(paths[1], key), value)));
         }
         (Value::Array(left), Value::Array(right)) => {
             for pair in align(left, right, |left, right| left == right, |_, _| true) {
                 match pair {
                     Pair::Both(i, j) => {
-                        let paths = [&*item(paths[0], i), &*item(paths[1], j)];
+                        let paths = [&*index(paths[0], i), &*index(paths[1], j)];
                         compare(paths, &left[i], &right[j], found);
                     }
-                    Pair::Expected(i) => found.push(field(0, item(paths[0], i), &left[i])),
-                    Pair::Actual(j) => found.push(field(1, item(paths[1], j), &right[j])),
+                    Pair::Expected(i) => found.push(field(0, index(paths[0], i), &left[i])),
+                    Pair::Actual(j) => found.push(field(1, index(paths[1], j), &right[j])),
                 }
             }
         }
         _ if expected == actual => {}
         _ => {
-            let [expected, actual] = [(paths[0], expected), (paths[1], actual)]
-                .map(|(path, value)| Some(Field { path: path.to_owned(), value: value.clone() }));
+            let [expected, actual] =
+                [(paths[0], expected), (paths[1], actual)].map(|(path, value)| {
+                    Some(Field {
+                        path: path.to_owned(),
+                        value: value.clone(),
+                    })
+                });
             found.push(Difference { expected, actual });
         }
     }
-}
-
-fn member(path: &str, key: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-/".contains(c);
-    match (path, !key.is_empty() && key.chars().all(is_plain)) {
-        ("", true) => key.to_owned(),
-        (_, true) => format!("{path}.{key}"),
-        (_, false) => format!("{path}[{}]", Value::String(key.to_owned()).to_go_json()),
-    }
-}
-
-fn item(path: &str, index: usize) -> String {
-    format!("{path}[{index}]")
 }
 
 /// Finds for each item the one of the other list that it belongs to, keeping the order of both.
@@ -144,12 +144,19 @@ pub(super) fn align<E, A>(
 }
 
 /// The longest common subsequence, as pairs of indexes.
-fn common<E, A>(expected: &[E], actual: &[A], same: impl Fn(&E, &A) -> bool) -> Vec<(usize, usize)> {
+fn common<E, A>(
+    expected: &[E],
+    actual: &[A],
+    same: impl Fn(&E, &A) -> bool,
+) -> Vec<(usize, usize)> {
     let (rows, columns) = (expected.len(), actual.len());
     let width = columns + 1;
     if (rows + 1).saturating_mul(width) > MAX_CELLS {
         let pairs = expected.iter().zip(actual).enumerate();
-        return pairs.filter(|(_, (left, right))| same(left, right)).map(|(i, _)| (i, i)).collect();
+        return pairs
+            .filter(|(_, (left, right))| same(left, right))
+            .map(|(i, _)| (i, i))
+            .collect();
     }
     // lengths[i * width + j]: how long the subsequence of what follows i and j is.
     let mut lengths = vec![0_u32; (rows + 1) * width];
@@ -188,15 +195,22 @@ mod tests {
             [expected, actual].map(|text| json::from_slice(text.as_bytes()).unwrap());
         let lines = |sign, field: Option<Field>| {
             let leaves = field.map(|field| field.leaves()).unwrap_or_default();
-            leaves.into_iter().map(move |(path, value)| format!("{sign} {path}: {value}"))
+            leaves
+                .into_iter()
+                .map(move |(path, value)| format!("{sign} {path}: {value}"))
         };
         let found = differences(&expected, &actual).into_iter();
-        found.flat_map(|d| lines('-', d.expected).chain(lines('+', d.actual))).collect()
+        found
+            .flat_map(|d| lines('-', d.expected).chain(lines('+', d.actual)))
+            .collect()
     }
 
     #[test]
     fn equal_documents_do_not_differ_whatever_the_order_of_their_keys() {
-        assert_eq!(lines(r#"{"a":1,"b":[{}]}"#, r#"{"b":[{}],"a":1}"#), Vec::<String>::new());
+        assert_eq!(
+            lines(r#"{"a":1,"b":[{}]}"#, r#"{"b":[{}],"a":1}"#),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -224,7 +238,10 @@ mod tests {
     #[test]
     fn a_changed_item_is_compared_with_its_counterpart() {
         assert_eq!(
-            lines(r#"[{"h":"a","p":1},{"h":"b"}]"#, r#"[{"h":"x"},{"h":"a","p":2},{"h":"b"}]"#),
+            lines(
+                r#"[{"h":"a","p":1},{"h":"b"}]"#,
+                r#"[{"h":"x"},{"h":"a","p":2},{"h":"b"}]"#
+            ),
             [
                 "- [0].h: \"a\"",
                 "+ [0].h: \"x\"",

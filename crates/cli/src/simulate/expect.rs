@@ -85,20 +85,38 @@ impl Done {
         Ok(())
     }
 
-    fn add_trigger(&mut self, sensor: &SensorReport, trigger: &TriggerReport) -> anyhow::Result<()> {
-        let SensorReport { namespace, name, dependencies, .. } = sensor;
+    fn add_trigger(
+        &mut self,
+        sensor: &SensorReport,
+        trigger: &TriggerReport,
+    ) -> anyhow::Result<()> {
+        let SensorReport {
+            namespace,
+            name,
+            dependencies,
+            ..
+        } = sensor;
         let by = format!("sensor {namespace}/{name}, trigger {}", trigger.name);
         for firing in &trigger.firings {
             let by = by.clone();
             match &firing.action {
-                Ok(action) => self.actions.push(Performed { by, action: to_json(action)? }),
-                Err(error) => self.failures.push(Failure { by, error: error.clone() }),
+                Ok(action) => self.actions.push(Performed {
+                    by,
+                    action: to_json(action)?,
+                }),
+                Err(error) => self.failures.push(Failure {
+                    by,
+                    error: error.clone(),
+                }),
             }
         }
         if trigger.outcome == Outcome::Parked && trigger.firings.is_empty() {
-            let transforms = dependencies.iter().filter_map(|report| report.transformed.as_ref());
-            let errors: Vec<&str> =
-                transforms.filter_map(|outcome| outcome.as_ref().err().map(String::as_str)).collect();
+            let transforms = dependencies
+                .iter()
+                .filter_map(|report| report.transformed.as_ref());
+            let errors: Vec<&str> = transforms
+                .filter_map(|outcome| outcome.as_ref().err().map(String::as_str))
+                .collect();
             let error = errors.join("; ");
             self.failures.push(Failure { by, error });
         }
@@ -126,10 +144,16 @@ impl Expected {
 
     /// What of `done` is not as expected.
     pub(super) fn compare(self, done: Done) -> Comparison {
-        let Self { file, actions: expected } = self;
-        let Done { actions: mut performed, failures } = done;
+        let Self {
+            file,
+            actions: expected,
+        } = self;
+        let Done {
+            actions: mut performed,
+            failures,
+        } = done;
         // What is logged depends on every detail of an event and changes nothing in the world.
-        if !expected.iter().any(|action| is_log(action)) {
+        if !expected.iter().any(is_log) {
             performed.retain(|performed| !is_log(&performed.action));
         }
         let pairs = diff::align(
@@ -143,7 +167,12 @@ impl Expected {
             Pair::Expected(i) => Some(Part::missing(&expected[i])),
             Pair::Actual(j) => Some(Part::unexpected(&performed[j])),
         });
-        Comparison { file, actions: performed.len(), parts: parts.collect(), failures }
+        Comparison {
+            file,
+            actions: performed.len(),
+            parts: parts.collect(),
+            failures,
+        }
     }
 }
 
@@ -200,7 +229,12 @@ impl<'v> Subject<'v> {
             },
             object => ("", Some(object)),
         };
-        let Some(object) = object else { return Self { kind: ["", kind], name: ["", ""] } };
+        let Some(object) = object else {
+            return Self {
+                kind: ["", kind],
+                name: ["", ""],
+            };
+        };
         let metadata = object.get("metadata").unwrap_or(&Value::Null);
         let name = match text(metadata, "name") {
             "" => text(metadata, "generateName"),
@@ -231,23 +265,35 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 impl Part {
     fn missing(expected: &Value) -> Self {
-        let field = Field { path: String::new(), value: expected.clone() };
+        let field = Field {
+            path: String::new(),
+            value: expected.clone(),
+        };
         Self {
             verdict: Verdict::Missing,
             action: words(expected),
             by: None,
-            differences: vec![Difference { expected: Some(field), actual: None }],
+            differences: vec![Difference {
+                expected: Some(field),
+                actual: None,
+            }],
         }
     }
 
     fn unexpected(performed: &Performed) -> Self {
         let value = as_object(&performed.action).unwrap_or_else(|| performed.action.clone());
-        let field = Field { path: String::new(), value };
+        let field = Field {
+            path: String::new(),
+            value,
+        };
         Self {
             verdict: Verdict::Unexpected,
             action: words(&performed.action),
             by: Some(performed.by.clone()),
-            differences: vec![Difference { expected: None, actual: Some(field) }],
+            differences: vec![Difference {
+                expected: None,
+                actual: Some(field),
+            }],
         }
     }
 }
@@ -258,7 +304,11 @@ fn words(action: &Value) -> String {
         Some(object) => text(&object, "operation").to_owned(),
         None => text(action, "operation").to_owned(),
     };
-    if operation.is_empty() { subject } else { format!("{operation} {subject}") }
+    if operation.is_empty() {
+        subject
+    } else {
+        format!("{operation} {subject}")
+    }
 }
 
 fn different(expected: &Value, performed: &Performed) -> Option<Part> {
@@ -308,7 +358,8 @@ fn as_object(action: &Value) -> Option<Value> {
     if spec.get("liveEdits").is_some() {
         return None;
     }
-    let (Some(operation), Some(Value::Object(object))) = (spec.get("operation"), spec.get("object"))
+    let (Some(operation), Some(Value::Object(object))) =
+        (spec.get("operation"), spec.get("object"))
     else {
         return None;
     };

@@ -36,16 +36,18 @@ struct Answer<'q> {
 /// The answers for one event.
 #[derive(Debug, Serialize)]
 struct Page<'q> {
-    event: Option<EventName>,
+    event: Option<Identity>,
     dependencies: Vec<Seen<'q>>,
 }
 
+/// Which event it is.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EventName {
+struct Identity {
     id: String,
-    event_source_name: String,
-    event_name: String,
+    #[serde(rename = "eventSourceName")]
+    source: String,
+    #[serde(rename = "eventName")]
+    event: String,
 }
 
 /// The event as the triggers of one sensor see it through a dependency.
@@ -67,7 +69,9 @@ impl Question {
     /// Compiles the paths.
     pub(super) fn new(paths: &[String]) -> anyhow::Result<Self> {
         let compile = |path: &String| Path::compile(path).context("read the path to explain");
-        Ok(Self { paths: paths.iter().map(compile).collect::<Result<_, _>>()? })
+        Ok(Self {
+            paths: paths.iter().map(compile).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Whether nothing is asked.
@@ -81,8 +85,8 @@ impl Question {
         let mut out = String::new();
         // Writing to a String cannot fail.
         match &page.event {
-            Some(EventName { id, event_source_name, event_name }) => {
-                writeln!(out, "event {id} {event_source_name}/{event_name}").unwrap_or_default();
+            Some(Identity { id, source, event }) => {
+                writeln!(out, "event {id} {source}/{event}").unwrap_or_default();
             }
             None => out.push_str("no event: the event source's filter does not take it\n"),
         }
@@ -99,7 +103,10 @@ impl Question {
 
     fn answer(&self, report: &Report) -> Page<'_> {
         let Some(event) = &report.arrival.event else {
-            return Page { event: None, dependencies: Vec::new() };
+            return Page {
+                event: None,
+                dependencies: Vec::new(),
+            };
         };
         let mut dependencies = Vec::new();
         for sensor in &report.sensors {
@@ -116,16 +123,25 @@ impl Question {
         }
         if dependencies.is_empty() {
             let paths = self.ask(event);
-            let alone = Seen { sensor: None, dependency: None, taken: false, error: None, paths };
+            let alone = Seen {
+                sensor: None,
+                dependency: None,
+                taken: false,
+                error: None,
+                paths,
+            };
             dependencies.push(alone);
         }
         let context = &event.context;
-        let name = EventName {
+        let identity = Identity {
             id: context.id.clone(),
-            event_source_name: context.source.clone(),
-            event_name: context.subject.clone(),
+            source: context.source.clone(),
+            event: context.subject.clone(),
         };
-        Page { event: Some(name), dependencies }
+        Page {
+            event: Some(identity),
+            dependencies,
+        }
     }
 
     fn ask(&self, event: &Event) -> Vec<Answer<'_>> {
@@ -139,7 +155,11 @@ fn answer<'q>(path: &'q Path, view: &View<'_>) -> Answer<'q> {
         Err(error) => (None, Some(error.to_string())),
         Ok(data) => {
             let found = path.get(data);
-            let value = if found.exists() { one_line(found.raw()) } else { None };
+            let value = if found.exists() {
+                one_line(found.raw())
+            } else {
+                None
+            };
             let reason = || path.explain(data).map(|missing| missing.to_string());
             let nothing = if value.is_none() { reason() } else { None };
             (value, nothing)
@@ -153,7 +173,11 @@ fn answer<'q>(path: &'q Path, view: &View<'_>) -> Answer<'q> {
         };
         reason + hint
     });
-    Answer { path: path.as_str(), value, nothing }
+    Answer {
+        path: path.as_str(),
+        value,
+        nothing,
+    }
 }
 
 fn one_line(raw: &[u8]) -> Option<Box<RawValue>> {
@@ -181,7 +205,12 @@ impl Seen<'_> {
         if let Some(error) = &self.error {
             writeln!(out, "    ✗ transform: {error}").unwrap_or_default();
         }
-        for Answer { path, value, nothing } in &self.paths {
+        for Answer {
+            path,
+            value,
+            nothing,
+        } in &self.paths
+        {
             match (value, nothing) {
                 (Some(value), _) => {
                     writeln!(out, "    ✓ {path} = {}", shown(value.get())).unwrap_or_default();
@@ -229,7 +258,10 @@ mod tests {
         let event = event(data);
         let answer = answer(&path, &View::new(&event));
         let found = answer.value.as_ref().map(|value| value.get());
-        assert_eq!(found.ok_or(answer.nothing.as_deref().unwrap_or_default()), expected);
+        assert_eq!(
+            found.ok_or(answer.nothing.as_deref().unwrap_or_default()),
+            expected
+        );
     }
 
     #[test]

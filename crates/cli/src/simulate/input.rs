@@ -53,7 +53,12 @@ fn events(paths: &[PathBuf], loaded: &Loaded, now: Timestamp) -> anyhow::Result<
             let event = event(&document.json, loaded, now)
                 .with_context(|| format!("{}: event {}", path.display(), index + 1))?;
             let filters = Vec::new();
-            arrivals.push(Arrival { source: None, filters, event: Some(event), namespace: None });
+            arrivals.push(Arrival {
+                source: None,
+                filters,
+                event: Some(event),
+                namespace: None,
+            });
         }
     }
     Ok(arrivals)
@@ -99,12 +104,15 @@ fn event(text: &str, loaded: &Loaded, now: Timestamp) -> anyhow::Result<Event> {
 
 /// The kind of the event, if its event source is among the files.
 fn kind(loaded: &Loaded, source: &str, event: &str) -> String {
-    let sources = loaded.objects.iter().filter_map(|loadable| match &loadable.object.content {
-        Content::EventSource(object) if object.metadata.name.as_deref() == Some(source) => {
-            Some(object)
-        }
-        _ => None,
-    });
+    let sources = loaded
+        .objects
+        .iter()
+        .filter_map(|loadable| match &loadable.object.content {
+            Content::EventSource(object) if object.metadata.name.as_deref() == Some(source) => {
+                Some(object)
+            }
+            _ => None,
+        });
     let kind = sources
         .flat_map(|source| source.spec.events())
         .find(|found| found.name == event)
@@ -138,17 +146,34 @@ fn from_object(
             continue;
         };
         for event in spec.spec.events() {
-            let EventConfig::Resource(watch) = event.config else { continue };
-            watched.push(format!("{}/{}: {}", source.name, event.name, describe(watch)));
-            let compiled = source.events.iter().find(|compiled| &*compiled.name == event.name);
-            let (Some(compiled), true) = (compiled, watches(watch, &object)) else { continue };
+            let EventConfig::Resource(watch) = event.config else {
+                continue;
+            };
+            watched.push(format!(
+                "{}/{}: {}",
+                source.name,
+                event.name,
+                describe(watch)
+            ));
+            let compiled = source
+                .events
+                .iter()
+                .find(|compiled| &*compiled.name == event.name);
+            let (Some(compiled), true) = (compiled, watches(watch, &object)) else {
+                continue;
+            };
             let made = compiled
                 .event_for(event_type, &object, old.as_deref(), now)
                 .with_context(|| format!("read {}", path.display()))?;
             let checks = made.checks.into_iter();
             arrivals.push(Arrival {
-                source: Some(format!("{}/{}/{}", source.namespace, source.name, event.name)),
-                filters: checks.map(|check| (check.condition, check.is_met)).collect(),
+                source: Some(format!(
+                    "{}/{}/{}",
+                    source.namespace, source.name, event.name
+                )),
+                filters: checks
+                    .map(|check| (check.condition, check.is_met))
+                    .collect(),
                 event: made.event,
                 namespace: Some(source.namespace.to_string()),
             });
@@ -158,7 +183,11 @@ fn from_object(
         bail!(
             "{}: no resource event source watches this object; they watch: {}",
             path.display(),
-            if watched.is_empty() { "nothing".to_owned() } else { watched.join(", ") }
+            if watched.is_empty() {
+                "nothing".to_owned()
+            } else {
+                watched.join(", ")
+            }
         );
     }
     Ok(arrivals)
@@ -166,9 +195,20 @@ fn from_object(
 
 /// What an event source watches, in words.
 fn describe(watch: &ResourceEventSource) -> String {
-    let group = if watch.group.is_empty() { "core" } else { &watch.group };
-    let place = if watch.namespace.is_empty() { "all namespaces" } else { &watch.namespace };
-    format!("{} of {group}/{} in {place}", *watch.resource, *watch.version)
+    let group = if watch.group.is_empty() {
+        "core"
+    } else {
+        &watch.group
+    };
+    let place = if watch.namespace.is_empty() {
+        "all namespaces"
+    } else {
+        &watch.namespace
+    };
+    format!(
+        "{} of {group}/{} in {place}",
+        *watch.resource, *watch.version
+    )
 }
 
 /// Whether the object is of the type, and in the namespace, that an event source watches.
@@ -184,7 +224,12 @@ fn watches(watch: &ResourceEventSource, object: &[u8]) -> bool {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
     let kind = text("kind").to_lowercase();
     let stem = kind.strip_suffix('y').unwrap_or(&kind);
-    let plurals = [kind.clone(), format!("{kind}s"), format!("{kind}es"), format!("{stem}ies")];
+    let plurals = [
+        kind.clone(),
+        format!("{kind}s"),
+        format!("{kind}es"),
+        format!("{stem}ies"),
+    ];
     let namespace = text("metadata.namespace");
     group == *watch.group
         && version == *watch.version

@@ -42,10 +42,13 @@ fn sensor(report: &SensorReport) -> anyhow::Result<Value> {
 }
 
 fn dependency(report: &DependencyReport) -> Value {
-    let transformed = report.transformed.as_ref().map(|transformed| match transformed {
-        Ok(event) => json!({ "data": data(event) }),
-        Err(error) => json!({ "error": error }),
-    });
+    let transformed = report
+        .transformed
+        .as_ref()
+        .map(|transformed| match transformed {
+            Ok(event) => json!({ "data": data(event) }),
+            Err(error) => json!({ "error": error }),
+        });
     let filters = report.filters.iter().map(|step| match &step.verdict {
         Verdict::Pass => json!({ "filter": step.filter, "passed": true }),
         Verdict::Reject(reason) => {

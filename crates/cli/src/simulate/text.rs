@@ -42,10 +42,17 @@ fn page(report: &Report, out: &mut Page) -> fmt::Result {
         }
     }
     let Some(event) = &arrival.event else {
-        return writeln!(out, "  → no event: the event source's filter does not take it\n");
+        return writeln!(
+            out,
+            "  → no event: the event source's filter does not take it\n"
+        );
     };
     let context = &event.context;
-    writeln!(out, "event {} {}/{} ({})", context.id, context.source, context.subject, context.r#type)?;
+    writeln!(
+        out,
+        "event {} {}/{} ({})",
+        context.id, context.source, context.subject, context.r#type
+    )?;
     if report.sensors.is_empty() {
         writeln!(out, "  → no sensor waits for it")?;
     }
@@ -126,19 +133,35 @@ fn firing(firing: &Firing, out: &mut Page) -> fmt::Result {
 }
 
 fn parameter(step: &ParameterStep, out: &mut Page) -> fmt::Result {
-    let ParameterStep { field, dest, applied } = step;
+    let ParameterStep {
+        field,
+        dest,
+        applied,
+    } = step;
     match applied {
-        Applied::Written { text, fell_back: false } => {
+        Applied::Written {
+            text,
+            fell_back: false,
+        } => {
             writeln!(out, "    ✓ {field} {dest} ← {text}")
         }
-        Applied::Written { text, fell_back: true } => {
+        Applied::Written {
+            text,
+            fell_back: true,
+        } => {
             writeln!(out, "    ✓ {field} {dest} ← {text} (default)")
         }
         Applied::NoMatch => {
-            writeln!(out, "    - {field} {dest}: the query matches nothing, nothing is changed")
+            writeln!(
+                out,
+                "    - {field} {dest}: the query matches nothing, nothing is changed"
+            )
         }
         Applied::Skipped => {
-            writeln!(out, "    - {field} {dest}: skipped, its dependency has no event")
+            writeln!(
+                out,
+                "    - {field} {dest}: skipped, its dependency has no event"
+            )
         }
     }
 }
@@ -190,14 +213,22 @@ fn object(object: &Object, out: &mut Page) -> fmt::Result {
         Object::Live { object, live_edits } => {
             yaml(object, out)?;
             for edit in live_edits {
-                writeln!(out, "      # in the live object: {} ← {}", edit.dest, edit.value)?;
+                writeln!(
+                    out,
+                    "      # in the live object: {} ← {}",
+                    edit.dest, edit.value
+                )?;
             }
             Ok(())
         }
         Object::Fetched { base, edits } => {
             yaml(base, out)?;
             for edit in edits {
-                writeln!(out, "      # in the fetched object: {} ← {}", edit.dest, edit.value)?;
+                writeln!(
+                    out,
+                    "      # in the fetched object: {} ← {}",
+                    edit.dest, edit.value
+                )?;
             }
             Ok(())
         }
@@ -216,7 +247,11 @@ fn yaml(value: &impl serde::Serialize, out: &mut Page) -> fmt::Result {
 fn log(action: &LogAction, out: &mut Page) -> fmt::Result {
     for line in &action.lines {
         let text: String = line.message.chars().take(SHOWN).collect();
-        let more = if text.len() < line.message.len() { "…" } else { "" };
+        let more = if text.len() < line.message.len() {
+            "…"
+        } else {
+            ""
+        };
         writeln!(out, "    → log {}: {text}{more}", line.dependency_name)?;
     }
     Ok(())

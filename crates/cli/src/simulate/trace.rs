@@ -87,11 +87,18 @@ impl DependencyReport {
 
 impl<'l> World<'l> {
     pub(super) fn new(loaded: &'l Loaded) -> Self {
-        let sensors = loaded.objects.iter().filter_map(|loadable| match &loadable.program {
-            Program::Sensor(sensor) => Some(&**sensor),
-            _ => None,
-        });
-        Self { sensors: sensors.collect(), triggers: HashMap::new(), sequence: 0 }
+        let sensors = loaded
+            .objects
+            .iter()
+            .filter_map(|loadable| match &loadable.program {
+                Program::Sensor(sensor) => Some(&**sensor),
+                _ => None,
+            });
+        Self {
+            sensors: sensors.collect(),
+            triggers: HashMap::new(),
+            sequence: 0,
+        }
     }
 
     /// Follows an event to its end.
@@ -129,7 +136,12 @@ impl<'l> World<'l> {
         });
         let triggers = triggers.collect();
         let (namespace, name) = (Arc::clone(&sensor.namespace), Arc::clone(&sensor.name));
-        Some(SensorReport { namespace, name, dependencies, triggers })
+        Some(SensorReport {
+            namespace,
+            name,
+            dependencies,
+            triggers,
+        })
     }
 
     fn follow_trigger(
@@ -173,7 +185,14 @@ impl<'l> World<'l> {
                         stored_at: event.context.time.unwrap_or_default(),
                         object: object_key(event),
                     };
-                    arrive(sensor, trigger, memory, dependency.index, member, &mut report.firings)
+                    arrive(
+                        sensor,
+                        trigger,
+                        memory,
+                        dependency.index,
+                        member,
+                        &mut report.firings,
+                    )
                 }
                 (None, Some(Err(_))) => Outcome::Parked,
                 (None, _) => Outcome::Filtered,
@@ -181,7 +200,11 @@ impl<'l> World<'l> {
             report.outcome = report.outcome.min(outcome);
         }
         let names = trigger.dependency_names();
-        report.kept = memory.rounds.kept().map(|(index, _)| Arc::clone(&names[index])).collect();
+        report.kept = memory
+            .rounds
+            .kept()
+            .map(|(index, _)| Arc::clone(&names[index]))
+            .collect();
         Some(report)
     }
 }
@@ -197,14 +220,20 @@ fn arrive(
     if let Some(reset) = trigger.resets().last(member.stored_at) {
         memory.rounds.forget_before(reset);
     }
-    match memory.rounds.arrive(dependency, member, trigger.dependency_names()) {
+    match memory
+        .rounds
+        .arrive(dependency, member, trigger.dependency_names())
+    {
         Step::Keep { .. } => Outcome::Waiting,
         Step::Fire { round, .. } => {
             let mut parameters = Vec::new();
             let events = round.iter().map(|(index, member)| (*index, &*member.event));
-            let action =
-                trigger.explain(events, &sensor.name, &sensor.namespace, &mut parameters);
-            let outcome = if action.is_ok() { Outcome::Fired } else { Outcome::Parked };
+            let action = trigger.explain(events, &sensor.name, &sensor.namespace, &mut parameters);
+            let outcome = if action.is_ok() {
+                Outcome::Fired
+            } else {
+                Outcome::Parked
+            };
             let action = action.map_err(|error| chain(&error));
             firings.push(Firing { parameters, action });
             outcome
@@ -214,7 +243,9 @@ fn arrive(
 
 fn follow_dependency(sensor: &Compiled, index: usize, event: &Event) -> DependencyReport {
     let dependency = &sensor.dependencies[index];
-    let outcome = dependency.transform(event.clone()).map_err(|error| chain(&error));
+    let outcome = dependency
+        .transform(event.clone())
+        .map_err(|error| chain(&error));
     let mut report = DependencyReport {
         index,
         name: Arc::clone(dependency.name()),

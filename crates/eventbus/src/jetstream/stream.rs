@@ -127,7 +127,11 @@ pub(super) async fn ensure(keeper: &Keeper, settings: Option<&str>) -> Result<St
             let settings = wanted.unwrap_or_else(StreamSettings::argo);
             let (info, refused) = create_events(connection, &settings).await?;
             keeper.remember(info.config);
-            return Ok(StreamReport { created: true, refused, ..StreamReport::default() });
+            return Ok(StreamReport {
+                created: true,
+                refused,
+                ..StreamReport::default()
+            });
         }
         Err(err) => return Err(failed(err)),
     };
@@ -166,7 +170,9 @@ async fn create_events(
     }
     // A single server keeps one copy of everything, whatever is wanted.
     config.num_replicas = 1;
-    let info = create(connection, &config).await.map_err(|error| refused(&config, error))?;
+    let info = create(connection, &config)
+        .await
+        .map_err(|error| refused(&config, error))?;
     let is_told = settings.replicas.is_some();
     let told = is_told.then(|| ("replicas".to_owned(), ONE_SERVER.to_owned()));
     Ok((info, told.into_iter().collect()))
@@ -318,7 +324,9 @@ async fn reconcile(
         .filter(|replicas| *replicas > 1 && !is_clustered);
     if copies.is_some() {
         changes.retain(|(name, _)| *name != "replicas");
-        report.refused.push(("replicas".to_owned(), ONE_SERVER.to_owned()));
+        report
+            .refused
+            .push(("replicas".to_owned(), ONE_SERVER.to_owned()));
     }
     if changes.is_empty() {
         return Ok((config, report));

@@ -7,7 +7,14 @@ use super::scan::text_end;
 ///
 /// Says yes to exactly what [`super::from_slice`] reads.
 pub fn is_valid(text: &[u8]) -> bool {
-    Checker { text, at: 0, objects: [0; MAX_DEPTH / 64], depth: 0 }.document().is_some()
+    Checker {
+        text,
+        at: 0,
+        objects: [0; MAX_DEPTH / 64],
+        depth: 0,
+    }
+    .document()
+    .is_some()
 }
 
 struct Checker<'a> {
@@ -130,7 +137,9 @@ impl Checker<'_> {
     }
 
     fn word(&mut self, rest: &[u8]) -> Option<()> {
-        self.text[self.at..].starts_with(rest).then(|| self.at += rest.len())
+        self.text[self.at..]
+            .starts_with(rest)
+            .then(|| self.at += rest.len())
     }
 
     /// The rest of a number that begins with `first`.
@@ -197,7 +206,10 @@ impl Checker<'_> {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
             b'u' => {
                 let digits = self.text.get(self.at..self.at + 4)?;
-                digits.iter().all(u8::is_ascii_hexdigit).then(|| self.at += 4)
+                digits
+                    .iter()
+                    .all(u8::is_ascii_hexdigit)
+                    .then(|| self.at += 4)
             }
             _ => None,
         }
@@ -261,7 +273,11 @@ mod tests {
             (mixed.as_str(), true),
         ] {
             assert_eq!(is_valid(text.as_bytes()), expected, "{text}");
-            assert_eq!(super::super::from_slice(text.as_bytes()).is_ok(), expected, "{text}");
+            assert_eq!(
+                super::super::from_slice(text.as_bytes()).is_ok(),
+                expected,
+                "{text}"
+            );
         }
     }
 

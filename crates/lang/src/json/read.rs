@@ -95,7 +95,10 @@ struct Reader<'a, B> {
 
 impl<'a, B: Build> Reader<'a, B> {
     fn fail<T>(&self, message: &'static str) -> Result<T, Error> {
-        Err(Error { message, offset: self.at })
+        Err(Error {
+            message,
+            offset: self.at,
+        })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -238,7 +241,11 @@ impl<'a, B: Build> Reader<'a, B> {
     fn some_digits(&mut self) -> Result<(), Error> {
         let start = self.at;
         self.digits();
-        if self.at == start { self.fail("expected a digit") } else { Ok(()) }
+        if self.at == start {
+            self.fail("expected a digit")
+        } else {
+            Ok(())
+        }
     }
 
     fn string(&mut self) -> Result<Cow<'a, str>, Error> {
@@ -336,7 +343,10 @@ mod tests {
 
     #[test]
     fn documents_are_read_and_written_as_go_does() {
-        check(r#" {"b":1,"a":[true,null,"x<y"]} "#, r#"{"a":[true,null,"x\u003cy"],"b":1}"#);
+        check(
+            r#" {"b":1,"a":[true,null,"x<y"]} "#,
+            r#"{"a":[true,null,"x\u003cy"],"b":1}"#,
+        );
         check("12345678901234567890123", "12345678901234567890123");
         check("9007199254740993", "9007199254740993");
         check("1e21", "1e+21");

@@ -19,6 +19,8 @@ pub(super) fn text_end(json: &[u8], at: usize) -> Option<usize> {
             return Some(at + index * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    let found = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
+    let found = tail
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
     Some(at + words.len() * 8 + found)
 }

@@ -4,7 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::found::content;
+use super::work::Work;
 use super::{Found, Kind, Path, modifier};
+
+/// How many beginnings of a path are tried, and of one behind `$`, whose lookups cost more.
+const MAX_TRIED: usize = 64;
+const MAX_JSONPATHS_TRIED: usize = 4;
 
 /// How many keys are named.
 const MAX_KEYS: usize = 20;
@@ -34,33 +39,42 @@ pub enum There {
 }
 
 impl Missing {
-    pub(super) fn explain(path: &Path, json: &[u8]) -> Self {
+    /// None if `work` is spent before it is clear.
+    pub(super) fn explain(path: &Path, json: &[u8], work: &mut Work) -> Option<Self> {
         let text = path.as_str();
-        let ends: Vec<usize> = boundaries(text).collect();
+        let most = if path.jsonpath.is_some() {
+            MAX_JSONPATHS_TRIED
+        } else {
+            MAX_TRIED
+        };
+        let ends: Vec<usize> = boundaries(text).take(most).collect();
         for end in ends.iter().rev() {
             let Ok(prefix) = Path::compile(&text[..*end]) else {
                 continue;
             };
-            let found = prefix.get(json);
+            let found = prefix.get_within(json, work);
+            if work.is_spent() {
+                return None;
+            }
             if found.exists() {
                 let next = ends
                     .iter()
                     .find(|other| *other > end)
                     .copied()
                     .unwrap_or(text.len());
-                return Self {
+                return Some(Self {
                     existing: text[..*end].to_owned(),
                     missing: text[(end + 1).min(next)..next].to_owned(),
                     there: There::of(&found),
-                };
+                });
             }
         }
         let first = ends.first().copied().unwrap_or(text.len());
-        Self {
+        Some(Self {
             existing: String::new(),
             missing: text[..first].to_owned(),
             there: There::of(&Found::parse(Cow::Borrowed(json))),
-        }
+        })
     }
 }
 
@@ -85,7 +99,7 @@ fn boundaries(path: &str) -> impl Iterator<Item = usize> {
         }
         None
     };
-    path.bytes().enumerate().filter_map(boundary).take(64)
+    path.bytes().enumerate().filter_map(boundary)
 }
 
 impl There {

@@ -87,7 +87,11 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock:
 
 /// The function of that name; sprig replaces the `slice` of Go.
 pub(super) fn function(name: &str) -> Result<&'static Function, String> {
-    let builtin = || builtin::FUNCTIONS.iter().find(|function| function.name == name);
+    let builtin = || {
+        builtin::FUNCTIONS
+            .iter()
+            .find(|function| function.name == name)
+    };
     own_function(name).or_else(|reason| builtin().ok_or(reason))
 }
 

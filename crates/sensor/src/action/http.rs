@@ -61,9 +61,14 @@ impl BasicAuth {
     /// What a spec says of them.
     pub fn of(spec: &tiphys_api::BasicAuth, namespace: &str) -> Self {
         let secret = |selector: &Option<_>| {
-            selector.as_ref().map(|selector| ValueRef::secret(selector, namespace))
+            selector
+                .as_ref()
+                .map(|selector| ValueRef::secret(selector, namespace))
         };
-        Self { username: secret(&spec.username), password: secret(&spec.password) }
+        Self {
+            username: secret(&spec.username),
+            password: secret(&spec.password),
+        }
     }
 }
 

@@ -48,7 +48,14 @@ impl ValueRef {
 
 impl fmt::Display for ValueRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, KeyOf { namespace, name, key }) = match self {
+        let (
+            kind,
+            KeyOf {
+                namespace,
+                name,
+                key,
+            },
+        ) = match self {
             Self::SecretKeyRef(key) => ("Secret", key),
             Self::ConfigMapKeyRef(key) => ("ConfigMap", key),
         };
@@ -80,7 +87,10 @@ impl Tls {
     /// If nothing is set, or one half of certificate and key.
     pub fn of(spec: &TlsConfig, namespace: &str) -> Result<Self, TlsError> {
         Ok(match spec.mode()? {
-            TlsMode::SkipVerify => Self { insecure_skip_verify: true, ..Self::default() },
+            TlsMode::SkipVerify => Self {
+                insecure_skip_verify: true,
+                ..Self::default()
+            },
             TlsMode::Verify { ca, client } => Self {
                 insecure_skip_verify: false,
                 authorities: ca.map(|ca| ValueRef::secret(ca, namespace)),

@@ -32,7 +32,10 @@ impl Lanes {
     pub fn enter(&mut self, keys: &[u64]) -> (Ticket, bool) {
         let ticket = self.next;
         self.next += 1;
-        let mut work = Work { keys: keys.to_vec(), ..Work::default() };
+        let mut work = Work {
+            keys: keys.to_vec(),
+            ..Work::default()
+        };
         work.keys.sort_unstable();
         work.keys.dedup();
         for key in &work.keys {
@@ -49,7 +52,9 @@ impl Lanes {
 
     /// Finishes a piece of work; returns those that are ready now.
     pub fn leave(&mut self, ticket: Ticket) -> Vec<Ticket> {
-        let Some(done) = self.work.remove(&ticket) else { return Vec::new() };
+        let Some(done) = self.work.remove(&ticket) else {
+            return Vec::new();
+        };
         for key in done.keys {
             if self.tails.get(&key) == Some(&ticket) {
                 self.tails.remove(&key);
@@ -74,8 +79,16 @@ impl Lanes {
 /// successor have to stay in order too.
 pub fn object_key(event: &Event) -> Option<u64> {
     static PARTS: LazyLock<Vec<Path>> = LazyLock::new(|| {
-        let paths = ["group", "resource", "body.metadata.namespace", "body.metadata.name"];
-        paths.iter().filter_map(|path| Path::compile(path).ok()).collect()
+        let paths = [
+            "group",
+            "resource",
+            "body.metadata.namespace",
+            "body.metadata.name",
+        ];
+        paths
+            .iter()
+            .filter_map(|path| Path::compile(path).ok())
+            .collect()
     });
     if event.context.r#type != "resource" {
         return None;

@@ -24,7 +24,10 @@ impl Resets {
         let mut schedules = Vec::new();
         for (index, spec) in specs.iter().enumerate() {
             let Some(by_time) = &spec.by_time else {
-                problems.push(Problem::error(format!("{field}[{index}]"), "invalid conditionsReset"));
+                problems.push(Problem::error(
+                    format!("{field}[{index}]"),
+                    "invalid conditionsReset",
+                ));
                 continue;
             };
             let place = format!("{field}[{index}].byTime");
@@ -34,7 +37,10 @@ impl Resets {
             let zone = match by_time.timezone.as_str() {
                 "" => Ok(TimeZone::UTC),
                 name => TimeZone::get(name).map_err(|error| {
-                    problems.push(Problem::error(format!("{place}.timezone"), error.to_string()));
+                    problems.push(Problem::error(
+                        format!("{place}.timezone"),
+                        error.to_string(),
+                    ));
                 }),
             };
             if let (Ok(schedule), Ok(zone)) = (schedule, zone) {
@@ -46,13 +52,21 @@ impl Resets {
 
     /// The last reset at or before `now`.
     pub fn last(&self, now: Timestamp) -> Option<Timestamp> {
-        let after = now.checked_add(SignedDuration::from_nanos(1)).unwrap_or(now);
-        self.schedules.iter().filter_map(|(cron, zone)| cron.last_before(after, zone)).max()
+        let after = now
+            .checked_add(SignedDuration::from_nanos(1))
+            .unwrap_or(now);
+        self.schedules
+            .iter()
+            .filter_map(|(cron, zone)| cron.last_before(after, zone))
+            .max()
     }
 
     /// The first reset after `now`.
     pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        self.schedules.iter().filter_map(|(cron, zone)| cron.next_after(now, zone)).min()
+        self.schedules
+            .iter()
+            .filter_map(|(cron, zone)| cron.next_after(now, zone))
+            .min()
     }
 }
 
@@ -79,13 +93,21 @@ mod tests {
         let now: Timestamp = "2026-01-02T00:10:00Z".parse().unwrap();
         for (list, last, next) in [
             (&[][..], None, None),
-            (&[("59 23 * * *", "")][..], Some("2026-01-01T23:59:00Z"), Some("2026-01-02T23:59:00Z")),
+            (
+                &[("59 23 * * *", "")][..],
+                Some("2026-01-01T23:59:00Z"),
+                Some("2026-01-02T23:59:00Z"),
+            ),
             (
                 &[("59 23 * * *", ""), ("0 1 * * *", "Europe/Paris")],
                 Some("2026-01-02T00:00:00Z"),
                 Some("2026-01-02T23:59:00Z"),
             ),
-            (&[("10 0 * * *", "UTC")], Some("2026-01-02T00:10:00Z"), Some("2026-01-03T00:10:00Z")),
+            (
+                &[("10 0 * * *", "UTC")],
+                Some("2026-01-02T00:10:00Z"),
+                Some("2026-01-03T00:10:00Z"),
+            ),
             (&[("0 0 31 2 *", "UTC")], None, None),
         ] {
             let resets = resets(list);
@@ -103,7 +125,10 @@ mod tests {
         .unwrap();
         let mut problems = Vec::new();
         Resets::compile(&specs, "r", &mut problems);
-        let fields: Vec<&str> = problems.iter().map(|problem| problem.field_path.as_str()).collect();
+        let fields: Vec<&str> = problems
+            .iter()
+            .map(|problem| problem.field_path.as_str())
+            .collect();
         assert_eq!(fields, ["r[0]", "r[1].byTime.cron", "r[2].byTime.timezone"]);
     }
 }

@@ -56,7 +56,10 @@ pub enum Step {
 impl Rounds {
     /// Starts with nothing kept.
     pub fn new(conditions: Arc<Conditions>) -> Self {
-        Self { conditions, kept: BTreeMap::new() }
+        Self {
+            conditions,
+            kept: BTreeMap::new(),
+        }
     }
 
     /// Puts back what was kept before a restart.
@@ -67,25 +70,37 @@ impl Rounds {
     /// Takes in an event that a dependency has admitted. `names` are all dependencies' names.
     pub fn arrive(&mut self, dependency: usize, member: Member, names: &[Arc<str>]) -> Step {
         if !self.conditions.needs_and() {
-            return Step::Fire { round: vec![(dependency, member)], replaced: None };
+            return Step::Fire {
+                round: vec![(dependency, member)],
+                replaced: None,
+            };
         }
         let satisfied = |name: &str| {
-            names.iter().position(|known| **known == *name).is_some_and(|index| {
-                index == dependency || self.kept.contains_key(&index)
-            })
+            names
+                .iter()
+                .position(|known| **known == *name)
+                .is_some_and(|index| index == dependency || self.kept.contains_key(&index))
         };
         let complete = self.conditions.is_satisfied(satisfied);
         let replaced = self.kept.insert(dependency, member);
         if complete {
-            Step::Fire { round: std::mem::take(&mut self.kept).into_iter().collect(), replaced }
+            Step::Fire {
+                round: std::mem::take(&mut self.kept).into_iter().collect(),
+                replaced,
+            }
         } else {
-            Step::Keep { dependency, replaced }
+            Step::Keep {
+                dependency,
+                replaced,
+            }
         }
     }
 
     /// Forgets what was stored before a moment, and tells what.
     pub fn forget_before(&mut self, moment: Timestamp) -> Round {
-        self.kept.extract_if(.., |_, member| member.stored_at < moment).collect()
+        self.kept
+            .extract_if(.., |_, member| member.stored_at < moment)
+            .collect()
     }
 
     /// What is kept, by dependency.
@@ -105,9 +120,17 @@ mod tests {
     use tiphys_eventbus::Context;
 
     fn member(sequence: u64, stored_at: &str) -> Member {
-        let event = Event { context: Context::default(), data: None };
+        let event = Event {
+            context: Context::default(),
+            data: None,
+        };
         let event = Arc::new(event);
-        Member { event, sequence, stored_at: stored_at.parse().unwrap(), object: None }
+        Member {
+            event,
+            sequence,
+            stored_at: stored_at.parse().unwrap(),
+            object: None,
+        }
     }
 
     #[test]
@@ -118,9 +141,15 @@ mod tests {
         rounds.arrive(0, member(1, "2026-01-01T22:00:00Z"), &names);
         rounds.arrive(1, member(2, "2026-01-01T23:59:00Z"), &names);
         let forgotten = rounds.forget_before("2026-01-01T23:59:00Z".parse().unwrap());
-        let forgotten: Vec<_> = forgotten.iter().map(|(index, m)| (*index, m.sequence)).collect();
+        let forgotten: Vec<_> = forgotten
+            .iter()
+            .map(|(index, m)| (*index, m.sequence))
+            .collect();
         assert_eq!(forgotten, [(0, 1)]);
-        let kept: Vec<_> = rounds.kept().map(|(index, m)| (index, m.sequence)).collect();
+        let kept: Vec<_> = rounds
+            .kept()
+            .map(|(index, m)| (index, m.sequence))
+            .collect();
         assert_eq!(kept, [(1, 2)]);
     }
 }

@@ -42,7 +42,8 @@ impl Seen {
     }
 
     fn hash(&self, context: &Context) -> u64 {
-        self.hasher.hash_one((&context.source, &context.subject, &context.id))
+        self.hasher
+            .hash_one((&context.source, &context.subject, &context.id))
     }
 
     fn forget(&mut self, now: Timestamp) {
@@ -61,7 +62,11 @@ mod tests {
     use super::*;
 
     fn context(source: &str, id: &str) -> Context {
-        Context { source: source.into(), id: id.into(), ..Context::default() }
+        Context {
+            source: source.into(),
+            id: id.into(),
+            ..Context::default()
+        }
     }
 
     #[test]

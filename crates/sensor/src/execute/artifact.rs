@@ -76,7 +76,13 @@ impl Fetcher {
         now: fn() -> Timestamp,
     ) -> Self {
         let git = git::Repositories::new(Arc::clone(&values));
-        Self { clients, values, git, kept: Mutex::default(), now }
+        Self {
+            clients,
+            values,
+            git,
+            kept: Mutex::default(),
+            now,
+        }
     }
 
     /// The object of an action, as JSON; one in the cluster only by its name.
@@ -116,15 +122,30 @@ impl Fetcher {
             insecure_skip_verify: !document.verify_cert,
             ..jetstream::Tls::default()
         };
-        let client = self.clients.get(&Settings { tls, proxies: true, follows: true })?;
+        let client = self.clients.get(&Settings {
+            tls,
+            proxies: true,
+            follows: true,
+        })?;
         let url = parse(&document.url)?;
         let headers = HeaderMap::new();
-        self.document(Request { client, url, headers, limit: URL_LIMIT, artifact }).await
+        self.document(Request {
+            client,
+            url,
+            headers,
+            limit: URL_LIMIT,
+            artifact,
+        })
+        .await
     }
 
     async fn s3(&self, object: &S3Object, artifact: &Artifact) -> Result<Arc<Vec<u8>>, Error> {
         let tls = trust(object.authorities.as_ref(), &*self.values).await?;
-        let client = self.clients.get(&Settings { tls, proxies: true, follows: false })?;
+        let client = self.clients.get(&Settings {
+            tls,
+            proxies: true,
+            follows: false,
+        })?;
         let url = parse(&s3::url(object))?;
         let headers = match &object.login {
             None => HeaderMap::new(),
@@ -136,7 +157,14 @@ impl Fetcher {
                 s3::sign(&url, &object.region, &login, (self.now)()).map_err(Error::Refused)?
             }
         };
-        self.document(Request { client, url, headers, limit: OBJECT_LIMIT, artifact }).await
+        self.document(Request {
+            client,
+            url,
+            headers,
+            limit: OBJECT_LIMIT,
+            artifact,
+        })
+        .await
     }
 
     /// A document of a web server; what has not changed is not sent again.
@@ -144,22 +172,38 @@ impl Fetcher {
         let act = format!("get {}", name(request.artifact));
         match tokio::time::timeout(FETCH_TIMEOUT, self.ask(request, &act)).await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                Err(Error::away(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs())))
-            }
+            Err(_) => Err(Error::away(format!(
+                "{act}: no answer in {} s",
+                FETCH_TIMEOUT.as_secs()
+            ))),
         }
     }
 
     async fn ask(&self, request: Request<'_>, act: &str) -> Result<Arc<Vec<u8>>, Error> {
-        let Request { client, url, mut headers, limit, artifact } = request;
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(artifact).cloned();
+        let Request {
+            client,
+            url,
+            mut headers,
+            limit,
+            artifact,
+        } = request;
+        let kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(artifact)
+            .cloned();
         if let Some(kept) = &kept {
             headers.insert(IF_NONE_MATCH, kept.etag.clone());
         }
-        let away = |error: reqwest::Error| {
-            Error::away(format!("{act}: {}", chain(&error.without_url())))
-        };
-        let mut response = client.get(url).headers(headers).send().await.map_err(away)?;
+        let away =
+            |error: reqwest::Error| Error::away(format!("{act}: {}", chain(&error.without_url())));
+        let mut response = client
+            .get(url)
+            .headers(headers)
+            .send()
+            .await
+            .map_err(away)?;
         let status = response.status();
         match (status, kept) {
             (StatusCode::NOT_MODIFIED, Some(kept)) => return Ok(kept.document),
@@ -169,7 +213,9 @@ impl Fetcher {
         let etag = response.headers().get(ETAG).cloned();
         let (document, is_longer) = read(&mut response, limit).await.map_err(away)?;
         if is_longer {
-            return Err(Error::Refused(format!("{act}: it has more than {limit} bytes")));
+            return Err(Error::Refused(format!(
+                "{act}: it has more than {limit} bytes"
+            )));
         }
         let document = Arc::new(document);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,7 +224,13 @@ impl Fetcher {
         }
         match etag {
             Some(etag) => {
-                kept.insert(artifact.clone(), Kept { etag, document: Arc::clone(&document) });
+                kept.insert(
+                    artifact.clone(),
+                    Kept {
+                        etag,
+                        document: Arc::clone(&document),
+                    },
+                );
             }
             None => drop(kept.remove(artifact)),
         }
@@ -216,9 +268,14 @@ async fn file(path: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let file = tokio::fs::File::open(path).await.map_err(away)?;
     let limit = u64::try_from(OBJECT_LIMIT).unwrap_or(u64::MAX);
-    file.take(limit + 1).read_to_end(&mut bytes).await.map_err(away)?;
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(away)?;
     if bytes.len() > OBJECT_LIMIT {
-        return Err(Error::Refused(format!("{path} has more than {OBJECT_LIMIT} bytes")));
+        return Err(Error::Refused(format!(
+            "{path} has more than {OBJECT_LIMIT} bytes"
+        )));
     }
     Ok(bytes)
 }
@@ -228,10 +285,17 @@ fn name(artifact: &Artifact) -> String {
     match artifact {
         Artifact::File { path } => path.clone(),
         Artifact::Url(document) => without_login(&document.url),
-        Artifact::Configmap(KeyOf { namespace, name, key }) => {
+        Artifact::Configmap(KeyOf {
+            namespace,
+            name,
+            key,
+        }) => {
             format!("key {key} of ConfigMap {namespace}/{name}")
         }
-        Artifact::S3(object) => format!("s3://{}/{} at {}", object.bucket, object.key, object.endpoint),
+        Artifact::S3(object) => format!(
+            "s3://{}/{} at {}",
+            object.bucket, object.key, object.endpoint
+        ),
         Artifact::Git(file) => format!("{} of {}", file.path, without_login(&file.url)),
     }
 }
@@ -241,7 +305,9 @@ fn without_login(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            let host = authority
+                .rsplit_once('@')
+                .map_or(authority, |(_, host)| host);
             format!("{scheme}://{host}/{path}")
         }
         None => url.to_owned(),
@@ -274,7 +340,13 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_an_answer_or_a_reason_to_wait() {
-        for (status, waits) in [(404, false), (410, false), (401, true), (429, true), (503, true)] {
+        for (status, waits) in [
+            (404, false),
+            (410, false),
+            (401, true),
+            (429, true),
+            (503, true),
+        ] {
             let error = refusal(StatusCode::from_u16(status).unwrap(), "get x");
             assert_eq!(matches!(error, Error::Away { .. }), waits, "{status}");
         }

@@ -95,7 +95,11 @@ fn build(settings: &Settings) -> Result<Client, Error> {
         hint: Some("correct the certificates in the Secrets that `tls` names".to_owned()),
         retry_after: None,
     })?;
-    let follows = if settings.follows { redirect::Policy::limited(REDIRECTS) } else { redirect::Policy::none() };
+    let follows = if settings.follows {
+        redirect::Policy::limited(REDIRECTS)
+    } else {
+        redirect::Policy::none()
+    };
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(CONNECT_TIMEOUT)
@@ -104,7 +108,9 @@ fn build(settings: &Settings) -> Result<Client, Error> {
     if !settings.proxies {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| Error::Refused(format!("prepare a connection: {}", chain(&error))))
+    builder
+        .build()
+        .map_err(|error| Error::Refused(format!("prepare a connection: {}", chain(&error))))
 }
 
 /// The values that an action's encryption names.
@@ -120,7 +126,11 @@ pub(super) async fn resolve_tls(tls: &Tls, values: &dyn Values) -> Result<jetstr
         }),
         _ => None,
     };
-    Ok(jetstream::Tls { authorities, identity, insecure_skip_verify: tls.insecure_skip_verify })
+    Ok(jetstream::Tls {
+        authorities,
+        identity,
+        insecure_skip_verify: tls.insecure_skip_verify,
+    })
 }
 
 /// Encryption that trusts only the authority that `reference` names, or the system's.
@@ -128,7 +138,10 @@ pub(super) async fn trust(
     reference: Option<&ValueRef>,
     values: &dyn Values,
 ) -> Result<jetstream::Tls, Error> {
-    let tls = Tls { authorities: reference.cloned(), ..Tls::default() };
+    let tls = Tls {
+        authorities: reference.cloned(),
+        ..Tls::default()
+    };
     resolve_tls(&tls, values).await
 }
 

@@ -8,7 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, RETRY_AFTER};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, RETRY_AFTER,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, Response, Url};
 use tiphys_eventbus::jetstream;
@@ -51,7 +53,11 @@ impl Executor {
     }
 
     /// Performs an action once.
-    pub(super) async fn perform(&self, action: &HttpAction, caller: Caller<'_>) -> Result<(), Error> {
+    pub(super) async fn perform(
+        &self,
+        action: &HttpAction,
+        caller: Caller<'_>,
+    ) -> Result<(), Error> {
         let prepared = self.prepare(action).await?;
         let client = self.client(action).await?;
         let shown = shown(&prepared.url);
@@ -66,7 +72,10 @@ impl Executor {
         let exchange = exchange(&client, prepared, &action.allowed_status, &act);
         match tokio::time::timeout(limit, exchange).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Error::Refused(format!("{act}: no answer in {} s", limit.as_secs()))),
+            Err(_) => Err(Error::Refused(format!(
+                "{act}: no answer in {} s",
+                limit.as_secs()
+            ))),
         }
     }
 
@@ -75,7 +84,11 @@ impl Executor {
             Some(tls) => resolve_tls(tls, &*self.values).await?,
             None => jetstream::Tls::default(),
         };
-        self.clients.get(&Settings { tls, proxies: action.tls.is_none(), follows: false })
+        self.clients.get(&Settings {
+            tls,
+            proxies: action.tls.is_none(),
+            follows: false,
+        })
     }
 
     async fn prepare(&self, action: &HttpAction) -> Result<Prepared, Error> {
@@ -83,7 +96,10 @@ impl Executor {
         let url = Url::parse(&action.url)
             .map_err(|error| refuse(format!("{:?} is no URL: {error}", action.url)))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(refuse(format!("{:?} is no URL of a web server", action.url)));
+            return Err(refuse(format!(
+                "{:?} is no URL of a web server",
+                action.url
+            )));
         }
         let method = Method::from_bytes(action.method.as_bytes())
             .map_err(|error| refuse(error.to_string()))?;
@@ -113,7 +129,14 @@ impl Executor {
         if let Some(host) = &action.host {
             own_headers.insert(HOST, header_value("host", host)?);
         }
-        Ok(Prepared { method, url, headers, own_headers, body: action.body.clone(), secrets })
+        Ok(Prepared {
+            method,
+            url,
+            headers,
+            own_headers,
+            body: action.body.clone(),
+            secrets,
+        })
     }
 
     async fn login(&self, auth: &BasicAuth, secrets: &mut Vec<String>) -> Result<String, Error> {
@@ -134,7 +157,9 @@ fn header_name(name: &str) -> Result<HeaderName, Error> {
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(value).map_err(|_| {
-        Error::Refused(format!("the value of header {name} has a line break or another control"))
+        Error::Refused(format!(
+            "the value of header {name} has a line break or another control"
+        ))
     })
 }
 
@@ -173,13 +198,17 @@ async fn exchange(
             None => return judge(response, allowed, &request.secrets, act).await,
         }
     }
-    Err(Error::Refused(format!("{act}: more than {REDIRECTS} redirects")))
+    Err(Error::Refused(format!(
+        "{act}: more than {REDIRECTS} redirects"
+    )))
 }
 
 async fn send(client: &Client, request: &Prepared) -> Result<Response, reqwest::Error> {
     let mut headers = request.headers.clone();
     headers.extend(request.own_headers.clone());
-    let builder = client.request(request.method.clone(), request.url.clone()).headers(headers);
+    let builder = client
+        .request(request.method.clone(), request.url.clone())
+        .headers(headers);
     builder.body(request.body.clone()).send().await
 }
 
@@ -187,7 +216,11 @@ async fn send(client: &Client, request: &Prepared) -> Result<Response, reqwest::
 fn unsent(error: reqwest::Error, is_first: bool, act: &str) -> Error {
     let was_never_sent = error.is_connect() && is_first;
     let message = format!("{act}: {}", chain(&error.without_url()));
-    if was_never_sent { Error::away(message) } else { Error::Refused(message) }
+    if was_never_sent {
+        Error::away(message)
+    } else {
+        Error::Refused(message)
+    }
 }
 
 /// Where an answer sends to, if it does.
@@ -196,7 +229,9 @@ fn next_url(response: &Response, from: &Url) -> Option<Url> {
         return None;
     }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+    from.join(location)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 impl Prepared {
@@ -225,7 +260,10 @@ async fn judge(
 ) -> Result<(), Error> {
     let status = response.status();
     let retry_after = response.headers().get(RETRY_AFTER).cloned();
-    let body = read(&mut response, DRAINED).await.map(|(body, _)| body).unwrap_or_default();
+    let body = read(&mut response, DRAINED)
+        .await
+        .map(|(body, _)| body)
+        .unwrap_or_default();
     let is_allowed = allowed.contains(&i32::from(status.as_u16()));
     let is_busy = status == StatusCode::TOO_MANY_REQUESTS
         || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
@@ -255,10 +293,17 @@ fn excerpt(body: &[u8], secrets: &[String]) -> String {
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret.as_str(), "…");
     }
-    let line: String =
-        text.chars().map(|char| if char.is_control() { ' ' } else { char }).take(EXCERPT).collect();
+    let line: String = text
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .take(EXCERPT)
+        .collect();
     let line = line.trim();
-    if line.is_empty() { String::new() } else { format!(": {line}") }
+    if line.is_empty() {
+        String::new()
+    } else {
+        format!(": {line}")
+    }
 }
 
 #[cfg(test)]
@@ -268,9 +313,15 @@ mod tests {
     #[test]
     fn an_excerpt_is_one_line_without_secrets() {
         let secrets = vec!["s3cret".to_owned(), String::new()];
-        assert_eq!(excerpt(b"no:\n s3cret is wrong\n", &secrets), ": no:  … is wrong");
+        assert_eq!(
+            excerpt(b"no:\n s3cret is wrong\n", &secrets),
+            ": no:  … is wrong"
+        );
         assert_eq!(excerpt(b"", &secrets), "");
-        assert_eq!(excerpt("ä".repeat(300).as_bytes(), &[]).chars().count(), 2 + EXCERPT);
+        assert_eq!(
+            excerpt("ä".repeat(300).as_bytes(), &[]).chars().count(),
+            2 + EXCERPT
+        );
     }
 
     #[test]
@@ -290,9 +341,16 @@ mod tests {
             ("https://b.example/", 303, Method::GET, false, ""),
         ] {
             let mut request = prepared();
-            request.turn_to(Url::parse(url).unwrap(), StatusCode::from_u16(status).unwrap());
+            request.turn_to(
+                Url::parse(url).unwrap(),
+                StatusCode::from_u16(status).unwrap(),
+            );
             assert_eq!(request.method, method, "{url} {status}");
-            assert_eq!(!request.own_headers.is_empty(), keeps_login, "{url} {status}");
+            assert_eq!(
+                !request.own_headers.is_empty(),
+                keeps_login,
+                "{url} {status}"
+            );
             assert_eq!(request.body, body, "{url} {status}");
         }
     }

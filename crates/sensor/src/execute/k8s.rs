@@ -78,18 +78,26 @@ impl Executor {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
             _ => Err(Error::Refused(format!("the object has no `{name}`"))),
         };
-        let kind = self.discovery.kind(text("apiVersion")?, text("kind")?).await?;
-        let metadata = |name| match object.get("metadata").and_then(|metadata| metadata.get(name)) {
+        let kind = self
+            .discovery
+            .kind(text("apiVersion")?, text("kind")?)
+            .await?;
+        let metadata = |name| match object
+            .get("metadata")
+            .and_then(|metadata| metadata.get(name))
+        {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
             _ => None,
         };
-        let namespace =
-            kind.namespaced.then(|| metadata("namespace").unwrap_or_else(|| marks.namespace.clone()));
-        let name = metadata("name").or_else(|| {
-            metadata("generateName").map(|base| generated_name(&base, marks))
-        });
+        let namespace = kind
+            .namespaced
+            .then(|| metadata("namespace").unwrap_or_else(|| marks.namespace.clone()));
+        let name = metadata("name")
+            .or_else(|| metadata("generateName").map(|base| generated_name(&base, marks)));
         let name = name.ok_or_else(|| {
-            Error::Refused("the object has neither `metadata.name` nor `metadata.generateName`".into())
+            Error::Refused(
+                "the object has neither `metadata.name` nor `metadata.generateName`".into(),
+            )
         })?;
         Ok(Target::new(&kind, namespace.as_deref(), &name))
     }
@@ -105,7 +113,12 @@ impl Executor {
         }
     }
 
-    async fn update(&self, object: Value, target: &Target, action: &K8sAction) -> Result<(), Error> {
+    async fn update(
+        &self,
+        object: Value,
+        target: &Target,
+        action: &K8sAction,
+    ) -> Result<(), Error> {
         let act = format!("update {target}");
         let live_edits = match &action.object {
             Object::Live { live_edits, .. } => Some(live_edits),
@@ -114,7 +127,9 @@ impl Executor {
         for _ in 0..CONFLICTS {
             let Some(live) = self.client.get(target).await? else {
                 if live_edits.is_some() {
-                    return Err(Error::Refused(format!("{act}: the live object does not exist")));
+                    return Err(Error::Refused(format!(
+                        "{act}: the live object does not exist"
+                    )));
                 }
                 return self.create(object, target, &action.marks).await;
             };
@@ -142,7 +157,9 @@ impl Executor {
                 answer => return answer.accept(&act),
             }
         }
-        Err(Error::Refused(format!("{act}: {CONFLICTS} conflicts in a row")))
+        Err(Error::Refused(format!(
+            "{act}: {CONFLICTS} conflicts in a row"
+        )))
     }
 
     async fn patch(&self, object: Value, target: &Target, action: &K8sAction) -> Result<(), Error> {
@@ -185,8 +202,11 @@ fn generated_name(base: &str, marks: &Marks) -> String {
         "{}\n{}\n{}\n{}",
         marks.namespace, marks.sensor, marks.trigger, marks.event_ids
     ));
-    let suffix: String =
-        digest.iter().take(SUFFIX).map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    let suffix: String = digest
+        .iter()
+        .take(SUFFIX)
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect();
     let mut base = base.to_owned();
     while base.len() > NAME_LENGTH - SUFFIX {
         base.pop();
@@ -196,7 +216,9 @@ fn generated_name(base: &str, marks: &Marks) -> String {
 
 /// Sets what a created object carries: name, namespace, Argo Events' labels, the events' ids.
 fn mark(object: &mut Value, target: &Target, marks: &Marks, now: Timestamp) {
-    let Value::Object(object) = object else { return };
+    let Value::Object(object) = object else {
+        return;
+    };
     let metadata = member(object, "metadata");
     metadata.insert("name".into(), Value::String(target.name().into()));
     match target.namespace() {
@@ -210,8 +232,10 @@ fn mark(object: &mut Value, target: &Target, marks: &Marks, now: Timestamp) {
     for (key, label) in marks.labels(now.as_millisecond()) {
         member(metadata, "labels").insert(key.into(), Value::String(label));
     }
-    member(metadata, "annotations")
-        .insert(Marks::EVENT_ANNOTATION.into(), Value::String(marks.event_ids.clone()));
+    member(metadata, "annotations").insert(
+        Marks::EVENT_ANNOTATION.into(),
+        Value::String(marks.event_ids.clone()),
+    );
 }
 
 /// The object under `key`, put there if it is missing or something else.
@@ -242,7 +266,10 @@ mod tests {
     use super::*;
 
     fn marks(ids: &str) -> Marks {
-        Marks { event_ids: ids.into(), ..Marks::default() }
+        Marks {
+            event_ids: ids.into(),
+            ..Marks::default()
+        }
     }
 
     #[test]
@@ -251,6 +278,9 @@ mod tests {
         assert_eq!(name, generated_name("job-", &marks("a")));
         assert_ne!(name, generated_name("job-", &marks("b")));
         assert_eq!(name.len(), "job-".len() + SUFFIX);
-        assert_eq!(generated_name(&"x".repeat(80), &marks("a")).len(), NAME_LENGTH);
+        assert_eq!(
+            generated_name(&"x".repeat(80), &marks("a")).len(),
+            NAME_LENGTH
+        );
     }
 }

@@ -29,11 +29,18 @@ impl fmt::Debug for Executor {
 impl Executor {
     /// Prints to `sink`.
     pub fn new(sink: Arc<dyn Sink>) -> Self {
-        Self { sink, printed: Mutex::default() }
+        Self {
+            sink,
+            printed: Mutex::default(),
+        }
     }
 
     pub(super) fn perform(&self, action: &LogAction, caller: Caller<'_>) {
-        if !self.is_due(Duration::from_secs(action.interval_seconds), caller, Instant::now()) {
+        if !self.is_due(
+            Duration::from_secs(action.interval_seconds),
+            caller,
+            Instant::now(),
+        ) {
             return;
         }
         for line in &action.lines {
@@ -71,8 +78,14 @@ mod tests {
     #[test]
     fn one_firing_an_interval_prints() {
         let executor = Executor::new(Arc::new(Nowhere));
-        let caller = Caller { sensor: "s", trigger: "t" };
-        let other = Caller { sensor: "s", trigger: "u" };
+        let caller = Caller {
+            sensor: "s",
+            trigger: "t",
+        };
+        let other = Caller {
+            sensor: "s",
+            trigger: "u",
+        };
         let start = Instant::now();
         let due = |caller, seconds| {
             let at = start + Duration::from_secs(seconds);

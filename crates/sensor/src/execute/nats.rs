@@ -31,7 +31,10 @@ impl fmt::Debug for Executor {
 
 impl Executor {
     pub(super) fn new(values: Arc<dyn Values>) -> Self {
-        Self { values, known: Mutex::default() }
+        Self {
+            values,
+            known: Mutex::default(),
+        }
     }
 
     /// Performs an action once; returns when the server has the message.
@@ -39,21 +42,29 @@ impl Executor {
         let publisher = self.publisher(action).await?;
         let payload = Bytes::from(action.payload.clone());
         let act = format!("publish {} on {}", action.subject, publisher.url());
-        publisher.publish(&action.subject, payload).await.map_err(|error| match error {
-            publisher::Error::NotConnected => Error::away(format!("{act}: not connected")),
-            publisher::Error::NotAllowed(reason) => Error::Away {
-                message: format!("{act}: {reason}"),
-                hint: Some("allow the user of `auth` to publish there".to_owned()),
-                retry_after: None,
-            },
-            error => Error::Refused(format!("{act}: {}", chain(&error))),
-        })
+        publisher
+            .publish(&action.subject, payload)
+            .await
+            .map_err(|error| match error {
+                publisher::Error::NotConnected => Error::away(format!("{act}: not connected")),
+                publisher::Error::NotAllowed(reason) => Error::Away {
+                    message: format!("{act}: {reason}"),
+                    hint: Some("allow the user of `auth` to publish there".to_owned()),
+                    retry_after: None,
+                },
+                error => Error::Refused(format!("{act}: {}", chain(&error))),
+            })
     }
 
     async fn publisher(&self, action: &NatsAction) -> Result<Arc<Publisher>, Error> {
         let config = self.config(action).await?;
         let key = key(&config);
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(known) = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
             return Ok(Arc::clone(known));
         }
         let publisher = Publisher::connect(&config).await;
@@ -63,7 +74,9 @@ impl Executor {
             known.clear();
         }
         // Whoever connected at the same time was first or is not; one connection is kept.
-        Ok(Arc::clone(known.entry(key).or_insert_with(|| Arc::new(publisher))))
+        Ok(Arc::clone(
+            known.entry(key).or_insert_with(|| Arc::new(publisher)),
+        ))
     }
 
     async fn config(&self, action: &NatsAction) -> Result<Config, Error> {
@@ -84,7 +97,11 @@ impl Executor {
             Some(tls) => Some(resolve_tls(tls, values).await?),
             None => None,
         };
-        Ok(Config { auth, tls, ..Config::new(action.url.as_str()) })
+        Ok(Config {
+            auth,
+            tls,
+            ..Config::new(action.url.as_str())
+        })
     }
 }
 

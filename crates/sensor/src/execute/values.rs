@@ -108,13 +108,27 @@ impl fmt::Debug for ClusterValues {
 impl ClusterValues {
     /// Asks with `client`.
     pub fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self {
+            client,
+            known: Mutex::default(),
+        }
     }
 
     async fn find(&self, is_secret: bool, key: &KeyOf) -> Result<Value, Error> {
-        let KeyOf { namespace, name, key } = key.clone();
-        let object = Object { is_secret, namespace, name };
-        if let Some(value) = self.remembered(&object).and_then(|data| data.get(&key).cloned()) {
+        let KeyOf {
+            namespace,
+            name,
+            key,
+        } = key.clone();
+        let object = Object {
+            is_secret,
+            namespace,
+            name,
+        };
+        if let Some(value) = self
+            .remembered(&object)
+            .and_then(|data| data.get(&key).cloned())
+        {
             return Ok(value);
         }
         let data = self.ask(&object).await?;
@@ -126,7 +140,10 @@ impl ClusterValues {
         known.insert(object.clone(), (Instant::now(), data));
         value.ok_or_else(|| Error::Away {
             message: format!("{object} has no key {key}"),
-            hint: Some(format!("add the key; `kubectl edit {}` does", object.path())),
+            hint: Some(format!(
+                "add the key; `kubectl edit {}` does",
+                object.path()
+            )),
             retry_after: None,
         })
     }
@@ -140,13 +157,18 @@ impl ClusterValues {
     async fn ask(&self, object: &Object) -> Result<BTreeMap<String, Value>, Error> {
         let act = format!("get {}", object.path());
         let answer = async {
-            let Object { is_secret, namespace, name } = object;
+            let Object {
+                is_secret,
+                namespace,
+                name,
+            } = object;
             if *is_secret {
                 let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
                 let found = api.get_opt(name).await?;
                 return Ok(found.map(|secret| {
                     let data = secret.data.unwrap_or_default().into_iter();
-                    data.map(|(key, bytes)| (key, Value::new(&bytes.0))).collect()
+                    data.map(|(key, bytes)| (key, Value::new(&bytes.0)))
+                        .collect()
                 }));
             }
             let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
@@ -155,7 +177,9 @@ impl ClusterValues {
                 let texts = map.data.unwrap_or_default().into_iter();
                 let texts = texts.map(|(key, text)| (key, Value::new(text.as_bytes())));
                 let bytes = map.binary_data.unwrap_or_default().into_iter();
-                texts.chain(bytes.map(|(key, bytes)| (key, Value::new(&bytes.0)))).collect()
+                texts
+                    .chain(bytes.map(|(key, bytes)| (key, Value::new(&bytes.0))))
+                    .collect()
             }))
         };
         match tokio::time::timeout(CALL_TIMEOUT, answer).await {
@@ -166,21 +190,32 @@ impl ClusterValues {
                 retry_after: None,
             }),
             Ok(Err(error)) => Err(classify(&error, &act)),
-            Err(_) => Err(Error::away(format!("{act}: no answer in {} s", CALL_TIMEOUT.as_secs()))),
+            Err(_) => Err(Error::away(format!(
+                "{act}: no answer in {} s",
+                CALL_TIMEOUT.as_secs()
+            ))),
         }
     }
 }
 
 impl Object {
     fn path(&self) -> String {
-        let kind = if self.is_secret { "secrets" } else { "configmaps" };
+        let kind = if self.is_secret {
+            "secrets"
+        } else {
+            "configmaps"
+        };
         format!("{kind} {} -n {}", self.name, self.namespace)
     }
 }
 
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.is_secret { "Secret" } else { "ConfigMap" };
+        let kind = if self.is_secret {
+            "Secret"
+        } else {
+            "ConfigMap"
+        };
         write!(f, "{kind} {}/{}", self.namespace, self.name)
     }
 }
@@ -218,7 +253,9 @@ impl MountedValues {
         // Names may come from events; none may lead out of the folder.
         for part in [&key.name, &key.key] {
             if part.is_empty() || part.contains(['/', '\0']) || part == "." || part == ".." {
-                return Err(Error::Refused(format!("{part:?} is no name of a mounted value")));
+                return Err(Error::Refused(format!(
+                    "{part:?} is no name of a mounted value"
+                )));
             }
         }
         let path = self.root.join(folder).join(&key.name).join(&key.key);
@@ -226,7 +263,10 @@ impl MountedValues {
             Ok(bytes) => Ok(Value::new(&bytes)),
             Err(error) => Err(Error::Away {
                 message: format!("read {}: {error}", path.display()),
-                hint: Some(format!("key {} of {} has to be mounted there", key.key, key.name)),
+                hint: Some(format!(
+                    "key {} of {} has to be mounted there",
+                    key.key, key.name
+                )),
                 retry_after: None,
             }),
         }
@@ -272,7 +312,11 @@ mod tests {
     use super::*;
 
     fn key(name: &str, key: &str) -> KeyOf {
-        KeyOf { namespace: "ns".into(), name: name.into(), key: key.into() }
+        KeyOf {
+            namespace: "ns".into(),
+            name: name.into(),
+            key: key.into(),
+        }
     }
 
     #[tokio::test]
@@ -284,8 +328,18 @@ mod tests {
             std::fs::write(folder.join("token"), text).unwrap();
         }
         let values = MountedValues::new(root.path());
-        assert_eq!(values.secret(&key("login", "token")).await.unwrap().text(), "s3cret\n");
-        assert_eq!(values.config_map(&key("login", "token")).await.unwrap().text(), "plain");
+        assert_eq!(
+            values.secret(&key("login", "token")).await.unwrap().text(),
+            "s3cret\n"
+        );
+        assert_eq!(
+            values
+                .config_map(&key("login", "token"))
+                .await
+                .unwrap()
+                .text(),
+            "plain"
+        );
         let missing = values.secret(&key("login", "other")).await.unwrap_err();
         assert!(matches!(missing, Error::Away { .. }), "{missing}");
         for (name, part) in [("..", "x"), ("login", "../token"), ("", "x")] {

@@ -18,7 +18,9 @@ impl Window {
         let zone = faults.note("time.timezone", zone(&spec.timezone));
         let start = faults.note("time.start", time_of_day(&spec.start));
         let stop = faults.note("time.stop", time_of_day(&spec.stop));
-        Self { bounds: zone.and_then(|zone| Ok((zone, start?, stop?))) }
+        Self {
+            bounds: zone.and_then(|zone| Ok((zone, start?, stop?))),
+        }
     }
 
     /// An event without a time counts as one at midnight, as in Argo Events.
@@ -52,7 +54,8 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 fn is_zone_name(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte))
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte))
 }
 
 /// `HH:MM:SS`: the hour may have one digit, the seconds may have a fraction, as in Go's `15:04:05`.
@@ -76,5 +79,11 @@ fn parse_time(text: &str) -> Option<Time> {
     if !sized || !digits(hour) || !digits(minute) || !digits(second) {
         return None;
     }
-    Time::new(hour.parse().ok()?, minute.parse().ok()?, second.parse().ok()?, nanos).ok()
+    Time::new(
+        hour.parse().ok()?,
+        minute.parse().ok()?,
+        second.parse().ok()?,
+        nanos,
+    )
+    .ok()
 }

@@ -34,13 +34,12 @@ enum Wanted {
 }
 
 impl Data {
-    pub(super) fn compile(
-        specs: &[DataFilter],
-        combine: Combine,
-        faults: &mut Faults<'_>,
-    ) -> Self {
+    pub(super) fn compile(specs: &[DataFilter], combine: Combine, faults: &mut Faults<'_>) -> Self {
         let entry = |(index, spec)| Entry::compile(spec, &format!("data[{index}]"), faults);
-        Self { entries: specs.iter().enumerate().map(entry).collect(), combine }
+        Self {
+            entries: specs.iter().enumerate().map(entry).collect(),
+            combine,
+        }
     }
 
     pub(super) fn check(&self, event: &Event) -> Verdict {
@@ -118,7 +117,11 @@ impl Entry {
             Some(template) => Value::Text(Self::render(template.as_ref(), &found)?),
         };
         for wanted in &self.wanted {
-            if wanted.as_ref().map_err(Clone::clone)?.takes(&value, self.comparator) {
+            if wanted
+                .as_ref()
+                .map_err(Clone::clone)?
+                .takes(&value, self.comparator)
+            {
                 return Ok(true);
             }
         }
@@ -127,7 +130,9 @@ impl Entry {
 
     fn render(template: Result<&Template, &String>, found: &Found<'_>) -> Result<String, String> {
         let template = template.map_err(Clone::clone)?;
-        let text = template.render_text(&found.text()).map_err(|error| error.to_string())?;
+        let text = template
+            .render_text(&found.text())
+            .map_err(|error| error.to_string())?;
         if text.is_empty() || text == "<no value>" {
             return Err("the template gives no value".to_owned());
         }
@@ -145,7 +150,9 @@ impl Wanted {
                 .filter(|number| number.is_finite() || !text.bytes().any(|b| b.is_ascii_digit()))
                 .map(Self::Number)
                 .ok_or_else(|| format!("{text:?} is not a number")),
-            "string" => regex::compile(text).map(Self::Text).map_err(|error| error.to_string()),
+            "string" => regex::compile(text)
+                .map(Self::Text)
+                .map_err(|error| error.to_string()),
             other => Err(format!("unsupported JSON type '{other}'")),
         }
     }
@@ -238,5 +245,9 @@ fn parse_number(text: &str) -> Option<f64> {
     let between_digits = text
         .match_indices('_')
         .all(|(at, _)| at > 0 && is_digit(at - 1) && is_digit(at + 1));
-    if between_digits { text.replace('_', "").parse().ok() } else { None }
+    if between_digits {
+        text.replace('_', "").parse().ok()
+    } else {
+        None
+    }
 }

@@ -29,22 +29,26 @@ struct Field {
 }
 
 impl Exprs {
-    pub(super) fn compile(
-        specs: &[ExprFilter],
-        combine: Combine,
-        faults: &mut Faults<'_>,
-    ) -> Self {
+    pub(super) fn compile(specs: &[ExprFilter], combine: Combine, faults: &mut Faults<'_>) -> Self {
         let entry = |(index, spec): (usize, &ExprFilter)| Entry {
             source: spec.expr.to_string(),
-            expression: faults.note(&format!("exprs[{index}].expr"), Expression::compile(&spec.expr)),
+            expression: faults.note(
+                &format!("exprs[{index}].expr"),
+                Expression::compile(&spec.expr),
+            ),
             fields: spec
                 .fields
                 .iter()
                 .enumerate()
-                .map(|(at, field)| Field::compile(field, &format!("exprs[{index}].fields[{at}]"), faults))
+                .map(|(at, field)| {
+                    Field::compile(field, &format!("exprs[{index}].fields[{at}]"), faults)
+                })
                 .collect(),
         };
-        Self { entries: specs.iter().enumerate().map(entry).collect(), combine }
+        Self {
+            entries: specs.iter().enumerate().map(entry).collect(),
+            combine,
+        }
     }
 
     pub(super) fn check(&self, event: &Event) -> Verdict {
@@ -104,7 +108,11 @@ impl Entry {
         }
         let expression = self.expression.as_ref().map_err(Clone::clone)?;
         let lookup = |name: &str| {
-            values.iter().rev().find(|(field, _)| *field == name).map(|(_, value)| value.clone())
+            values
+                .iter()
+                .rev()
+                .find(|(field, _)| *field == name)
+                .map(|(_, value)| value.clone())
         };
         match expression.eval(&lookup) {
             Ok(value) => Ok(value == Value::Bool(true)),

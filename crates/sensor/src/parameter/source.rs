@@ -60,7 +60,10 @@ impl Source {
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let Some(spec) = spec else {
-            problems.push(Problem::error(field.to_owned(), "parameter source can't be empty"));
+            problems.push(Problem::error(
+                field.to_owned(),
+                "parameter source can't be empty",
+            ));
             return None;
         };
         let mut part = Part { field, problems };
@@ -110,9 +113,10 @@ impl Source {
         match (lookup.find(view), &self.value) {
             (Ok(found), _) => Ok(Some(found)),
             (Err(_), Some(value)) => Ok(Some(Resolved::default_value(value.clone()))),
-            (Err(reason), None) => {
-                Err(ResolveError { dependency: self.dependency.clone(), reason })
-            }
+            (Err(reason), None) => Err(ResolveError {
+                dependency: self.dependency.clone(),
+                reason,
+            }),
         }
     }
 }
@@ -132,10 +136,14 @@ impl Part<'_> {
         if template.is_empty() && key.is_empty() {
             return None;
         }
-        let template = (!template.is_empty())
-            .then(|| self.note(template_field, Template::compile(template)));
+        let template =
+            (!template.is_empty()).then(|| self.note(template_field, Template::compile(template)));
         let key = (!key.is_empty()).then(|| self.note(key_field, Path::compile(key)));
-        Some(Lookup { document, template, key })
+        Some(Lookup {
+            document,
+            template,
+            key,
+        })
     }
 
     fn note<T, E: std::fmt::Display>(
@@ -161,7 +169,10 @@ impl Lookup {
         };
         let mut reasons = Vec::new();
         if let Some(template) = &self.template {
-            match template.as_ref().map(|template| template.render_json(document)) {
+            match template
+                .as_ref()
+                .map(|template| template.render_json(document))
+            {
                 Ok(Ok(text)) if text.is_empty() || text == "<no value>" => {
                     reasons.push("the template gives no value".to_owned());
                 }
@@ -196,15 +207,31 @@ fn missing(key: &Path, document: &[u8]) -> String {
 impl Resolved {
     fn found(found: &Found<'_>) -> Self {
         let kind = found.kind();
-        let text = if kind == Kind::Null { "null".to_owned() } else { found.text().into_owned() };
-        Self { text, kind, fell_back: false }
+        let text = if kind == Kind::Null {
+            "null".to_owned()
+        } else {
+            found.text().into_owned()
+        };
+        Self {
+            text,
+            kind,
+            fell_back: false,
+        }
     }
 
     fn text(text: String) -> Self {
-        Self { text, kind: Kind::String, fell_back: false }
+        Self {
+            text,
+            kind: Kind::String,
+            fell_back: false,
+        }
     }
 
     fn default_value(text: String) -> Self {
-        Self { text, kind: Kind::String, fell_back: true }
+        Self {
+            text,
+            kind: Kind::String,
+            fell_back: true,
+        }
     }
 }

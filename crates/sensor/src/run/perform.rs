@@ -12,8 +12,8 @@ use crate::engine::Round;
 use crate::execute::{Caller, Error};
 use crate::trigger::Trigger;
 
-use super::prepare::chain;
 use super::Runner;
+use super::prepare::chain;
 
 /// The first wait while a target is away.
 const AWAY_FIRST: Duration = Duration::from_millis(100);
@@ -31,9 +31,16 @@ const SAVED_PERMITS: u32 = 10;
 #[derive(Debug)]
 pub(super) enum Failure {
     /// It cannot succeed as it is.
-    GaveUp { error: String, attempts: u32, action: Option<String> },
+    GaveUp {
+        error: String,
+        attempts: u32,
+        action: Option<String>,
+    },
     /// The process stops before it was carried out, or, if it `may_be_done`, meanwhile.
-    Interrupted { action: Option<String>, may_be_done: bool },
+    Interrupted {
+        action: Option<String>,
+        may_be_done: bool,
+    },
 }
 
 /// What a sensor says of itself: which triggers wait for something, and for what.
@@ -46,7 +53,9 @@ impl Status {
     /// The triggers that wait for somebody, with what is wrong.
     pub fn away(&self) -> Vec<(Arc<str>, String)> {
         let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        away.iter().map(|(trigger, message)| (Arc::clone(trigger), message.clone())).collect()
+        away.iter()
+            .map(|(trigger, message)| (Arc::clone(trigger), message.clone()))
+            .collect()
     }
 
     fn set(&self, trigger: &Arc<str>, message: Option<&str>) {
@@ -93,17 +102,24 @@ impl Firing<'_> {
     /// Renders the action. The same events fail the same way again, so a failure is final.
     pub(super) fn render(&self) -> Result<Action, Failure> {
         let sensor = &self.runner.sensor;
-        self.trigger.fire(self.round, &sensor.name, &sensor.namespace).map_err(|error| {
-            self.metrics.attempt(Duration::ZERO, false);
-            Failure::GaveUp { error: chain(&error), attempts: 1, action: None }
-        })
+        self.trigger
+            .fire(self.round, &sensor.name, &sensor.namespace)
+            .map_err(|error| {
+                self.metrics.attempt(Duration::ZERO, false);
+                Failure::GaveUp {
+                    error: chain(&error),
+                    attempts: 1,
+                    action: None,
+                }
+            })
     }
 
     /// Performs the action, as often as the trigger's retry strategy says.
     pub(super) async fn perform(&self, action: &Action) -> Result<(), Failure> {
         if let (Some(rate), Some(limiter)) = (self.trigger.rate(), self.limiter) {
             let turn = limiter.turn(rate.interval, Instant::now());
-            self.sleep(turn.saturating_duration_since(Instant::now()), action).await?;
+            self.sleep(turn.saturating_duration_since(Instant::now()), action)
+                .await?;
         }
         let policy = self.trigger.retry();
         let mut wait = policy.duration;
@@ -115,7 +131,11 @@ impl Firing<'_> {
             };
             if attempt >= policy.attempts {
                 self.metrics.gave_up();
-                return Err(Failure::GaveUp { error, attempts: attempt, action: print(action) });
+                return Err(Failure::GaveUp {
+                    error,
+                    attempts: attempt,
+                    action: print(action),
+                });
             }
             let share = policy.jitter * fraction();
             self.sleep(scale(wait, 1.0 + share), action).await?;
@@ -130,8 +150,10 @@ impl Firing<'_> {
         let mut told = false;
         loop {
             let start = Instant::now();
-            let caller =
-                Caller { sensor: &self.runner.sensor.name, trigger: self.trigger.name() };
+            let caller = Caller {
+                sensor: &self.runner.sensor.name,
+                trigger: self.trigger.name(),
+            };
             let result = self.attempt(action, caller).await?;
             self.metrics.attempt(start.elapsed(), result.is_ok());
             match result {
@@ -141,7 +163,11 @@ impl Firing<'_> {
                 }
                 Ok(()) => return Ok(Ok(())),
                 Err(Error::Refused(error)) => return Ok(Err(error)),
-                Err(Error::Away { message, hint, retry_after }) => {
+                Err(Error::Away {
+                    message,
+                    hint,
+                    retry_after,
+                }) => {
                     if !told {
                         self.tell(&message, hint.as_deref());
                         told = true;
@@ -161,7 +187,10 @@ impl Firing<'_> {
         caller: Caller<'_>,
     ) -> Result<Result<(), Error>, Failure> {
         if self.shutdown.is_cancelled() {
-            return Err(Failure::Interrupted { action: print(action), may_be_done: false });
+            return Err(Failure::Interrupted {
+                action: print(action),
+                may_be_done: false,
+            });
         }
         tokio::select! {
             biased;

@@ -49,7 +49,10 @@ pub(super) fn prepare(
         Ok(event) => admit(event, &delivery, dependencies, trigger),
         Err(error) => Content::Unreadable(error),
     };
-    Prepared { delivery: Arc::new(delivery), content }
+    Prepared {
+        delivery: Arc::new(delivery),
+        content,
+    }
 }
 
 fn admit(
@@ -69,16 +72,22 @@ fn admit(
     let arrivals = waiting
         .map(|index| {
             let arrival = match dependencies[index].admit(event.clone()) {
-                Admission::Taken(event) => {
-                    Arrival::Taken(Member { event: Arc::new(event), sequence, stored_at, object })
-                }
+                Admission::Taken(event) => Arrival::Taken(Member {
+                    event: Arc::new(event),
+                    sequence,
+                    stored_at,
+                    object,
+                }),
                 Admission::Filtered(verdict) => Arrival::Filtered(verdict),
                 Admission::Failed(error) => Arrival::Failed(chain(&error)),
             };
             (index, arrival)
         })
         .collect();
-    Content::Event { context: event.context, arrivals }
+    Content::Event {
+        context: event.context,
+        arrivals,
+    }
 }
 
 /// An error with its causes, in one line.

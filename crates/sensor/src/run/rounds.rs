@@ -38,9 +38,16 @@ impl Kept {
         trigger: &Trigger,
         rounds: &mut Rounds,
     ) -> Result<Self, Error> {
-        let state = runner.bus.state(&Bucket::sensor(&runner.sensor.name)).await?;
+        let state = runner
+            .bus
+            .state(&Bucket::sensor(&runner.sensor.name))
+            .await?;
         let names = trigger.dependency_names().into();
-        let kept = Self { state, trigger: Arc::clone(trigger.name()), names };
+        let kept = Self {
+            state,
+            trigger: Arc::clone(trigger.name()),
+            names,
+        };
         for &index in trigger.dependencies() {
             if let Some(value) = kept.state.get(&kept.key(index)).await? {
                 if let Some(member) = read(&value) {
@@ -62,13 +69,11 @@ impl Kept {
     }
 
     /// Stores an event; returns when it is stored.
-    pub(super) async fn keep(
-        &self,
-        dependency: usize,
-        member: &Member,
-    ) -> Result<(), Error> {
+    pub(super) async fn keep(&self, dependency: usize, member: &Member) -> Result<(), Error> {
         let text = String::from_utf8_lossy(&member.event.encode()).into_owned();
-        let Ok(event) = RawValue::from_string(text) else { return Ok(()) };
+        let Ok(event) = RawValue::from_string(text) else {
+            return Ok(());
+        };
         let record = Record {
             stream_seq: member.sequence,
             consumer_seq: 0,
@@ -76,7 +81,10 @@ impl Kept {
             event,
         };
         let value = serde_json::to_vec(&record).unwrap_or_default();
-        self.state.put(&self.key(dependency), Bytes::from(value)).await?.await?;
+        self.state
+            .put(&self.key(dependency), Bytes::from(value))
+            .await?
+            .await?;
         Ok(())
     }
 

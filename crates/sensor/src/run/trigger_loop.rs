@@ -90,7 +90,9 @@ impl TriggerLoop {
 
     /// Runs until `shutdown`, then finishes what is in flight.
     pub(super) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Some((kept, subscription)) = self.open(&shutdown).await? else { return Ok(()) };
+        let Some((kept, subscription)) = self.open(&shutdown).await? else {
+            return Ok(());
+        };
         let mut prepared = self.prepared(subscription);
         let mut signs = interval(ACK_WAIT / 3);
         signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -139,24 +141,35 @@ impl TriggerLoop {
     }
 
     async fn try_open(&mut self) -> Result<(Option<Kept>, Subscription), Error> {
-        let Shared { runner, trigger, .. } = &*self.shared;
+        let Shared {
+            runner, trigger, ..
+        } = &*self.shared;
         let name = || Arc::clone(trigger.name());
         let kept = if self.rounds.keeps() {
             let kept = Kept::open(runner, trigger, &mut self.rounds);
-            Some(kept.await.map_err(|source| Error::State { trigger: name(), source })?)
+            Some(kept.await.map_err(|source| Error::State {
+                trigger: name(),
+                source,
+            })?)
         } else {
             None
         };
         let config = SubscriptionConfig {
-            durable: Durable::trigger(&runner.sensor.namespace, &runner.sensor.name, trigger.name()),
+            durable: Durable::trigger(
+                &runner.sensor.namespace,
+                &runner.sensor.name,
+                trigger.name(),
+            ),
             subjects: subjects(runner, trigger),
             start: StartAt::Time(runner.since),
             ack_wait: ACK_WAIT,
             max_in_flight: MAX_IN_FLIGHT * 2,
         };
         let subscription = runner.bus.subscribe(config).await;
-        let subscription =
-            subscription.map_err(|source| Error::Subscribe { trigger: name(), source })?;
+        let subscription = subscription.map_err(|source| Error::Subscribe {
+            trigger: name(),
+            source,
+        })?;
         Ok((kept, subscription))
     }
 
@@ -168,7 +181,12 @@ impl TriggerLoop {
         let shared = Arc::clone(&self.shared);
         let deliveries = subscription.deliveries.filter_map(|delivery| async move {
             delivery
-                .map_err(|error| tracing::warn!(error = chain(&error), "NATS connection lost, reconnecting..."))
+                .map_err(|error| {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "NATS connection lost, reconnecting..."
+                    );
+                })
                 .ok()
         });
         let prepare_chunk = move |chunk: Vec<Delivery>| {
@@ -181,7 +199,12 @@ impl TriggerLoop {
                     .collect()
             })
         };
-        Box::pin(deliveries.ready_chunks(CHUNK).map(prepare_chunk).buffered(CHUNKS))
+        Box::pin(
+            deliveries
+                .ready_chunks(CHUNK)
+                .map(prepare_chunk)
+                .buffered(CHUNKS),
+        )
     }
 
     async fn on(&mut self, wake: Wake, kept: Option<&Kept>) -> Result<(), Error> {
@@ -216,12 +239,25 @@ impl TriggerLoop {
             Content::Unreadable(_) => None,
         };
         let latest = watch::Sender::new(Arc::clone(&delivery));
-        let flight = InFlight { delivery: latest, context, left: 0, outcome: None, again: false };
+        let flight = InFlight {
+            delivery: latest,
+            context,
+            left: 0,
+            outcome: None,
+            again: false,
+        };
         self.in_flight.insert(sequence, flight);
         match content {
             Content::Unreadable(error) => {
                 let reason = ParkReason::Malformed;
-                self.add(&[], Work::Park { delivery, reason, error: chain(&error) });
+                self.add(
+                    &[],
+                    Work::Park {
+                        delivery,
+                        reason,
+                        error: chain(&error),
+                    },
+                );
             }
             Content::Event { context, arrivals } => {
                 if self.seen.insert(&context, self.now()) {
@@ -244,30 +280,61 @@ impl TriggerLoop {
         delivery: &Arc<Delivery>,
         kept: Option<&Kept>,
     ) {
-        let Some(flight) = self.in_flight.get(&delivery.sequence) else { return };
+        let Some(flight) = self.in_flight.get(&delivery.sequence) else {
+            return;
+        };
         let latest = flight.delivery.subscribe();
         let delivery = Arc::clone(delivery);
         let member = match arrival {
             Arrival::Taken(member) => member,
             Arrival::Filtered(_) => return self.note(delivery.sequence, Outcome::Filtered),
             Arrival::Failed(error) => {
-                return self.add(&[], Work::Park { delivery, reason: ParkReason::TransformFailed, error });
+                return self.add(
+                    &[],
+                    Work::Park {
+                        delivery,
+                        reason: ParkReason::TransformFailed,
+                        error,
+                    },
+                );
             }
         };
         self.forget_before(member.stored_at, kept);
         let names = self.shared.trigger.dependency_names();
-        let (step, member) = (self.rounds.arrive(dependency, member.clone(), names), member);
+        let (step, member) = (
+            self.rounds.arrive(dependency, member.clone(), names),
+            member,
+        );
         match step {
             Step::Fire { round, replaced } => {
                 self.replace(replaced.as_ref());
                 let mut keys: Vec<u64> = round.iter().filter_map(|(_, m)| m.object).collect();
                 keys.extend(kept.map(|_| ROUNDS));
-                self.add(&keys, Work::Fire { round, delivery, latest, kept: kept.cloned() });
+                self.add(
+                    &keys,
+                    Work::Fire {
+                        round,
+                        delivery,
+                        latest,
+                        kept: kept.cloned(),
+                    },
+                );
             }
-            Step::Keep { dependency, replaced } => {
+            Step::Keep {
+                dependency,
+                replaced,
+            } => {
                 self.replace(replaced.as_ref());
                 if let Some(kept) = kept.cloned() {
-                    self.add(&[ROUNDS], Work::Keep { dependency, member, delivery, kept });
+                    self.add(
+                        &[ROUNDS],
+                        Work::Keep {
+                            dependency,
+                            member,
+                            delivery,
+                            kept,
+                        },
+                    );
                 }
             }
         }
@@ -282,7 +349,11 @@ impl TriggerLoop {
     /// Asked for each event with the time at which it was stored, so that a backlog is worked off as
     /// if nothing had stopped; and at the resets themselves.
     fn forget_before(&mut self, moment: Timestamp, kept: Option<&Kept>) -> Instant {
-        if !self.between_resets.as_ref().is_some_and(|between| between.contains(&moment)) {
+        if !self
+            .between_resets
+            .as_ref()
+            .is_some_and(|between| between.contains(&moment))
+        {
             let resets = self.shared.trigger.resets();
             let last = resets.last(moment).unwrap_or(Timestamp::MIN);
             self.between_resets = Some(last..resets.next(moment).unwrap_or(Timestamp::MAX));
@@ -301,11 +372,17 @@ impl TriggerLoop {
                 events = forgotten.len(),
                 "Forgot events that waited for others"
             );
-            let dependencies = forgotten.into_iter().map(|(dependency, _)| dependency).collect();
+            let dependencies = forgotten
+                .into_iter()
+                .map(|(dependency, _)| dependency)
+                .collect();
             self.add(&[ROUNDS], Work::Forget { dependencies, kept });
         }
         let left = end.duration_since(self.now()).max(SignedDuration::ZERO);
-        Instant::now() + Duration::try_from(left).unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)
+        Instant::now()
+            + Duration::try_from(left)
+                .unwrap_or(LOOK_AGAIN)
+                .min(LOOK_AGAIN)
     }
 
     /// A newer event took the place of one that waited.
@@ -351,17 +428,26 @@ impl TriggerLoop {
     /// Starts what is ready, as far as there is room.
     fn start(&mut self) {
         while self.running.len() < MAX_RUNNING {
-            let Some(ticket) = self.ready.pop_front() else { return };
-            let Some(work) = self.work.remove(&ticket) else { continue };
+            let Some(ticket) = self.ready.pop_front() else {
+                return;
+            };
+            let Some(work) = self.work.remove(&ticket) else {
+                continue;
+            };
             let shared = Arc::clone(&self.shared);
-            self.running.spawn(async move { (ticket, shared.carry_out(work).await) });
+            self.running
+                .spawn(async move { (ticket, shared.carry_out(work).await) });
         }
     }
 
     async fn finish(&mut self, (ticket, finished): (Ticket, Finished)) {
         self.ready.extend(self.lanes.leave(ticket));
-        let Some(sequence) = finished.sequence else { return };
-        let Some(flight) = self.in_flight.get_mut(&sequence) else { return };
+        let Some(sequence) = finished.sequence else {
+            return;
+        };
+        let Some(flight) = self.in_flight.get_mut(&sequence) else {
+            return;
+        };
         flight.left -= 1;
         match finished.outcome {
             Some(outcome) => {
@@ -377,10 +463,16 @@ impl TriggerLoop {
 
     /// Answers a delivery whose work is finished.
     async fn settle(&mut self, sequence: u64) {
-        if self.in_flight.get(&sequence).is_none_or(|flight| flight.left > 0) {
+        if self
+            .in_flight
+            .get(&sequence)
+            .is_none_or(|flight| flight.left > 0)
+        {
             return;
         }
-        let Some(flight) = self.in_flight.remove(&sequence) else { return };
+        let Some(flight) = self.in_flight.remove(&sequence) else {
+            return;
+        };
         let delivery = flight.delivery.borrow().clone();
         let answered = if flight.again {
             self.tally.give_back();
@@ -389,7 +481,10 @@ impl TriggerLoop {
             }
             delivery.retry_after(Duration::ZERO).await
         } else {
-            self.tally.shift(Outcome::InFlight, flight.outcome.unwrap_or(Outcome::Filtered));
+            self.tally.shift(
+                Outcome::InFlight,
+                flight.outcome.unwrap_or(Outcome::Filtered),
+            );
             delivery.ack().await
         };
         if let Err(error) = answered {
@@ -427,7 +522,10 @@ impl TriggerLoop {
         }
         for flight in self.in_flight.into_values() {
             let delivery = flight.delivery.borrow().clone();
-            delivery.retry_after(Duration::ZERO).await.unwrap_or_default();
+            delivery
+                .retry_after(Duration::ZERO)
+                .await
+                .unwrap_or_default();
         }
         Ok(())
     }

@@ -7,16 +7,17 @@ use tiphys_eventbus::{DeadLetter, Delivery, ParkReason};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{ACK_WAIT, Runner};
 use super::perform::{Failure, Firing, Limiter};
 use super::prepare::chain;
 use super::rounds::Kept;
+use super::{ACK_WAIT, Runner};
 use crate::engine::{Member, Outcome, Round};
 use crate::metrics::TriggerMetrics;
 use crate::trigger::Trigger;
 
 /// The first and the longest wait before something is asked of the bus again.
-pub(super) const BUS_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+pub(super) const BUS_WAIT: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(5));
 
 /// A piece of work: it waits for its turn and is then carried out.
 pub(super) enum Work {
@@ -29,11 +30,23 @@ pub(super) enum Work {
         kept: Option<Kept>,
     },
     /// Store an event until its round is complete.
-    Keep { dependency: usize, member: Member, delivery: Arc<Delivery>, kept: Kept },
+    Keep {
+        dependency: usize,
+        member: Member,
+        delivery: Arc<Delivery>,
+        kept: Kept,
+    },
     /// Forget kept events.
-    Forget { dependencies: Vec<usize>, kept: Kept },
+    Forget {
+        dependencies: Vec<usize>,
+        kept: Kept,
+    },
     /// Put an event aside.
-    Park { delivery: Arc<Delivery>, reason: ParkReason, error: String },
+    Park {
+        delivery: Arc<Delivery>,
+        reason: ParkReason,
+        error: String,
+    },
 }
 
 /// How a piece of work ended.
@@ -83,10 +96,20 @@ impl Shared {
     pub(super) async fn carry_out(&self, work: Work) -> Finished {
         let sequence = work.delivery().map(|delivery| delivery.sequence);
         let done = match work {
-            Work::Fire { round, delivery, latest, kept } => {
+            Work::Fire {
+                round,
+                delivery,
+                latest,
+                kept,
+            } => {
                 return self.fire(&round, &delivery, latest, kept.as_ref()).await;
             }
-            Work::Keep { dependency, member, kept, .. } => self
+            Work::Keep {
+                dependency,
+                member,
+                kept,
+                ..
+            } => self
                 .persist("keep an event", || kept.keep(dependency, &member))
                 .await
                 .map(|()| Outcome::Waiting),
@@ -94,11 +117,17 @@ impl Shared {
                 .persist("forget kept events", || kept.forget(&dependencies))
                 .await
                 .map(|()| Outcome::Filtered),
-            Work::Park { delivery, reason, error } => {
-                self.park(&delivery, reason, error, 0, None).await
-            }
+            Work::Park {
+                delivery,
+                reason,
+                error,
+            } => self.park(&delivery, reason, error, 0, None).await,
         };
-        Finished { sequence, outcome: done, joined: 0 }
+        Finished {
+            sequence,
+            outcome: done,
+            joined: 0,
+        }
     }
 
     /// Asks the bus for something until it does it; `None` if the process stops before.
@@ -109,7 +138,9 @@ impl Shared {
     ) -> Option<()> {
         let mut wait = BUS_WAIT.0;
         loop {
-            let Err(error) = ask().await else { return Some(()) };
+            let Err(error) = ask().await else {
+                return Some(());
+            };
             tracing::warn!(
                 sensorName = %self.runner.sensor.name,
                 triggerName = %self.trigger.name(),
@@ -132,16 +163,30 @@ impl Shared {
         kept: Option<&Kept>,
     ) -> Finished {
         let sequence = Some(delivery.sequence);
-        let joined = round.iter().filter(|(_, member)| member.sequence != delivery.sequence);
+        let joined = round
+            .iter()
+            .filter(|(_, member)| member.sequence != delivery.sequence);
         let joined = u64::try_from(joined.count()).unwrap_or_default();
         let outcome = self.act(round, delivery, latest, kept).await;
         if let (Some(kept), true) = (kept, outcome.is_some()) {
             let dependencies: Vec<usize> = round.iter().map(|(index, _)| *index).collect();
-            if self.persist("forget a round", || kept.forget(&dependencies)).await.is_none() {
-                return Finished { sequence, outcome: None, joined };
+            if self
+                .persist("forget a round", || kept.forget(&dependencies))
+                .await
+                .is_none()
+            {
+                return Finished {
+                    sequence,
+                    outcome: None,
+                    joined,
+                };
             }
         }
-        Finished { sequence, outcome, joined }
+        Finished {
+            sequence,
+            outcome,
+            joined,
+        }
     }
 
     /// What can be recognised is performed first and acknowledged afterwards: a crash in between
@@ -161,7 +206,9 @@ impl Shared {
         let first = !self.trigger.at_least_once() && !action.is_recognisable();
         if first && self.release(round, latest, kept).await.is_none() {
             let error = "the process stopped before the acknowledgement was confirmed".to_owned();
-            return self.park(delivery, ParkReason::Interrupted, error, 0, None).await;
+            return self
+                .park(delivery, ParkReason::Interrupted, error, 0, None)
+                .await;
         }
         match firing.perform(&action).await {
             Ok(()) => {
@@ -183,7 +230,7 @@ impl Shared {
             trigger,
             round,
             // The trigger that takes over is not limited, as in Argo Events.
-            limiter: std::ptr::eq(trigger, &raw const *self.trigger).then_some(&self.limiter),
+            limiter: std::ptr::eq(trigger, Arc::as_ptr(&self.trigger)).then_some(&self.limiter),
             metrics,
             shutdown: &self.abort,
         }
@@ -192,7 +239,15 @@ impl Shared {
     /// Lets the trigger take over that is there for failures, and after that its own.
     async fn take_over(&self, round: &Round, mut failure: Failure) -> Result<(), Failure> {
         let mut next = self.trigger.dlq();
-        while let (Some(trigger), Failure::GaveUp { error, attempts, action }) = (next, &failure) {
+        while let (
+            Some(trigger),
+            Failure::GaveUp {
+                error,
+                attempts,
+                action,
+            },
+        ) = (next, &failure)
+        {
             let metrics = self.runner.metrics.trigger(&self.runner.labels(trigger));
             let firing = self.firing(trigger, round, &metrics);
             let result = match firing.render() {
@@ -204,7 +259,11 @@ impl Shared {
                     self.log_success(trigger, round);
                     return Ok(());
                 }
-                Err(Failure::GaveUp { error: own, attempts: tried, .. }) => {
+                Err(Failure::GaveUp {
+                    error: own,
+                    attempts: tried,
+                    ..
+                }) => {
                     self.log_failure(trigger, &own, tried);
                     Failure::GaveUp {
                         error: format!("{error}; then dlqTrigger {}: {own}", trigger.name()),
@@ -228,7 +287,8 @@ impl Shared {
     ) -> Option<()> {
         if let Some(kept) = kept {
             let dependencies: Vec<usize> = round.iter().map(|(index, _)| *index).collect();
-            self.persist("forget a round", || kept.forget(&dependencies)).await?;
+            self.persist("forget a round", || kept.forget(&dependencies))
+                .await?;
         }
         self.confirm(latest).await
     }
@@ -241,7 +301,9 @@ impl Shared {
     async fn confirm(&self, mut latest: watch::Receiver<Arc<Delivery>>) -> Option<()> {
         loop {
             let delivery = latest.borrow_and_update().clone();
-            let Err(error) = delivery.ack_confirmed().await else { return Some(()) };
+            let Err(error) = delivery.ack_confirmed().await else {
+                return Some(());
+            };
             tracing::warn!(
                 sensorName = %self.runner.sensor.name,
                 triggerName = %self.trigger.name(),
@@ -262,7 +324,11 @@ impl Shared {
         let mut connected = Duration::ZERO;
         while connected < time {
             tokio::time::sleep(LOOK).await;
-            connected = if self.runner.bus.is_connected() { connected + LOOK } else { Duration::ZERO };
+            connected = if self.runner.bus.is_connected() {
+                connected + LOOK
+            } else {
+                Duration::ZERO
+            };
         }
     }
 
@@ -275,12 +341,19 @@ impl Shared {
         failure: Failure,
         released: bool,
     ) -> Option<Outcome> {
-        if let Failure::GaveUp { error, attempts, .. } = &failure {
+        if let Failure::GaveUp {
+            error, attempts, ..
+        } = &failure
+        {
             self.log_failure(&self.trigger, error, *attempts);
         }
         match self.take_over(round, failure).await {
             Ok(()) => Some(Outcome::Fired),
-            Err(Failure::GaveUp { error, attempts, action }) => {
+            Err(Failure::GaveUp {
+                error,
+                attempts,
+                action,
+            }) => {
                 let reason = match action {
                     Some(_) => ParkReason::RetriesExhausted,
                     None => ParkReason::RenderFailed,
@@ -288,14 +361,21 @@ impl Shared {
                 self.park(delivery, reason, error, attempts, action).await
             }
             // The bus will not deliver it again: nothing but the dead-letter stream keeps it.
-            Err(Failure::Interrupted { action, may_be_done }) if released => {
+            Err(Failure::Interrupted {
+                action,
+                may_be_done,
+            }) if released => {
                 let (error, attempts) = if may_be_done {
-                    ("the process stopped while the action was under way: it may be done", 1)
+                    (
+                        "the process stopped while the action was under way: it may be done",
+                        1,
+                    )
                 } else {
                     ("the process stopped before the action could start", 0)
                 };
                 let reason = ParkReason::Interrupted;
-                self.park(delivery, reason, error.to_owned(), attempts, action).await
+                self.park(delivery, reason, error.to_owned(), attempts, action)
+                    .await
             }
             Err(Failure::Interrupted { .. }) => None,
         }
@@ -340,15 +420,18 @@ impl Shared {
             error = letter.error,
             "Parked an event"
         );
-        self.persist("park an event", || runner.bus.park(letter.clone())).await?;
+        self.persist("park an event", || runner.bus.park(letter.clone()))
+            .await?;
         Some(Outcome::Parked)
     }
 
     fn log_success(&self, trigger: &Trigger, round: &Round) {
         let names = trigger.dependency_names();
         let by: Vec<&str> = round.iter().map(|(index, _)| &*names[*index]).collect();
-        let events: Vec<&str> =
-            round.iter().map(|(_, member)| member.event.context.id.as_str()).collect();
+        let events: Vec<&str> = round
+            .iter()
+            .map(|(_, member)| member.event.context.id.as_str())
+            .collect();
         tracing::info!(
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),

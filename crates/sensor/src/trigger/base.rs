@@ -7,8 +7,10 @@ use serde_json::value::RawValue;
 use tiphys_api::{ArtifactLocation, ConfigMapKeySelector, GitArtifact, Problem, S3Artifact};
 use tiphys_lang::yaml;
 
-use super::{FireError, ParameterStep, render_object};
-use crate::action::{Artifact, GitFile, GitLogin, GitRef, KeyOf, Object, S3Object, UrlDocument, ValueRef};
+use super::{FireError, Steps, render_object};
+use crate::action::{
+    Artifact, GitFile, GitLogin, GitRef, KeyOf, Object, S3Object, UrlDocument, ValueRef,
+};
 use crate::parameter::{self, Edit, Parameter};
 use crate::view::Views;
 
@@ -33,7 +35,11 @@ struct Fault {
 
 impl Fault {
     fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into(), hint: None }
+        Self {
+            field,
+            message: message.into(),
+            hint: None,
+        }
     }
 }
 
@@ -49,7 +55,9 @@ impl Base {
             problems.push(Problem::error(field.to_owned(), missing));
             return None;
         };
-        if spec.s3.is_none() && let Some(text) = &spec.inline {
+        if spec.s3.is_none()
+            && let Some(text) = &spec.inline
+        {
             let known = yaml::to_json(text.as_bytes()).map_err(|error| {
                 problems.push(Problem::error(format!("{field}.inline"), error.to_string()));
             });
@@ -67,7 +75,11 @@ impl Base {
                 }
                 resource.map(|resource| Self::Known(resource.get().as_bytes().to_vec()))
             }
-            Err(Fault { field: name, message, hint }) => {
+            Err(Fault {
+                field: name,
+                message,
+                hint,
+            }) => {
                 let problem = Problem::error(format!("{field}.{name}"), message);
                 problems.push(match hint {
                     Some(hint) => problem.with_hint(hint),
@@ -84,20 +96,25 @@ impl Base {
         parameters: &[Parameter],
         (field, namespace): (&str, &str),
         views: &Views<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Object, FireError> {
         match self {
             Self::Known(object) => {
                 let mut object = object.clone();
                 let applied = parameter::apply(parameters, &mut object, views)
                     .map_err(|(index, source)| FireError::ResourceParameter { index, source })?;
-                steps.extend(ParameterStep::list(field, parameters, applied));
-                Ok(Object::Known { object: raw(&object)? })
+                steps.add(|| field.to_owned(), parameters, applied);
+                Ok(Object::Known {
+                    object: raw(&object)?,
+                })
             }
             Self::Fetched(location) => match artifact(location, namespace) {
                 Ok(Some(base)) => {
                     let edits = edits(parameters, views)?;
-                    Ok(Object::Fetched { base: Box::new(base), edits })
+                    Ok(Object::Fetched {
+                        base: Box::new(base),
+                        edits,
+                    })
                 }
                 Ok(None) => Err(FireError::Object("unknown artifact location".to_owned())),
                 Err(fault) => Err(FireError::Object(fault.message)),
@@ -112,9 +129,10 @@ impl Base {
         views: &Views<'_>,
     ) -> Result<Object, FireError> {
         match self {
-            Self::Known(object) => {
-                Ok(Object::Live { object: raw(object)?, live_edits: edits(parameters, views)? })
-            }
+            Self::Known(object) => Ok(Object::Live {
+                object: raw(object)?,
+                live_edits: edits(parameters, views)?,
+            }),
             Self::Fetched(_) => Err(FireError::Object(
                 "liveObject needs the object's name under `resource` or `inline`".to_owned(),
             )),
@@ -145,10 +163,15 @@ fn artifact(spec: &ArtifactLocation, namespace: &str) -> Result<Option<Artifact>
         s3_object(s3, namespace)?
     } else if let Some(file) = &spec.file {
         needed("file.path", &file.path)?;
-        Artifact::File { path: file.path.to_string() }
+        Artifact::File {
+            path: file.path.to_string(),
+        }
     } else if let Some(url) = &spec.url {
         needed("url.path", &url.path)?;
-        Artifact::Url(UrlDocument { url: url.path.to_string(), verify_cert: *url.verify_cert })
+        Artifact::Url(UrlDocument {
+            url: url.path.to_string(),
+            verify_cert: *url.verify_cert,
+        })
     } else if let Some(git) = &spec.git {
         git_file(git, namespace)?
     } else if let Some(configmap) = &spec.configmap {
@@ -159,7 +182,11 @@ fn artifact(spec: &ArtifactLocation, namespace: &str) -> Result<Option<Artifact>
 }
 
 fn needed(field: &'static str, text: &str) -> Result<(), Fault> {
-    if text.trim().is_empty() { Err(Fault::new(field, "must be specified")) } else { Ok(()) }
+    if text.trim().is_empty() {
+        Err(Fault::new(field, "must be specified"))
+    } else {
+        Ok(())
+    }
 }
 
 fn config_map(spec: &ConfigMapKeySelector, namespace: &str) -> Result<Artifact, Fault> {
@@ -179,30 +206,45 @@ fn s3_object(spec: &S3Artifact, namespace: &str) -> Result<Artifact, Fault> {
     needed("s3.bucket.name", &bucket.name)?;
     needed("s3.bucket.key", &bucket.key)?;
     let login = match (&spec.access_key, &spec.secret_key) {
-        (Some(access), Some(secret)) => {
-            Some((ValueRef::secret(access, namespace), ValueRef::secret(secret, namespace)))
-        }
+        (Some(access), Some(secret)) => Some((
+            ValueRef::secret(access, namespace),
+            ValueRef::secret(secret, namespace),
+        )),
         (None, None) => None,
-        _ => return Err(Fault::new("s3", "accessKey and secretKey have to be set together")),
+        _ => {
+            return Err(Fault::new(
+                "s3",
+                "accessKey and secretKey have to be set together",
+            ));
+        }
     };
     let region = spec.region.trim();
     Ok(Artifact::S3(S3Object {
         endpoint: spec.endpoint.trim().trim_end_matches('/').to_owned(),
         insecure: *spec.insecure,
-        region: if region.is_empty() { DEFAULT_REGION } else { region }.to_owned(),
+        region: if region.is_empty() {
+            DEFAULT_REGION
+        } else {
+            region
+        }
+        .to_owned(),
         bucket: bucket.name.trim().to_owned(),
         key: bucket.key.trim().trim_start_matches('/').to_owned(),
         login,
-        authorities: spec.ca_certificate.as_ref().map(|ca| ValueRef::secret(ca, namespace)),
+        authorities: spec
+            .ca_certificate
+            .as_ref()
+            .map(|ca| ValueRef::secret(ca, namespace)),
     }))
 }
 
 fn git_file(spec: &GitArtifact, namespace: &str) -> Result<Artifact, Fault> {
     needed("git.url", &spec.url)?;
     needed("git.filePath", &spec.file_path)?;
-    for (field, path) in
-        [("git.filePath", &spec.file_path), ("git.cloneDirectory", &spec.clone_directory)]
-    {
+    for (field, path) in [
+        ("git.filePath", &spec.file_path),
+        ("git.cloneDirectory", &spec.clone_directory),
+    ] {
         if path.contains("..") || path.contains(['~', '\\']) {
             return Err(Fault::new(field, "must not contain `..`, `~` or `\\`"));
         }
@@ -238,13 +280,21 @@ fn git_file(spec: &GitArtifact, namespace: &str) -> Result<Artifact, Fault> {
     Ok(Artifact::Git(GitFile {
         url,
         reference: git_ref(spec)?,
-        path: spec.file_path.trim_start_matches("./").trim_start_matches('/').to_owned(),
+        path: spec
+            .file_path
+            .trim_start_matches("./")
+            .trim_start_matches('/')
+            .to_owned(),
         login,
     }))
 }
 
 fn git_ref(spec: &GitArtifact) -> Result<GitRef, Fault> {
-    let named = [("git.ref", &spec.r#ref), ("git.tag", &spec.tag), ("git.branch", &spec.branch)];
+    let named = [
+        ("git.ref", &spec.r#ref),
+        ("git.tag", &spec.tag),
+        ("git.branch", &spec.branch),
+    ];
     let Some((field, name)) = named.into_iter().find(|(_, name)| !name.is_empty()) else {
         return Ok(GitRef::Default);
     };
@@ -252,7 +302,10 @@ fn git_ref(spec: &GitArtifact) -> Result<GitRef, Fault> {
         && !name.contains("..")
         && !name.contains(|char: char| char.is_control() || " ~^:?*[\\".contains(char));
     if !is_sound {
-        return Err(Fault::new(field, format!("{:?} is no name of a git ref", name.as_str())));
+        return Err(Fault::new(
+            field,
+            format!("{:?} is no name of a git ref", name.as_str()),
+        ));
     }
     let name = name.to_string();
     Ok(match field {

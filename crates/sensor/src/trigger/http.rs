@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use tiphys_api::{HttpTrigger, Problem, TlsConfig, TriggerParameter};
 
 use super::written::{Compile, Written, payload};
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, BasicAuth, HttpAction, SecureHeader, Tls, ValueRef};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -51,9 +51,11 @@ impl Template {
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
-        self.0.render(views, steps, |request| request.render(views, source)).map(Action::Http)
+        self.0
+            .render(views, steps, |request| request.render(views, source))
+            .map(Action::Http)
     }
 }
 
@@ -68,7 +70,10 @@ impl Compile for Request {
     fn compile(spec: &HttpTrigger, field: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let before = problems.len();
         if spec.url.is_empty() {
-            problems.push(Problem::error(format!("{field}.url"), "server URL is not specified"));
+            problems.push(Problem::error(
+                format!("{field}.url"),
+                "server URL is not specified",
+            ));
         }
         let method = match spec.method.as_str() {
             "" => "POST",
@@ -123,12 +128,19 @@ impl Request {
         for (index, parameter) in self.dynamic_headers.iter().enumerate() {
             let value = parameter
                 .resolve(views)
-                .map_err(|error| FireError::DynamicHeader { index, source: error.into() })?;
+                .map_err(|error| FireError::DynamicHeader {
+                    index,
+                    source: error.into(),
+                })?;
             if let Some(value) = value {
                 set(&mut headers, parameter.dest(), &value.text).map_err(FireError::Object)?;
             }
         }
-        let tls = self.tls.as_ref().map(|tls| Tls::of(tls, namespace)).transpose();
+        let tls = self
+            .tls
+            .as_ref()
+            .map(|tls| Tls::of(tls, namespace))
+            .transpose();
         Ok(HttpAction {
             method: self.method.clone(),
             url: self.url.clone(),
@@ -139,7 +151,10 @@ impl Request {
                 .iter()
                 .map(|header| secure_header(header, namespace))
                 .collect::<Result<_, _>>()?,
-            basic_auth: self.basic_auth.as_ref().map(|auth| BasicAuth::of(auth, namespace)),
+            basic_auth: self
+                .basic_auth
+                .as_ref()
+                .map(|auth| BasicAuth::of(auth, namespace)),
             body: payload(&self.payload, views)?,
             timeout_seconds: self.timeout_seconds,
             tls: tls.map_err(|error| FireError::Object(error.to_string()))?,
@@ -172,10 +187,16 @@ fn secure_header(
     let from = header.value_from.as_ref();
     let value_from = from
         .and_then(|from| {
-            let secret = from.secret_key_ref.as_ref().map(|key| ValueRef::secret(key, namespace));
+            let secret = from
+                .secret_key_ref
+                .as_ref()
+                .map(|key| ValueRef::secret(key, namespace));
             let config = from.config_map_key_ref.as_ref();
             secret.or_else(|| config.map(|key| ValueRef::config_map(key, namespace)))
         })
         .ok_or_else(|| FireError::Object(format!("secure header {name} says no valueFrom")))?;
-    Ok(SecureHeader { name: name.as_str().to_owned(), value_from })
+    Ok(SecureHeader {
+        name: name.as_str().to_owned(),
+        value_from,
+    })
 }

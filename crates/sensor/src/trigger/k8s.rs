@@ -4,7 +4,7 @@ use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger};
 use tiphys_lang::json::{self, Number, Value};
 
 use super::base::Base;
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, K8sAction, PatchStrategy};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -26,21 +26,31 @@ impl Template {
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let missing = "trigger source for k8s is empty";
-        let base =
-            Base::compile(spec.source.as_ref(), missing, &format!("{field}.source"), problems);
+        let base = Base::compile(
+            spec.source.as_ref(),
+            missing,
+            &format!("{field}.source"),
+            problems,
+        );
         let operation = operation(&spec.operation, field, problems);
         let patch = patch_strategy(&spec.patch_strategy, field, problems);
         let parameters =
             Parameter::compile_all(&spec.parameters, &format!("{field}.parameters"), problems);
         let live_object = *spec.live_object;
-        Some(Self { base: base?, operation: operation?, patch: patch?, live_object, parameters })
+        Some(Self {
+            base: base?,
+            operation: operation?,
+            patch: patch?,
+            live_object,
+            parameters,
+        })
     }
 
     pub(super) fn render(
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
         let object = if self.live_object && self.operation == K8sOperation::Update {
             self.base.render_live(&self.parameters, views)?
@@ -49,8 +59,11 @@ impl Template {
             self.base.render(&self.parameters, place, views, steps)?
         };
         // What is deleted gets no labels.
-        let policy =
-            source.policy.labels.clone().filter(|_| self.operation != K8sOperation::Delete);
+        let policy = source
+            .policy
+            .labels
+            .clone()
+            .filter(|_| self.operation != K8sOperation::Delete);
         Ok(Action::K8s(K8sAction {
             operation: self.operation,
             patch: (self.operation == K8sOperation::Patch).then_some(self.patch),
@@ -109,12 +122,19 @@ fn patch_strategy(text: &str, field: &str, problems: &mut Vec<Problem>) -> Optio
     if text.is_empty() {
         return Some(PatchStrategy::Merge);
     }
-    let known = PatchStrategy::ALL.into_iter().find(|known| known.content_type() == text);
+    let known = PatchStrategy::ALL
+        .into_iter()
+        .find(|known| known.content_type() == text);
     if known.is_none() {
-        let names = PatchStrategy::ALL.map(PatchStrategy::content_type).join(", ");
+        let names = PatchStrategy::ALL
+            .map(PatchStrategy::content_type)
+            .join(", ");
         problems.push(
-            Problem::error(format!("{field}.patchStrategy"), format!("unknown patch strategy {text}"))
-                .with_hint(format!("one of {names}")),
+            Problem::error(
+                format!("{field}.patchStrategy"),
+                format!("unknown patch strategy {text}"),
+            )
+            .with_hint(format!("one of {names}")),
         );
     }
     known

@@ -17,12 +17,20 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn compile(spec: &LogTrigger) -> Self {
-        Self { interval_seconds: *spec.interval_seconds }
+        Self {
+            interval_seconds: *spec.interval_seconds,
+        }
     }
 
     pub(super) fn render(&self, views: &Views<'_>) -> Result<Action, FireError> {
-        let lines = views.iter().map(|(name, view)| line(name, view)).collect::<Result<_, _>>()?;
-        Ok(Action::Log(LogAction { lines, interval_seconds: self.interval_seconds }))
+        let lines = views
+            .iter()
+            .map(|(name, view)| line(name, view))
+            .collect::<Result<_, _>>()?;
+        Ok(Action::Log(LogAction {
+            lines,
+            interval_seconds: self.interval_seconds,
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 use tiphys_api::{NatsTrigger, Problem, TlsConfig, TriggerParameter};
 
 use super::written::{Compile, Written, payload};
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, BasicAuth, NatsAction, NatsAuth, Tls, ValueRef};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -35,9 +35,11 @@ impl Template {
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
-        self.0.render(views, steps, |message| message.render(views, source)).map(Action::Nats)
+        self.0
+            .render(views, steps, |message| message.render(views, source))
+            .map(Action::Nats)
     }
 }
 
@@ -52,14 +54,20 @@ impl Compile for Message {
     fn compile(spec: &NatsTrigger, field: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let before = problems.len();
         if spec.url.is_empty() {
-            problems.push(Problem::error(format!("{field}.url"), "nats server url can't be empty"));
+            problems.push(Problem::error(
+                format!("{field}.url"),
+                "nats server url can't be empty",
+            ));
         }
         if !is_subject(&spec.subject) {
             let problem = Problem::error(format!("{field}.subject"), subject_fault(&spec.subject));
             problems.push(problem);
         }
         let Some(payload) = &spec.payload else {
-            problems.push(Problem::error(format!("{field}.payload"), "payload can't be nil"));
+            problems.push(Problem::error(
+                format!("{field}.payload"),
+                "payload can't be nil",
+            ));
             return None;
         };
         if let Some(Err(error)) = spec.tls.as_ref().map(|tls| Tls::of(tls, "")) {
@@ -95,7 +103,11 @@ fn subject_fault(text: &str) -> String {
 impl Message {
     fn render(&self, views: &Views<'_>, source: &Source<'_>) -> Result<NatsAction, FireError> {
         let namespace = source.namespace;
-        let tls = self.tls.as_ref().map(|tls| Tls::of(tls, namespace)).transpose();
+        let tls = self
+            .tls
+            .as_ref()
+            .map(|tls| Tls::of(tls, namespace))
+            .transpose();
         Ok(NatsAction {
             url: self.url.clone(),
             subject: self.subject.clone(),
@@ -109,9 +121,14 @@ impl Message {
 /// The first that is set.
 fn login(auth: &tiphys_api::NatsAuth, namespace: &str) -> Option<NatsAuth> {
     let secret = |selector: &Option<_>| {
-        selector.as_ref().map(|selector| ValueRef::secret(selector, namespace))
+        selector
+            .as_ref()
+            .map(|selector| ValueRef::secret(selector, namespace))
     };
-    let basic = auth.basic.as_ref().map(|basic| NatsAuth::Basic(BasicAuth::of(basic, namespace)));
+    let basic = auth
+        .basic
+        .as_ref()
+        .map(|basic| NatsAuth::Basic(BasicAuth::of(basic, namespace)));
     basic
         .or_else(|| secret(&auth.token).map(NatsAuth::Token))
         .or_else(|| secret(&auth.nkey).map(NatsAuth::Nkey))
@@ -127,7 +144,17 @@ mod tests {
         for subject in ["orders", "orders.new", "a.b*c", "$JS.x"] {
             assert!(is_subject(subject), "{subject}");
         }
-        for subject in ["", ".", "a.", ".a", "a..b", "a.*", "a.>", "a b", "a\r\nPUB x 0"] {
+        for subject in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a.*",
+            "a.>",
+            "a b",
+            "a\r\nPUB x 0",
+        ] {
             assert!(!is_subject(subject), "{subject}");
         }
     }

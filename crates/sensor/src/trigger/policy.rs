@@ -20,29 +20,34 @@ impl Policy {
         field: &str,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        let Some(spec) = spec else { return Self::default() };
+        let Some(spec) = spec else {
+            return Self::default();
+        };
         Self {
             labels: spec
                 .k8s
                 .as_ref()
                 .filter(|k8s| !k8s.labels.is_empty())
                 .map(|k8s| labels(k8s, &format!("{field}.k8s.backoff"), problems)),
-            allowed_status: spec.status.as_ref().map(|s| s.allow.to_vec()).unwrap_or_default(),
+            allowed_status: spec
+                .status
+                .as_ref()
+                .map(|s| s.allow.to_vec())
+                .unwrap_or_default(),
         }
     }
 }
 
-fn labels(
-    spec: &api::K8sResourcePolicy,
-    field: &str,
-    problems: &mut Vec<Problem>,
-) -> LabelPolicy {
-    let backoff = spec.backoff.as_ref().map_or_else(
-        || Ok(RetryPolicy::default()),
-        api::Backoff::policy,
-    );
+fn labels(spec: &api::K8sResourcePolicy, field: &str, problems: &mut Vec<Problem>) -> LabelPolicy {
+    let backoff = spec
+        .backoff
+        .as_ref()
+        .map_or_else(|| Ok(RetryPolicy::default()), api::Backoff::policy);
     let backoff = backoff.unwrap_or_else(|error| {
-        problems.push(Problem::error(format!("{field}.{}", error.field()), error.to_string()));
+        problems.push(Problem::error(
+            format!("{field}.{}", error.field()),
+            error.to_string(),
+        ));
         RetryPolicy::default()
     });
     LabelPolicy {

@@ -28,8 +28,12 @@ fn render(trigger: &str, data: &'static str) -> String {
         datacontenttype: "application/json".into(),
         ..Context::default()
     };
-    let event = Event { context, data: Some(Bytes::from_static(data.as_bytes())) };
-    let fired = compiled.triggers[0].explain([(0, &event)].into_iter(), "orders", "shop", &mut Vec::new());
+    let event = Event {
+        context,
+        data: Some(Bytes::from_static(data.as_bytes())),
+    };
+    let fired =
+        compiled.triggers[0].explain([(0, &event)].into_iter(), "orders", "shop", &mut Vec::new());
     match fired {
         Ok(action) => serde_json::to_string(&action).unwrap(),
         Err(error) => error.to_string(),
@@ -105,8 +109,14 @@ fn messages_are_rendered() {
 fn objects_that_are_fetched_are_rendered_as_references_with_edits() {
     let edits = r#""edits":[{"dest":"metadata.name","operation":"overwrite","value":"x","raw":false,"fellBack":false}]"#;
     for (source, expected) in [
-        ("file: {path: /m/job.yaml}", r#"{"file":{"path":"/m/job.yaml"}}"#),
-        ("url: {path: 'https://h/j'}", r#"{"url":{"url":"https://h/j","verifyCert":false}}"#),
+        (
+            "file: {path: /m/job.yaml}",
+            r#"{"file":{"path":"/m/job.yaml"}}"#,
+        ),
+        (
+            "url: {path: 'https://h/j'}",
+            r#"{"url":{"url":"https://h/j","verifyCert":false}}"#,
+        ),
         (
             "configmap: {name: m, key: k}",
             r#"{"configmap":{"namespace":"shop","name":"m","key":"k"}}"#,
@@ -136,13 +146,17 @@ fn objects_that_are_fetched_are_rendered_as_references_with_edits() {
 #[test]
 fn policies_are_part_of_the_action() {
     let k8s = "k8s: {operation: OP, source: {resource: {kind: Job}}}";
-    let policy = "policy: {k8s: {labels: {a: b}, backoff: {steps: 2, duration: 1500ms, jitter: 0}}}";
+    let policy =
+        "policy: {k8s: {labels: {a: b}, backoff: {steps: 2, duration: 1500ms, jitter: 0}}}";
     for (operation, expected) in [
         (
             "create",
             r#"{"k8s":{"operation":"create","object":{"kind":"Job"},"policy":{"labels":{"a":"b"},"attempts":2,"wait":1.5,"factor":1.0,"jitter":0.0,"errorOnTimeout":false}}}"#,
         ),
-        ("delete", r#"{"k8s":{"operation":"delete","object":{"kind":"Job"}}}"#),
+        (
+            "delete",
+            r#"{"k8s":{"operation":"delete","object":{"kind":"Job"}}}"#,
+        ),
     ] {
         let k8s = k8s.replace("OP", operation);
         let trigger = format!("{{{policy}, template: {{name: t, conditions: a, {k8s}}}}}");
@@ -153,8 +167,14 @@ fn policies_are_part_of_the_action() {
 #[test]
 fn what_cannot_run_is_refused_with_its_field() {
     for (template, expected) in [
-        ("http: {}", "spec.triggers[0].template.http.url: server URL is not specified"),
-        ("nats: {url: u, subject: s}", "spec.triggers[0].template.nats.payload: payload can't be nil"),
+        (
+            "http: {}",
+            "spec.triggers[0].template.http.url: server URL is not specified",
+        ),
+        (
+            "nats: {url: u, subject: s}",
+            "spec.triggers[0].template.nats.payload: payload can't be nil",
+        ),
         (
             "k8s: {source: {git: {url: u, filePath: ../f}}}",
             "spec.triggers[0].template.k8s.source.git.filePath: must not contain `..`, `~` or `\\`",

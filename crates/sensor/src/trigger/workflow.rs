@@ -8,7 +8,7 @@ mod arguments;
 use tiphys_api::{ArgoWorkflowTrigger, Problem};
 
 use super::base::Base;
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, WorkflowAction, WorkflowArguments, WorkflowOperation};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -29,21 +29,30 @@ impl Template {
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let missing = "argoWorkflow trigger does not contain an absolute action";
-        let base =
-            Base::compile(spec.source.as_ref(), missing, &format!("{field}.source"), problems);
+        let base = Base::compile(
+            spec.source.as_ref(),
+            missing,
+            &format!("{field}.source"),
+            problems,
+        );
         let operation = operation(&spec.operation, field, problems);
         let parameters =
             Parameter::compile_all(&spec.parameters, &format!("{field}.parameters"), problems);
         let arguments =
             arguments::compile(&spec.args, operation?, &format!("{field}.args"), problems)?;
-        Some(Self { base: base?, operation: operation?, arguments, parameters })
+        Some(Self {
+            base: base?,
+            operation: operation?,
+            arguments,
+            parameters,
+        })
     }
 
     pub(super) fn render(
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
         let place = ("template.argoWorkflow.parameters", source.namespace);
         Ok(Action::ArgoWorkflow(WorkflowAction {
@@ -56,15 +65,13 @@ impl Template {
     }
 }
 
-fn operation(
-    text: &str,
-    field: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<WorkflowOperation> {
+fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<WorkflowOperation> {
     if text.is_empty() {
         return Some(WorkflowOperation::Submit);
     }
-    let known = WorkflowOperation::ALL.into_iter().find(|known| known.name() == text);
+    let known = WorkflowOperation::ALL
+        .into_iter()
+        .find(|known| known.name() == text);
     if known.is_none() {
         let (message, hint) = match text {
             "retry" | "resubmit" => (
@@ -73,7 +80,12 @@ fn operation(
             ),
             _ => (
                 format!("unknown operation type {text}"),
-                format!("one of {}", WorkflowOperation::ALL.map(WorkflowOperation::name).join(", ")),
+                format!(
+                    "one of {}",
+                    WorkflowOperation::ALL
+                        .map(WorkflowOperation::name)
+                        .join(", ")
+                ),
             ),
         };
         problems.push(Problem::error(format!("{field}.operation"), message).with_hint(hint));

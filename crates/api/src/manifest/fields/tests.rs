@@ -68,8 +68,13 @@ fn line(name: &str, schema: &JSONSchemaProps, depth: usize, out: &mut String) {
 #[test]
 fn fields_are_read_with_what_is_inside() {
     let read = read("a list\n * object\n  b count\n  c map\n   * text\nd object\n");
-    let inner = Field::Object(vec![("b", Field::Count), ("c", Field::Map(Box::new(Field::Text)))]);
-    let expected =
-        Field::Object(vec![("a", Field::List(Box::new(inner))), ("d", Field::OpenObject)]);
+    let inner = Field::Object(vec![
+        ("b", Field::Count),
+        ("c", Field::Map(Box::new(Field::Text))),
+    ]);
+    let expected = Field::Object(vec![
+        ("a", Field::List(Box::new(inner))),
+        ("d", Field::OpenObject),
+    ]);
     assert_eq!(read, expected);
 }

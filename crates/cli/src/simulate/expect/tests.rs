@@ -19,8 +19,14 @@ fn compared(expected: &[&str], actions: &[String]) -> String {
         by: "sensor ns/s, trigger t".into(),
         action: json::from_slice(action.as_bytes()).unwrap(),
     });
-    let done = Done { actions: performed.collect(), failures: Vec::new() };
-    let expected = Expected { file: "expected.yaml".into(), actions: wanted };
+    let done = Done {
+        actions: performed.collect(),
+        failures: Vec::new(),
+    };
+    let expected = Expected {
+        file: "expected.yaml".into(),
+        actions: wanted,
+    };
     comparison::text(&expected.compare(done))
 }
 
@@ -79,7 +85,10 @@ fn an_action_can_be_expected_as_a_whole() {
 #[test]
 fn logged_events_count_only_if_some_are_expected() {
     let log = r#"{"log":{"lines":[],"intervalSeconds":0}}"#.to_owned();
-    assert_eq!(compared(&[INGRESS], &[action("create", INGRESS), log.clone()]), "");
+    assert_eq!(
+        compared(&[INGRESS], &[action("create", INGRESS), log.clone()]),
+        ""
+    );
     assert_eq!(compared(&[&log], std::slice::from_ref(&log)), "");
 }
 
@@ -107,8 +116,14 @@ fn actions_are_compared_with_those_about_the_same_object() {
 
 #[test]
 fn an_object_under_another_name_is_compared_all_the_same() {
-    let text = compared(&[&INGRESS.replace("a-ing", "b-ing")], &[action("create", INGRESS)]);
-    assert!(text.contains("- metadata.name: \"b-ing\"\n+ metadata.name: \"a-ing\"\n"), "{text}");
+    let text = compared(
+        &[&INGRESS.replace("a-ing", "b-ing")],
+        &[action("create", INGRESS)],
+    );
+    assert!(
+        text.contains("- metadata.name: \"b-ing\"\n+ metadata.name: \"a-ing\"\n"),
+        "{text}"
+    );
     assert!(!text.contains("spec"), "{text}");
 }
 
@@ -126,9 +141,19 @@ fn an_action_that_nobody_expects_is_told() {
 
 #[test]
 fn a_failure_is_never_expected() {
-    let failure = Failure { by: "sensor ns/s, trigger t".into(), error: "no such field".into() };
-    let done = Done { actions: Vec::new(), failures: vec![failure] };
-    let comparison = Expected { file: "expected.yaml".into(), actions: Vec::new() }.compare(done);
+    let failure = Failure {
+        by: "sensor ns/s, trigger t".into(),
+        error: "no such field".into(),
+    };
+    let done = Done {
+        actions: Vec::new(),
+        failures: vec![failure],
+    };
+    let comparison = Expected {
+        file: "expected.yaml".into(),
+        actions: Vec::new(),
+    }
+    .compare(done);
     assert!(!comparison.is_equal());
     assert_eq!(
         comparison::text(&comparison),
@@ -140,10 +165,16 @@ fn a_failure_is_never_expected() {
 #[test]
 fn programs_get_values_with_their_paths() {
     let wanted = json::from_slice(INGRESS.replace("80", "12345678901234567890123").as_bytes());
-    let expected = Expected { file: "e.yaml".into(), actions: vec![wanted.unwrap()] };
+    let expected = Expected {
+        file: "e.yaml".into(),
+        actions: vec![wanted.unwrap()],
+    };
     let action = json::from_slice(action("create", INGRESS).as_bytes()).unwrap();
     let done = Done {
-        actions: vec![Performed { by: "sensor ns/s, trigger t".into(), action }],
+        actions: vec![Performed {
+            by: "sensor ns/s, trigger t".into(),
+            action,
+        }],
         failures: Vec::new(),
     };
     assert_eq!(

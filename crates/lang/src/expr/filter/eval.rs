@@ -100,10 +100,7 @@ impl Budget {
 }
 
 /// Computes the value of `root`.
-pub(super) fn run<'a>(
-    root: &'a Node,
-    document: &'a Document<'a>,
-) -> Result<Value<'a>, Fault> {
+pub(super) fn run<'a>(root: &'a Node, document: &'a Document<'a>) -> Result<Value<'a>, Fault> {
     let mut run = Run {
         document,
         budget: Budget::new(),

@@ -67,7 +67,8 @@ fn size(value: &json::Value) -> usize {
         json::Value::String(text) => 1 + text.len() / BYTES_OF_ELEMENT,
         json::Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
         json::Value::Object(map) => {
-            let member = |(key, value): (&String, _)| 1 + key.len() / BYTES_OF_ELEMENT + size(value);
+            let member =
+                |(key, value): (&String, _)| 1 + key.len() / BYTES_OF_ELEMENT + size(value);
             1 + map.iter().map(member).sum::<usize>()
         }
         _ => 1,

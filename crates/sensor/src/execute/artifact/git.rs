@@ -71,7 +71,11 @@ struct Setting {
 
 impl Repositories {
     pub(super) fn new(values: Arc<dyn Values>) -> Self {
-        Self { values, folder: OnceLock::new(), known: Mutex::default() }
+        Self {
+            values,
+            folder: OnceLock::new(),
+            known: Mutex::default(),
+        }
     }
 
     /// Reads a file of at most `limit` bytes.
@@ -104,9 +108,15 @@ impl Repositories {
         let folder = self.folder()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = folder.path().join(known.len().to_string());
-        let repository =
-            || Arc::new(Repository { folder, last: tokio::sync::Mutex::default() });
-        Ok(Arc::clone(known.entry(fetch.clone()).or_insert_with(repository)))
+        let repository = || {
+            Arc::new(Repository {
+                folder,
+                last: tokio::sync::Mutex::default(),
+            })
+        };
+        Ok(Arc::clone(
+            known.entry(fetch.clone()).or_insert_with(repository),
+        ))
     }
 
     /// The folder of all repositories.
@@ -133,7 +143,10 @@ impl Repositories {
             git(folder, &["init", "--bare", "--quiet", "."]).await?;
         }
         let commit = self.fetch(fetch, folder).await?;
-        *last = Some(Fetched { commit: commit.clone(), at: Instant::now() });
+        *last = Some(Fetched {
+            commit: commit.clone(),
+            at: Instant::now(),
+        });
         Ok(commit)
     }
 
@@ -148,15 +161,26 @@ impl Repositories {
         let act = format!("fetch {} of {}", names[0], without_login(&fetch.url));
         let mut missing = String::new();
         for name in &names {
-            let arguments =
-                ["fetch", "--quiet", "--depth", "1", "--no-tags", "--", &fetch.url, name];
+            let arguments = [
+                "fetch",
+                "--quiet",
+                "--depth",
+                "1",
+                "--no-tags",
+                "--",
+                &fetch.url,
+                name,
+            ];
             let run = run(folder, &arguments, &setting);
-            let result = tokio::time::timeout(FETCH_TIMEOUT, run).await.map_err(|_| {
-                Error::away(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs()))
-            })?;
+            let result = tokio::time::timeout(FETCH_TIMEOUT, run)
+                .await
+                .map_err(|_| {
+                    Error::away(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs()))
+                })?;
             match result? {
                 Ok(_) => {
-                    let text = git(folder, &["rev-parse", "--verify", "FETCH_HEAD^{commit}"]).await?;
+                    let text =
+                        git(folder, &["rev-parse", "--verify", "FETCH_HEAD^{commit}"]).await?;
                     return Ok(String::from_utf8_lossy(&text).trim().to_owned());
                 }
                 Err(message) if is_missing(&message) => missing = message,
@@ -179,8 +203,14 @@ impl Repositories {
             None => {}
             Some(GitLogin::Basic { username, password }) => {
                 setting.variables = vec![
-                    ("TIPHYS_GIT_USERNAME", self.values.find(username).await?.text().into()),
-                    ("TIPHYS_GIT_PASSWORD", self.values.find(password).await?.text().into()),
+                    (
+                        "TIPHYS_GIT_USERNAME",
+                        self.values.find(username).await?.text().into(),
+                    ),
+                    (
+                        "TIPHYS_GIT_PASSWORD",
+                        self.values.find(password).await?.text().into(),
+                    ),
                 ];
                 let answer = "!f() { test \"$1\" = get && \
                     printf 'username=%s\\npassword=%s\\n' \
@@ -189,7 +219,10 @@ impl Repositories {
                 let server = server(&fetch.url);
                 setting.config = vec![(format!("credential.{server}.helper"), answer.to_owned())];
             }
-            Some(GitLogin::Ssh { private_key, insecure_ignore_host_key }) => {
+            Some(GitLogin::Ssh {
+                private_key,
+                insecure_ignore_host_key,
+            }) => {
                 let key = self.values.find(private_key).await?;
                 let file = key_file(key.bytes())
                     .map_err(|error| Error::away(format!("write the SSH key: {error}")))?;
@@ -233,7 +266,9 @@ fn server(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let authority = rest.split('/').next().unwrap_or_default();
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            let host = authority
+                .rsplit_once('@')
+                .map_or(authority, |(_, host)| host);
             format!("{scheme}://{host}")
         }
         None => url.to_owned(),
@@ -284,7 +319,11 @@ async fn run(
         return Ok(Ok(output.stdout));
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = complaint.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = complaint
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     Ok(Err(lines.join("; ")))
 }
 
@@ -307,7 +346,12 @@ mod tests {
 
     fn file(repository: &Path, reference: GitRef, path: &str) -> GitFile {
         let url = format!("file://{}", repository.display());
-        GitFile { url, reference, path: path.into(), login: None }
+        GitFile {
+            url,
+            reference,
+            path: path.into(),
+            login: None,
+        }
     }
 
     #[tokio::test]
@@ -330,7 +374,10 @@ mod tests {
             (GitRef::Tag("v1".into()), "one"),
             (GitRef::Ref("refs/tags/v1".into()), "one"),
         ] {
-            let read = repositories.read(&file(at, reference, "job.yaml"), 10).await.unwrap();
+            let read = repositories
+                .read(&file(at, reference, "job.yaml"), 10)
+                .await
+                .unwrap();
             assert_eq!(String::from_utf8_lossy(&read), expected);
         }
         for (reference, path) in [
@@ -338,12 +385,19 @@ mod tests {
             (GitRef::Default, "other.yaml"),
             (GitRef::Default, "link.yaml"),
         ] {
-            let error = repositories.read(&file(at, reference, path), 10).await.unwrap_err();
+            let error = repositories
+                .read(&file(at, reference, path), 10)
+                .await
+                .unwrap_err();
             assert!(matches!(error, Error::Refused(_)), "{path}: {error}");
         }
-        let too_long = repositories.read(&file(at, GitRef::Default, "job.yaml"), 2).await;
+        let too_long = repositories
+            .read(&file(at, GitRef::Default, "job.yaml"), 2)
+            .await;
         assert!(matches!(too_long, Err(Error::Refused(_))));
-        let gone = repositories.read(&file(&at.join("gone"), GitRef::Default, "x"), 10).await;
+        let gone = repositories
+            .read(&file(&at.join("gone"), GitRef::Default, "x"), 10)
+            .await;
         assert!(matches!(gone, Err(Error::Away { .. })), "{gone:?}");
     }
 }

@@ -24,8 +24,15 @@ pub(super) struct Login {
 /// The URL of an object: the bucket is part of the path, as every server understands.
 pub(super) fn url(object: &S3Object) -> String {
     let scheme = if object.insecure { "http" } else { "https" };
-    let endpoint = object.endpoint.split_once("://").map_or(&*object.endpoint, |(_, host)| host);
-    format!("{scheme}://{endpoint}/{}/{}", encode(&object.bucket), encode(&object.key))
+    let endpoint = object
+        .endpoint
+        .split_once("://")
+        .map_or(&*object.endpoint, |(_, host)| host);
+    format!(
+        "{scheme}://{endpoint}/{}/{}",
+        encode(&object.bucket),
+        encode(&object.key)
+    )
 }
 
 /// Percent-encodes as the signature wants it: all but letters, digits, `-._~` and the slash.
@@ -35,7 +42,8 @@ fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)].map(|c| c.to_ascii_uppercase()));
+            encoded
+                .extend(['%', digit(byte >> 4), digit(byte & 15)].map(|c| c.to_ascii_uppercase()));
         }
     }
     encoded
@@ -48,7 +56,10 @@ pub(super) fn sign(
     login: &Login,
     now: Timestamp,
 ) -> Result<HeaderMap, String> {
-    let time = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
+    let time = now
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y%m%dT%H%M%SZ")
+        .to_string();
     let date = &time[..8];
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -61,8 +72,14 @@ pub(super) fn sign(
         url.path()
     );
     let scope = format!("{date}/{region}/s3/aws4_request");
-    let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(&Sha256::digest(request)));
-    let mut key = mac(format!("AWS4{}", login.secret_key).as_bytes(), date.as_bytes())?;
+    let text = format!(
+        "{ALGORITHM}\n{time}\n{scope}\n{}",
+        hex(&Sha256::digest(request))
+    );
+    let mut key = mac(
+        format!("AWS4{}", login.secret_key).as_bytes(),
+        date.as_bytes(),
+    )?;
     for part in [region, "s3", "aws4_request"] {
         key = mac(&key, part.as_bytes())?;
     }
@@ -77,7 +94,8 @@ pub(super) fn sign(
         (HeaderName::from_static("x-amz-date"), time),
         (AUTHORIZATION, authorization),
     ] {
-        let value = HeaderValue::from_str(&value).map_err(|_| "the access key is none".to_owned())?;
+        let value =
+            HeaderValue::from_str(&value).map_err(|_| "the access key is none".to_owned())?;
         headers.insert(name, value);
     }
     Ok(headers)
@@ -90,7 +108,10 @@ fn mac(key: &[u8], text: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// A hexadecimal digit.
@@ -117,8 +138,16 @@ mod tests {
     #[test]
     fn an_object_has_its_bucket_in_its_path() {
         for (endpoint, key, expected) in [
-            ("s3.example:9000", "a/b c.yaml", "https://s3.example:9000/manifests/a/b%20c.yaml"),
-            ("https://s3.example", "ä+?", "https://s3.example/manifests/%C3%A4%2B%3F"),
+            (
+                "s3.example:9000",
+                "a/b c.yaml",
+                "https://s3.example:9000/manifests/a/b%20c.yaml",
+            ),
+            (
+                "https://s3.example",
+                "ä+?",
+                "https://s3.example/manifests/%C3%A4%2B%3F",
+            ),
         ] {
             assert_eq!(url(&object(endpoint, key)), expected);
         }

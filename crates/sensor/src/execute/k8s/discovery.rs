@@ -37,12 +37,20 @@ impl fmt::Debug for Discovery {
 
 impl Discovery {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self {
+            client,
+            known: Mutex::default(),
+        }
     }
 
     pub(super) async fn kind(&self, api_version: &str, kind: &str) -> Result<Kind, Error> {
         let key = (api_version.to_owned(), kind.to_owned());
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(known) = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
             return Ok(known.clone());
         }
         self.look_up(api_version).await?;

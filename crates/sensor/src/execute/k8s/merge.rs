@@ -27,10 +27,18 @@ mod tests {
     #[test]
     fn objects_merge_and_everything_else_replaces() {
         for (live, object, expected) in [
-            (r#"{"a":{"b":1,"c":2}}"#, r#"{"a":{"b":3}}"#, r#"{"a":{"b":3,"c":2}}"#),
+            (
+                r#"{"a":{"b":1,"c":2}}"#,
+                r#"{"a":{"b":3}}"#,
+                r#"{"a":{"b":3,"c":2}}"#,
+            ),
             (r#"{"a":{"b":1}}"#, r#"{"a":null}"#, r#"{"a":null}"#),
             (r#"{"a":{"b":1}}"#, r#"{"a":{}}"#, r#"{"a":{"b":1}}"#),
-            (r#"{"n":3,"on":true,"s":"x"}"#, r#"{"n":0,"on":false,"s":""}"#, r#"{"n":0,"on":false,"s":""}"#),
+            (
+                r#"{"n":3,"on":true,"s":"x"}"#,
+                r#"{"n":0,"on":false,"s":""}"#,
+                r#"{"n":0,"on":false,"s":""}"#,
+            ),
             (r#"{"l":[1,2,3]}"#, r#"{"l":[4]}"#, r#"{"l":[4]}"#),
         ] {
             let mut merged = json::from_slice(live.as_bytes()).unwrap();

@@ -37,9 +37,10 @@ impl Executor {
             }
         }
         if policy.error_on_timeout {
-            let message =
-                "failed to determine status of the triggered resource. setting trigger state as failed";
-            return Err(Error::Refused(format!("{message}: {target} does not get the labels")));
+            let message = "failed to determine status of the triggered resource. setting trigger state as failed";
+            return Err(Error::Refused(format!(
+                "{message}: {target} does not get the labels"
+            )));
         }
         Ok(())
     }
@@ -47,7 +48,9 @@ impl Executor {
 
 /// Whether an object has all labels of a policy, with their values.
 fn has_labels(object: &Value, policy: &LabelPolicy) -> bool {
-    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels"));
+    let labels = object
+        .get("metadata")
+        .and_then(|metadata| metadata.get("labels"));
     policy.labels.iter().all(|(name, value)| {
         let label = labels.and_then(|labels| labels.get(name));
         matches!(label, Some(Value::String(label)) if label == value)
@@ -84,14 +87,22 @@ mod tests {
             error_on_timeout: false,
         };
         for (object, expected) in [
-            (r#"{"metadata":{"labels":{"a":"1","b.c/d":"","x":"y"}}}"#, true),
+            (
+                r#"{"metadata":{"labels":{"a":"1","b.c/d":"","x":"y"}}}"#,
+                true,
+            ),
             (r#"{"metadata":{"labels":{"a":"1"}}}"#, false),
             (r#"{"metadata":{"labels":{"a":"2","b.c/d":""}}}"#, false),
             (r#"{"metadata":{}}"#, false),
             ("{}", false),
         ] {
             let object = json::from_slice(object.as_bytes()).unwrap();
-            assert_eq!(has_labels(&object, &policy), expected, "{}", object.to_go_json());
+            assert_eq!(
+                has_labels(&object, &policy),
+                expected,
+                "{}",
+                object.to_go_json()
+            );
         }
     }
 }

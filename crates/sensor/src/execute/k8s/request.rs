@@ -43,7 +43,11 @@ pub(super) enum Answer {
 
 impl Target {
     pub(super) fn new(kind: &Kind, namespace: Option<&str>, name: &str) -> Self {
-        let root = if kind.api_version.contains('/') { "apis" } else { "api" };
+        let root = if kind.api_version.contains('/') {
+            "apis"
+        } else {
+            "api"
+        };
         let scope = namespace.map(|namespace| format!("/namespaces/{}", encode(namespace)));
         Self {
             collection: format!(
@@ -85,7 +89,9 @@ impl fmt::Display for Target {
 fn encode(segment: &str) -> String {
     let mut encoded = String::with_capacity(segment.len());
     for byte in segment.bytes() {
-        if byte.is_ascii_alphanumeric() || (b"-_.:".contains(&byte) && segment != "." && segment != "..") {
+        if byte.is_ascii_alphanumeric()
+            || (b"-_.:".contains(&byte) && segment != "." && segment != "..")
+        {
             encoded.push(char::from(byte));
         } else {
             encoded.extend(format!("%{byte:02X}").chars());
@@ -131,12 +137,26 @@ impl Requests {
 
     pub(super) async fn create(&self, target: &Target, object: String) -> Result<Answer, Error> {
         let path = format!("{}?fieldManager={FIELD_MANAGER}", target.collection);
-        self.write(Method::POST, path, "application/json", object, &format!("create {target}")).await
+        self.write(
+            Method::POST,
+            path,
+            "application/json",
+            object,
+            &format!("create {target}"),
+        )
+        .await
     }
 
     pub(super) async fn replace(&self, target: &Target, object: String) -> Result<Answer, Error> {
         let path = format!("{}?fieldManager={FIELD_MANAGER}", target.path());
-        self.write(Method::PUT, path, "application/json", object, &format!("update {target}")).await
+        self.write(
+            Method::PUT,
+            path,
+            "application/json",
+            object,
+            &format!("update {target}"),
+        )
+        .await
     }
 
     pub(super) async fn patch(
@@ -145,17 +165,29 @@ impl Requests {
         strategy: PatchStrategy,
         body: String,
     ) -> Result<Answer, Error> {
-        let force = if strategy == PatchStrategy::Apply { "&force=true" } else { "" };
+        let force = if strategy == PatchStrategy::Apply {
+            "&force=true"
+        } else {
+            ""
+        };
         let path = format!("{}?fieldManager={FIELD_MANAGER}{force}", target.path());
         let act = format!("patch {target}");
-        self.write(Method::PATCH, path, strategy.content_type(), body, &act).await
+        self.write(Method::PATCH, path, strategy.content_type(), body, &act)
+            .await
     }
 
     pub(super) async fn delete(&self, target: &Target) -> Result<Answer, Error> {
         // Children go too, in the background: with the old default they would stay behind.
         let path = format!("{}?propagationPolicy=Background", target.path());
         let act = format!("delete {target}");
-        self.write(Method::DELETE, path, "application/json", String::new(), &act).await
+        self.write(
+            Method::DELETE,
+            path,
+            "application/json",
+            String::new(),
+            &act,
+        )
+        .await
     }
 
     async fn write(
@@ -167,7 +199,10 @@ impl Requests {
         act: &str,
     ) -> Result<Answer, Error> {
         let request = build(method, path, Some(content_type), body)?;
-        Ok(self.send(request, act).await?.map_or_else(|answer| answer, |_| Answer::Done))
+        Ok(self
+            .send(request, act)
+            .await?
+            .map_or_else(|answer| answer, |_| Answer::Done))
     }
 
     async fn send(
@@ -209,7 +244,9 @@ fn build(
     if let Some(content_type) = content_type {
         request = request.header(header::CONTENT_TYPE, content_type);
     }
-    request.body(body.into_bytes()).map_err(|error| Error::Refused(error.to_string()))
+    request
+        .body(body.into_bytes())
+        .map_err(|error| Error::Refused(error.to_string()))
 }
 
 /// An error of the API server that is no answer to what was asked: it is away, busy, broken, or has
@@ -222,7 +259,10 @@ pub(in crate::execute) fn classify(error: &kube::Error, act: &str) -> Error {
             retry_after: None,
         };
     };
-    let seconds = status.details.as_ref().map(|details| details.retry_after_seconds);
+    let seconds = status
+        .details
+        .as_ref()
+        .map(|details| details.retry_after_seconds);
     let hint = (status.code == 403).then(|| {
         let verb = act.split(' ').next().unwrap_or_default();
         let resource = act.split(' ').nth(1).unwrap_or_default();

@@ -24,7 +24,8 @@ impl Executor {
             WorkflowOperation::Suspend => self.set(&object, action, r#"{"suspend":true}"#).await?,
             WorkflowOperation::Stop => self.set(&object, action, r#"{"shutdown":"Stop"}"#).await?,
             WorkflowOperation::Terminate => {
-                self.set(&object, action, r#"{"shutdown":"Terminate"}"#).await?
+                self.set(&object, action, r#"{"shutdown":"Terminate"}"#)
+                    .await?
             }
             WorkflowOperation::Resume => self.resume(&object, action).await?,
         };
@@ -47,7 +48,11 @@ impl Executor {
     }
 
     /// The workflow that a template makes.
-    async fn render_template(&self, object: &Value, action: &WorkflowAction) -> Result<Value, Error> {
+    async fn render_template(
+        &self,
+        object: &Value,
+        action: &WorkflowAction,
+    ) -> Result<Value, Error> {
         let kind = text(object, &["kind"]).unwrap_or_default();
         let name = named(object, action.operation)?;
         let namespace = text(object, &["metadata", "namespace"]);
@@ -58,7 +63,9 @@ impl Executor {
                 let target = self.target(object, &action.marks).await?;
                 match self.client.get(&target).await? {
                     Some(cron) => from_cron(&cron, name, target.namespace()),
-                    None => Err(Error::Refused(format!("submit from {target}: it does not exist"))),
+                    None => Err(Error::Refused(format!(
+                        "submit from {target}: it does not exist"
+                    ))),
                 }
             }
             _ => Err(Error::Refused(format!(
@@ -78,7 +85,10 @@ impl Executor {
         let target = self.workflow(object, action).await?;
         let body = format!(r#"{{"spec":{spec}}}"#);
         let act = format!("{} {target}", action.operation.name());
-        self.client.patch(&target, PatchStrategy::Merge, body).await?.accept(&act)?;
+        self.client
+            .patch(&target, PatchStrategy::Merge, body)
+            .await?
+            .accept(&act)?;
         Ok(target)
     }
 
@@ -90,8 +100,11 @@ impl Executor {
             let Some(live) = self.client.get(&target).await? else {
                 return Err(Error::Refused(format!("{act}: it does not exist")));
             };
-            let wanted = resumed(live.clone(), &(self.now)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-                .map_err(|message| Error::Refused(format!("{act}: {message}")))?;
+            let wanted = resumed(
+                live.clone(),
+                &(self.now)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            )
+            .map_err(|message| Error::Refused(format!("{act}: {message}")))?;
             if wanted == live {
                 return Ok(target);
             }
@@ -100,14 +113,17 @@ impl Executor {
                 answer => return answer.accept(&act).map(|()| target),
             }
         }
-        Err(Error::Refused(format!("{act}: {CONFLICTS} conflicts in a row")))
+        Err(Error::Refused(format!(
+            "{act}: {CONFLICTS} conflicts in a row"
+        )))
     }
 
     /// The workflow that is named, whatever kind its object says.
     async fn workflow(&self, object: &Value, action: &WorkflowAction) -> Result<Target, Error> {
         let name = named(object, action.operation)?;
         let namespace = text(object, &["metadata", "namespace"]);
-        self.target(&bare(None, Some(name), namespace), &action.marks).await
+        self.target(&bare(None, Some(name), namespace), &action.marks)
+            .await
     }
 }
 
@@ -152,7 +168,11 @@ fn bare(generate_name: Option<&str>, name: Option<&str>, namespace: Option<&str>
     workflow.insert("apiVersion".into(), string(API_VERSION));
     workflow.insert("kind".into(), string("Workflow"));
     let metadata = member(&mut workflow, "metadata");
-    for (key, value) in [("generateName", generate_name), ("name", name), ("namespace", namespace)] {
+    for (key, value) in [
+        ("generateName", generate_name),
+        ("name", name),
+        ("namespace", namespace),
+    ] {
         if let Some(value) = value {
             metadata.insert(key.into(), string(value));
         }
@@ -163,7 +183,9 @@ fn bare(generate_name: Option<&str>, name: Option<&str>, namespace: Option<&str>
 /// A workflow that refers to its template, with the labels that the Argo server gives it.
 fn by_reference(template: &str, namespace: Option<&str>, is_cluster_wide: bool) -> Value {
     let mut workflow = bare(Some(&format!("{template}-")), None, namespace);
-    let Value::Object(map) = &mut workflow else { return workflow };
+    let Value::Object(map) = &mut workflow else {
+        return workflow;
+    };
     let label = if is_cluster_wide {
         "workflows.argoproj.io/cluster-workflow-template"
     } else {
@@ -182,20 +204,25 @@ fn by_reference(template: &str, namespace: Option<&str>, is_cluster_wide: bool) 
 fn from_cron(cron: &Value, name: &str, namespace: Option<&str>) -> Result<Value, Error> {
     let spec = cron.get("spec").and_then(|spec| spec.get("workflowSpec"));
     let Some(Value::Object(spec)) = spec else {
-        return Err(Error::Refused(format!("CronWorkflow {name} has no workflowSpec")));
+        return Err(Error::Refused(format!(
+            "CronWorkflow {name} has no workflowSpec"
+        )));
     };
     let mut workflow = bare(Some(&format!("{name}-")), None, namespace);
-    let Value::Object(map) = &mut workflow else { return Ok(workflow) };
+    let Value::Object(map) = &mut workflow else {
+        return Ok(workflow);
+    };
     map.insert("spec".into(), Value::Object(spec.clone()));
     let metadata = member(map, "metadata");
-    let given = cron.get("spec").and_then(|spec| spec.get("workflowMetadata"));
+    let given = cron
+        .get("spec")
+        .and_then(|spec| spec.get("workflowMetadata"));
     for key in ["labels", "annotations"] {
         if let Some(Value::Object(entries)) = given.and_then(|given| given.get(key)) {
             metadata.insert(key.into(), Value::Object(entries.clone()));
         }
     }
-    member(metadata, "labels")
-        .insert("workflows.argoproj.io/cron-workflow".into(), string(name));
+    member(metadata, "labels").insert("workflows.argoproj.io/cron-workflow".into(), string(name));
     if let Some(uid) = text(cron, &["metadata", "uid"]) {
         let mut owner = Map::new();
         owner.insert("apiVersion".into(), string(API_VERSION));
@@ -204,7 +231,10 @@ fn from_cron(cron: &Value, name: &str, namespace: Option<&str>) -> Result<Value,
         owner.insert("uid".into(), string(uid));
         owner.insert("controller".into(), Value::Bool(true));
         owner.insert("blockOwnerDeletion".into(), Value::Bool(true));
-        metadata.insert("ownerReferences".into(), Value::Array(vec![Value::Object(owner)]));
+        metadata.insert(
+            "ownerReferences".into(),
+            Value::Array(vec![Value::Object(owner)]),
+        );
     }
     Ok(workflow)
 }
@@ -233,10 +263,16 @@ fn change(workflow: &mut Value, arguments: &WorkflowArguments) {
         }
     }
     if let Some(priority) = arguments.priority {
-        member(map, "spec").insert("priority".into(), Value::Number(Number::Int(i64::from(priority))));
+        member(map, "spec").insert(
+            "priority".into(),
+            Value::Number(Number::Int(i64::from(priority))),
+        );
     }
     if !arguments.parameters.is_empty() {
-        parametrise(member(member(map, "spec"), "arguments"), &arguments.parameters);
+        parametrise(
+            member(member(map, "spec"), "arguments"),
+            &arguments.parameters,
+        );
     }
 }
 
@@ -258,23 +294,34 @@ fn parametrise(arguments: &mut Map, parameters: &[(String, String)]) {
 
 /// A workflow that goes on: it is not suspended, and its steps that wait have succeeded.
 fn resumed(mut workflow: Value, now: &str) -> Result<Value, String> {
-    let Value::Object(map) = &mut workflow else { return Ok(workflow) };
+    let Value::Object(map) = &mut workflow else {
+        return Ok(workflow);
+    };
     if let Some(Value::Object(spec)) = map.get_mut("spec") {
         spec.shift_remove("suspend");
     }
-    let Some(Value::Object(status)) = map.get_mut("status") else { return Ok(workflow) };
-    let is_elsewhere = |key| matches!(status.get(key), Some(Value::String(text)) if !text.is_empty());
+    let Some(Value::Object(status)) = map.get_mut("status") else {
+        return Ok(workflow);
+    };
+    let is_elsewhere =
+        |key| matches!(status.get(key), Some(Value::String(text)) if !text.is_empty());
     if is_elsewhere("compressedNodes") || is_elsewhere("offloadNodeStatusVersion") {
         return Err("its steps are kept where only the Argo server can change them".to_owned());
     }
-    let Some(Value::Object(nodes)) = status.get_mut("nodes") else { return Ok(workflow) };
+    let Some(Value::Object(nodes)) = status.get_mut("nodes") else {
+        return Ok(workflow);
+    };
     for node in nodes.values_mut() {
         let Value::Object(node) = node else { continue };
         let is = |key: &str, text: &str| node.get(key) == Some(&string(text));
         if !is("type", "Suspend") || !is("phase", "Running") {
             continue;
         }
-        if node.get("outputs").and_then(|outputs| outputs.get("parameters")).is_some() {
+        if node
+            .get("outputs")
+            .and_then(|outputs| outputs.get("parameters"))
+            .is_some()
+        {
             return Err("a step waits for values, which only the Argo server can set".to_owned());
         }
         node.insert("phase".into(), string("Succeeded"));

@@ -5,8 +5,7 @@ use tiphys_api::Problem;
 use crate::action::{WorkflowArguments, WorkflowOperation};
 
 /// What `args` can say.
-const KNOWN: &str =
-    "-p/--parameter NAME=VALUE, --name, --generate-name, --serviceaccount, -l/--labels NAME=VALUE, \
+const KNOWN: &str = "-p/--parameter NAME=VALUE, --name, --generate-name, --serviceaccount, -l/--labels NAME=VALUE, \
      --priority and --entrypoint, of submit and submit-from";
 
 /// Reads arguments; `field` is their field path. Faults are added to `problems`.
@@ -66,7 +65,10 @@ fn split(arg: &str) -> Option<(&'static str, Option<String>)> {
     for (short, flag) in [("-p", "--parameter"), ("-l", "--labels")] {
         if let Some(value) = arg.strip_prefix(short) {
             let value = value.strip_prefix('=').unwrap_or(value);
-            return Some((flag, Some(value.to_owned()).filter(|value| !value.is_empty())));
+            return Some((
+                flag,
+                Some(value.to_owned()).filter(|value| !value.is_empty()),
+            ));
         }
     }
     None
@@ -88,7 +90,9 @@ fn apply(arguments: &mut WorkflowArguments, flag: &str, value: String) -> Result
             }
         }
         "--priority" => {
-            let priority = value.parse().map_err(|_| format!("{flag} {value} is no number"))?;
+            let priority = value
+                .parse()
+                .map_err(|_| format!("{flag} {value} is no number"))?;
             arguments.priority = Some(priority);
         }
         "--name" => arguments.name = Some(value),
@@ -103,7 +107,10 @@ fn apply(arguments: &mut WorkflowArguments, flag: &str, value: String) -> Result
 mod tests {
     use super::*;
 
-    fn compile_all(args: &[&str], operation: WorkflowOperation) -> Result<WorkflowArguments, String> {
+    fn compile_all(
+        args: &[&str],
+        operation: WorkflowOperation,
+    ) -> Result<WorkflowArguments, String> {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let mut problems = Vec::new();
         compile(&args, operation, "args", &mut problems).ok_or_else(|| problems[0].to_string())
@@ -113,14 +120,32 @@ mod tests {
     fn arguments_are_read_in_every_spelling() {
         let read = compile_all(
             &[
-                "-p", "a=1", "--parameter", "b=x=y", "-p=c=", "--parameter=d=4", "-l", "k=v,m=n",
-                "--labels=o=p", "--priority", "-3", "--name=fixed", "--serviceaccount", "robot",
-                "--entrypoint", "main", "--generate-name", "g-",
+                "-p",
+                "a=1",
+                "--parameter",
+                "b=x=y",
+                "-p=c=",
+                "--parameter=d=4",
+                "-l",
+                "k=v,m=n",
+                "--labels=o=p",
+                "--priority",
+                "-3",
+                "--name=fixed",
+                "--serviceaccount",
+                "robot",
+                "--entrypoint",
+                "main",
+                "--generate-name",
+                "g-",
             ],
             WorkflowOperation::Submit,
         );
         let pairs = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>()
+            pairs
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+                .collect::<Vec<_>>()
         };
         let expected = WorkflowArguments {
             name: Some("fixed".into()),
@@ -137,12 +162,32 @@ mod tests {
     #[test]
     fn arguments_that_cannot_be_applied_are_refused_by_name() {
         for (args, operation, expected) in [
-            (&["--watch"][..], WorkflowOperation::Submit, "--watch cannot be applied"),
-            (&["-f", "x"], WorkflowOperation::Submit, "-f cannot be applied"),
+            (
+                &["--watch"][..],
+                WorkflowOperation::Submit,
+                "--watch cannot be applied",
+            ),
+            (
+                &["-f", "x"],
+                WorkflowOperation::Submit,
+                "-f cannot be applied",
+            ),
             (&["-p"], WorkflowOperation::SubmitFrom, "-p needs a value"),
-            (&["-p", "x"], WorkflowOperation::Submit, "--parameter x is not NAME=VALUE"),
-            (&["--priority", "high"], WorkflowOperation::Submit, "--priority high is no number"),
-            (&["-p", "a=b"], WorkflowOperation::Stop, "-p means nothing to stop"),
+            (
+                &["-p", "x"],
+                WorkflowOperation::Submit,
+                "--parameter x is not NAME=VALUE",
+            ),
+            (
+                &["--priority", "high"],
+                WorkflowOperation::Submit,
+                "--priority high is no number",
+            ),
+            (
+                &["-p", "a=b"],
+                WorkflowOperation::Stop,
+                "-p means nothing to stop",
+            ),
         ] {
             let error = compile_all(args, operation).unwrap_err();
             assert!(error.contains(expected), "{error}");

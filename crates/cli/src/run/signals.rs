@@ -1,0 +1,27 @@
+//! The signals that stop the process.
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGTERM and SIGINT.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn open() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+        })
+    }
+
+    /// Waits for one.
+    pub(super) async fn next(&mut self) -> Option<()> {
+        tokio::select! {
+            signal = self.terminate.recv() => signal,
+            signal = self.interrupt.recv() => signal,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the product promises, as its users live it: the real `tiphys` program, a real API server,
+//! real NATS servers.
+
+#![cfg(test)]
+
+#[path = "product/bad_input.rs"]
+mod bad_input;
+#[path = "product/crash.rs"]
+mod crash;
+#[path = "product/harbour.rs"]
+mod harbour;
+#[path = "product/k8s.rs"]
+mod k8s;
+#[path = "product/offline.rs"]
+mod offline;
+#[path = "product/outage.rs"]
+mod outage;
+#[path = "product/pipeline.rs"]
+mod pipeline;
+#[path = "product/poison.rs"]
+mod poison;
+#[path = "product/rounds.rs"]
+mod rounds;
+#[path = "product/signals.rs"]
+mod signals;
+#[path = "product/start.rs"]
+mod start;
+#[path = "product/telemetry.rs"]
+mod telemetry;
+#[path = "product/wire.rs"]
+mod wire;

@@ -1,0 +1,251 @@
+//! The stage of most stories: annotated services, and the ingresses that `examples/auto-ingress`
+//! makes of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tiphys_tests::{Desk, World, eventually};
+
+const EVENT_SOURCE: &str = include_str!("../../../examples/auto-ingress/ingress-es.yaml");
+const SENSOR: &str = include_str!("../../../examples/auto-ingress/ingress-sn.yaml");
+
+/// How many requests a load has on their way at a time.
+const WRITERS: usize = 8;
+
+/// How long a writer waits for an API server that is away.
+const AWAY: Duration = Duration::from_millis(100);
+
+/// The event source of the example, in another namespace.
+pub(crate) fn event_source(namespace: &str) -> String {
+    EVENT_SOURCE.replace("playground", namespace)
+}
+
+/// The sensor of the example, in another namespace; its log trigger prints every event.
+pub(crate) fn sensor(namespace: &str) -> String {
+    let limit = "log:\n        intervalSeconds: 15";
+    assert!(SENSOR.contains(limit), "the example has a log trigger");
+    SENSOR
+        .replace("playground", namespace)
+        .replace(limit, "log: {}")
+}
+
+/// A desk with the example on it.
+pub(crate) fn desk(world: &World) -> Desk {
+    on(world.desk(), world.namespace())
+}
+
+/// Puts the example on a desk.
+pub(crate) fn on(desk: Desk, namespace: &str) -> Desk {
+    desk.file("es.yaml", &event_source(namespace))
+        .file("sn.yaml", &sensor(namespace))
+}
+
+/// The services and ingresses of a namespace.
+#[derive(Clone)]
+pub(crate) struct Harbour {
+    pub(crate) services: Api<Service>,
+    pub(crate) ingresses: Api<Ingress>,
+}
+
+/// What an ingress routes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) host: String,
+    pub(crate) class: String,
+    pub(crate) service: String,
+    pub(crate) port: Value,
+}
+
+impl Harbour {
+    pub(crate) async fn of(world: &World) -> Self {
+        Self::at(&world.client().await, world.namespace())
+    }
+
+    pub(crate) fn at(client: &Client, namespace: &str) -> Self {
+        Self {
+            services: Api::namespaced(client.clone(), namespace),
+            ingresses: Api::namespaced(client.clone(), namespace),
+        }
+    }
+
+    /// Creates an annotated service, or changes its port; tries again while the API server is away.
+    pub(crate) async fn serve(&self, name: &str, port: u16) {
+        let service = service(name, port);
+        let apply = PatchParams::apply("tiphys-tests").force();
+        while let Err(error) = self
+            .services
+            .patch(name, &apply, &Patch::Apply(&service))
+            .await
+        {
+            expect_absence(&error);
+            tokio::time::sleep(AWAY).await;
+        }
+    }
+
+    /// Deletes a service; tries again while the API server is away.
+    pub(crate) async fn close(&self, name: &str) {
+        while let Err(error) = self.services.delete(name, &DeleteParams::default()).await {
+            if matches!(&error, kube::Error::Api(status) if status.code == 404) {
+                return;
+            }
+            expect_absence(&error);
+            tokio::time::sleep(AWAY).await;
+        }
+    }
+
+    /// Creates services, or changes their ports, several at a time.
+    pub(crate) async fn serve_all(&self, names: impl IntoIterator<Item = String>, port: u16) {
+        let serving = stream::iter(names).for_each_concurrent(WRITERS, |name| async move {
+            self.serve(&name, port).await;
+        });
+        serving.await;
+    }
+
+    /// Deletes services, several at a time.
+    pub(crate) async fn close_all(&self, names: impl IntoIterator<Item = String>) {
+        let closing = stream::iter(names).for_each_concurrent(WRITERS, |name| async move {
+            self.close(&name).await;
+        });
+        closing.await;
+    }
+
+    /// What each ingress routes to; `None` while the API server is away.
+    pub(crate) async fn routes(&self) -> Option<BTreeMap<String, Route>> {
+        let ingresses = self.ingresses.list(&ListParams::default()).await.ok()?;
+        let routes = ingresses.items.into_iter().map(|ingress| {
+            let name = ingress.metadata.name.clone().unwrap_or_default();
+            (name, route(&ingress))
+        });
+        Some(routes.collect())
+    }
+
+    /// Waits until the ingresses are exactly those of these services with these ports.
+    pub(crate) async fn routes_to(&self, services: impl IntoIterator<Item = (String, u16)>) {
+        let wanted: BTreeMap<String, Route> = services
+            .into_iter()
+            .map(|(name, port)| expected(&name, port))
+            .collect();
+        let mut last = None;
+        let arrived = eventually("one right ingress for each service, and no other", || {
+            let wanted = &wanted;
+            async move {
+                let routes = self.routes().await?;
+                Some(differences(&routes, wanted))
+            }
+        });
+        // The last look is worth more than "it did not happen".
+        let mut differ = arrived.await;
+        while !differ.is_empty() {
+            let now = tokio::time::Instant::now();
+            let deadline = *last.get_or_insert(now + Duration::from_secs(60));
+            assert!(
+                now < deadline,
+                "these ingresses are not as they should be: {differ:#?}"
+            );
+            tokio::time::sleep(AWAY).await;
+            if let Some(routes) = self.routes().await {
+                differ = differences(&routes, &wanted);
+            }
+        }
+    }
+
+    /// Waits for one ingress.
+    pub(crate) async fn route_of(&self, ingress: &str, route: &Route) {
+        eventually(&format!("the ingress {ingress} with {route:?}"), || async {
+            let routes = self.routes().await?;
+            (routes.get(ingress) == Some(route)).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until an ingress is gone.
+    pub(crate) async fn gone(&self, ingress: &str) {
+        eventually(&format!("the end of the ingress {ingress}"), || async {
+            (!self.routes().await?.contains_key(ingress)).then_some(())
+        })
+        .await;
+    }
+
+    /// Creates the API server's object of this YAML.
+    pub(crate) async fn create(&self, service: &str) {
+        let service: Service = serde_saphyr::from_str(service).expect("it is a service");
+        let created = self.services.create(&PostParams::default(), &service).await;
+        created.expect("the service can be created");
+    }
+}
+
+/// Names of services: `<stem>-0`, `<stem>-1`, ….
+pub(crate) fn names(stem: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|number| format!("{stem}-{number}")).collect()
+}
+
+/// The ingress that a service should have.
+pub(crate) fn expected(service: &str, port: u16) -> (String, Route) {
+    let route = Route {
+        host: format!("{service}.example.org"),
+        class: "nginx".to_owned(),
+        service: service.to_owned(),
+        port: json!(port),
+    };
+    (format!("{service}-ing"), route)
+}
+
+/// A headless service: the address range of the API server has room for few others.
+fn service(name: &str, port: u16) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "annotations": {
+                "autodeploy-ingress-host": format!("{name}.example.org"),
+                "autodeploy-ingress-class": "nginx",
+            },
+        },
+        "spec": { "clusterIP": "None", "ports": [{ "port": port }] },
+    })
+}
+
+fn route(ingress: &Ingress) -> Route {
+    let ingress = serde_json::to_value(ingress).expect("an ingress is JSON");
+    let spec = &ingress["spec"];
+    let backend = &spec["rules"][0]["http"]["paths"][0]["backend"]["service"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Route {
+        host: text(&spec["rules"][0]["host"]),
+        class: text(&spec["ingressClassName"]),
+        service: text(&backend["name"]),
+        port: backend["port"]["number"].clone(),
+    }
+}
+
+fn differences(found: &BTreeMap<String, Route>, wanted: &BTreeMap<String, Route>) -> Vec<String> {
+    let names = found
+        .keys()
+        .chain(wanted.keys().filter(|name| !found.contains_key(*name)));
+    names
+        .filter(|name| found.get(*name) != wanted.get(*name))
+        .map(|name| {
+            format!(
+                "{name}: {:?} instead of {:?}",
+                found.get(name),
+                wanted.get(name)
+            )
+        })
+        .collect()
+}
+
+/// An API server that is away or starting is no reason to fail; a refusal is.
+#[track_caller]
+fn expect_absence(error: &kube::Error) {
+    if let kube::Error::Api(status) = error {
+        let may_pass = matches!(status.code, 401 | 403 | 409 | 429 | 500..);
+        assert!(may_pass, "the API server refuses: {status:?}");
+    }
+}
