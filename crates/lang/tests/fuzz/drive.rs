@@ -9,7 +9,7 @@ use super::corpus::Case;
 use super::mutate::Mutator;
 
 /// The longest a case may take. The limits of the languages are a second; the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most memory that the process may have taken, in KiB: the limits of the languages are 128 MiB
 /// for each of the threads.

@@ -94,6 +94,6 @@ pub(crate) const YAML: &[&str] = &[
 pub(crate) const PATTERNS: &[&str] = &[
     "((((a*)*)*)*)*$",
     "(a{1000}){1000}",
-    "(?i)\\p{L}{1000}[^\\x00-\\x{10FFFF}]",
+    "(?i)\\p{L}{200}[^\\x00-\\x{10FFFF}]",
     "(?P<1n>a)|(?s-m:.)\\Q.*\\E[[:alpha:]\\d]\\b\\B\\z",
 ];
