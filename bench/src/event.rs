@@ -4,9 +4,6 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tiphys_eventbus::{Context, Event};
 
-/// Payload of the backlog: a small service with what the API server adds to it.
-pub(crate) const SMALL: usize = 1_500;
-
 /// Payload for the languages.
 pub(crate) const LARGE: usize = 2_048;
 
@@ -86,7 +83,7 @@ mod tests {
 
     #[test]
     fn events_have_the_wanted_size() {
-        for size in [SMALL, LARGE, 20_000] {
+        for size in [1_500, LARGE, 20_000] {
             let length = story(7, size).data.unwrap().len();
             assert!(length.abs_diff(size) <= 16, "{length} instead of {size}");
         }

@@ -42,6 +42,9 @@ spec:
       log: {}
 ";
 
+/// Bytes of payload: a small service with what the API server adds to it.
+const PAYLOAD: usize = 1_500;
+
 /// How long the backlog may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -183,7 +186,7 @@ impl Stage {
             let bus = JetStream::connect(&Config::new(self.nats.url())).await?;
             let mut stored = Vec::with_capacity(count);
             for index in 0..count {
-                let event = event::story(index, event::SMALL);
+                let event = event::story(index, PAYLOAD);
                 let message = Outgoing {
                     subject: Subject::event("ingress-es", "ingress"),
                     id: event.context.id.clone(),

@@ -5,10 +5,13 @@
 //! would change the type for every crate of the build), and events are untrusted, so nesting is
 //! bounded for every reader.
 
+mod check;
 mod read;
+mod scan;
 mod write;
 
-pub use read::{Build, Error, MAX_DEPTH, from_slice, is_valid, parse_with};
+pub use check::is_valid;
+pub use read::{Build, Error, MAX_DEPTH, from_slice, parse_with};
 pub use write::{float_shortest, float_text, write_float, write_string, write_string_plain};
 
 use indexmap::IndexMap;

@@ -9,7 +9,6 @@ mod policy;
 mod workflow;
 mod written;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tiphys_api::{self as api, Problem, RetryPolicy, TriggerTemplate};
@@ -41,7 +40,7 @@ pub struct Trigger {
     template: Template,
     /// The template's text: what its parameters write to.
     text: String,
-    variants: Mutex<HashMap<Vec<u8>, Arc<Template>>>,
+    variants: Mutex<Vec<Variant>>,
     at_least_once: bool,
     retry: RetryPolicy,
     rate: Option<Rate>,
@@ -49,6 +48,10 @@ pub struct Trigger {
     resets: Resets,
     dlq: Option<Arc<Trigger>>,
 }
+
+/// The text of a template as parameters left it, and what it compiled to. Few enough to be compared
+/// one by one: texts of one length that differ do so where a parameter wrote.
+type Variant = (Arc<[u8]>, Arc<Template>);
 
 /// At most so many firings in so much time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,7 +267,7 @@ impl Trigger {
         namespace: &str,
     ) -> Result<Action, FireError> {
         let events = round.iter().map(|(index, member)| (*index, &*member.event));
-        self.explain(events, sensor, namespace, &mut Vec::new())
+        self.render(events, sensor, namespace, &mut Steps(None))
     }
 
     /// As [`Trigger::fire`], telling on the way what each parameter did.
@@ -277,6 +280,16 @@ impl Trigger {
         sensor: &str,
         namespace: &str,
         steps: &mut Vec<ParameterStep>,
+    ) -> Result<Action, FireError> {
+        self.render(events, sensor, namespace, &mut Steps(Some(steps)))
+    }
+
+    fn render<'e>(
+        &self,
+        events: impl Iterator<Item = (usize, &'e Event)>,
+        sensor: &str,
+        namespace: &str,
+        steps: &mut Steps<'_>,
     ) -> Result<Action, FireError> {
         let views =
             Views::new(events.map(|(index, event)| (&*self.dependency_names[index], event)));
@@ -306,25 +319,30 @@ impl Trigger {
     fn variant(
         &self,
         views: &Views<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps<'_>,
     ) -> Result<Arc<Template>, FireError> {
         let mut text = self.text.clone().into_bytes();
         let applied = parameter::apply(&self.parameters, &mut text, views)
             .map_err(|(index, source)| FireError::TemplateParameter { index, source })?;
-        steps.extend(ParameterStep::list("parameters", &self.parameters, applied));
-        if let Some(known) = self.variants().get(&text) {
-            return Ok(Arc::clone(known));
+        steps.add(|| "parameters".to_owned(), &self.parameters, applied);
+        let known = self
+            .variants()
+            .iter()
+            .find(|(known, _)| **known == *text)
+            .cloned();
+        if let Some((_, known)) = known {
+            return Ok(known);
         }
         let template = Arc::new(Template::read(&text)?);
         let mut variants = self.variants();
         if variants.len() >= VARIANTS {
             variants.clear();
         }
-        variants.insert(text, Arc::clone(&template));
+        variants.push((text.into(), Arc::clone(&template)));
         Ok(template)
     }
 
-    fn variants(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<u8>, Arc<Template>>> {
+    fn variants(&self) -> std::sync::MutexGuard<'_, Vec<Variant>> {
         self.variants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -354,21 +372,21 @@ impl Source<'_> {
     }
 }
 
-impl ParameterStep {
-    fn list<'p>(
-        field: &'p str,
-        parameters: &'p [Parameter],
-        applied: Vec<Applied>,
-    ) -> impl Iterator<Item = Self> + 'p {
-        parameters
-            .iter()
-            .zip(applied)
-            .enumerate()
-            .map(move |(index, (parameter, applied))| Self {
+/// Where to tell what parameters did, if somebody wants to know.
+struct Steps<'s>(Option<&'s mut Vec<ParameterStep>>);
+
+impl Steps<'_> {
+    /// Tells what `parameters`, the list at `field`, did.
+    fn add(&mut self, field: impl Fn() -> String, parameters: &[Parameter], applied: Vec<Applied>) {
+        let Some(steps) = &mut self.0 else { return };
+        let field = field();
+        steps.extend(parameters.iter().zip(applied).enumerate().map(
+            |(index, (parameter, applied))| ParameterStep {
                 field: format!("{field}[{index}]"),
                 dest: parameter.dest().to_owned(),
                 applied,
-            })
+            },
+        ));
     }
 }
 

@@ -9,6 +9,7 @@
 mod consumer;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -303,6 +304,7 @@ impl Consumption {
             sequence,
             stored_at,
             tracker: self.tracker.clone(),
+            is_confirmed: AtomicBool::new(false),
         };
         let verdict = locked(&self.tracker).arrived(sequence, stored_at, attempt);
         let is_wanted = self
@@ -349,6 +351,8 @@ struct JetStreamAcker {
     sequence: u64,
     stored_at: Timestamp,
     tracker: Arc<Mutex<Tracker>>,
+    /// The server has confirmed the acknowledgement: there is nothing left to tell it.
+    is_confirmed: AtomicBool,
 }
 
 impl std::fmt::Debug for JetStreamAcker {
@@ -384,6 +388,9 @@ impl JetStreamAcker {
 #[async_trait]
 impl Acker for JetStreamAcker {
     async fn ack(&self) -> Result<(), Error> {
+        if self.is_confirmed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.settle();
         self.send(ACK).await
     }
@@ -401,6 +408,7 @@ impl Acker for JetStreamAcker {
         match answer {
             Ok(_) => {
                 self.settle();
+                self.is_confirmed.store(true, Ordering::Relaxed);
                 Ok(())
             }
             Err(err) => {

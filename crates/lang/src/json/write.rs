@@ -54,33 +54,64 @@ pub fn write_string_plain(text: &str, out: &mut String) {
     quote(text, out, false);
 }
 
+/// What a byte of a text asks for when it is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Byte {
+    Plain,
+    /// It is escaped in any case.
+    Special,
+    /// It is escaped for HTML.
+    Html,
+    /// U+2028 and U+2029, which are escaped, begin with it.
+    Separator,
+}
+
+static BYTES: [Byte; 256] = bytes();
+
+const fn bytes() -> [Byte; 256] {
+    let mut table = [Byte::Plain; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = Byte::Special;
+        control += 1;
+    }
+    table[b'"' as usize] = Byte::Special;
+    table[b'\\' as usize] = Byte::Special;
+    table[b'<' as usize] = Byte::Html;
+    table[b'>' as usize] = Byte::Html;
+    table[b'&' as usize] = Byte::Html;
+    table[0xe2] = Byte::Separator;
+    table
+}
+
 fn quote(text: &str, out: &mut String, html: bool) {
+    out.reserve(text.len() + 2);
     out.push('"');
-    let mut done = 0;
-    for (index, char) in text.char_indices() {
-        let escape: &str = match char {
-            '"' => "\\\"",
-            '\\' => "\\\\",
-            '\n' => "\\n",
-            '\r' => "\\r",
-            '\t' => "\\t",
-            '\u{8}' => "\\b",
-            '\u{c}' => "\\f",
-            '<' if html => "\\u003c",
-            '>' if html => "\\u003e",
-            '&' if html => "\\u0026",
-            '\u{2028}' => "\\u2028",
-            '\u{2029}' => "\\u2029",
-            '\0'..='\u{1f}' => "",
+    let (bytes, mut done) = (text.as_bytes(), 0);
+    for (index, &byte) in bytes.iter().enumerate() {
+        let length = match BYTES[usize::from(byte)] {
+            Byte::Special => 1,
+            Byte::Html if html => 1,
+            Byte::Separator if matches!(bytes[index..], [_, 0x80, 0xa8 | 0xa9, ..]) => 3,
             _ => continue,
         };
         out.push_str(&text[done..index]);
-        if escape.is_empty() {
-            push(out, format_args!("\\u{:04x}", u32::from(char)));
-        } else {
-            out.push_str(escape);
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0x8 => out.push_str("\\b"),
+            0xc => out.push_str("\\f"),
+            0xe2 => out.push_str(if bytes[index + 2] == 0xa8 {
+                "\\u2028"
+            } else {
+                "\\u2029"
+            }),
+            _ => push(out, format_args!("\\u{byte:04x}")),
         }
-        done = index + char.len_utf8();
+        done = index + length;
     }
     out.push_str(&text[done..]);
     out.push('"');

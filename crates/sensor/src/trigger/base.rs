@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tiphys_api::{ArtifactLocation, ConfigMapKeySelector, GitArtifact, Problem, S3Artifact};
 use tiphys_lang::yaml;
 
-use super::{FireError, ParameterStep, render_object};
+use super::{FireError, Steps, render_object};
 use crate::action::{
     Artifact, GitFile, GitLogin, GitRef, KeyOf, Object, S3Object, UrlDocument, ValueRef,
 };
@@ -96,14 +96,14 @@ impl Base {
         parameters: &[Parameter],
         (field, namespace): (&str, &str),
         views: &Views<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Object, FireError> {
         match self {
             Self::Known(object) => {
                 let mut object = object.clone();
                 let applied = parameter::apply(parameters, &mut object, views)
                     .map_err(|(index, source)| FireError::ResourceParameter { index, source })?;
-                steps.extend(ParameterStep::list(field, parameters, applied));
+                steps.add(|| field.to_owned(), parameters, applied);
                 Ok(Object::Known {
                     object: raw(&object)?,
                 })

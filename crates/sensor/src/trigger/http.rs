@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use tiphys_api::{HttpTrigger, Problem, TlsConfig, TriggerParameter};
 
 use super::written::{Compile, Written, payload};
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, BasicAuth, HttpAction, SecureHeader, Tls, ValueRef};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -51,7 +51,7 @@ impl Template {
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
         self.0
             .render(views, steps, |request| request.render(views, source))

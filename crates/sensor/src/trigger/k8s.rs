@@ -4,7 +4,7 @@ use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger};
 use tiphys_lang::json::{self, Number, Value};
 
 use super::base::Base;
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, K8sAction, PatchStrategy};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -50,7 +50,7 @@ impl Template {
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
         let object = if self.live_object && self.operation == K8sOperation::Update {
             self.base.render_live(&self.parameters, views)?

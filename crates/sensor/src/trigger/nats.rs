@@ -3,7 +3,7 @@
 use tiphys_api::{NatsTrigger, Problem, TlsConfig, TriggerParameter};
 
 use super::written::{Compile, Written, payload};
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, BasicAuth, NatsAction, NatsAuth, Tls, ValueRef};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -35,7 +35,7 @@ impl Template {
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
         self.0
             .render(views, steps, |message| message.render(views, source))

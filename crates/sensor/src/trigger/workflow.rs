@@ -8,7 +8,7 @@ mod arguments;
 use tiphys_api::{ArgoWorkflowTrigger, Problem};
 
 use super::base::Base;
-use super::{FireError, ParameterStep, Source};
+use super::{FireError, Source, Steps};
 use crate::action::{Action, WorkflowAction, WorkflowArguments, WorkflowOperation};
 use crate::parameter::Parameter;
 use crate::view::Views;
@@ -52,7 +52,7 @@ impl Template {
         &self,
         views: &Views<'_>,
         source: &Source<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
     ) -> Result<Action, FireError> {
         let place = ("template.argoWorkflow.parameters", source.namespace);
         Ok(Action::ArgoWorkflow(WorkflowAction {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tiphys_api::{Problem, TriggerParameter};
 
-use super::{FireError, ParameterStep};
+use super::{FireError, Steps};
 use crate::parameter::{self, Parameter};
 use crate::view::Views;
 
@@ -55,7 +55,7 @@ impl<C: Compile> Written<C> {
     pub(super) fn render<T>(
         &self,
         views: &Views<'_>,
-        steps: &mut Vec<ParameterStep>,
+        steps: &mut Steps,
         render: impl FnOnce(&C) -> Result<T, FireError>,
     ) -> Result<T, FireError> {
         if self.parameters.is_empty() {
@@ -65,11 +65,7 @@ impl<C: Compile> Written<C> {
         let applied = parameter::apply(&self.parameters, &mut text, views)
             .map_err(|(index, source)| FireError::ResourceParameter { index, source })?;
         let place = format!("template.{}", C::FIELD);
-        steps.extend(ParameterStep::list(
-            &format!("{place}.parameters"),
-            &self.parameters,
-            applied,
-        ));
+        steps.add(|| format!("{place}.parameters"), &self.parameters, applied);
         let spec: C::Spec = serde_json::from_slice(&text).map_err(|error| {
             FireError::Template(vec![Problem::error(place.clone(), error.to_string())])
         })?;

@@ -1,0 +1,289 @@
+//! Whether a text is JSON, without building anything: every filter and parameter asks.
+
+use super::MAX_DEPTH;
+use super::scan::text_end;
+
+/// Whether `text` is one JSON document that nests no deeper than [`MAX_DEPTH`].
+///
+/// Says yes to exactly what [`super::from_slice`] reads.
+pub fn is_valid(text: &[u8]) -> bool {
+    Checker {
+        text,
+        at: 0,
+        objects: [0; MAX_DEPTH / 64],
+        depth: 0,
+    }
+    .document()
+    .is_some()
+}
+
+struct Checker<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Which of the open containers are objects, a bit for each.
+    objects: [u64; MAX_DEPTH / 64],
+    depth: usize,
+}
+
+/// What may follow.
+enum Next {
+    Value,
+    /// After a value: a comma or the end of its container.
+    Rest,
+}
+
+impl Checker<'_> {
+    /// `None`: no document, as with all functions here.
+    fn document(&mut self) -> Option<()> {
+        let mut next = Next::Value;
+        loop {
+            next = match next {
+                Next::Value => self.value()?,
+                Next::Rest if self.depth == 0 => {
+                    return (self.after_space().is_none()).then_some(());
+                }
+                Next::Rest => self.rest()?,
+            };
+        }
+    }
+
+    fn value(&mut self) -> Option<Next> {
+        let byte = self.after_space()?;
+        self.at += 1;
+        match byte {
+            b'"' => self.string()?,
+            b'{' => {
+                self.open(true)?;
+                if self.after_space()? != b'}' {
+                    self.key()?;
+                    return Some(Next::Value);
+                }
+                self.close();
+            }
+            b'[' => {
+                self.open(false)?;
+                if self.after_space()? != b']' {
+                    return Some(Next::Value);
+                }
+                self.close();
+            }
+            b't' => self.word(b"rue")?,
+            b'f' => self.word(b"alse")?,
+            b'n' => self.word(b"ull")?,
+            b'-' | b'0'..=b'9' => self.number(byte)?,
+            _ => return None,
+        }
+        Some(Next::Rest)
+    }
+
+    fn rest(&mut self) -> Option<Next> {
+        let is_object = self.is_object();
+        match (self.after_space()?, is_object) {
+            (b',', true) => {
+                self.at += 1;
+                self.key()?;
+                Some(Next::Value)
+            }
+            (b',', false) => {
+                self.at += 1;
+                Some(Next::Value)
+            }
+            (b'}', true) | (b']', false) => {
+                self.close();
+                Some(Next::Rest)
+            }
+            _ => None,
+        }
+    }
+
+    /// A key and its colon.
+    fn key(&mut self) -> Option<()> {
+        if self.after_space()? != b'"' {
+            return None;
+        }
+        self.at += 1;
+        self.string()?;
+        (self.after_space()? == b':').then(|| self.at += 1)
+    }
+
+    /// Skips white space; what is there then.
+    fn after_space(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.text.get(self.at)?;
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn open(&mut self, is_object: bool) -> Option<()> {
+        let word = self.objects.get_mut(self.depth / 64)?;
+        let bit = 1 << (self.depth % 64);
+        *word = if is_object { *word | bit } else { *word & !bit };
+        self.depth += 1;
+        Some(())
+    }
+
+    /// Steps over a closing bracket.
+    fn close(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+    }
+
+    fn is_object(&self) -> bool {
+        let innermost = self.depth - 1;
+        self.objects[innermost / 64] >> (innermost % 64) & 1 == 1
+    }
+
+    fn word(&mut self, rest: &[u8]) -> Option<()> {
+        self.text[self.at..]
+            .starts_with(rest)
+            .then(|| self.at += rest.len())
+    }
+
+    /// The rest of a number that begins with `first`.
+    fn number(&mut self, first: u8) -> Option<()> {
+        let digit = match first {
+            b'-' => self.step()?,
+            digit => digit,
+        };
+        match digit {
+            b'0' => {}
+            b'1'..=b'9' => self.digits(),
+            _ => return None,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.some_digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        Some(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn step(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn some_digits(&mut self) -> Option<()> {
+        let start = self.at;
+        self.digits();
+        (self.at > start).then_some(())
+    }
+
+    /// The rest of a text, behind its first quote.
+    fn string(&mut self) -> Option<()> {
+        loop {
+            self.at = text_end(self.text, self.at)?;
+            match self.step()? {
+                b'"' => return Some(()),
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        match self.step()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+            b'u' => {
+                let digits = self.text.get(self.at..self.at + 4)?;
+                digits
+                    .iter()
+                    .all(u8::is_ascii_hexdigit)
+                    .then(|| self.at += 4)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_valid_and_nothing_else() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let (fits, too_deep) = (deep(MAX_DEPTH), deep(MAX_DEPTH + 1));
+        let mixed = format!("{}1{}", "[{\"a\":".repeat(200), "}]".repeat(200));
+        for (text, expected) in [
+            ("", false),
+            (" ", false),
+            ("1", true),
+            (" [ ] ", true),
+            ("{ }", true),
+            ("{\"a\" : [ 1 , {\"b\":null} ] , \"c\":true}", true),
+            ("{\"a\":1,}", false),
+            ("[1,]", false),
+            ("[,1]", false),
+            ("{,}", false),
+            ("[1}", false),
+            ("{\"a\":1]", false),
+            ("{\"a\"}", false),
+            ("{\"a\" 1}", false),
+            ("{1:2}", false),
+            ("[1 2]", false),
+            ("1 2", false),
+            ("[", false),
+            ("{\"a\":", false),
+            ("01", false),
+            ("-", false),
+            ("-0", true),
+            ("-0.5e+10", true),
+            ("1.", false),
+            (".5", false),
+            ("1e", false),
+            ("1e+", false),
+            ("+1", false),
+            ("tru", false),
+            ("nullx", false),
+            ("false", true),
+            ("\"", false),
+            ("\"abc", false),
+            ("\"abcdefgh\"", true),
+            ("\"abcdefg\u{1}\"", false),
+            ("\"\u{7f}\u{20ac}\"", true),
+            ("\"\\u00e9\\ud83d\\\\\"", true),
+            ("\"\\u00g9\"", false),
+            ("\"\\u00e", false),
+            ("\"\\x\"", false),
+            ("\"\\", false),
+            ("\"12345678\\\"90\"", true),
+            (fits.as_str(), true),
+            (too_deep.as_str(), false),
+            (mixed.as_str(), true),
+        ] {
+            assert_eq!(is_valid(text.as_bytes()), expected, "{text}");
+            assert_eq!(
+                super::super::from_slice(text.as_bytes()).is_ok(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_read_as_go_reads_them() {
+        assert!(is_valid(b"\"\xff\xc0\""));
+        assert!(!is_valid(b"\xff"));
+    }
+}
