@@ -20,7 +20,7 @@ pub(super) struct Cluster {
 #[derive(Clone)]
 pub(super) struct User {
     pub(super) client: Client,
-    /// Who that is, in words.
+    /// Whom it impersonates; empty if nobody.
     pub(super) identity: String,
 }
 
@@ -52,15 +52,14 @@ impl Cluster {
         // Waiting for a cluster that is away is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
-        let identity = match &context {
-            Some(context) => format!("the user of context {context}"),
-            None => "the user of the kubeconfig's current context".to_owned(),
-        };
         let client = client(config.clone())?;
         Ok(Self {
             config,
             impersonate: *impersonate,
-            user: User { client, identity },
+            user: User {
+                client,
+                identity: String::new(),
+            },
             namespace,
         })
     }
