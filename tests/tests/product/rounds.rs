@@ -93,7 +93,7 @@ async fn one_event_can_feed_two_dependencies() {
     let (wire, maps) = (Wire::to(&world).await, world.api::<ConfigMap>().await);
     let sensor = wire::sensor(&world, TRIGGERS)
         .replace("{name: b, eventSourceName: input, eventName: b}",
-            "{name: b, eventSourceName: input, eventName: a, filters: {data: [{path: n, type: number, comparator: '>', value: ['5']}]}}");
+            "{name: b, eventSourceName: input, eventName: a, filters: {data: [{path: 'n', type: number, comparator: '>', value: ['5']}]}}");
     let mut tiphys = world.desk().file("sensor.yaml", &sensor).start();
     wire::listening(&tiphys).await;
     wire.event("input", "a", "small", &json!({"n": 1})).await;

@@ -52,13 +52,14 @@ impl Cluster {
         // Waiting for a cluster that is away is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
+        let whom = config.auth_info.impersonate.clone();
         let client = client(config.clone())?;
         Ok(Self {
             config,
             impersonate: *impersonate,
             user: User {
                 client,
-                identity: String::new(),
+                identity: whom.unwrap_or_default(),
             },
             namespace,
         })
