@@ -113,6 +113,10 @@ pub(crate) struct ClusterArgs {
     /// The context of the kubeconfig; by default its current one
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
+    /// Act as the service account of each object (`spec.template.serviceAccountName`, or `default`), as
+    /// its pod would; the kubeconfig's user has to have the right to impersonate
+    #[arg(long, env = "TIPHYS_IMPERSONATE")]
+    pub(crate) impersonate: bool,
 }
 
 /// The NATS server that is the event bus.

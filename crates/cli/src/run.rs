@@ -57,10 +57,7 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
     };
     if let Err(error) = &cluster {
         let error = format!("{error:#}");
-        warn!(
-            error,
-            "There is no cluster to act on: pass --kubeconfig, or set KUBECONFIG"
-        );
+        warn!(error, "There is no cluster to act on: pass --kubeconfig");
     }
     let parts = Parts::assemble(loaded, cluster.ok(), &mut buses, sink).await;
     if parts.is_empty() {

@@ -25,6 +25,7 @@ use crate::{Error, trigger::Trigger};
 use trigger_loop::TriggerLoop;
 
 pub use perform::Status;
+pub(crate) use perform::fraction;
 
 /// How long a delivery may stay without a sign of life before the bus delivers it again. Signs of
 /// life are sent at a third of it, so that it decides only how fast a crashed process is replaced.

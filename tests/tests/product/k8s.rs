@@ -426,7 +426,7 @@ async fn created_objects_say_where_they_come_from() {
             kind: ConfigMap
             metadata: {name: note, labels: {mine: kept}}
         parameters:
-        - {src: {dependencyName: a, dataKey: n}, dest: data.text}
+        - {src: {dependencyName: a, dataKey: 'n'}, dest: data.text}
         - {src: {dependencyName: a, dataTemplate: '{{ .Input.word | upper }}!'}, dest: data.template}
         - {src: {dependencyName: a, contextKey: subject}, dest: data.context}
         - {src: {dependencyName: a, dataKey: none, value: else}, dest: data.value}

@@ -6,12 +6,21 @@ use kube::{Client, Config};
 
 use crate::args::ClusterArgs;
 
-/// A cluster, as one user.
+/// A cluster, and who we are to it.
 pub(super) struct Cluster {
-    pub(super) client: Client,
+    config: Config,
+    /// Act as the service account of each object.
+    impersonate: bool,
+    user: User,
     /// The namespace of objects that name none.
     pub(super) namespace: String,
-    /// Who we are to the cluster, in words.
+}
+
+/// A user of a cluster.
+#[derive(Clone)]
+pub(super) struct User {
+    pub(super) client: Client,
+    /// Whom it impersonates; empty if nobody.
     pub(super) identity: String,
 }
 
@@ -21,6 +30,7 @@ impl Cluster {
         let ClusterArgs {
             kubeconfig,
             context,
+            impersonate,
         } = args;
         let options = KubeConfigOptions {
             context: context.clone(),
@@ -42,15 +52,38 @@ impl Cluster {
         // Waiting for a cluster that is away is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
-        let identity = match &context {
-            Some(context) => format!("the user of context {context}"),
-            None => "the user of the kubeconfig's current context".to_owned(),
-        };
-        let client = Client::try_from(config).context("prepare the connection to the cluster")?;
+        let client = client(config.clone())?;
         Ok(Self {
-            client,
+            config,
+            impersonate: *impersonate,
+            user: User {
+                client,
+                identity: String::new(),
+            },
             namespace,
+        })
+    }
+
+    /// Who acts for an object: its service account if that is wanted, or the kubeconfig's user.
+    pub(super) fn user(&self, namespace: &str, service_account: &str) -> anyhow::Result<User> {
+        if !self.impersonate {
+            return Ok(self.user.clone());
+        }
+        let name = if service_account.is_empty() {
+            "default"
+        } else {
+            service_account
+        };
+        let identity = format!("system:serviceaccount:{namespace}:{name}");
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(identity.clone());
+        Ok(User {
+            client: client(config)?,
             identity,
         })
     }
+}
+
+fn client(config: Config) -> anyhow::Result<Client> {
+    Client::try_from(config).context("prepare the connection to the cluster")
 }

@@ -1,16 +1,19 @@
 //! What runs in the process: a runner for each object, with everything that it needs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use anyhow::Context;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
+use tiphys_api::Template;
 use tiphys_api::manifest::Content;
 use tiphys_sensor::execute::values::{ClusterValues, NoValues, Values};
 use tiphys_sensor::execute::{Executors, log};
 use tracing::error;
 
 use super::bus::Buses;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, User};
 use crate::files::{Loaded, Program};
 
 /// The runners of a process.
@@ -31,12 +34,11 @@ impl Parts {
         let mut registry = Registry::default();
         let sensor_metrics = tiphys_sensor::Metrics::register(&mut registry);
         let source_metrics = tiphys_eventsource::Metrics::register(&mut registry);
-        let client = cluster.as_ref().map(|cluster| cluster.client.clone());
-        let values: Arc<dyn Values> = match &client {
-            Some(client) => Arc::new(ClusterValues::new(client.clone())),
-            None => Arc::new(NoValues),
+        let mut assembly = Assembly {
+            cluster,
+            sink,
+            executors: HashMap::new(),
         };
-        let executors = Arc::new(Executors::new(client, values, sink, Timestamp::now));
         let since = Timestamp::now();
         let mut parts = Self {
             registry,
@@ -46,11 +48,18 @@ impl Parts {
         for loadable in loaded.objects {
             match (loadable.program, &loadable.object.content) {
                 (Program::Sensor(sensor), Content::Sensor(object)) => {
-                    let bus = buses.get(&sensor.namespace, object.spec.bus_name()).await;
+                    let account = service_account(object.spec.template.as_ref());
+                    let executors = match assembly.executors(&sensor.namespace, account) {
+                        Ok(executors) => executors,
+                        Err(error) => {
+                            error!(sensorName = %sensor.name, error = format!("{error:#}"), "Not run");
+                            continue;
+                        }
+                    };
                     parts.sensors.push(tiphys_sensor::run::Runner {
+                        bus: buses.get(&sensor.namespace, object.spec.bus_name()).await,
                         sensor: Arc::new(*sensor),
-                        bus,
-                        executors: Arc::clone(&executors),
+                        executors,
                         metrics: sensor_metrics.clone(),
                         now: Timestamp::now,
                         since,
@@ -58,18 +67,22 @@ impl Parts {
                     });
                 }
                 (Program::EventSource(source), Content::EventSource(object)) => {
-                    let Some(cluster) = &cluster else {
-                        error!(eventSourceName = %source.name, "Not run: it needs a cluster");
-                        continue;
+                    let account = service_account(object.spec.template.as_ref());
+                    let user = match assembly.user(&source.namespace, account) {
+                        Ok(user) => user,
+                        Err(error) => {
+                            let error = format!("{error:#}");
+                            error!(eventSourceName = %source.name, error, "Not run");
+                            continue;
+                        }
                     };
-                    let bus = buses.get(&source.namespace, object.spec.bus_name()).await;
                     parts.sources.push(tiphys_eventsource::Runner {
+                        bus: buses.get(&source.namespace, object.spec.bus_name()).await,
                         source: Arc::new(*source),
-                        bus,
-                        client: cluster.client.clone(),
+                        client: user.client,
                         metrics: source_metrics.clone(),
                         now: Timestamp::now,
-                        identity: cluster.identity.clone(),
+                        identity: user.identity,
                     });
                 }
                 _ => {}
@@ -81,5 +94,46 @@ impl Parts {
     /// Whether there is nothing to run.
     pub(super) fn is_empty(&self) -> bool {
         self.sensors.is_empty() && self.sources.is_empty()
+    }
+}
+
+/// The service account that a pod of the object would run under.
+fn service_account(template: Option<&Template>) -> &str {
+    template.map_or("", |template| &template.service_account_name)
+}
+
+/// What runners share.
+struct Assembly {
+    cluster: Option<Cluster>,
+    sink: Arc<dyn log::Sink>,
+    /// One set of executors for each user.
+    executors: HashMap<String, Arc<Executors>>,
+}
+
+impl Assembly {
+    fn user(&self, namespace: &str, account: &str) -> anyhow::Result<User> {
+        let cluster = self.cluster.as_ref().context("it needs a cluster")?;
+        cluster.user(namespace, account)
+    }
+
+    fn executors(&mut self, namespace: &str, account: &str) -> anyhow::Result<Arc<Executors>> {
+        let user = match &self.cluster {
+            Some(cluster) => Some(cluster.user(namespace, account)?),
+            None => None,
+        };
+        let identity = user.as_ref().map(|user| user.identity.clone());
+        let executors = self
+            .executors
+            .entry(identity.unwrap_or_default())
+            .or_insert_with(|| {
+                let client = user.map(|user| user.client);
+                let values: Arc<dyn Values> = match &client {
+                    Some(client) => Arc::new(ClusterValues::new(client.clone())),
+                    None => Arc::new(NoValues),
+                };
+                let sink = Arc::clone(&self.sink);
+                Arc::new(Executors::new(client, values, sink, Timestamp::now))
+            });
+        Ok(Arc::clone(executors))
     }
 }

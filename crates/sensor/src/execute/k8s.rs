@@ -31,6 +31,9 @@ pub(super) use request::classify;
 /// rounds in the worst case.
 const CONFLICTS: u32 = 64;
 
+/// By how much the wait after a conflict grows with each.
+const CONFLICT_WAIT: Duration = Duration::from_millis(5);
+
 /// How many characters of a generated name come from the ids of the events.
 const SUFFIX: usize = 10;
 
@@ -102,15 +105,24 @@ impl Executor {
         Ok(Target::new(&kind, namespace.as_deref(), &name))
     }
 
-    async fn create(&self, mut object: Value, target: &Target, marks: &Marks) -> Result<(), Error> {
-        mark(&mut object, target, marks, (self.now)());
-        match self.client.create(target, object.to_go_json()).await? {
+    async fn create(&self, object: Value, target: &Target, marks: &Marks) -> Result<(), Error> {
+        match self.try_create(object, target, marks).await? {
             Answer::Conflict(reason) => match self.client.get(target).await? {
                 Some(live) if is_marked(&live, marks) => Ok(()),
                 _ => Err(Error::Refused(format!("create {target}: {reason}"))),
             },
             answer => answer.accept(&format!("create {target}")),
         }
+    }
+
+    async fn try_create(
+        &self,
+        mut object: Value,
+        target: &Target,
+        marks: &Marks,
+    ) -> Result<Answer, Error> {
+        mark(&mut object, target, marks, (self.now)());
+        self.client.create(target, object.to_go_json()).await
     }
 
     async fn update(
@@ -124,14 +136,22 @@ impl Executor {
             Object::Live { live_edits, .. } => Some(live_edits),
             Object::Known { .. } | Object::Fetched { .. } => None,
         };
-        for _ in 0..CONFLICTS {
+        for attempt in 0..CONFLICTS {
+            give_way(attempt).await;
             let Some(live) = self.client.get(target).await? else {
                 if live_edits.is_some() {
                     return Err(Error::Refused(format!(
                         "{act}: the live object does not exist"
                     )));
                 }
-                return self.create(object, target, &action.marks).await;
+                match self
+                    .try_create(object.clone(), target, &action.marks)
+                    .await?
+                {
+                    // Created in between: the next round merges.
+                    Answer::Conflict(_) => continue,
+                    answer => return answer.accept(&act),
+                }
             };
             let wanted = match live_edits {
                 None => {
@@ -187,6 +207,15 @@ impl Executor {
             Answer::Missing(_) => Ok(()),
             answer => answer.accept(&format!("delete {target}")),
         }
+    }
+}
+
+/// Waits a little, longer after each conflict and not all for the same time: writers that meet again
+/// and again would get nowhere.
+async fn give_way(attempt: u32) {
+    if attempt > 0 {
+        let longest = CONFLICT_WAIT * attempt.min(20);
+        tokio::time::sleep(longest.mul_f64(crate::run::fraction())).await;
     }
 }
 

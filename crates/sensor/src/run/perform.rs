@@ -238,7 +238,7 @@ fn scale(duration: Duration, factor: f64) -> Duration {
 }
 
 /// A random number from 0 to 1, good enough to spread retries.
-fn fraction() -> f64 {
+pub(crate) fn fraction() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let hash = RandomState::new().hash_one(());
     f64::from(u32::try_from(hash >> 32).unwrap_or_default()) / f64::from(u32::MAX)

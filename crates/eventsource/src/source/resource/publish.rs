@@ -421,6 +421,10 @@ impl Target {
 
     /// Stores the position and waits until it is.
     pub(super) async fn store(&self, position: &Position) -> Result<(), BusError> {
+        let position = Position {
+            told_at: Some((self.now)()),
+            ..position.clone()
+        };
         self.put_bytes(&self.keys.position(), position.encode())
             .await
     }

@@ -119,6 +119,9 @@ pub struct Position {
     pub uid: String,
     /// When the event source first started.
     pub started_at: Timestamp,
+    /// When this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
 }
 
 impl Position {

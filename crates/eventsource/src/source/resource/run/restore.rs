@@ -1,18 +1,31 @@
 //! Reads what was told before: records, position, and the last message.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tiphys_api::ResourceEventType;
-use tiphys_eventbus::{Error as BusError, Event, Subject};
+use tiphys_eventbus::{Durable, Error as BusError, Event, StartAt, Subject, SubscriptionConfig};
 
 use crate::source::resource::ledger::{Ledger, Step};
 use crate::source::resource::object::{Object, Uid, Version};
 use crate::source::resource::publish::Target;
 use crate::source::resource::record::{Position, Record};
 use crate::source::resource::{Judgement, Resource};
+
+/// For how long a message may have been published and its record not be written when a position is:
+/// a publish waits five seconds for its answer; the rest is for clocks that differ.
+const UNRECORDED: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long a message that is there may take to be read.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// How many messages are read ahead.
+const READ_AHEAD: usize = 256;
 
 /// Where to go on.
 pub(super) struct Restored {
@@ -54,6 +67,7 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
             .as_ref()
             .filter(|_| is_same_source)
             .map_or(now, |stored| stored.started_at),
+        told_at: None,
     };
     let judgement = Judgement {
         resource,
@@ -84,10 +98,11 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
     if cursor.is_none() {
         ledger.judge_again();
     }
+    let told_at = stored.as_ref().and_then(|stored| stored.told_at);
     let adopted = if is_same_source {
-        adopt(target, &mut ledger).await?
+        adopt(target, &mut ledger, told_at).await?
     } else {
-        None
+        Vec::new()
     };
     // Before anything is told, so that the moment of the first start is not lost.
     target.store(&position).await?;
@@ -96,7 +111,7 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
         position,
         cursor,
         graves,
-        adopted: adopted.into_iter().collect(),
+        adopted,
     })
 }
 
@@ -117,14 +132,50 @@ fn is_of(record: &Record, resource: &Resource, is_same_selection: bool) -> bool 
     }
 }
 
-/// The last message says whether the last publish got through before its record did.
-async fn adopt(target: &Target, ledger: &mut Ledger) -> Result<Option<Step>, BusError> {
+/// Reads the messages since the position was last written: publishes that got through before their
+/// records did. They are not told again, whatever has become of their objects meanwhile.
+async fn adopt(
+    target: &Target,
+    ledger: &mut Ledger,
+    told_at: Option<Timestamp>,
+) -> Result<Vec<Step>, BusError> {
     let event = &target.event;
     let subject = Subject::event(&event.source, &event.name);
     let Some(last) = target.bus.last_message(&subject).await? else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
-    Ok(told(&last.payload).and_then(|(kind, object)| ledger.adopt(kind, object)))
+    let since = told_at.and_then(|told_at| told_at.checked_sub(UNRECORDED).ok());
+    if since.is_some_and(|since| last.stored_at < since) {
+        return Ok(told(&last.payload)
+            .and_then(|(kind, object)| ledger.adopt(kind, object))
+            .into_iter()
+            .collect());
+    }
+    // No sensor can have such a name.
+    let reader = format!("{} (event source)", event.source);
+    let durable = Durable::trigger(&event.namespace, &reader, &event.name);
+    // What a reader that was interrupted left behind stands elsewhere.
+    target.bus.unsubscribe(&durable).await?;
+    let config = SubscriptionConfig {
+        durable: durable.clone(),
+        subjects: vec![subject],
+        start: since.map_or(StartAt::First, StartAt::Time),
+        ack_wait: READ_WITHIN,
+        max_in_flight: READ_AHEAD,
+    };
+    let mut deliveries = target.bus.subscribe(config).await?.deliveries;
+    let mut steps = Vec::new();
+    while let Ok(Some(delivery)) = tokio::time::timeout(READ_WITHIN, deliveries.next()).await {
+        let delivery = delivery?;
+        delivery.ack().await?;
+        steps.extend(told(&delivery.payload).and_then(|(kind, object)| ledger.adopt(kind, object)));
+        if delivery.sequence >= last.sequence {
+            break;
+        }
+    }
+    drop(deliveries);
+    target.bus.unsubscribe(&durable).await?;
+    Ok(steps)
 }
 
 fn told(message: &[u8]) -> Option<(ResourceEventType, Object)> {
