@@ -23,6 +23,8 @@ pub(crate) struct Tiphys {
 pub(crate) struct Memory {
     pub(crate) resident: f64,
     pub(crate) private: f64,
+    /// Heap, stacks, and what of the program's file was written to.
+    pub(crate) anonymous: f64,
 }
 
 impl Tiphys {
@@ -82,6 +84,7 @@ impl Tiphys {
         Ok(Memory {
             resident: sum("Rss:") / 1024.0,
             private: sum("Private_") / 1024.0,
+            anonymous: sum("Anonymous:") / 1024.0,
         })
     }
 

@@ -46,7 +46,7 @@ spec:
 const PAYLOAD: usize = 1_500;
 
 /// How long the backlog may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A NATS server, and a sensor whose durable consumer exists already: what is published from now on
 /// is its backlog.
@@ -118,7 +118,7 @@ fn drain(bench: &Bench, count: usize) -> anyhow::Result<Run> {
     stage.publish(count)?;
     let floor = stage.floor(count)?;
     let tiphys = stage.start(bench, "drain")?;
-    stage.await_lines(&tiphys, count)?;
+    await_lines(&tiphys, count)?;
     let cpu = tiphys.cpu_time()?;
     let printed = Printed::read(&[tiphys.output()])?;
     ensure!(
@@ -224,22 +224,22 @@ impl Stage {
             Ok((start.elapsed(), cpu_time("self")?.saturating_sub(cpu)))
         })
     }
+}
 
-    /// Waits until so many events are printed.
-    pub(super) fn await_lines(&self, tiphys: &Tiphys, count: usize) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut lines = Lines::open(tiphys.output())?;
-        while lines.count()? < count {
-            ensure!(
-                Instant::now() < deadline,
-                "{} of {count} events: {}",
-                lines.seen,
-                tiphys.report()
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+/// Waits until so many events are printed.
+pub(super) fn await_lines(tiphys: &Tiphys, count: usize) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut lines = Lines::open(tiphys.output())?;
+    while lines.count()? < count {
+        ensure!(
+            Instant::now() < deadline,
+            "{} of {count} events: {}",
+            lines.seen,
+            tiphys.report()
+        );
+        std::thread::sleep(Duration::from_millis(5));
     }
+    Ok(())
 }
 
 /// Counts the lines of a file that grows.

@@ -27,32 +27,30 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
         plain,
         same,
         burst,
-        plain_burst,
+        same_burst,
     } = measured.map_err(|error| error.context(tiphys.report()))?;
-    let write = "two writes, two watches";
+    let (hand, least) = ("the same by hand", "two ConfigMaps by hand");
     for (percent, argo, goal) in [
         (50, Some(5.6), Some(4.0)),
         (95, None, None),
         (99, Some(9.3), Some(7.0)),
     ] {
-        let mut row = Row::new(
-            format!("Service → Ingress, p{percent}"),
-            "ms",
-            story.percentile_ms(percent),
-        );
-        row = row.floor(write, plain.percentile_ms(percent));
+        let what = format!("Service → Ingress, p{percent}");
+        let mut row = Row::new(what, "ms", story.percentile_ms(percent))
+            .floor(hand, same.percentile_ms(percent));
         if let (Some(argo), Some(goal)) = (argo, goal) {
             row = row.argo(argo).at_most(goal).within(1.5);
         }
         report.add(row);
     }
+    // What the machine can do: a Service also takes an address, which is another write.
     report.add(
         Row::new(
-            "the same by hand: Service, then Ingress, p50",
+            "Service, then Ingress, by hand, p50",
             "ms",
             same.percentile_ms(50),
         )
-        .floor(write, plain.percentile_ms(50)),
+        .floor(least, plain.percentile_ms(50)),
     );
     report.add(
         Row::new(
@@ -62,7 +60,7 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
         )
         .argo(18.0)
         .at_most(1.0)
-        .floor(write, plain_burst.as_secs_f64()),
+        .floor(hand, same_burst.as_secs_f64()),
     );
     let memory = tiphys.memory()?;
     report.add(Row::new(
@@ -80,7 +78,7 @@ struct Measured {
     /// Two writes and two watches of the kinds of the story.
     same: Samples,
     burst: Duration,
-    plain_burst: Duration,
+    same_burst: Duration,
 }
 
 async fn play(bench: &Bench, world: &World) -> anyhow::Result<Measured> {
@@ -121,7 +119,7 @@ async fn play(bench: &Bench, world: &World) -> anyhow::Result<Measured> {
         plain: samples.1.into_iter().collect(),
         same: samples.2.into_iter().collect(),
         burst: last.duration_since(start),
-        plain_burst: plain.all(&names).await?,
+        same_burst: same.all(&names).await?,
     })
 }
 

@@ -14,6 +14,13 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
     let memory = tiphys.memory()?;
     report.add(Row::new("idle story, resident", "MiB", memory.resident).at_most(30.0));
     report.add(Row::new("idle story, private", "MiB", memory.private).at_most(10.0));
+    // The rest is the program's file, which the system drops when it needs the room, and which all
+    // processes of the program share.
+    report.add(Row::new(
+        "of it not backed by the program's file",
+        "MiB",
+        memory.anonymous,
+    ));
     tiphys.stop()?;
     Ok(())
 }

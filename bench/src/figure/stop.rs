@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::backlog::{Printed, Stage};
+use super::backlog::{Printed, Stage, await_lines};
 use crate::Bench;
 use crate::report::{Report, Row};
 use crate::world::{INGRESSES, World};
@@ -108,13 +108,13 @@ fn backlog(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let stage = Stage::set(bench)?;
     stage.publish(count)?;
     let before = stage.start(bench, "before")?;
-    stage.await_lines(&before, count / 10)?;
+    await_lines(&before, count / 10)?;
     let output = before.output().to_owned();
     let stopped = before.stop()?;
     let done = Printed::read(&[&output])?.times.len();
     let after = stage.start(bench, "after")?;
     // What is missing never comes; what is repeated is counted below.
-    stage.await_lines(&after, count - done)?;
+    await_lines(&after, count - done)?;
     let printed = Printed::read(&[&output, after.output()])?;
     let lost = count - printed.times.len();
     let repeated = printed.times.values().filter(|times| **times > 1).count();

@@ -12,6 +12,7 @@ mod write;
 
 pub use check::is_valid;
 pub use read::{Build, Error, MAX_DEPTH, from_slice, parse_with};
+pub(crate) use scan::text_end;
 pub use write::{float_shortest, float_text, write_float, write_string, write_string_plain};
 
 use indexmap::IndexMap;

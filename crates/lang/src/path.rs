@@ -40,7 +40,7 @@ pub use explain::{Missing, There};
 pub use found::{Found, Kind};
 
 use jsonpath::JsonPath;
-use plain::Plain;
+use plain::{Plain, Skips};
 use work::Work;
 use write::Place;
 
@@ -52,6 +52,14 @@ pub struct Path {
     plain: Option<Plain>,
     jsonpath: Option<Box<JsonPath>>,
     place: Place,
+}
+
+/// A document in which several paths are looked up: a lookup profits from those before it, which have
+/// stepped over the same values.
+#[derive(Debug)]
+pub struct Document<'a> {
+    json: &'a [u8],
+    skips: Skips,
 }
 
 /// A value to write.
@@ -145,9 +153,17 @@ impl Path {
         self.get_within(json, &mut Work::for_document(json))
     }
 
+    /// As [`Path::get`], for one of several paths.
+    pub fn find<'a>(&self, document: &Document<'a>) -> Found<'a> {
+        match (&self.plain, &self.jsonpath) {
+            (Some(plain), None) => plain.get(document.json, &document.skips),
+            _ => self.get(document.json),
+        }
+    }
+
     fn get_within<'a>(&self, json: &'a [u8], work: &mut Work) -> Found<'a> {
         let found = match &self.plain {
-            Some(plain) => plain.get(json),
+            Some(plain) => plain.get(json, &Skips::default()),
             None => lookup::get(json, self.text.as_bytes(), work),
         };
         match &self.jsonpath {
@@ -186,6 +202,21 @@ impl Path {
             return None;
         }
         Missing::explain(self, json, &mut work)
+    }
+}
+
+impl<'a> Document<'a> {
+    /// Looks at `json`; nothing is read yet.
+    pub fn new(json: &'a [u8]) -> Self {
+        Self {
+            json,
+            skips: Skips::default(),
+        }
+    }
+
+    /// Its text.
+    pub fn json(&self) -> &'a [u8] {
+        self.json
     }
 }
 

@@ -11,7 +11,7 @@ pub use source::{ResolveError, Resolved, Source};
 
 use serde::{Serialize, Serializer};
 use tiphys_api::{ParameterOperation, Problem, TriggerParameter};
-use tiphys_lang::path::{self, Path, Write};
+use tiphys_lang::path::{self, Found, Path, Write};
 
 use crate::view::Views;
 
@@ -177,14 +177,14 @@ impl Edit {
     /// Makes the edit; false if its destination is a query that matches nothing. `path` is its
     /// compiled destination.
     fn make(&self, path: &Path, document: &mut Vec<u8>) -> Result<bool, Error> {
-        let found = path.get(document);
-        let joined = match self.operation {
-            ParameterOperation::Append if found.exists() => {
+        // A plain place is overwritten whatever is there.
+        let is_asked = self.operation != ParameterOperation::Overwrite || path.is_query();
+        let found = is_asked.then(|| path.get(document)).filter(Found::exists);
+        let joined = match (self.operation, &found) {
+            (ParameterOperation::Append, Some(found)) => {
                 Some(found.text().into_owned() + &self.value)
             }
-            ParameterOperation::Prepend if found.exists() => {
-                Some(self.value.clone() + &found.text())
-            }
+            (ParameterOperation::Prepend, Some(found)) => Some(self.value.clone() + &found.text()),
             _ => None,
         };
         let value = match &joined {
@@ -197,7 +197,7 @@ impl Edit {
             source,
         };
         let set = path.set(document, value).map_err(refuse)?;
-        let matched = set.matched || found.exists();
+        let matched = set.matched || found.is_some();
         *document = set.json;
         Ok(matched)
     }

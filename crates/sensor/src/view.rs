@@ -1,9 +1,9 @@
 //! One event as parameters and filters see it: its documents, made at most once.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use tiphys_eventbus::Event;
+use tiphys_lang::path::{Document, Found, Path};
 use tiphys_lang::{json, yaml};
 
 /// Content type of a payload that is JSON. Argo Events compares it exactly.
@@ -16,7 +16,16 @@ const YAML: &str = "application/yaml";
 pub struct View<'e> {
     event: &'e Event,
     context: OnceCell<String>,
-    data: OnceCell<Result<Cow<'e, [u8]>, DataError>>,
+    data: OnceCell<Result<Data<'e>, DataError>>,
+}
+
+/// A payload as JSON.
+#[derive(Debug)]
+enum Data<'e> {
+    /// As it came.
+    AsIs(Document<'e>),
+    /// Made of something else.
+    Converted(Vec<u8>),
 }
 
 /// Why a payload cannot be read as JSON.
@@ -60,19 +69,34 @@ impl<'e> View<'e> {
     /// # Errors
     /// If the payload is missing, is not what its content type says, or is of another type.
     pub fn data(&self) -> Result<&[u8], &DataError> {
-        self.data
-            .get_or_init(|| self.read_data())
-            .as_ref()
-            .map(AsRef::as_ref)
+        Ok(match self.read()? {
+            Data::AsIs(document) => document.json(),
+            Data::Converted(json) => json,
+        })
     }
 
-    fn read_data(&self) -> Result<Cow<'e, [u8]>, DataError> {
+    /// What a path finds in the payload.
+    ///
+    /// # Errors
+    /// As [`View::data`].
+    pub fn look_up(&self, path: &Path) -> Result<Found<'_>, &DataError> {
+        Ok(match self.read()? {
+            Data::AsIs(document) => path.find(document),
+            Data::Converted(json) => path.get(json),
+        })
+    }
+
+    fn read(&self) -> Result<&Data<'e>, &DataError> {
+        self.data.get_or_init(|| self.read_data()).as_ref()
+    }
+
+    fn read_data(&self) -> Result<Data<'e>, DataError> {
         let payload = self.event.data.as_deref().unwrap_or_default();
         match self.event.context.datacontenttype.as_str() {
-            JSON if json::is_valid(payload) => Ok(Cow::Borrowed(payload)),
+            JSON if json::is_valid(payload) => Ok(Data::AsIs(Document::new(payload))),
             JSON => Err(DataError::NotJson),
             YAML => yaml::to_json(payload)
-                .map(Cow::Owned)
+                .map(Data::Converted)
                 .map_err(|error| DataError::NotYaml(error.to_string())),
             other => Err(DataError::ContentType(other.to_owned())),
         }

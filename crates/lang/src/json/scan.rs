@@ -3,7 +3,7 @@
 /// Where the text that `at` is inside of goes on other than with plain bytes: at a quote, a
 /// backslash or a control character.
 #[inline]
-pub(super) fn text_end(json: &[u8], at: usize) -> Option<usize> {
+pub(crate) fn text_end(json: &[u8], at: usize) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // Bytes below `limit`. The lowest bit set is right, whatever a borrow does to those above it.

@@ -167,3 +167,32 @@ fn exponent(float: f64, negative_digits: usize) -> String {
         None => format!("{digits}e+{power:0>2}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{write_string, write_string_plain};
+
+    #[test]
+    fn texts_are_escaped_as_go_escapes_them() {
+        for (text, html, plain) in [
+            ("", r#""""#, r#""""#),
+            ("a\"b\\c", r#""a\"b\\c""#, r#""a\"b\\c""#),
+            (
+                "\n\r\t\u{8}\u{c}\u{0}\u{1f}",
+                r#""\n\r\t\b\f\u0000\u001f""#,
+                r#""\n\r\t\b\f\u0000\u001f""#,
+            ),
+            ("<a&b>", r#""\u003ca\u0026b\u003e""#, r#""<a&b>""#),
+            (
+                "é\u{2027}\u{2028}\u{2029}\u{202a}\u{7f}",
+                "\"é\u{2027}\\u2028\\u2029\u{202a}\u{7f}\"",
+                "\"é\u{2027}\\u2028\\u2029\u{202a}\u{7f}\"",
+            ),
+        ] {
+            let (mut got, mut got_plain) = (String::new(), String::new());
+            write_string(text, &mut got);
+            write_string_plain(text, &mut got_plain);
+            assert_eq!((got.as_str(), got_plain.as_str()), (html, plain));
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Paths of names and indexes only, which nearly all are: compiled, looked up without allocation.
 
+use std::cell::Cell;
+
 use super::scan::{self, Item, Member};
 use super::syntax::{index, strip_escapes};
 use super::{Found, Kind, found};
@@ -73,8 +75,8 @@ impl Plain {
         })
     }
 
-    pub(super) fn get<'a>(&self, json: &'a [u8]) -> Found<'a> {
-        match self.find(json) {
+    pub(super) fn get<'a>(&self, json: &'a [u8], skips: &Skips) -> Found<'a> {
+        match self.find(json, skips) {
             Some((kind, start, end)) => Found::slice(kind, &json[start..end]),
             None => Found::none(),
         }
@@ -83,7 +85,7 @@ impl Plain {
     /// Kind, start and end of what the path leads to.
     ///
     /// Where a name leads nowhere, later members of the same name are tried, at every level.
-    pub(super) fn find(&self, json: &[u8]) -> Option<(Kind, usize, usize)> {
+    pub(super) fn find(&self, json: &[u8], skips: &Skips) -> Option<(Kind, usize, usize)> {
         let mut at = memchr::memchr2(b'{', b'[', json)?;
         let mut level = 0;
         // Which of the levels above are objects: bit n is level n.
@@ -91,7 +93,7 @@ impl Plain {
         loop {
             let is_object = json.get(at) == Some(&b'{');
             objects = objects & !(1 << level) | u128::from(is_object) << level;
-            let mut found = self.search(json, at + 1, level, is_object);
+            let mut found = self.search(json, skips, at + 1, level, is_object);
             loop {
                 match found {
                     Search::Found(kind, start, end) => return Some((kind, start, end)),
@@ -99,7 +101,7 @@ impl Plain {
                     Search::Ended(end) => {
                         level = level.checked_sub(1)?;
                         found = if objects >> level & 1 == 1 {
-                            self.search(json, end, level, true)
+                            self.search(json, skips, end, level, true)
                         } else {
                             // An index occurs once: the rest of the array cannot match.
                             Search::Ended(scan::container_end(json, end))
@@ -112,7 +114,14 @@ impl Plain {
     }
 
     /// Looks for a step in the container whose next member or element is at `at` or later.
-    fn search(&self, json: &[u8], mut at: usize, level: usize, is_object: bool) -> Search {
+    fn search(
+        &self,
+        json: &[u8],
+        skips: &Skips,
+        mut at: usize,
+        level: usize,
+        is_object: bool,
+    ) -> Search {
         let step = &self.steps[level];
         let is_last = level + 1 == self.steps.len();
         let mut position = 0;
@@ -140,12 +149,48 @@ impl Plain {
             if wanted && !is_last && matches!(json[start], b'{' | b'[') {
                 return Search::Inside(start);
             }
-            match scan::value_end(json, start) {
+            match skips.value_end(json, start) {
                 Some((kind, end)) if wanted && is_last => return Search::Found(kind, start, end),
                 Some((_, end)) => at = end,
                 None => return Search::Ended(json.len()),
             }
         }
+    }
+}
+
+/// How large a value has to be for its end to be remembered.
+const WORTH_IT: usize = 128;
+
+/// Ends of large values of one document, as `start, end`: who looks up several paths steps over the
+/// same values again and again. Four are enough for the large parts of an object of Kubernetes.
+#[derive(Debug, Default)]
+pub(super) struct Skips {
+    ends: [Cell<(usize, usize)>; 4],
+    next: Cell<usize>,
+}
+
+impl Skips {
+    fn value_end(&self, json: &[u8], start: usize) -> Option<(Kind, usize)> {
+        if !matches!(json.get(start), Some(b'{' | b'[')) {
+            return scan::value_end(json, start);
+        }
+        // Nothing is looked for in a document itself, so no container starts at 0.
+        if let Some(known) = self
+            .ends
+            .iter()
+            .map(Cell::get)
+            .find(|(known, _)| *known == start)
+            && start > 0
+        {
+            return Some((Kind::Json, known.1));
+        }
+        let end = scan::container_end(json, start + 1);
+        if end - start >= WORTH_IT {
+            let next = self.next.get();
+            self.ends[next % self.ends.len()].set((start, end));
+            self.next.set(next + 1);
+        }
+        Some((Kind::Json, end))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writes at a path as sjson does: only the bytes of the value change, the rest stays as it is.
 
 use super::found::Origin;
-use super::plain::Plain;
+use super::plain::{Plain, Skips};
 use super::syntax::strip_escapes;
 use super::work::Work;
 use super::{Error, Found, Kind, Set, Write, lookup, scan};
@@ -72,7 +72,9 @@ impl Step {
             return None;
         }
         let span = if let Some(plain) = &self.plain {
-            plain.find(json).map(|(_, start, end)| (start, end))
+            plain
+                .find(json, &Skips::default())
+                .map(|(_, start, end)| (start, end))
         } else {
             let found = lookup::get(json, &self.lookup, &mut Work::for_document(json));
             match found.origin {

@@ -2,7 +2,7 @@
 
 use tiphys_api::{Comparator, DataFilter};
 use tiphys_eventbus::Event;
-use tiphys_lang::path::{Found, Kind, Path};
+use tiphys_lang::path::{Document, Found, Kind, Path};
 use tiphys_lang::regex::{self, Regex};
 use tiphys_lang::template::Template;
 
@@ -48,16 +48,16 @@ impl Data {
         }
         let payload = match json_payload(event) {
             None => return Verdict::Pass,
-            Some(Ok(payload)) => payload,
+            Some(Ok(payload)) => Document::new(payload),
             Some(Err(fault)) => return Verdict::fail(format_args!("data filter error ({fault})")),
         };
         match self.combine {
-            Combine::And => self.all(payload),
-            Combine::Or => self.any(payload),
+            Combine::And => self.all(&payload),
+            Combine::Or => self.any(&payload),
         }
     }
 
-    fn all(&self, payload: &[u8]) -> Verdict {
+    fn all(&self, payload: &Document<'_>) -> Verdict {
         for entry in &self.entries {
             match entry.matches(payload) {
                 Ok(true) => {}
@@ -68,7 +68,7 @@ impl Data {
         Verdict::Pass
     }
 
-    fn any(&self, payload: &[u8]) -> Verdict {
+    fn any(&self, payload: &Document<'_>) -> Verdict {
         let mut faults = Vec::new();
         for entry in &self.entries {
             match entry.matches(payload) {
@@ -103,9 +103,9 @@ impl Entry {
         }
     }
 
-    fn matches(&self, payload: &[u8]) -> Result<bool, String> {
+    fn matches(&self, payload: &Document<'_>) -> Result<bool, String> {
         let path = self.path.as_ref().map_err(Clone::clone)?;
-        let found = path.get(payload);
+        let found = path.find(payload);
         if !found.exists() {
             return Err(format!("path '{}' does not exist", self.text));
         }

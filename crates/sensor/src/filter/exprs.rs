@@ -3,7 +3,7 @@
 use tiphys_api::{ExprFilter, PayloadField};
 use tiphys_eventbus::Event;
 use tiphys_lang::expr::govaluate::{Expression, Value};
-use tiphys_lang::path::Path;
+use tiphys_lang::path::{Document, Path};
 
 use super::{Combine, Faults, Verdict, json_payload};
 
@@ -57,7 +57,7 @@ impl Exprs {
         }
         let payload = match json_payload(event) {
             None => return Verdict::Pass,
-            Some(Ok(payload)) => payload,
+            Some(Ok(payload)) => Document::new(payload),
             Some(Err(fault)) => return Verdict::fail(format_args!("expr filter error ({fault})")),
         };
         // An entry that binds no field is skipped.
@@ -65,7 +65,7 @@ impl Exprs {
             .entries
             .iter()
             .filter(|entry| !entry.fields.is_empty())
-            .map(|entry| (entry, entry.check(payload)));
+            .map(|entry| (entry, entry.check(&payload)));
         match self.combine {
             Combine::And => all(checks),
             Combine::Or => any(checks),
@@ -101,7 +101,7 @@ fn any<'e>(checks: impl Iterator<Item = (&'e Entry, Result<bool, String>)>) -> V
 }
 
 impl Entry {
-    fn check(&self, payload: &[u8]) -> Result<bool, String> {
+    fn check(&self, payload: &Document<'_>) -> Result<bool, String> {
         let mut values = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
             values.push((field.name.as_str(), field.value(payload)?));
@@ -134,8 +134,8 @@ impl Field {
         }
     }
 
-    fn value(&self, payload: &[u8]) -> Result<Value, String> {
-        let found = self.path.as_ref().map_err(Clone::clone)?.get(payload);
+    fn value(&self, payload: &Document<'_>) -> Result<Value, String> {
+        let found = self.path.as_ref().map_err(Clone::clone)?.find(payload);
         if !found.exists() {
             return Err(format!("path '{}' does not exist", self.text));
         }

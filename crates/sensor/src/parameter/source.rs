@@ -183,7 +183,10 @@ impl Lookup {
         }
         match &self.key {
             Some(Ok(key)) => {
-                let found = key.get(document);
+                let found = match self.document {
+                    Document::Context => key.get(document),
+                    Document::Data => view.look_up(key).map_err(ToString::to_string)?,
+                };
                 if found.exists() {
                     return Ok(Resolved::found(&found));
                 }

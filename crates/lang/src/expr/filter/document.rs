@@ -210,19 +210,6 @@ struct Scanner<'a> {
     at: usize,
 }
 
-/// Bytes that end a run of a string: the quote, the backslash, control characters.
-const ENDS_RUN: [bool; 256] = {
-    let mut ends = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        ends[byte] = true;
-        byte += 1;
-    }
-    ends[b'"' as usize] = true;
-    ends[b'\\' as usize] = true;
-    ends
-};
-
 impl<'a> Scanner<'a> {
     fn fail<T>(&self, message: &'static str) -> Result<T, Error> {
         Err(Error::NotJson(message, self.at))
@@ -386,14 +373,11 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<(), Error> {
         self.at += 1;
         loop {
-            let run = self.text[self.at..]
-                .iter()
-                .position(|byte| ENDS_RUN[usize::from(*byte)]);
-            let Some(run) = run else {
+            let Some(end) = json::text_end(self.text, self.at) else {
                 self.at = self.text.len();
                 return self.fail("unexpected end of a text");
             };
-            self.at += run;
+            self.at = end;
             match self.text[self.at] {
                 b'"' => {
                     self.at += 1;
