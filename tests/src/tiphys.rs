@@ -41,11 +41,11 @@ fn build() -> PathBuf {
         .output()
         .expect("cargo can be started");
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    let programs = messages.lines().filter_map(|line| {
+    let mut programs = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    programs.last().expect("`tiphys` builds")
+    programs.next_back().expect("`tiphys` builds")
 }
 
 /// Runs `tiphys` to its end, with nothing of the environment that could change what it does.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::{Desk, servers};
 
 /// The only deadline: long enough for a loaded machine, since a story that works never meets it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 

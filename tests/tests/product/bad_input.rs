@@ -1,7 +1,7 @@
 //! Files with faults: each is named with its place and what to do, and the rest runs.
 
-use kube::api::PostParams;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::PostParams;
 use kube::core::ObjectMeta;
 use tiphys_tests::{Desk, World, eventually, tiphys};
 
@@ -114,7 +114,9 @@ fn with_faults(desk: Desk, namespace: &str) -> Desk {
 fn without_folder<'l>(desk: &Desk, lines: impl Iterator<Item = &'l str>) -> Vec<String> {
     let folder = format!("{}/", desk.manifests().display());
     let errors = lines.filter(|line| line.contains(": error: "));
-    errors.map(|line| line.trim_start_matches(&folder).to_owned()).collect()
+    errors
+        .map(|line| line.trim_start_matches(&folder).to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -123,11 +125,20 @@ async fn faults_are_told_with_their_places_and_the_good_pair_runs() {
     let desk = with_faults(world.desk(), world.namespace());
     let mut tiphys = desk.start();
     tiphys.watching().await;
-    let metadata = ObjectMeta { name: Some("berth-1".to_owned()), ..ObjectMeta::default() };
-    let berth = ConfigMap { metadata, ..ConfigMap::default() };
+    let metadata = ObjectMeta {
+        name: Some("berth-1".to_owned()),
+        ..ObjectMeta::default()
+    };
+    let berth = ConfigMap {
+        metadata,
+        ..ConfigMap::default()
+    };
     let maps = world.api::<ConfigMap>().await;
     maps.create(&PostParams::default(), &berth).await.unwrap();
-    eventually("the good sensor", || async { (desk.printed_ids().len() == 1).then_some(()) }).await;
+    eventually("the good sensor", || async {
+        (desk.printed_ids().len() == 1).then_some(())
+    })
+    .await;
     let lines = tiphys.lines();
     let errors = lines.iter().filter(|line| line["level"] == "error");
     let messages: Vec<&str> = errors.filter_map(|line| line["msg"].as_str()).collect();
@@ -169,5 +180,8 @@ fn nothing_to_run_is_an_error() {
     let output = tiphys(["run".into(), "-f".into(), desk.manifests().into_os_string()]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("tiphys: nothing to run: no EventSource or Sensor without errors"), "{text}");
+    assert!(
+        text.contains("tiphys: nothing to run: no EventSource or Sensor without errors"),
+        "{text}"
+    );
 }

@@ -11,7 +11,7 @@ use tiphys_tests::{Desk, Tiphys, World, eventually};
 use crate::harbour::{self, Harbour, names};
 
 /// Notes each event in an object of its own, whose name nobody knows beforehand.
-const LOGBOOK: &str = r#"
+const LOGBOOK: &str = r"
 apiVersion: argoproj.io/v1alpha1
 kind: Sensor
 metadata: {name: logbook}
@@ -29,7 +29,7 @@ spec:
         - {src: {dependencyName: service, dataKey: type}, dest: data.type}
         - {src: {dependencyName: service, dataKey: body.metadata.name}, dest: data.service}
         - {src: {dependencyName: service, dataKey: body.metadata.resourceVersion}, dest: data.version}
-"#;
+";
 
 /// Kills and restarts it until the load is over, and leaves one running.
 async fn kill_again_and_again(desk: &Desk, times: usize) -> Tiphys {

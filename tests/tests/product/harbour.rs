@@ -143,7 +143,7 @@ impl Harbour {
         let mut differ = arrived.await;
         while !differ.is_empty() {
             let now = tokio::time::Instant::now();
-            let deadline = *last.get_or_insert(now + Duration::from_secs(60));
+            let deadline = *last.get_or_insert(now + Duration::from_mins(1));
             assert!(
                 now < deadline,
                 "these ingresses are not as they should be: {differ:#?}"

@@ -1,5 +1,7 @@
 //! What the Kubernetes trigger does to objects, seen in a real API server.
 
+#![expect(clippy::too_many_lines, reason = "a story is told in one piece")]
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, Service};
@@ -128,7 +130,10 @@ async fn a_refusal_by_admission_is_an_answer_and_no_missing_permission() {
     })
     .await;
     let quotas = world.api::<ResourceQuota>().await;
-    quotas.delete("full", &DeleteParams::default()).await.unwrap();
+    quotas
+        .delete("full", &DeleteParams::default())
+        .await
+        .unwrap();
     outcome(&tiphys, "patient", "fired", 1).await;
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");

@@ -7,11 +7,17 @@ use serde_json::{Value, json};
 use tiphys_tests::{Desk, tiphys};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/auto-ingress");
-const SERVICE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/auto-ingress/service.yaml");
+const SERVICE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../examples/auto-ingress/service.yaml"
+);
 
 fn simulate<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     let arguments = arguments.into_iter();
-    let all = ["simulate", "-f", EXAMPLE].map(OsStr::new).map(OsStr::to_owned).into_iter();
+    let all = ["simulate", "-f", EXAMPLE]
+        .map(OsStr::new)
+        .map(OsStr::to_owned)
+        .into_iter();
     tiphys(all.chain(arguments.map(|argument| argument.as_ref().to_owned())))
 }
 
@@ -22,7 +28,11 @@ fn stdout(output: &Output) -> &str {
 #[track_caller]
 fn check_refusal(output: &Output, code: i32, message: &str) {
     let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), stdout(output)), (Some(code), ""), "{text}");
+    assert_eq!(
+        (output.status.code(), stdout(output)),
+        (Some(code), ""),
+        "{text}"
+    );
     assert!(text.contains(message), "{text}");
 }
 
@@ -75,7 +85,11 @@ fn the_story_is_told_stage_by_stage() {
 
 #[test]
 fn the_story_is_told_to_programs() {
-    for (event_type, operation) in [("ADD", "create"), ("update", "update"), ("DELETE", "delete")] {
+    for (event_type, operation) in [
+        ("ADD", "create"),
+        ("update", "update"),
+        ("DELETE", "delete"),
+    ] {
         let output = simulate(["--object", SERVICE, "--as", event_type, "-o", "json"]);
         assert_eq!(output.status.code(), Some(0));
         let mut lines = stdout(&output).lines();
@@ -83,10 +97,16 @@ fn the_story_is_told_to_programs() {
         assert_eq!(lines.next(), None);
         assert_eq!(report["eventSource"], "playground/ingress-es/ingress");
         let sensor = &report["sensors"][0];
-        assert_eq!((&sensor["namespace"], &sensor["sensor"]), (&json!("playground"), &json!("ingress-sn")));
+        assert_eq!(
+            (&sensor["namespace"], &sensor["sensor"]),
+            (&json!("playground"), &json!("ingress-sn"))
+        );
         assert_eq!(sensor["dependencies"][0]["taken"], true);
         let trigger = &sensor["triggers"][0];
-        assert_eq!((&trigger["trigger"], &trigger["outcome"]), (&json!("ingress"), &json!("fired")));
+        assert_eq!(
+            (&trigger["trigger"], &trigger["outcome"]),
+            (&json!("ingress"), &json!("fired"))
+        );
         let action = &trigger["firings"][0]["action"]["k8s"];
         assert_eq!(action["operation"], operation);
         assert_eq!(
@@ -119,18 +139,37 @@ fn an_object_that_the_filter_does_not_take_makes_no_event() {
         "plain.yaml",
         "apiVersion: v1\nkind: Service\nmetadata: {name: plain, namespace: playground}\n",
     );
-    let output = simulate(["--object".into(), plain.into_os_string(), "--as".into(), "ADD".into()]);
+    let output = simulate([
+        "--object".into(),
+        plain.into_os_string(),
+        "--as".into(),
+        "ADD".into(),
+    ]);
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
-    assert!(text.contains("  ✗ metadata.annotations.autodeploy-ingress-host == \".+\"\n"), "{text}");
-    assert!(text.contains("  → no event: the event source's filter does not take it\n"), "{text}");
+    assert!(
+        text.contains("  ✗ metadata.annotations.autodeploy-ingress-host == \".+\"\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  → no event: the event source's filter does not take it\n"),
+        "{text}"
+    );
 }
 
 #[test]
 fn an_object_that_nobody_watches_is_an_error_that_says_what_is_watched() {
     let desk = Desk::new();
-    let pod = desk.secret("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n");
-    let output = simulate(["--object".into(), pod.into_os_string(), "--as".into(), "ADD".into()]);
+    let pod = desk.secret(
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n",
+    );
+    let output = simulate([
+        "--object".into(),
+        pod.into_os_string(),
+        "--as".into(),
+        "ADD".into(),
+    ]);
     check_refusal(
         &output,
         1,
@@ -147,17 +186,34 @@ fn events_are_followed_one_after_another() {
         r#"{"eventSourceName": "ingress-es", "eventName": "ingress", "data": {"type": "ADD"}}
         {"specversion": "1.0", "id": "e2", "source": "elsewhere", "type": "webhook", "subject": "x", "data": 1}"#,
     );
-    let output =
-        simulate(["--event".into(), events.into_os_string(), "-o".into(), "json".into()]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<Value> =
-        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let output = simulate([
+        "--event".into(),
+        events.into_os_string(),
+        "-o".into(),
+        "json".into(),
+    ]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines: Vec<Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 2);
     let triggers = &lines[0]["sensors"][0]["triggers"];
     // Without a name there is no ingress to make; the log trigger prints whatever comes.
-    assert_eq!((&triggers[0]["outcome"], &triggers[1]["outcome"]), (&json!("parked"), &json!("fired")));
+    assert_eq!(
+        (&triggers[0]["outcome"], &triggers[1]["outcome"]),
+        (&json!("parked"), &json!("fired"))
+    );
     assert!(triggers[0]["firings"][0]["error"].is_string());
-    assert_eq!((&lines[1]["event"]["context"]["id"], &lines[1]["sensors"]), (&json!("e2"), &json!([])));
+    assert_eq!(
+        (&lines[1]["event"]["context"]["id"], &lines[1]["sensors"]),
+        (&json!("e2"), &json!([]))
+    );
 }
 
 #[test]
@@ -168,7 +224,9 @@ fn what_cannot_be_read_is_named() {
         "tiphys: open /nowhere.yaml: No such file or directory",
     );
     check_refusal(
-        &tiphys(["simulate", "-f", "/nowhere", "--object", SERVICE, "--as", "ADD"]),
+        &tiphys([
+            "simulate", "-f", "/nowhere", "--object", SERVICE, "--as", "ADD",
+        ]),
         1,
         "tiphys: open /nowhere: No such file or directory",
     );

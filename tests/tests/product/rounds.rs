@@ -96,9 +96,11 @@ async fn one_event_can_feed_two_dependencies() {
             "{name: b, eventSourceName: input, eventName: a, filters: {data: [{path: count, type: number, comparator: '>', value: ['5']}]}}");
     let mut tiphys = world.desk().file("sensor.yaml", &sensor).start();
     wire::listening(&tiphys).await;
-    wire.event("input", "a", "small", &json!({"count": 1})).await;
+    wire.event("input", "a", "small", &json!({"count": 1}))
+        .await;
     outcome(&tiphys, "both", "waiting", 1).await;
-    wire.event("input", "a", "large", &json!({"count": 7})).await;
+    wire.event("input", "a", "large", &json!({"count": 7}))
+        .await;
     eventually_made(&maps, "both", &["7 7"]).await;
     eventually_made(&maps, "either", &["1 none", "7 none", "none 7"]).await;
     let (status, _) = tiphys.stop().await;

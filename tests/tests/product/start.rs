@@ -1,5 +1,7 @@
 //! What is missing at the start is named, with what to do, and waited for.
 
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
+
 use serde_json::Value;
 use tiphys_tests::{Desk, World};
 
@@ -7,7 +9,7 @@ use crate::harbour::{self, Harbour, expected};
 
 fn role(name: &str, namespace: &str, rules: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {{name: {name}}}
@@ -18,7 +20,7 @@ kind: RoleBinding
 metadata: {{name: {name}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}
 subjects: [{{kind: ServiceAccount, name: newcomer, namespace: {namespace}}}]
-"#
+"
     )
 }
 

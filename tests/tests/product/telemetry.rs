@@ -1,5 +1,7 @@
 //! What it says of itself: log lines and metrics under Argo Events' names.
 
+#![expect(clippy::too_many_lines, reason = "a story is told in one piece")]
+
 use serde_json::{Value, json};
 use tiphys_tests::{World, eventually};
 
