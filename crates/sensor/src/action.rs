@@ -118,6 +118,8 @@ pub struct Marks {
     pub trigger: String,
     /// Ids of the events of the firing, sorted and joined by commas: the same firing has the same.
     pub event_ids: String,
+    /// The dependencies they came for, in the same form: one event may fire a trigger for several.
+    pub dependencies: String,
     /// The sensor's namespace: the object's, if it names none.
     pub namespace: String,
 }

@@ -367,10 +367,13 @@ impl Source<'_> {
             .map(|(_, view)| view.event().context.id.as_str())
             .collect();
         ids.sort_unstable();
+        let mut dependencies: Vec<&str> = views.iter().map(|(name, _)| name).collect();
+        dependencies.sort_unstable();
         Marks {
             sensor: self.sensor.to_owned(),
             trigger: self.trigger.to_owned(),
             event_ids: ids.join(","),
+            dependencies: dependencies.join(","),
             namespace: self.namespace.to_owned(),
         }
     }

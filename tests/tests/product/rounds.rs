@@ -16,8 +16,8 @@ const TRIGGERS: &str = "
         source:
           resource: {apiVersion: v1, kind: ConfigMap, metadata: {generateName: both-, labels: {of: both}}}
         parameters:
-        - {src: {dependencyName: a, dataKey: 'n'}, dest: data.a}
-        - {src: {dependencyName: b, dataKey: 'n'}, dest: data.b}
+        - {src: {dependencyName: a, dataKey: count}, dest: data.a}
+        - {src: {dependencyName: b, dataKey: count}, dest: data.b}
   - template:
       name: either
       conditions: a || b
@@ -26,8 +26,8 @@ const TRIGGERS: &str = "
         source:
           resource: {apiVersion: v1, kind: ConfigMap, metadata: {generateName: either-, labels: {of: either}}}
         parameters:
-        - {src: {dependencyName: a, dataKey: 'n', value: none}, dest: data.a}
-        - {src: {dependencyName: b, dataKey: 'n', value: none}, dest: data.b}
+        - {src: {dependencyName: a, dataKey: count, value: none}, dest: data.a}
+        - {src: {dependencyName: b, dataKey: count, value: none}, dest: data.b}
 ";
 
 /// The values of `a` and `b` in the objects that a trigger has made, sorted.

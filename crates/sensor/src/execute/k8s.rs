@@ -239,8 +239,8 @@ fn read(text: &[u8]) -> Result<Value, Error> {
 fn generated_name(base: &str, marks: &Marks) -> String {
     const ALPHABET: &[u8; 32] = b"bcdfghjklmnpqrstvwxz2456789abcde";
     let digest = Sha256::digest(format!(
-        "{}\n{}\n{}\n{}",
-        marks.namespace, marks.sensor, marks.trigger, marks.event_ids
+        "{}\n{}\n{}\n{}\n{}",
+        marks.namespace, marks.sensor, marks.trigger, marks.event_ids, marks.dependencies
     ));
     let suffix: String = digest
         .iter()
@@ -317,6 +317,11 @@ mod tests {
         let name = generated_name("job-", &marks("a"));
         assert_eq!(name, generated_name("job-", &marks("a")));
         assert_ne!(name, generated_name("job-", &marks("b")));
+        let other = Marks {
+            dependencies: "other".into(),
+            ..marks("a")
+        };
+        assert_ne!(name, generated_name("job-", &other));
         assert_eq!(name.len(), "job-".len() + SUFFIX);
         assert_eq!(
             generated_name(&"x".repeat(80), &marks("a")).len(),
