@@ -248,20 +248,20 @@ impl Tiphys {
         Some((status, body.to_owned()))
     }
 
-    /// The value of the metric whose name and labels contain all of these texts; the sum of them,
-    /// if there are several.
+    /// What the metric of this name counts whose labels contain all of these texts; the sum, if
+    /// there are several.
     ///
     /// # Panics
     /// When the admin port does not answer.
-    pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub async fn count(&self, name: &str, labels: &[&str]) -> u64 {
         let (_, text) = self.get("/metrics").await.expect("metrics are served");
         let lines = text.lines().filter(|line| {
             let rest = line.strip_prefix(name);
             rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
                 && labels.iter().all(|label| line.contains(label))
         });
-        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        values.sum()
+        let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        counts.sum()
     }
 
     /// Sends SIGTERM and returns at once.

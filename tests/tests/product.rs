@@ -19,6 +19,8 @@ mod outage;
 mod pipeline;
 #[path = "product/poison.rs"]
 mod poison;
+#[path = "product/refusals.rs"]
+mod refusals;
 #[path = "product/rounds.rs"]
 mod rounds;
 #[path = "product/signals.rs"]

@@ -89,15 +89,19 @@ const FAULTS: [&str; 6] = [
     "a-notes.yaml:2:11: error: not YAML: mapping values are not allowed in this context",
     "b-jq.yaml:10:7: error: spec.dependencies[0].transform.jq: unexpected end of the program, \
      line 1 column 22",
-    "c-regex.yaml:13:53: error: spec.resource.berth.filter.fields[0].value: error parsing regexp: \
+    "c-regex.yaml:13:47: error: spec.resource.berth.filter.fields[0].value: error parsing regexp: \
      missing closing ): `berth-(`",
     "d-dependency.yaml:10:7: error: spec.triggers[0].template.conditions: 'birth' is not a \
      dependency (the dependencies are: berth)",
     "e-kafka.yaml:6:5: error: spec.kafka.orders: event sources of type kafka are not run by this \
      version of tiphys",
-    "f-field.yaml:6:44: error: spec.dependencies[0].eventname: is not a field (did you mean \
-     `eventName`?)",
+    "f-field.yaml:6:5: error: spec.dependencies[0].eventName: event dependency must define the \
+     EventName",
 ];
+
+/// What is said of a field that there is not.
+const HINT: &str = "f-field.yaml:6:42: warning: spec.dependencies[0].eventname: there is no such \
+    field, so it has no effect (did you mean `eventName`?)";
 
 fn with_faults(desk: Desk, namespace: &str) -> Desk {
     desk.file("a-notes.yaml", NOT_YAML)
@@ -162,6 +166,7 @@ fn lint_tells_every_fault_and_fails() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_faults(&without_folder(&desk, text.lines()));
+    assert!(text.contains(HINT), "{text}");
     let summary = String::from_utf8(output.stderr).unwrap();
     assert!(summary.contains("6 errors"), "{summary}");
 }

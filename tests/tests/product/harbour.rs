@@ -18,6 +18,12 @@ const SENSOR: &str = include_str!("../../../examples/auto-ingress/ingress-sn.yam
 /// How many requests a load has on their way at a time.
 const WRITERS: usize = 8;
 
+/// How long a load may take to arrive in the cluster: a loaded machine, and a backoff or two.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often the cluster is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// How long a writer waits for an API server that is away.
 const AWAY: Duration = Duration::from_millis(100);
 
@@ -131,28 +137,20 @@ impl Harbour {
             .into_iter()
             .map(|(name, port)| expected(&name, port))
             .collect();
-        let mut last = None;
-        let arrived = eventually("one right ingress for each service, and no other", || {
-            let wanted = &wanted;
-            async move {
-                let routes = self.routes().await?;
-                Some(differences(&routes, wanted))
+        let mut differ = Vec::new();
+        let arriving = async {
+            loop {
+                if let Some(routes) = self.routes().await {
+                    differ = differences(&routes, &wanted);
+                    if differ.is_empty() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(LOOK).await;
             }
-        });
-        // The last look is worth more than "it did not happen".
-        let mut differ = arrived.await;
-        while !differ.is_empty() {
-            let now = tokio::time::Instant::now();
-            let deadline = *last.get_or_insert(now + Duration::from_mins(1));
-            assert!(
-                now < deadline,
-                "these ingresses are not as they should be: {differ:#?}"
-            );
-            tokio::time::sleep(AWAY).await;
-            if let Some(routes) = self.routes().await {
-                differ = differences(&routes, &wanted);
-            }
-        }
+        };
+        let arrived = tokio::time::timeout(PATIENCE, arriving).await;
+        assert!(arrived.is_ok(), "not as they should be: {differ:#?}");
     }
 
     /// Waits for one ingress.

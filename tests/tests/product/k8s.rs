@@ -1,143 +1,16 @@
 //! What the Kubernetes trigger does to objects, seen in a real API server.
 
-#![expect(clippy::too_many_lines, reason = "a story is told in one piece")]
-
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::Api;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, ObjectMeta};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::ApiResource;
 use serde_json::{Value, json};
-use tiphys_eventbus::ParkReason;
-use tiphys_tests::{World, eventually};
+use tiphys_tests::World;
 
 use crate::wire::{self, Wire, outcome};
-
-#[tokio::test]
-async fn a_retry_strategy_counts_answers_and_gives_up_after_the_last() {
-    let world = World::start().await;
-    let wire = Wire::to(&world).await;
-    let triggers = "
-  - retryStrategy: {steps: 3, duration: 50ms, factor: 1}
-    template:
-      name: hopeless
-      conditions: a
-      k8s:
-        source:
-          resource: {apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: nowhere}}
-  - retryStrategy: {steps: 200, duration: 100ms, factor: 1}
-    template:
-      name: patient
-      conditions: a
-      k8s:
-        source:
-          resource: {apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: NAMESPACE-later}}
-";
-    let later = format!("{}-later", world.namespace());
-    let desk = wire::desk(&world, &triggers.replace("NAMESPACE-later", &later));
-    let mut tiphys = desk.start();
-    wire::listening(&tiphys).await;
-    wire.event("input", "a", "a1", &json!({})).await;
-
-    let letter = wire.dead_letters(1).await.remove(0);
-    assert_eq!(
-        (letter.reason, letter.attempts),
-        (ParkReason::RetriesExhausted, 3)
-    );
-    let error = "create configmaps nowhere/x: namespaces \"nowhere\" not found";
-    assert_eq!(
-        (letter.trigger.as_str(), letter.error.as_str()),
-        ("hopeless", error)
-    );
-    assert!(letter.action.unwrap().contains("\"operation\":\"create\""));
-    let told = tiphys.logged("Failed to execute a trigger").await;
-    assert_eq!(
-        (&told["attempts"], &told["error"]),
-        (&json!(3), &json!(error))
-    );
-    let of = |trigger| format!("trigger_name=\"{trigger}\"");
-    let failed = "argo_events_action_failed_total";
-    let is = |value: f64, expected: f64| assert!((value - expected).abs() < 0.5, "{value}");
-    is(tiphys.metric(failed, &[&of("hopeless")]).await, 3.0);
-    is(
-        tiphys
-            .metric(
-                "argo_events_action_retries_failed_total",
-                &[&of("hopeless")],
-            )
-            .await,
-        1.0,
-    );
-
-    eventually("two refusals of the other", || async {
-        (tiphys.metric(failed, &[&of("patient")]).await >= 2.0).then_some(())
-    })
-    .await;
-    let client = world.client().await;
-    let metadata = ObjectMeta {
-        name: Some(later.clone()),
-        ..ObjectMeta::default()
-    };
-    let namespace = Namespace {
-        metadata,
-        ..Namespace::default()
-    };
-    Api::all(client.clone())
-        .create(&PostParams::default(), &namespace)
-        .await
-        .unwrap();
-    let maps: Api<ConfigMap> = Api::namespaced(client, &later);
-    eventually("the object", || async { maps.get("x").await.ok() }).await;
-    outcome(&tiphys, "patient", "fired", 1).await;
-    let (status, _) = tiphys.stop().await;
-    assert!(status.success(), "{status}");
-}
-
-#[tokio::test]
-async fn a_refusal_by_admission_is_an_answer_and_no_missing_permission() {
-    let world = World::start().await;
-    let wire = Wire::to(&world).await;
-    // No controller fills in what the quota has left: the API server refuses whatever it counts.
-    world
-        .apply("{apiVersion: v1, kind: ResourceQuota, metadata: {name: full}, spec: {hard: {count/secrets: 5}}}")
-        .await;
-    let triggers = "
-  - template:
-      name: once
-      conditions: a
-      k8s:
-        source:
-          resource: {apiVersion: v1, kind: Secret, metadata: {name: once}}
-  - retryStrategy: {steps: 200, duration: 100ms, factor: 1}
-    template:
-      name: patient
-      conditions: a
-      k8s:
-        source:
-          resource: {apiVersion: v1, kind: Secret, metadata: {name: patient}}
-";
-    let mut tiphys = wire::desk(&world, triggers).start();
-    wire::listening(&tiphys).await;
-    wire.event("input", "a", "a1", &json!({})).await;
-    let letter = wire.dead_letters(1).await.remove(0);
-    assert_eq!((letter.trigger.as_str(), letter.attempts), ("once", 1));
-    assert!(letter.error.contains("quota"), "{}", letter.error);
-    let failed = "argo_events_action_failed_total";
-    eventually("two refusals of the other", || async {
-        (tiphys.metric(failed, &["trigger_name=\"patient\""]).await >= 2.0).then_some(())
-    })
-    .await;
-    let quotas = world.api::<ResourceQuota>().await;
-    quotas
-        .delete("full", &DeleteParams::default())
-        .await
-        .unwrap();
-    outcome(&tiphys, "patient", "fired", 1).await;
-    let (status, _) = tiphys.stop().await;
-    assert!(status.success(), "{status}");
-}
 
 #[tokio::test]
 async fn fifty_updates_of_one_object_side_by_side_are_all_applied() {
@@ -169,13 +42,7 @@ async fn fifty_updates_of_one_object_side_by_side_are_all_applied() {
     assert!(status.success(), "{status}");
 }
 
-#[tokio::test]
-async fn each_patch_strategy_does_what_the_api_server_means_by_it() {
-    let world = World::start().await;
-    let wire = Wire::to(&world).await;
-    world
-        .apply(
-            "
+const PATCHED: &str = "
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: merged}
@@ -197,10 +64,9 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: applied}
 data: {kept: '1', changed: '1'}
-",
-        )
-        .await;
-    let triggers = "
+";
+
+const PATCHES: &str = "
   - template:
       name: merge
       conditions: a
@@ -247,7 +113,13 @@ data: {kept: '1', changed: '1'}
         source:
           resource: {apiVersion: v1, kind: ConfigMap, metadata: {name: applied-new}, data: {key: '1'}}
 ";
-    let mut tiphys = wire::desk(&world, triggers).start();
+
+#[tokio::test]
+async fn each_patch_strategy_does_what_the_api_server_means_by_it() {
+    let world = World::start().await;
+    let wire = Wire::to(&world).await;
+    world.apply(PATCHED).await;
+    let mut tiphys = wire::desk(&world, PATCHES).start();
     wire::listening(&tiphys).await;
     wire.event("input", "a", "a1", &json!({"value": "from the event"}))
         .await;
@@ -472,7 +344,7 @@ async fn created_objects_say_where_they_come_from() {
             kind: ConfigMap
             metadata: {name: note, labels: {mine: kept}}
         parameters:
-        - {src: {dependencyName: a, dataKey: 'n'}, dest: data.text}
+        - {src: {dependencyName: a, dataKey: count}, dest: data.text}
         - {src: {dependencyName: a, dataTemplate: '{{ .Input.word | upper }}!'}, dest: data.template}
         - {src: {dependencyName: a, contextKey: subject}, dest: data.context}
         - {src: {dependencyName: a, dataKey: none, value: else}, dest: data.value}

@@ -239,5 +239,9 @@ fn what_cannot_be_read_is_named() {
     let desk = Desk::new();
     let broken = desk.secret("broken.json", "all hands on deck");
     let output = simulate(["--event".into(), broken.into_os_string()]);
-    check_refusal(&output, 1, "broken.json: event 1 is not JSON");
+    check_refusal(
+        &output,
+        1,
+        "broken.json: event 1: read the event: a CloudEvent with `specversion`, or an object of",
+    );
 }

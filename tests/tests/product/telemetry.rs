@@ -1,7 +1,5 @@
 //! What it says of itself: log lines and metrics under Argo Events' names.
 
-#![expect(clippy::too_many_lines, reason = "a story is told in one piece")]
-
 use serde_json::{Value, json};
 use tiphys_tests::{World, eventually};
 
@@ -27,88 +25,70 @@ async fn log_lines_and_metrics_have_argo_events_names() {
     let line = tiphys
         .logged("Successfully processed trigger 'ingress'")
         .await;
-    let id = line["triggeredByEvents"].as_str().unwrap();
-    assert_eq!(
-        (id.len(), id.chars().all(|digit| digit.is_ascii_hexdigit())),
-        (32, true)
-    );
-    let time = line["ts"].as_str().unwrap();
-    assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
-    assert!(line["caller"].as_str().unwrap().contains(".rs:"));
-    let text = |name: &str| line[name].as_str().unwrap();
-    assert_eq!(
-        [
-            "level",
-            "logger",
-            "sensorName",
-            "triggerName",
-            "triggerType",
-            "triggeredBy"
-        ]
-        .map(text),
-        [
-            "info",
-            "argo-events.sensor",
-            "ingress-sn",
-            "ingress",
-            "Kubernetes",
-            "service"
-        ]
-    );
-
     let printed = tiphys
         .line("the log trigger", |line| line["eventContext"].is_object())
         .await;
-    let text = |name: &str| printed[name].as_str().unwrap();
-    assert_eq!(
-        [
-            "level",
-            "logger",
-            "sensorName",
-            "triggerName",
-            "triggerType",
-            "dependencyName"
-        ]
-        .map(text),
-        [
-            "info",
-            "argo-events.sensor",
-            "ingress-sn",
-            "log",
-            "Log",
-            "service"
-        ]
-    );
-    let context = &printed["eventContext"];
-    assert_eq!(context["id"], id);
-    let text = |name: &str| context[name].as_str().unwrap();
-    assert_eq!(
-        [
-            "source",
-            "subject",
-            "type",
-            "specversion",
-            "datacontenttype"
-        ]
-        .map(text),
-        [
-            "ingress-es",
-            "ingress",
-            "resource",
-            "1.0",
-            "application/json"
-        ]
-    );
-    let message: Value = serde_json::from_str(printed["msg"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        (&message["type"], &message["operation"]),
-        (&json!("ADD"), &json!("create"))
-    );
-    assert_eq!(message["body"]["metadata"]["name"], "web");
-
+    check_success(&line);
+    check_print(&printed);
+    assert_eq!(printed["eventContext"]["id"], line["triggeredByEvents"]);
     let (status, metrics) = tiphys.get("/metrics").await.unwrap();
     assert_eq!(status, 200);
-    let namespace = world.namespace();
+    check_metrics(&metrics, world.namespace());
+    assert_eq!(tiphys.get("/elsewhere").await.unwrap().0, 404);
+    let (status, _) = tiphys.stop().await;
+    assert!(status.success(), "{status}");
+}
+
+fn check_success(line: &Value) {
+    let expected = json!({
+        "level": "info",
+        "logger": "argo-events.sensor",
+        "msg": "Successfully processed trigger 'ingress'",
+        "sensorName": "ingress-sn",
+        "triggerName": "ingress",
+        "triggerType": "Kubernetes",
+        "triggeredBy": "service",
+    });
+    check_fields(line, &expected);
+    let id = line["triggeredByEvents"].as_str().unwrap();
+    let is_hex = id.bytes().all(|digit| digit.is_ascii_hexdigit());
+    assert!(id.len() == 32 && is_hex, "{id}");
+    let time = line["ts"].as_str().unwrap();
+    assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+    assert!(line["caller"].as_str().unwrap().contains(".rs:"));
+}
+
+fn check_print(line: &Value) {
+    let expected = json!({
+        "level": "info",
+        "logger": "argo-events.sensor",
+        "sensorName": "ingress-sn",
+        "triggerName": "log",
+        "triggerType": "Log",
+        "dependencyName": "service",
+    });
+    check_fields(line, &expected);
+    let context = json!({
+        "source": "ingress-es",
+        "subject": "ingress",
+        "type": "resource",
+        "specversion": "1.0",
+        "datacontenttype": "application/json",
+    });
+    check_fields(&line["eventContext"], &context);
+    let message: Value = serde_json::from_str(line["msg"].as_str().unwrap()).unwrap();
+    check_fields(&message, &json!({ "type": "ADD", "operation": "create" }));
+    assert_eq!(message["body"]["metadata"]["name"], "web");
+}
+
+#[track_caller]
+fn check_fields(found: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&found[name], value, "{name} in {found}");
+    }
+}
+
+fn check_metrics(metrics: &str, namespace: &str) {
     let source = format!("namespace=\"{namespace}\",eventsource_name=\"ingress-es\"");
     let event = format!("{source},event_name=\"ingress\"");
     let trigger =
@@ -133,9 +113,6 @@ async fn log_lines_and_metrics_have_argo_events_names() {
         );
     }
     assert!(metrics.ends_with("# EOF\n"));
-    assert_eq!(tiphys.get("/elsewhere").await.unwrap().0, 404);
-    let (status, _) = tiphys.stop().await;
-    assert!(status.success(), "{status}");
 }
 
 #[tokio::test]

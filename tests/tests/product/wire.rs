@@ -116,7 +116,7 @@ pub(crate) fn desk(world: &World, triggers: &str) -> Desk {
 }
 
 /// Waits until this many events of a trigger have this outcome.
-pub(crate) async fn outcome(tiphys: &Tiphys, trigger: &str, outcome: &str, count: u32) {
+pub(crate) async fn outcome(tiphys: &Tiphys, trigger: &str, outcome: &str, count: u64) {
     let labels = [
         format!("trigger_name=\"{trigger}\""),
         format!("outcome=\"{outcome}\""),
@@ -125,9 +125,8 @@ pub(crate) async fn outcome(tiphys: &Tiphys, trigger: &str, outcome: &str, count
     eventually(
         &format!("{count} {outcome} events of {trigger}"),
         || async {
-            let found = tiphys.metric("tiphys_sensor_events", &labels).await;
-            #[expect(clippy::float_cmp, reason = "counts are whole")]
-            (found == f64::from(count)).then_some(())
+            let found = tiphys.count("tiphys_sensor_events", &labels).await;
+            (found == count).then_some(())
         },
     )
     .await;
