@@ -68,7 +68,7 @@ impl Parts {
                 (Program::EventSource(source), Content::EventSource(object)) => {
                     let account = service_account(object.spec.template.as_ref());
                     let Some(cluster) = &assembly.cluster else {
-                        error!(eventSourceName = %source.name, "Not run: it needs a cluster");
+                        error!(eventSourceName = %source.name, error = "it needs a cluster", "Not run");
                         continue;
                     };
                     let user = match cluster.user(&source.namespace, account) {
