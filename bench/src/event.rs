@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn events_have_the_wanted_size() {
-        for size in [1_500, LARGE, 20_000] {
+        for size in [1_600, LARGE, 20_000] {
             let length = story(7, size).data.unwrap().len();
             assert!(length.abs_diff(size) <= 16, "{length} instead of {size}");
         }

@@ -43,7 +43,7 @@ spec:
 ";
 
 /// Bytes of payload: a small service with what the API server adds to it.
-const PAYLOAD: usize = 1_500;
+const PAYLOAD: usize = 1_600;
 
 /// How long the backlog may take.
 const PATIENCE: Duration = Duration::from_mins(2);
