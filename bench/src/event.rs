@@ -11,7 +11,7 @@ pub(crate) const LARGE: usize = 2_048;
 pub(crate) fn story(index: usize, size: usize) -> Event {
     let mut data = payload(index);
     let short = data.to_string().len();
-    let fields = (0..size.saturating_sub(short + 20) / 24)
+    let fields = (0..size.saturating_sub(short + 20) / 27)
         .map(|field| (format!("f:field-{field:06}"), json!({"f:": ""})))
         .collect::<serde_json::Map<_, _>>();
     data["body"]["metadata"]["managedFields"][0]["fieldsV1"] = Value::Object(fields);
