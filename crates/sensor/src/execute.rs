@@ -65,6 +65,14 @@ impl Error {
             retry_after: None,
         }
     }
+
+    /// The same, with what a human can do about an absence.
+    fn with_hint(mut self, text: String) -> Self {
+        if let Self::Away { hint, .. } = &mut self {
+            *hint = Some(text);
+        }
+        self
+    }
 }
 
 impl Executors {

@@ -156,7 +156,11 @@ impl Trigger {
         let conditions = Conditions::compile(&template_spec.conditions, &names)
             .map_err(|error| {
                 let field = format!("{template_field}.conditions");
-                problems.push(Problem::error(field, error.to_string()));
+                let names = names.join(", ");
+                problems.push(
+                    Problem::error(field, error.to_string())
+                        .with_hint(format!("the dependencies are: {names}")),
+                );
             })
             .ok();
         let parameters =

@@ -2,10 +2,10 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, Service};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::Api;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, ObjectMeta};
 use serde_json::{Value, json};
 use tiphys_eventbus::ParkReason;
@@ -88,6 +88,47 @@ async fn a_retry_strategy_counts_answers_and_gives_up_after_the_last() {
         .unwrap();
     let maps: Api<ConfigMap> = Api::namespaced(client, &later);
     eventually("the object", || async { maps.get("x").await.ok() }).await;
+    outcome(&tiphys, "patient", "fired", 1).await;
+    let (status, _) = tiphys.stop().await;
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn a_refusal_by_admission_is_an_answer_and_no_missing_permission() {
+    let world = World::start().await;
+    let wire = Wire::to(&world).await;
+    // No controller fills in what the quota has left: the API server refuses whatever it counts.
+    world
+        .apply("{apiVersion: v1, kind: ResourceQuota, metadata: {name: full}, spec: {hard: {count/secrets: 5}}}")
+        .await;
+    let triggers = "
+  - template:
+      name: once
+      conditions: a
+      k8s:
+        source:
+          resource: {apiVersion: v1, kind: Secret, metadata: {name: once}}
+  - retryStrategy: {steps: 200, duration: 100ms, factor: 1}
+    template:
+      name: patient
+      conditions: a
+      k8s:
+        source:
+          resource: {apiVersion: v1, kind: Secret, metadata: {name: patient}}
+";
+    let mut tiphys = wire::desk(&world, triggers).start();
+    wire::listening(&tiphys).await;
+    wire.event("input", "a", "a1", &json!({})).await;
+    let letter = wire.dead_letters(1).await.remove(0);
+    assert_eq!((letter.trigger.as_str(), letter.attempts), ("once", 1));
+    assert!(letter.error.contains("quota"), "{}", letter.error);
+    let failed = "argo_events_action_failed_total";
+    eventually("two refusals of the other", || async {
+        (tiphys.metric(failed, &["trigger_name=\"patient\""]).await >= 2.0).then_some(())
+    })
+    .await;
+    let quotas = world.api::<ResourceQuota>().await;
+    quotas.delete("full", &DeleteParams::default()).await.unwrap();
     outcome(&tiphys, "patient", "fired", 1).await;
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
@@ -433,7 +474,7 @@ async fn created_objects_say_where_they_come_from() {
 ";
     let mut tiphys = wire::desk(&world, triggers).start();
     wire::listening(&tiphys).await;
-    let data = r#"{"n": 12345678901234567890, "word": "ahoy"}"#;
+    let data = r#"{"count": 12345678901234567890, "word": "ahoy"}"#;
     let event = wire::cloud_event("input", "a", "a1", data.as_bytes());
     wire.send("default.input.a", "a1", event).await;
     outcome(&tiphys, "note", "fired", 1).await;
@@ -468,7 +509,7 @@ async fn created_objects_say_where_they_come_from() {
     )
     .await
     .unwrap();
-    wire.event("input", "a", "a2", &json!({"n": 1, "word": "x"}))
+    wire.event("input", "a", "a2", &json!({"count": 1, "word": "x"}))
         .await;
     let letter = wire.dead_letters(1).await.remove(0);
     assert_eq!(

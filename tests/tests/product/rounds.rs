@@ -61,8 +61,8 @@ async fn a_kept_event_survives_a_restart_and_completes_its_round() {
     let desk = wire::desk(&world, TRIGGERS);
     let mut tiphys = desk.start();
     wire::listening(&tiphys).await;
-    wire.event("input", "a", "a1", &json!({"n": 1})).await;
-    wire.event("input", "a", "a2", &json!({"n": 2})).await;
+    wire.event("input", "a", "a1", &json!({"count": 1})).await;
+    wire.event("input", "a", "a2", &json!({"count": 2})).await;
     outcome(&tiphys, "both", "waiting", 1).await;
     outcome(&tiphys, "both", "filtered", 1).await;
     eventually_made(&maps, "either", &["1 none", "2 none"]).await;
@@ -71,15 +71,15 @@ async fn a_kept_event_survives_a_restart_and_completes_its_round() {
 
     let mut tiphys = desk.start();
     wire::listening(&tiphys).await;
-    wire.event("input", "b", "b1", &json!({"n": 10})).await;
+    wire.event("input", "b", "b1", &json!({"count": 10})).await;
     eventually_made(&maps, "both", &["2 10"]).await;
     // Both are used up: a second `b` waits for an `a` of its own, also over a crash.
-    wire.event("input", "b", "b2", &json!({"n": 20})).await;
+    wire.event("input", "b", "b2", &json!({"count": 20})).await;
     outcome(&tiphys, "both", "waiting", 1).await;
     tiphys.kill();
     let mut tiphys = desk.start();
     wire::listening(&tiphys).await;
-    wire.event("input", "a", "a3", &json!({"n": 3})).await;
+    wire.event("input", "a", "a3", &json!({"count": 3})).await;
     eventually_made(&maps, "both", &["2 10", "3 20"]).await;
     let either = ["1 none", "2 none", "3 none", "none 10", "none 20"];
     eventually_made(&maps, "either", &either).await;
@@ -93,12 +93,12 @@ async fn one_event_can_feed_two_dependencies() {
     let (wire, maps) = (Wire::to(&world).await, world.api::<ConfigMap>().await);
     let sensor = wire::sensor(&world, TRIGGERS)
         .replace("{name: b, eventSourceName: input, eventName: b}",
-            "{name: b, eventSourceName: input, eventName: a, filters: {data: [{path: n, type: number, comparator: '>', value: ['5']}]}}");
+            "{name: b, eventSourceName: input, eventName: a, filters: {data: [{path: count, type: number, comparator: '>', value: ['5']}]}}");
     let mut tiphys = world.desk().file("sensor.yaml", &sensor).start();
     wire::listening(&tiphys).await;
-    wire.event("input", "a", "small", &json!({"n": 1})).await;
+    wire.event("input", "a", "small", &json!({"count": 1})).await;
     outcome(&tiphys, "both", "waiting", 1).await;
-    wire.event("input", "a", "large", &json!({"n": 7})).await;
+    wire.event("input", "a", "large", &json!({"count": 7})).await;
     eventually_made(&maps, "both", &["7 7"]).await;
     eventually_made(&maps, "either", &["1 none", "7 none", "none 7"]).await;
     let (status, _) = tiphys.stop().await;
@@ -112,19 +112,19 @@ async fn an_event_delivered_again_after_a_restart_makes_no_second_object() {
     let desk = wire::desk(&world, TRIGGERS);
     let mut tiphys = desk.start();
     wire::listening(&tiphys).await;
-    wire.event("input", "a", "a1", &json!({"n": 1})).await;
+    wire.event("input", "a", "a1", &json!({"count": 1})).await;
     eventually_made(&maps, "either", &["1 none"]).await;
     tiphys.kill();
     let mut tiphys = desk.start();
     wire::listening(&tiphys).await;
-    wire.repeat("input", "a", "a1", &json!({"n": 1})).await;
+    wire.repeat("input", "a", "a1", &json!({"count": 1})).await;
     outcome(&tiphys, "either", "fired", 1).await;
     assert_eq!(made(&maps, "either").await, ["1 none"]);
     // In one run, it is not even tried.
     wire.send(
         "default.input.a",
         "third",
-        wire::cloud_event("input", "a", "a1", b"{\"n\":1}"),
+        wire::cloud_event("input", "a", "a1", b"{\"count\":1}"),
     )
     .await;
     outcome(&tiphys, "either", "deduplicated", 1).await;

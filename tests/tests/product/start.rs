@@ -97,7 +97,7 @@ async fn missing_permissions_are_told_as_commands_and_taken_when_they_are_given(
     assert_eq!(
         told["hint"],
         format!(
-            "give the permission; `kubectl auth can-i create ingresses.networking.k8s.io {who}` \
+            "give the permission; `kubectl auth can-i create ingresses.networking.k8s.io -n {namespace}` \
              checks it"
         )
     );

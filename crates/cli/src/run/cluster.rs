@@ -52,14 +52,14 @@ impl Cluster {
         // Waiting for a cluster that is away is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
-        let client = client(config.clone())?;
+        let user = User {
+            client: client(config.clone())?,
+            identity: config.auth_info.impersonate.clone().unwrap_or_default(),
+        };
         Ok(Self {
             config,
             impersonate: *impersonate,
-            user: User {
-                client,
-                identity: String::new(),
-            },
+            user,
             namespace,
         })
     }

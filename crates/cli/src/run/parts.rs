@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Context;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tiphys_api::Template;
@@ -13,7 +12,7 @@ use tiphys_sensor::execute::{Executors, log};
 use tracing::error;
 
 use super::bus::Buses;
-use super::cluster::{Cluster, User};
+use super::cluster::Cluster;
 use crate::files::{Loaded, Program};
 
 /// The runners of a process.
@@ -68,7 +67,11 @@ impl Parts {
                 }
                 (Program::EventSource(source), Content::EventSource(object)) => {
                     let account = service_account(object.spec.template.as_ref());
-                    let user = match assembly.user(&source.namespace, account) {
+                    let Some(cluster) = &assembly.cluster else {
+                        error!(eventSourceName = %source.name, "Not run: it needs a cluster");
+                        continue;
+                    };
+                    let user = match cluster.user(&source.namespace, account) {
                         Ok(user) => user,
                         Err(error) => {
                             let error = format!("{error:#}");
@@ -111,11 +114,6 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn user(&self, namespace: &str, account: &str) -> anyhow::Result<User> {
-        let cluster = self.cluster.as_ref().context("it needs a cluster")?;
-        cluster.user(namespace, account)
-    }
-
     fn executors(&mut self, namespace: &str, account: &str) -> anyhow::Result<Arc<Executors>> {
         let user = match &self.cluster {
             Some(cluster) => Some(cluster.user(namespace, account)?),

@@ -194,12 +194,23 @@ impl Executor {
             }
             _ => object.to_go_json(),
         };
-        match self.client.patch(target, strategy, body).await? {
-            Answer::Missing(_) if strategy != PatchStrategy::Json => {
-                self.create(object, target, &action.marks).await
+        for _ in 0..CONFLICTS {
+            match self.client.patch(target, strategy, body.clone()).await? {
+                Answer::Missing(_) if strategy != PatchStrategy::Json => {}
+                answer => return answer.accept(&act),
             }
-            answer => answer.accept(&act),
+            match self
+                .try_create(object.clone(), target, &action.marks)
+                .await?
+            {
+                // Created by somebody else in between: the next round patches it.
+                Answer::Conflict(_) => {}
+                answer => return answer.accept(&format!("create {target}")),
+            }
         }
+        Err(Error::Refused(format!(
+            "{act}: it came and went {CONFLICTS} times in a row"
+        )))
     }
 
     async fn delete(&self, target: &Target) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The loop of one trigger: everything that can happen to it is a [`Wake`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::rounds::Kept;
 use super::work::{BUS_WAIT, Finished, Shared, Work};
 use super::{ACK_WAIT, DRAIN, MAX_IN_FLIGHT, MAX_RUNNING, Runner};
 use crate::Error;
-use crate::engine::{Lanes, Member, Outcome, Rounds, Seen, Step, Tally, Ticket};
+use crate::engine::{Lanes, Outcome, Rounds, Seen, Step, Tally, Ticket};
 use crate::trigger::Trigger;
 
 /// How many deliveries are prepared together: enough to make the hop to another thread cheap.
@@ -45,6 +45,9 @@ pub(super) struct TriggerLoop {
     work: HashMap<Ticket, Work>,
     ready: VecDeque<Ticket>,
     running: JoinSet<(Ticket, Finished)>,
+    /// Work whose event took the place of one that waited: counted when it is done, and so after the
+    /// one that waited.
+    replacing: HashSet<Ticket>,
     /// The resets between which the last moment lay that was looked at.
     between_resets: Option<Range<Timestamp>>,
 }
@@ -83,6 +86,7 @@ impl TriggerLoop {
             work: HashMap::new(),
             ready: VecDeque::new(),
             running: JoinSet::new(),
+            replacing: HashSet::new(),
             between_resets: None,
             shared: Arc::new(Shared::new(runner, trigger)),
         }
@@ -289,7 +293,7 @@ impl TriggerLoop {
             Arrival::Taken(member) => member,
             Arrival::Filtered(_) => return self.note(delivery.sequence, Outcome::Filtered),
             Arrival::Failed(error) => {
-                return self.add(
+                self.add(
                     &[],
                     Work::Park {
                         delivery,
@@ -297,6 +301,7 @@ impl TriggerLoop {
                         error,
                     },
                 );
+                return;
             }
         };
         self.forget_before(member.stored_at, kept);
@@ -307,34 +312,30 @@ impl TriggerLoop {
         );
         match step {
             Step::Fire { round, replaced } => {
-                self.replace(replaced.as_ref());
                 let mut keys: Vec<u64> = round.iter().filter_map(|(_, m)| m.object).collect();
                 keys.extend(kept.map(|_| ROUNDS));
-                self.add(
-                    &keys,
-                    Work::Fire {
-                        round,
-                        delivery,
-                        latest,
-                        kept: kept.cloned(),
-                    },
-                );
+                let work = Work::Fire {
+                    round,
+                    delivery,
+                    latest,
+                    kept: kept.cloned(),
+                };
+                let ticket = self.add(&keys, work);
+                self.replacing.extend(replaced.map(|_| ticket));
             }
             Step::Keep {
                 dependency,
                 replaced,
             } => {
-                self.replace(replaced.as_ref());
                 if let Some(kept) = kept.cloned() {
-                    self.add(
-                        &[ROUNDS],
-                        Work::Keep {
-                            dependency,
-                            member,
-                            delivery,
-                            kept,
-                        },
-                    );
+                    let work = Work::Keep {
+                        dependency,
+                        member,
+                        delivery,
+                        kept,
+                    };
+                    let ticket = self.add(&[ROUNDS], work);
+                    self.replacing.extend(replaced.map(|_| ticket));
                 }
             }
         }
@@ -385,14 +386,7 @@ impl TriggerLoop {
                 .min(LOOK_AGAIN)
     }
 
-    /// A newer event took the place of one that waited.
-    fn replace(&mut self, replaced: Option<&Member>) {
-        if replaced.is_some() {
-            self.tally.shift(Outcome::Waiting, Outcome::Filtered);
-        }
-    }
-
-    fn add(&mut self, keys: &[u64], work: Work) {
+    fn add(&mut self, keys: &[u64], work: Work) -> Ticket {
         let sequence = work.delivery().map(|delivery| delivery.sequence);
         if let Some(flight) = sequence.and_then(|sequence| self.in_flight.get_mut(&sequence)) {
             flight.left += 1;
@@ -402,6 +396,7 @@ impl TriggerLoop {
         if is_ready {
             self.ready.push_back(ticket);
         }
+        ticket
     }
 
     fn note(&mut self, sequence: u64, outcome: Outcome) {
@@ -442,6 +437,9 @@ impl TriggerLoop {
 
     async fn finish(&mut self, (ticket, finished): (Ticket, Finished)) {
         self.ready.extend(self.lanes.leave(ticket));
+        if self.replacing.remove(&ticket) && finished.outcome.is_some() {
+            self.tally.shift(Outcome::Waiting, Outcome::Filtered);
+        }
         let Some(sequence) = finished.sequence else {
             return;
         };

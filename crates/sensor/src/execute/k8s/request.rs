@@ -26,6 +26,7 @@ pub(super) struct Target {
     namespace: Option<String>,
     name: String,
     plural: String,
+    group: String,
 }
 
 /// What the API server made of a write.
@@ -59,7 +60,21 @@ impl Target {
             namespace: namespace.map(ToOwned::to_owned),
             name: name.to_owned(),
             plural: kind.plural.clone(),
+            group: match kind.api_version.split_once('/') {
+                Some((group, _)) => format!(".{group}"),
+                None => String::new(),
+            },
         }
+    }
+
+    /// What to do about a missing permission.
+    fn grant(&self, verb: &str) -> String {
+        let Self { plural, group, .. } = self;
+        let place = match &self.namespace {
+            Some(namespace) => format!(" -n {namespace}"),
+            None => String::new(),
+        };
+        format!("give the permission; `kubectl auth can-i {verb} {plural}{group}{place}` checks it")
     }
 
     pub(super) fn name(&self) -> &str {
@@ -126,7 +141,7 @@ impl Requests {
     pub(super) async fn get(&self, target: &Target) -> Result<Option<Value>, Error> {
         let act = format!("get {target}");
         let request = build(Method::GET, target.path(), None, String::new())?;
-        match self.send(request, &act).await? {
+        match self.send(request, "get", target).await? {
             Ok(text) => json::from_slice(text.as_bytes())
                 .map(Some)
                 .map_err(|error| Error::Refused(format!("{act}: {error}"))),
@@ -142,7 +157,7 @@ impl Requests {
             path,
             "application/json",
             object,
-            &format!("create {target}"),
+            ("create", target),
         )
         .await
     }
@@ -154,7 +169,7 @@ impl Requests {
             path,
             "application/json",
             object,
-            &format!("update {target}"),
+            ("update", target),
         )
         .await
     }
@@ -171,23 +186,17 @@ impl Requests {
             ""
         };
         let path = format!("{}?fieldManager={FIELD_MANAGER}{force}", target.path());
-        let act = format!("patch {target}");
-        self.write(Method::PATCH, path, strategy.content_type(), body, &act)
+        let act = ("patch", target);
+        self.write(Method::PATCH, path, strategy.content_type(), body, act)
             .await
     }
 
     pub(super) async fn delete(&self, target: &Target) -> Result<Answer, Error> {
         // Children go too, in the background: with the old default they would stay behind.
         let path = format!("{}?propagationPolicy=Background", target.path());
-        let act = format!("delete {target}");
-        self.write(
-            Method::DELETE,
-            path,
-            "application/json",
-            String::new(),
-            &act,
-        )
-        .await
+        let act = ("delete", target);
+        self.write(Method::DELETE, path, "application/json", String::new(), act)
+            .await
     }
 
     async fn write(
@@ -196,11 +205,11 @@ impl Requests {
         path: String,
         content_type: &'static str,
         body: String,
-        act: &str,
+        (verb, target): (&str, &Target),
     ) -> Result<Answer, Error> {
         let request = build(method, path, Some(content_type), body)?;
         Ok(self
-            .send(request, act)
+            .send(request, verb, target)
             .await?
             .map_or_else(|answer| answer, |_| Answer::Done))
     }
@@ -208,8 +217,10 @@ impl Requests {
     async fn send(
         &self,
         request: Request<Vec<u8>>,
-        act: &str,
+        verb: &str,
+        target: &Target,
     ) -> Result<Result<String, Answer>, Error> {
+        let act = format!("{verb} {target}");
         let answer = tokio::time::timeout(CALL_TIMEOUT, self.client.request_text(request)).await;
         let error = match answer {
             Ok(Ok(text)) => return Ok(Ok(text)),
@@ -226,10 +237,14 @@ impl Requests {
             kube::Error::Api(status) => match status.code {
                 404 => Ok(Err(Answer::Missing(status.message.clone()))),
                 409 => Ok(Err(Answer::Conflict(status.message.clone()))),
-                401 | 403 | 429 | 500.. => Err(classify(&error, act)),
+                403 if !is_missing_permission(&status.message) => {
+                    Ok(Err(Answer::Refused(status.message.clone())))
+                }
+                403 => Err(classify(&error, &act).with_hint(target.grant(verb))),
+                401 | 429 | 500.. => Err(classify(&error, &act)),
                 _ => Ok(Err(Answer::Refused(status.message.clone()))),
             },
-            _ => Err(classify(&error, act)),
+            _ => Err(classify(&error, &act)),
         }
     }
 }
@@ -247,6 +262,13 @@ fn build(
     request
         .body(body.into_bytes())
         .map_err(|error| Error::Refused(error.to_string()))
+}
+
+/// Whether a 403 says that the user may not do this at all. Admission (a quota, a policy, a namespace
+/// that is being deleted) answers with the same code, but about this object.
+fn is_missing_permission(message: &str) -> bool {
+    // Kubernetes' authorization errors: `User "x" cannot create resource "y" in …`.
+    message.contains("User \"") && message.contains(" cannot ")
 }
 
 /// An error of the API server that is no answer to what was asked: it is away, busy, broken, or has
@@ -293,7 +315,27 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::encode;
+    use super::{encode, is_missing_permission};
+
+    #[test]
+    fn admission_is_told_from_authorization() {
+        for (message, expected) in [
+            (
+                r#"ingresses.networking.k8s.io is forbidden: User "a" cannot create resource "ingresses" in API group "networking.k8s.io" in the namespace "b""#,
+                true,
+            ),
+            (
+                r#"configmaps "x" is forbidden: exceeded quota: q, requested: count/configmaps=1, used: count/configmaps=0, limited: count/configmaps=0"#,
+                false,
+            ),
+            (
+                r#"configmaps "x" is forbidden: unable to create new content in namespace b because it is being terminated"#,
+                false,
+            ),
+        ] {
+            assert_eq!(is_missing_permission(message), expected, "{message}");
+        }
+    }
 
     #[test]
     fn a_name_stays_one_segment() {
