@@ -38,6 +38,7 @@ mod write;
 
 pub use explain::{Missing, There};
 pub use found::{Found, Kind};
+pub(crate) use scan::container_end;
 
 use crate::json::is_valid_with;
 use jsonpath::JsonPath;
