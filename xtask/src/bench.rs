@@ -15,9 +15,9 @@ pub(crate) struct Args {
     /// Measure a little of everything: shows that it works, not how fast it is
     #[arg(long)]
     quick: bool,
-    /// Where the figures are written as JSON
-    #[arg(long, value_name = "PATH", default_value = "target/bench/latest.json")]
-    json: PathBuf,
+    /// Where the figures are written as JSON; by default target/bench/latest.json
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
 }
 
 /// Builds what users run, and what measures it.
@@ -38,7 +38,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     bench
         .arg("--story")
         .arg(workspace().join("examples/auto-ingress"));
-    bench.arg("--json").arg(json);
+    let latest = || workspace().join("target/bench/latest.json");
+    bench.arg("--json").arg(json.clone().unwrap_or_else(latest));
     bench.args(only.iter().flat_map(|name| ["--only", name]));
     bench.args(quick.then_some("--quick"));
     bench.envs(programs.variables());

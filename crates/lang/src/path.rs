@@ -38,7 +38,9 @@ mod write;
 
 pub use explain::{Missing, There};
 pub use found::{Found, Kind};
+pub(crate) use scan::container_end;
 
+use crate::json::is_valid_with;
 use jsonpath::JsonPath;
 use plain::{Plain, Skips};
 use work::Work;
@@ -54,8 +56,7 @@ pub struct Path {
     place: Place,
 }
 
-/// A document in which several paths are looked up: a lookup profits from those before it, which have
-/// stepped over the same values.
+/// A JSON document in which several paths are looked up: its large values are stepped over at once.
 #[derive(Debug)]
 pub struct Document<'a> {
     json: &'a [u8],
@@ -206,12 +207,10 @@ impl Path {
 }
 
 impl<'a> Document<'a> {
-    /// Looks at `json`; nothing is read yet.
-    pub fn new(json: &'a [u8]) -> Self {
-        Self {
-            json,
-            skips: Skips::default(),
-        }
+    /// Reads through `json` once; `None` if it is no JSON (see [`is_valid`](crate::json::is_valid)).
+    pub fn read(json: &'a [u8]) -> Option<Self> {
+        let mut skips = Skips::default();
+        is_valid_with(json, |start, end| skips.add(start, end)).then_some(Self { json, skips })
     }
 
     /// Its text.

@@ -11,7 +11,8 @@ use std::fmt;
 
 use tiphys_api::{EventContext, EventDependencyFilter, Problem};
 use tiphys_eventbus::{Context, Event};
-use tiphys_lang::{json, lua};
+use tiphys_lang::lua;
+use tiphys_lang::path::Document;
 
 /// The compiled filters of one dependency.
 #[derive(Debug)]
@@ -226,11 +227,7 @@ fn check_script(script: Result<&lua::Script, &String>, event: &Event) -> Verdict
 }
 
 /// The payload for filters that look up paths: `None` where there is none, which passes.
-fn json_payload(event: &Event) -> Option<Result<&[u8], &'static str>> {
+fn json_payload(event: &Event) -> Option<Result<Document<'_>, &'static str>> {
     let payload = event.data.as_deref()?;
-    Some(if json::is_valid(payload) {
-        Ok(payload)
-    } else {
-        Err("event data not valid JSON")
-    })
+    Some(Document::read(payload).ok_or("event data not valid JSON"))
 }

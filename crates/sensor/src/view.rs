@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use tiphys_eventbus::Event;
 use tiphys_lang::path::{Document, Found, Path};
-use tiphys_lang::{json, yaml};
+use tiphys_lang::yaml;
 
 /// Content type of a payload that is JSON. Argo Events compares it exactly.
 pub(crate) const JSON: &str = "application/json";
@@ -93,8 +93,9 @@ impl<'e> View<'e> {
     fn read_data(&self) -> Result<Data<'e>, DataError> {
         let payload = self.event.data.as_deref().unwrap_or_default();
         match self.event.context.datacontenttype.as_str() {
-            JSON if json::is_valid(payload) => Ok(Data::AsIs(Document::new(payload))),
-            JSON => Err(DataError::NotJson),
+            JSON => Document::read(payload)
+                .map(Data::AsIs)
+                .ok_or(DataError::NotJson),
             YAML => yaml::to_json(payload)
                 .map(Data::Converted)
                 .map_err(|error| DataError::NotYaml(error.to_string())),

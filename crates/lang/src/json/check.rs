@@ -7,22 +7,36 @@ use super::scan::text_end;
 ///
 /// Says yes to exactly what [`super::from_slice`] reads.
 pub fn is_valid(text: &[u8]) -> bool {
-    Checker {
+    is_valid_with(text, |_, _| {})
+}
+
+/// As [`is_valid`]; tells `closed` where each array and object begins and where it ends, inner ones
+/// first.
+pub(crate) fn is_valid_with(text: &[u8], closed: impl FnMut(u32, u32)) -> bool {
+    // Positions are counted in 32 bits; no event comes near.
+    let Ok(_) = u32::try_from(text.len()) else {
+        return false;
+    };
+    let checker = Checker {
         text,
         at: 0,
         objects: [0; MAX_DEPTH / 64],
+        opened: [0; MAX_DEPTH],
         depth: 0,
-    }
-    .document()
-    .is_some()
+        closed,
+    };
+    checker.document().is_some()
 }
 
-struct Checker<'a> {
+struct Checker<'a, F> {
     text: &'a [u8],
     at: usize,
     /// Which of the open containers are objects, a bit for each.
     objects: [u64; MAX_DEPTH / 64],
+    /// Where the open containers begin.
+    opened: [u32; MAX_DEPTH],
     depth: usize,
+    closed: F,
 }
 
 /// What may follow.
@@ -32,9 +46,9 @@ enum Next {
     Rest,
 }
 
-impl Checker<'_> {
+impl<F: FnMut(u32, u32)> Checker<'_, F> {
     /// `None`: no document, as with all functions here.
-    fn document(&mut self) -> Option<()> {
+    fn document(mut self) -> Option<()> {
         let mut next = Next::Value;
         loop {
             next = match next {
@@ -121,6 +135,7 @@ impl Checker<'_> {
         let word = self.objects.get_mut(self.depth / 64)?;
         let bit = 1 << (self.depth % 64);
         *word = if is_object { *word | bit } else { *word & !bit };
+        self.opened[self.depth] = position(self.at - 1);
         self.depth += 1;
         Some(())
     }
@@ -129,6 +144,7 @@ impl Checker<'_> {
     fn close(&mut self) {
         self.at += 1;
         self.depth -= 1;
+        (self.closed)(self.opened[self.depth], position(self.at));
     }
 
     fn is_object(&self) -> bool {
@@ -216,6 +232,11 @@ impl Checker<'_> {
     }
 }
 
+/// Fits, because the length of the text does.
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,6 +300,16 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn containers_are_told_as_they_close() {
+        let mut closed = Vec::new();
+        assert!(is_valid_with(
+            b" {\"a\":[1,{}],\"b\":\"}\"}",
+            |start, end| closed.push((start, end))
+        ));
+        assert_eq!(closed, [(9, 11), (6, 12), (1, 21)]);
     }
 
     #[test]

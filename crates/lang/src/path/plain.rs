@@ -1,7 +1,5 @@
 //! Paths of names and indexes only, which nearly all are: compiled, looked up without allocation.
 
-use std::cell::Cell;
-
 use super::scan::{self, Item, Member};
 use super::syntax::{index, strip_escapes};
 use super::{Found, Kind, found};
@@ -158,39 +156,45 @@ impl Plain {
     }
 }
 
-/// How large a value has to be for its end to be remembered.
-const WORTH_IT: usize = 128;
+/// How large a value has to be for its end to be known.
+const WORTH_IT: u32 = 128;
 
-/// Ends of large values of one document, as `start, end`: who looks up several paths steps over the
-/// same values again and again. Four are enough for the large parts of an object of Kubernetes.
+/// How many ends are known: an object of Kubernetes has fewer large parts.
+const KNOWN: usize = 16;
+
+/// Where the largest values of one document end, so that nobody has to look for it.
 #[derive(Debug, Default)]
 pub(super) struct Skips {
-    ends: [Cell<(usize, usize)>; 4],
-    next: Cell<usize>,
+    /// Start and end. Unused places have an end of 0.
+    known: [(u32, u32); KNOWN],
+    used: usize,
 }
 
 impl Skips {
-    fn value_end(&self, json: &[u8], start: usize) -> Option<(Kind, usize)> {
-        if !matches!(json.get(start), Some(b'{' | b'[')) {
-            return scan::value_end(json, start);
+    /// A place where a container begins and where it ends.
+    pub(super) fn add(&mut self, start: u32, end: u32) {
+        if end - start < WORTH_IT {
+            return;
         }
-        // Nothing is looked for in a document itself, so no container starts at 0.
-        if let Some(known) = self
-            .ends
-            .iter()
-            .map(Cell::get)
-            .find(|(known, _)| *known == start)
-            && start > 0
+        if self.used < KNOWN {
+            self.known[self.used] = (start, end);
+            self.used += 1;
+        } else if let Some(smallest) = self
+            .known
+            .iter_mut()
+            .min_by_key(|(start, end)| end - *start)
+            && smallest.1 - smallest.0 < end - start
         {
-            return Some((Kind::Json, known.1));
+            *smallest = (start, end);
         }
-        let end = scan::container_end(json, start + 1);
-        if end - start >= WORTH_IT {
-            let next = self.next.get();
-            self.ends[next % self.ends.len()].set((start, end));
-            self.next.set(next + 1);
+    }
+
+    fn value_end(&self, json: &[u8], start: usize) -> Option<(Kind, usize)> {
+        let known = &self.known[..self.used];
+        match known.iter().find(|(known, _)| *known as usize == start) {
+            Some((_, end)) => Some((Kind::Json, *end as usize)),
+            None => scan::value_end(json, start),
         }
-        Some((Kind::Json, end))
     }
 }
 

@@ -154,7 +154,7 @@ fn quote_or_escape(text: &[u8]) -> Option<usize> {
 }
 
 /// The end of the array or object whose opening bracket is just before `at`.
-pub(super) fn container_end(json: &[u8], mut at: usize) -> usize {
+pub(crate) fn container_end(json: &[u8], mut at: usize) -> usize {
     let mut depth = 1_usize;
     while let Some(byte) = json.get(at) {
         at += 1;

@@ -280,25 +280,23 @@ fn explaining_a_path_costs_no_more_than_following_it() {
 }
 
 #[test]
-fn paths_find_the_same_one_after_the_other() {
+fn large_values_are_stepped_over() {
     let large = "x".repeat(200);
     let json = format!(
         r#"{{"a":{{"p":{{"q":"{large}"}},"r":[["{large}"],7]}},"b":{{"q":"{large}","c":1}},"d":[{{"e":"{large}"}},{{"e":2}}]}}"#
     );
-    let document = super::Document::new(json.as_bytes());
-    for _ in 0..3 {
-        for (path, expected) in [
-            ("b.c", "1"),
-            ("d.1.e", "2"),
-            ("a.r.1", "7"),
-            ("a.p.q", large.as_str()),
-            ("d.#", "2"),
-            ("a.x", ""),
-            ("$.b.c", "1"),
-            ("d.5", ""),
-        ] {
-            let found = Path::compile(path).unwrap().find(&document);
-            assert_eq!(found.text(), expected, "{path}");
-        }
+    let document = super::Document::read(json.as_bytes()).unwrap();
+    for (path, expected) in [
+        ("b.c", "1"),
+        ("d.1.e", "2"),
+        ("a.r.1", "7"),
+        ("a.p.q", large.as_str()),
+        ("d.#", "2"),
+        ("a.x", ""),
+        ("$.b.c", "1"),
+        ("d.5", ""),
+    ] {
+        let found = Path::compile(path).unwrap().find(&document);
+        assert_eq!(found.text(), expected, "{path}");
     }
 }

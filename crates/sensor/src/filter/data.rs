@@ -48,7 +48,7 @@ impl Data {
         }
         let payload = match json_payload(event) {
             None => return Verdict::Pass,
-            Some(Ok(payload)) => Document::new(payload),
+            Some(Ok(payload)) => payload,
             Some(Err(fault)) => return Verdict::fail(format_args!("data filter error ({fault})")),
         };
         match self.combine {

@@ -57,7 +57,7 @@ impl Exprs {
         }
         let payload = match json_payload(event) {
             None => return Verdict::Pass,
-            Some(Ok(payload)) => Document::new(payload),
+            Some(Ok(payload)) => payload,
             Some(Err(fault)) => return Verdict::fail(format_args!("expr filter error ({fault})")),
         };
         // An entry that binds no field is skipped.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::value::Value;
 use crate::json;
+use crate::path::container_end;
 
 /// Why a payload is not one to filter.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,11 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     /// Reads a payload: `-` in keys becomes `_`, keys with dots become objects in objects.
     pub(super) fn read(data: &'a [u8]) -> Result<Self, Error> {
-        let mut scanner = Scanner { text: data, at: 0 };
+        let mut scanner = Scanner {
+            text: data,
+            at: 0,
+            is_checked: false,
+        };
         scanner.space();
         if scanner.peek() != Some(b'{') {
             scanner.only_value()?;
@@ -171,7 +176,7 @@ fn text_of(quoted: &[u8]) -> Cow<'_, str> {
 /// The elements of a valid JSON array.
 pub(super) fn items(text: &[u8]) -> Vec<Value<'_>> {
     let mut items = Vec::new();
-    let mut scanner = Scanner { text, at: 0 };
+    let mut scanner = Scanner::checked(text);
     // The text has been checked: it does not fail.
     scanner
         .array(0, &mut |item| items.push(value_of(item)))
@@ -182,7 +187,7 @@ pub(super) fn items(text: &[u8]) -> Vec<Value<'_>> {
 /// The members of a valid JSON object.
 pub(super) fn members(text: &[u8]) -> Vec<(Cow<'_, str>, Value<'_>)> {
     let mut members = Vec::new();
-    let mut scanner = Scanner { text, at: 0 };
+    let mut scanner = Scanner::checked(text);
     let mut add = |key, value| members.push((text_of(key), value_of(value)));
     // The text has been checked: it does not fail.
     scanner.object(0, &mut add).unwrap_or_default();
@@ -192,7 +197,7 @@ pub(super) fn members(text: &[u8]) -> Vec<(Cow<'_, str>, Value<'_>)> {
 /// The member `key` of a valid JSON object.
 pub(super) fn member<'a>(text: &'a [u8], key: &str) -> Value<'a> {
     let mut found = None;
-    let mut scanner = Scanner { text, at: 0 };
+    let mut scanner = Scanner::checked(text);
     let mut compare = |name: &'a [u8], value: &'a [u8]| {
         let plain = name.len() == key.len() + 2 && &name[1..name.len() - 1] == key.as_bytes();
         if plain || (name.contains(&b'\\') && text_of(name) == key) {
@@ -208,9 +213,19 @@ pub(super) fn member<'a>(text: &'a [u8], key: &str) -> Value<'a> {
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
+    /// The text is known to be JSON: inner values are stepped over.
+    is_checked: bool,
 }
 
 impl<'a> Scanner<'a> {
+    fn checked(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            at: 0,
+            is_checked: true,
+        }
+    }
+
     fn fail<T>(&self, message: &'static str) -> Result<T, Error> {
         Err(Error::NotJson(message, self.at))
     }
@@ -241,6 +256,10 @@ impl<'a> Scanner<'a> {
 
     fn value(&mut self, depth: usize) -> Result<(), Error> {
         match self.peek() {
+            Some(b'{' | b'[') if self.is_checked => {
+                self.at = container_end(self.text, self.at + 1);
+                Ok(())
+            }
             Some(b'{') => self.object(depth, &mut |_, _| {}),
             Some(b'[') => self.array(depth, &mut |_| {}),
             Some(b'"') => self.string(),
