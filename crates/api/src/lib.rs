@@ -31,6 +31,7 @@ mod template;
 mod tls;
 mod trigger;
 pub mod validate;
+pub mod worker;
 
 pub use artifact::*;
 pub use auth::*;

@@ -1,0 +1,111 @@
+//! What the controller and the pods that it starts agree on: where a pod finds what it runs, and
+//! what it says of itself.
+//!
+//! A pod reads everything from files, none from the API server, so that its service account needs no
+//! rights for it. It reports over its admin port, for the same reason.
+
+use serde::{Deserialize, Serialize};
+
+/// The folder with the pod's spec: the volume of a ConfigMap with the keys below.
+pub const SPEC_FOLDER: &str = "/etc/tiphys";
+
+/// Key of the `EventSource` or `Sensor` as JSON: `apiVersion`, `kind`, `metadata` (name, namespace,
+/// uid, generation, creationTimestamp, labels, annotations) and `spec`.
+pub const OBJECT_KEY: &str = "object.json";
+
+/// Key of the same, compressed by zstd, for objects that would not fit beside the rest: a ConfigMap
+/// holds 1 MiB. One of the two is set.
+pub const PACKED_OBJECT_KEY: &str = "object.json.zst";
+
+/// Key of the `EventBus`' `status.config` as JSON: a [`crate::BusConfig`].
+pub const BUS_KEY: &str = "eventbus.json";
+
+/// The folder with the Secret that the bus' `accessSecret` names: one file, [`BUS_AUTH_FILE`].
+pub const BUS_AUTH_FOLDER: &str = "/etc/eventbus/auth";
+
+/// The file in [`BUS_AUTH_FOLDER`].
+pub const BUS_AUTH_FILE: &str = "auth.yaml";
+
+/// The port of metrics, health and reports.
+pub const ADMIN_PORT: u16 = 7777;
+
+/// Path on the admin port that answers with a [`Report`] as one line of JSON, and with another line
+/// after each change, until the caller hangs up.
+pub const REPORT_PATH: &str = "/api/report";
+
+/// Annotation of pods: the spec they should have. Touching it makes the kubelet refresh their
+/// volumes at once.
+pub const SPEC_HASH_ANNOTATION: &str = "events.argoproj.io/spec-hash";
+
+/// Name of the Lease that the pods of an event source share.
+pub fn event_source_lease(name: &str) -> String {
+    format!("eventsource-{name}")
+}
+
+/// Name of the Lease that the pods of a sensor share.
+pub fn sensor_lease(name: &str) -> String {
+    format!("sensor-{name}")
+}
+
+/// What a pod says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Report {
+    /// The generation of the object that it runs; `None` before the first one compiled.
+    pub generation: Option<i64>,
+    /// What is wrong with a newer spec, which is therefore not run: `field: message`.
+    pub faults: Vec<String>,
+    /// Whether it works, or waits for its turn.
+    pub role: Role,
+    /// The connection to the bus.
+    pub bus: Health,
+    /// Each event of an event source, or each trigger of a sensor.
+    pub parts: Vec<PartReport>,
+}
+
+/// Whether a pod works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// It is starting.
+    #[default]
+    Starting,
+    /// It holds the lease, or needs none.
+    Active,
+    /// Another pod holds the lease.
+    Standby,
+    /// It may not use leases, and there are several pods: none of them works.
+    Refused,
+}
+
+/// How one thing is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Health {
+    /// `None`: not known yet.
+    pub ok: Option<bool>,
+    /// One word for the cause, for programs: `Forbidden`, `ConnectionFailed`.
+    pub reason: String,
+    /// The cause in words, with what a human can do.
+    pub message: String,
+}
+
+/// What one event or trigger says of itself. Counts begin with the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PartReport {
+    /// The name of the event or trigger.
+    pub name: String,
+    /// An event: whether its watch is open and complete. A trigger: whether its target takes its
+    /// actions.
+    pub health: Health,
+    /// How many events were published or have fired.
+    pub done: u64,
+    /// How many events were put aside because they cannot succeed.
+    pub parked: u64,
+    /// How many events wait on the bus for the trigger.
+    pub lag: u64,
+    /// When the last event was published or received (RFC 3339).
+    pub last_event_time: Option<String>,
+    /// The last attempt that failed.
+    pub last_error: Option<String>,
+}
