@@ -22,7 +22,7 @@ const STACK: usize = 2 << 20;
 /// is, nothing would be shown.
 pub(crate) fn drive(name: &str, cases: u64, corpus: Vec<Case>, target: fn(&str, &[u8]) -> bool) {
     let cases = number("TIPHYS_FUZZ_CASES").unwrap_or(cases);
-    let mut mutator = Mutator::new(number("TIPHYS_FUZZ_SEED").unwrap_or(1), corpus);
+    let mut mutator = Mutator::new(number("TIPHYS_FUZZ_SEED").unwrap_or(1), &corpus);
     let last = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}.txt"));
     let (to_worker, for_worker) = channel::<Case>();
     let (done, outcomes) = channel();
@@ -59,6 +59,14 @@ pub(crate) fn drive(name: &str, cases: u64, corpus: Vec<Case>, target: fn(&str, 
         compiled >= cases / 10,
         "{name}: only {compiled} of {cases} cases are programs"
     );
+}
+
+/// Asks the mutation of `corpus` that `choices` stand for. Whoever chooses watches over time and
+/// memory.
+#[cfg(fuzzing)]
+pub(crate) fn guided(choices: &[u8], corpus: &[Case], target: fn(&str, &[u8]) -> bool) {
+    let Case { program, event } = Mutator::guided(choices, corpus).case();
+    target(&program, &event);
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -51,16 +51,30 @@ const MAX_REPEATS: u64 = 3000;
 /// The longest program or event made.
 const MAX_LENGTH: usize = 64 * 1024;
 
-/// Makes cases; the same ones for the same seed.
-pub(crate) struct Mutator {
+/// Makes cases; the same ones for the same choices or seed.
+pub(crate) struct Mutator<'c> {
+    /// Decides before the seed does; the next one is at its end.
+    choices: Vec<u8>,
     state: u64,
-    corpus: Vec<Case>,
+    corpus: &'c [Case],
 }
 
-impl Mutator {
-    pub(crate) fn new(seed: u64, corpus: Vec<Case>) -> Self {
+impl<'c> Mutator<'c> {
+    #[cfg(not(fuzzing))]
+    pub(crate) fn new(seed: u64, corpus: &'c [Case]) -> Self {
         Self {
+            choices: Vec::new(),
             state: seed,
+            corpus,
+        }
+    }
+
+    /// Lets `choices` decide what is mutated, for as long as they last.
+    #[cfg(fuzzing)]
+    pub(crate) fn guided(choices: &[u8], corpus: &'c [Case]) -> Self {
+        Self {
+            choices: choices.iter().rev().copied().collect(),
+            state: 1,
             corpus,
         }
     }
@@ -96,8 +110,14 @@ impl Mutator {
         Case { program, event }
     }
 
-    /// The next number of the `SplitMix64` generator.
+    /// The next choice, or else the next number of the `SplitMix64` generator.
     fn next(&mut self) -> u64 {
+        if let Some(rest) = self.choices.len().checked_sub(2) {
+            return self
+                .choices
+                .drain(rest..)
+                .fold(0, |number, byte| number << 8 | u64::from(byte));
+        }
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
