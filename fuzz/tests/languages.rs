@@ -5,8 +5,8 @@
 //! `TIPHYS_FUZZ_SEED` others. The case that is being asked stands in a file of the folder for
 //! temporary files of the tests, for the case that the process dies of it.
 //!
-//! `cargo bolero test --package tiphys-lang jq` lets libFuzzer choose the mutations, guided by what
-//! they reach in the code.
+//! `cargo bolero test --rustc-bootstrap -s NONE --package tiphys-fuzz jq` lets libFuzzer choose the
+//! mutations, guided by what they reach in the code.
 
 #![expect(
     clippy::expect_used,
@@ -19,13 +19,13 @@
     expect(dead_code, reason = "libFuzzer drives instead of our own driver")
 )]
 
-#[path = "fuzz/corpus.rs"]
+#[path = "languages/corpus.rs"]
 mod corpus;
-#[path = "fuzz/drive.rs"]
+#[path = "languages/drive.rs"]
 mod drive;
-#[path = "fuzz/heavy.rs"]
+#[path = "languages/heavy.rs"]
 mod heavy;
-#[path = "fuzz/mutate.rs"]
+#[path = "languages/mutate.rs"]
 mod mutate;
 
 use std::time::Duration;
