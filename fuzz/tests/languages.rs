@@ -5,7 +5,7 @@
 //! `TIPHYS_FUZZ_SEED` others. The case that is being asked stands in a file of the folder for
 //! temporary files of the tests, for the case that the process dies of it.
 //!
-//! `cargo bolero test --rustc-bootstrap -s NONE --package tiphys-fuzz jq` lets libFuzzer choose the
+//! `cargo bolero test --rustc-bootstrap -s NONE jq`, in the folder `guided`, lets libFuzzer choose the
 //! mutations, guided by what they reach in the code.
 
 #![expect(
@@ -52,7 +52,7 @@ macro_rules! target {
         #[test]
         fn $name() {
             #[cfg(not(fuzzing))]
-            drive(stringify!($name), $cases, $corpus(), $ask);
+            drive(stringify!($name), $cases, &$corpus(), $ask);
             #[cfg(fuzzing)]
             bolero::check!().for_each({
                 let corpus = $corpus();

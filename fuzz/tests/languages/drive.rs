@@ -20,9 +20,9 @@ const STACK: usize = 2 << 20;
 
 /// Asks `cases` mutations of `corpus`; `target` says whether the program was one. Where hardly any
 /// is, nothing would be shown.
-pub(crate) fn drive(name: &str, cases: u64, corpus: Vec<Case>, target: fn(&str, &[u8]) -> bool) {
+pub(crate) fn drive(name: &str, cases: u64, corpus: &[Case], target: fn(&str, &[u8]) -> bool) {
     let cases = number("TIPHYS_FUZZ_CASES").unwrap_or(cases);
-    let mut mutator = Mutator::new(number("TIPHYS_FUZZ_SEED").unwrap_or(1), &corpus);
+    let mut mutator = Mutator::new(number("TIPHYS_FUZZ_SEED").unwrap_or(1), corpus);
     let last = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}.txt"));
     let (to_worker, for_worker) = channel::<Case>();
     let (done, outcomes) = channel();

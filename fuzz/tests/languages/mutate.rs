@@ -60,7 +60,6 @@ pub(crate) struct Mutator<'c> {
 }
 
 impl<'c> Mutator<'c> {
-    #[cfg(not(fuzzing))]
     pub(crate) fn new(seed: u64, corpus: &'c [Case]) -> Self {
         Self {
             choices: Vec::new(),
