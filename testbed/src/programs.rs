@@ -164,22 +164,23 @@ fn lock(settings: &Settings, progress: Progress) -> anyhow::Result<File> {
 }
 
 fn get(program: Program, settings: &Settings, progress: Progress) -> anyhow::Result<PathBuf> {
-    let mut tried = format!("not in {}", settings.cache.display());
+    let mut tried = vec![format!("not in {}", settings.cache.display())];
     if let Some((major, minor)) = program.oldest() {
-        tried += &format!(", not on PATH in version {major}.{minor} or newer");
+        tried.push(format!("not on PATH in version {major}.{minor} or newer"));
         match download::download(program, settings, progress) {
             Ok(path) => return Ok(path),
             Err(error) => {
                 let failure = format!("not downloaded: {error:#}");
                 progress.say(&format!("{} {failure}", program.name()));
-                tried += &format!(", {failure}");
+                tried.push(failure);
             }
         }
     }
     build::build(program, settings, progress).with_context(|| {
         format!(
-            "{} is missing: {tried}. To have it, {}",
+            "{} is missing: {}. To have it, {}",
             program.name(),
+            tried.join(", "),
             program.install_line()
         )
     })
