@@ -3,6 +3,9 @@
 
 mod admin;
 mod args;
+mod assembly;
+mod bus;
+mod cluster;
 mod crds;
 mod documents;
 mod files;
@@ -10,6 +13,7 @@ mod graph;
 mod lease;
 mod lint;
 mod logging;
+mod process;
 mod run;
 mod simulate;
 
