@@ -16,6 +16,7 @@ mod logging;
 mod process;
 mod run;
 mod simulate;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::Graph(args) => graph::main(&args),
+        Command::EventSource(args) => worker::main(worker::Kind::EventSource, *args, &log),
+        Command::Sensor(args) => worker::main(worker::Kind::Sensor, *args, &log),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {
