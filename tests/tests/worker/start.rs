@@ -77,9 +77,8 @@ async fn a_pod_is_alive_before_it_has_anything_to_run_and_says_what_is_missing()
 async fn a_packed_object_of_a_megabyte_runs() {
     let world = World::start().await;
     let note = "x".repeat(1_200_000);
-    let triggers =
-        format!("[{{template: {{name: log, log: {{}}, conditions: ''}}, parameters: []}}]");
-    let mut sensor = workbench(&world, &triggers);
+    let triggers = "[{template: {name: log, log: {}}}]";
+    let mut sensor = workbench(&world, triggers);
     sensor["metadata"]["annotations"] = json!({ "note": note });
     let pod = Pod::of(&world, &sensor);
     let packed = zstd::encode_all(sensor.to_string().as_bytes(), 1).unwrap();
