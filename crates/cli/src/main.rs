@@ -7,6 +7,7 @@ mod crds;
 mod documents;
 mod files;
 mod graph;
+mod lease;
 mod lint;
 mod logging;
 mod run;
