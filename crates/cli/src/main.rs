@@ -3,6 +3,9 @@
 
 mod admin;
 mod args;
+mod assembly;
+mod bus;
+mod cluster;
 mod crds;
 mod documents;
 mod files;
@@ -10,8 +13,10 @@ mod graph;
 mod lease;
 mod lint;
 mod logging;
+mod process;
 mod run;
 mod simulate;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -26,6 +31,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::Graph(args) => graph::main(&args),
+        Command::EventSource(args) => worker::main(worker::Kind::EventSource, *args, &log),
+        Command::Sensor(args) => worker::main(worker::Kind::Sensor, *args, &log),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {
