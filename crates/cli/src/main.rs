@@ -3,6 +3,10 @@
 
 mod admin;
 mod args;
+mod assembly;
+mod bus;
+mod cluster;
+mod controller;
 mod crds;
 mod documents;
 mod files;
@@ -10,8 +14,10 @@ mod graph;
 mod lease;
 mod lint;
 mod logging;
+mod process;
 mod run;
 mod simulate;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -26,6 +32,9 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::Graph(args) => graph::main(&args),
+        Command::EventSource(args) => worker::main(worker::Kind::EventSource, *args, &log),
+        Command::Sensor(args) => worker::main(worker::Kind::Sensor, *args, &log),
+        Command::Controller(args) => controller::main(*args, &log),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::children::{Child, Key, Sent, controller, version};
+use crate::children::{Child, Key, Sent, controller};
 use crate::context::Context;
 use crate::{CONTROLLER_LABEL, Error, FIELD_MANAGER, OWNER_LABEL};
 
@@ -60,14 +60,7 @@ where
     let applied = api.patch(&key.name, &params, &Patch::Apply(desired)).await;
     let applied = applied
         .map_err(|source| Error::request("apply", key.kind.clone(), key.name.clone(), source))?;
-    let metadata = applied.meta();
-    let sent = Sent {
-        hash,
-        uid: metadata.uid.clone().unwrap_or_default(),
-        resource_version: version(metadata.resource_version.as_deref()),
-        generation: metadata.generation,
-    };
-    context.children.note(key, sent);
+    context.children.note(key, Sent::new(hash, applied.meta()));
     Ok(Outcome::Sent)
 }
 

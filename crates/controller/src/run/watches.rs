@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, NotUsed, Object, PartialObjectMeta};
 use kube::runtime::reflector::store::Writer;
@@ -23,9 +23,14 @@ use tokio::task::JoinSet;
 use super::Options;
 use crate::children::{Child, Key, Owner, Workload};
 use crate::context::Context;
+use crate::guard::Guarded;
+use crate::pods::{self, SeenPod};
 
 /// What the reconcilers make bears one of these labels.
 const OURS: &str = "controller in (eventbus-controller,eventsource-controller,sensor-controller)";
+
+/// The pods of these report.
+const WORKERS: &str = "controller in (eventsource-controller,sensor-controller)";
 
 /// Wakes that wait to be looked at. The reconciler takes them at once and keeps one for each object,
 /// so this is only the way there.
@@ -126,6 +131,8 @@ pub(crate) fn start(
     tasks.spawn(watching("ConfigMap").run(metadata::<ConfigMap>(context, namespace)));
     let budgets = metadata::<PodDisruptionBudget>(context, namespace);
     tasks.spawn(watching("PodDisruptionBudget").run(budgets));
+    let pods = pods(context, namespace);
+    tasks.spawn(pods::run(Arc::clone(context), wakes.clone(), pods));
 }
 
 /// What is kept of an object, with its name.
@@ -240,6 +247,22 @@ where
     )
 }
 
+fn pods(
+    context: &Context,
+    namespace: Option<&str>,
+) -> impl Stream<Item = Event<SeenPod>> + Send + 'static {
+    let resource = ApiResource::erase::<Pod>(&());
+    let api: Api<SeenPod> = match namespace {
+        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
+        None => Api::all_with(context.client.clone(), &resource),
+    };
+    items(
+        "Pod".to_owned(),
+        watch_objects(api, config().labels(WORKERS)),
+        |pod| pod,
+    )
+}
+
 fn api<K>(context: &Context, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -289,24 +312,40 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + Debug
+        + Default
         + DeserializeOwned
         + Send
         + Sync
         + 'static,
 {
-    let events = watch_objects(api::<K>(context, namespace), config())
-        .modify(|object| object.managed_fields_mut().clear());
-    let context = Arc::clone(context);
-    let events = reflector::reflector(writer, events).inspect(move |event| match event {
-        Ok(Event::Delete(object)) => {
+    let events = watch_objects(api::<Guarded<K>>(context, namespace), config());
+    let unguarded = Arc::clone(context);
+    let events = events.map_ok(move |event| match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(unguard(&unguarded, object)),
+        Event::InitApply(object) => Event::InitApply(unguard(&unguarded, object)),
+        Event::Delete(object) => {
+            let object = object.object;
             let uid = object.meta().uid.as_deref().unwrap_or_default();
-            context.children.forget_owner(uid);
-            context.failures.clear(&super::identity(object));
+            unguarded.children.forget_owner(uid);
+            unguarded.memory.forget(uid);
+            unguarded.failures.clear(&super::identity(&object));
+            Event::Delete(object)
         }
-        Ok(_) => {}
-        Err(error) => complain(&K::kind(&()), error),
+    });
+    let events = reflector::reflector(writer, events).inspect_err(|error| {
+        complain(&K::kind(&()), error);
     });
     events.touched_objects()
+}
+
+/// The object; its fault is kept beside it.
+fn unguard<K: Resource<DynamicType = ()>>(context: &Context, guarded: Guarded<K>) -> K {
+    let Guarded { object, fault } = guarded;
+    let uid = object.meta().uid.as_deref().unwrap_or_default();
+    context.memory.shape(uid, fault);
+    object
 }
 
 /// The buses; a bus that changes wakes the event sources and sensors that use it.
