@@ -76,7 +76,12 @@ where
     let live = context.children.get(&key);
     let sent = context.children.sent(&key);
     let hash = hash(&key, desired)?;
-    Ok(is_there(sent.as_ref(), live.as_deref(), hash, desired.meta()))
+    Ok(is_there(
+        sent.as_ref(),
+        live.as_deref(),
+        hash,
+        desired.meta(),
+    ))
 }
 
 /// Deletes an object that is ours, with everything that it owns. That it is gone already is a

@@ -17,15 +17,24 @@ use super::secrets::Secrets;
 use crate::children::controller;
 use crate::{Context, Error, FIELD_MANAGER};
 
-/// Makes the Secrets right, and returns what they hold.
+/// The Secrets as they are, and as they should be.
+pub(super) struct Kept {
+    /// What they should hold.
+    pub(super) secrets: Secrets,
+    server: Option<Secret>,
+    client: Option<Secret>,
+}
+
+/// Looks at the Secrets. Nothing is written, and what was made up is lost unless [`Kept::write`]
+/// follows.
 ///
 /// # Errors
 /// If the API server refuses, or a Secret of the name belongs to somebody else.
-pub(super) async fn keep(
+pub(super) async fn look(
     context: &Context,
     names: &Names,
     owner: &OwnerReference,
-) -> Result<Secrets, Error> {
+) -> Result<Kept, Error> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &names.namespace);
     let server = read(&api, &names.server_secret, names, owner).await?;
     let client = read(&api, &names.client_secret, names, owner).await?;
@@ -36,26 +45,51 @@ pub(super) async fn keep(
         (context.now)(),
         &mut |bytes| getrandom::fill(bytes),
     )?;
-    // The servers' first: what it holds can be lost least.
-    for (name, live, data) in [
-        (&names.server_secret, server, &secrets.server),
-        (&names.client_secret, client, &secrets.client),
-    ] {
-        let wanted = Secret {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                namespace: Some(names.namespace.clone()),
-                labels: Some(names.labels.clone()),
-                owner_references: Some(vec![owner.clone()]),
-                ..ObjectMeta::default()
-            },
-            type_: Some("Opaque".to_owned()),
-            data: Some(bytes(data)),
-            ..Secret::default()
-        };
-        write(context, &api, wanted, live).await?;
+    Ok(Kept {
+        secrets,
+        server,
+        client,
+    })
+}
+
+impl Kept {
+    /// Makes the Secrets right.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub(super) async fn write(
+        self,
+        context: &Context,
+        names: &Names,
+        owner: &OwnerReference,
+    ) -> Result<(), Error> {
+        let api: Api<Secret> = Api::namespaced(context.client.clone(), &names.namespace);
+        let Self {
+            secrets,
+            server,
+            client,
+        } = self;
+        // The servers' first: what it holds can be lost least.
+        for (name, live, data) in [
+            (&names.server_secret, server, &secrets.server),
+            (&names.client_secret, client, &secrets.client),
+        ] {
+            let wanted = Secret {
+                metadata: ObjectMeta {
+                    name: Some(name.clone()),
+                    namespace: Some(names.namespace.clone()),
+                    labels: Some(names.labels.clone()),
+                    owner_references: Some(vec![owner.clone()]),
+                    ..ObjectMeta::default()
+                },
+                type_: Some("Opaque".to_owned()),
+                data: Some(bytes(data)),
+                ..Secret::default()
+            };
+            write(context, &api, wanted, live).await?;
+        }
+        Ok(())
     }
-    Ok(secrets)
 }
 
 async fn read(

@@ -32,7 +32,10 @@ impl Servers {
         let Self { wanted, ready, .. } = self;
         let mut message = format!("{ready} of {wanted} servers are ready");
         let trouble = self.troubles.first();
-        if let Some(Trouble { pod, message: why, .. }) = trouble {
+        if let Some(Trouble {
+            pod, message: why, ..
+        }) = trouble
+        {
             message.push_str(&format!("; pod {pod}: {why}"));
         }
         if *ready > wanted / 2 {
@@ -68,7 +71,11 @@ mod tests {
         let verdict = servers.verdict();
         let status = format!("{:?}", verdict.status);
         assert_eq!(
-            (status.as_str(), verdict.reason.as_str(), verdict.message.as_str()),
+            (
+                status.as_str(),
+                verdict.reason.as_str(),
+                verdict.message.as_str()
+            ),
             expected
         );
     }
@@ -84,9 +91,24 @@ mod tests {
     #[test]
     fn half_of_the_servers_are_no_majority() {
         let starting = "ServersStarting";
-        check(0, 1, false, ("Unknown", starting, "0 of 1 servers are ready"));
-        check(1, 3, false, ("Unknown", starting, "1 of 3 servers are ready"));
-        check(2, 4, false, ("Unknown", starting, "2 of 4 servers are ready"));
+        check(
+            0,
+            1,
+            false,
+            ("Unknown", starting, "0 of 1 servers are ready"),
+        );
+        check(
+            1,
+            3,
+            false,
+            ("Unknown", starting, "1 of 3 servers are ready"),
+        );
+        check(
+            2,
+            4,
+            false,
+            ("Unknown", starting, "2 of 4 servers are ready"),
+        );
         let message = "0 of 3 servers are ready; pod eventbus-eb-js-2: Back-off pulling image";
         check(0, 3, true, ("False", "ImagePullBackOff", message));
     }

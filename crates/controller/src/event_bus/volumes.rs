@@ -40,8 +40,7 @@ pub(super) async fn grow(
     let claims: Vec<String> = (0..replicas.unwrap_or(1))
         .map(|ordinal| format!("{}-{}-{ordinal}", names.volume, live.name_any()))
         .collect();
-    let api: Api<PersistentVolumeClaim> =
-        Api::namespaced(context.client.clone(), &names.namespace);
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &names.namespace);
     let patch = json!({"spec": {"resources": {"requests": {"storage": size}}}});
     // All or none: what the API server would refuse for one is asked for before any is changed.
     for is_trial in [true, false] {
@@ -92,8 +91,7 @@ fn cannot_grow(size: &Quantity, why: &str) -> Refusal {
 /// If the API server refuses.
 pub(super) async fn remove(context: &Context, names: &Names) -> Result<(), Error> {
     let kind = "PersistentVolumeClaim";
-    let api: Api<PersistentVolumeClaim> =
-        Api::namespaced(context.client.clone(), &names.namespace);
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &names.namespace);
     let params = ListParams::default().labels(&names.selector());
     let claims = api
         .list_metadata(&params)
