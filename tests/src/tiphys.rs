@@ -125,6 +125,13 @@ impl Desk {
         self
     }
 
+    /// Adds an option without a value.
+    #[must_use]
+    pub fn flag(mut self, name: &str) -> Self {
+        self.arguments.push(name.into());
+        self
+    }
+
     /// Writes a file that is no manifest, such as a password, and returns its path.
     ///
     /// # Panics
@@ -140,8 +147,6 @@ impl Desk {
     /// # Panics
     /// When it cannot be started.
     pub fn start(&self) -> Tiphys {
-        let log = self.scratch.path().join("tiphys.log");
-        let begin = fs::metadata(&log).map_or(0, |log| log.len());
         let mut command = command();
         command.arg("run").arg("-f");
         if self.files.is_empty() {
@@ -149,6 +154,22 @@ impl Desk {
         } else {
             command.args(&self.files);
         }
+        self.spawn(command)
+    }
+
+    /// Starts `tiphys controller`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_controller(&self) -> Tiphys {
+        let mut command = command();
+        command.arg("controller");
+        self.spawn(command)
+    }
+
+    fn spawn(&self, mut command: Command) -> Tiphys {
+        let log = self.scratch.path().join("tiphys.log");
+        let begin = fs::metadata(&log).map_or(0, |log| log.len());
         command
             .args(["--admin", "127.0.0.1:0"])
             .args(&self.arguments);
@@ -181,7 +202,7 @@ impl Default for Desk {
     }
 }
 
-/// A running `tiphys run`.
+/// A running `tiphys run` or `tiphys controller`.
 ///
 /// When the story fails, its last log lines are printed.
 #[derive(Debug)]
@@ -262,6 +283,11 @@ impl Tiphys {
         });
         let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         counts.sum()
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Sends SIGTERM and returns at once.
