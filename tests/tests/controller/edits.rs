@@ -184,7 +184,7 @@ async fn a_faulty_edit_keeps_what_runs_and_says_why() {
         .await;
     assert_eq!(fault.reason, "InvalidDependencies");
     let place = "spec.dependencies[0].transform.jq: ";
-    assert!(fault.message.starts_with(place), "{}", fault.message);
+    assert!(fault.message.starts_with(place), "{:?}", fault.message);
     stage
         .condition::<Sensor>("printer", "TriggersProvided", "True")
         .await;
@@ -296,7 +296,7 @@ async fn what_the_api_server_refuses_is_told_in_its_words() {
     assert_eq!(deployed.reason, "CreateDeploymentFailed");
     assert!(
         deployed.message.contains("priorityClassName"),
-        "{}",
+        "{:?}",
         deployed.message
     );
     stage.world.apply(SOURCE).await;

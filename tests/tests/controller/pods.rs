@@ -207,7 +207,7 @@ async fn a_pod_that_does_not_start_is_told() {
         .await;
     assert_eq!(ready.reason, "ImagePullBackOff");
     assert_eq!(
-        ready.message,
+        *ready.message,
         format!("pod {name}: Back-off pulling image \"x\"")
     );
     let missing = "secret \"login\" not found";
