@@ -42,7 +42,7 @@ pub struct Context {
     pub metrics: Metrics,
     /// What the reconcilers own, and what was sent.
     pub children: Children,
-    /// The pods of event sources and sensors.
+    /// The pods of event sources, sensors and buses.
     pub pods: Pods,
     /// What is known of event sources and sensors between two looks at them.
     pub(crate) memory: Memory,

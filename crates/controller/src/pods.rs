@@ -1,4 +1,5 @@
-//! The pods of event sources and sensors: how they are, and what they say of themselves.
+//! The pods of event sources and sensors: how they are, and what they say of themselves. And those
+//! of buses, which say nothing.
 
 mod report;
 mod trouble;
@@ -19,6 +20,9 @@ use crate::children::{Key, controller};
 use crate::context::Context;
 use crate::run::Wakes;
 pub use trouble::Trouble;
+
+/// The kind of what the servers of a bus belong to: they make no reports.
+const STATEFUL_SET: &str = "StatefulSet";
 
 /// What Deployments tell the pods of their revisions apart by.
 const REVISION_LABEL: &str = "pod-template-hash";
@@ -46,7 +50,7 @@ pub struct Pod {
     pub report: Option<Arc<Report>>,
 }
 
-/// All pods, by the Deployment that they belong to.
+/// All pods, by the Deployment or StatefulSet that they belong to.
 #[derive(Debug, Default)]
 pub struct Pods {
     by_deployment: Mutex<HashMap<Key, BTreeMap<String, Entry>>>,
@@ -121,6 +125,18 @@ impl Pods {
         found
             .map(|pods| pods.values().map(|entry| entry.pod.clone()).collect())
             .unwrap_or_default()
+    }
+
+    /// The pods of a StatefulSet, by name.
+    pub fn of_stateful_set(&self, namespace: &str, name: &str) -> Vec<Pod> {
+        let key = Key {
+            kind: STATEFUL_SET.into(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let pods = self.lock();
+        let found = pods.get(&key).into_iter().flat_map(BTreeMap::values);
+        found.map(|entry| entry.pod.clone()).collect()
     }
 
     /// Keeps what a pod says; returns whether it is the one that is known.
@@ -220,6 +236,7 @@ fn see(
     }
     if reader.is_none()
         && !pod.is_ending
+        && deployment.kind != STATEFUL_SET
         && let Some(ip) = &pod.ip
     {
         let reading = report::Reader {
@@ -269,9 +286,17 @@ fn forget_others(pods: &Pods, listed: &BTreeMap<Key, Vec<String>>) -> Vec<Key> {
     .collect()
 }
 
-/// The Deployment that a pod belongs to: its ReplicaSet is named after it and the revision.
+/// The Deployment that a pod belongs to: its ReplicaSet is named after it and the revision. Or its
+/// StatefulSet.
 fn deployment_of(metadata: &ObjectMeta) -> Option<Key> {
     let owner = controller(metadata.owner_references.clone().unwrap_or_default())?;
+    if owner.kind == STATEFUL_SET {
+        return Some(Key {
+            kind: STATEFUL_SET.into(),
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: owner.name,
+        });
+    }
     let revision = metadata.labels.as_ref()?.get(REVISION_LABEL)?;
     let deployment = owner.name.strip_suffix(revision)?.strip_suffix('-')?;
     (owner.kind == "ReplicaSet").then(|| {

@@ -92,7 +92,7 @@ pub async fn run(
         &context,
         &shutdown,
     ));
-    let sources = watches::primary(&context, namespace, event_source_writer);
+    let sources = watches::users(&context, namespace, event_source_writer, wakes.clone());
     let store = context.event_sources.clone();
     tasks.spawn(controller(
         sources,
@@ -102,7 +102,7 @@ pub async fn run(
         &context,
         &shutdown,
     ));
-    let all_sensors = watches::primary(&context, namespace, sensor_writer);
+    let all_sensors = watches::users(&context, namespace, sensor_writer, wakes);
     let store = context.sensors.clone();
     tasks.spawn(controller(
         all_sensors,

@@ -29,9 +29,6 @@ use crate::pods::{self, SeenPod};
 /// What the reconcilers make bears one of these labels.
 const OURS: &str = "controller in (eventbus-controller,eventsource-controller,sensor-controller)";
 
-/// The pods of these report.
-const WORKERS: &str = "controller in (eventsource-controller,sensor-controller)";
-
 /// Wakes that wait to be looked at. The reconciler takes them at once and keeps one for each object,
 /// so this is only the way there.
 const WAKES: usize = 256;
@@ -258,7 +255,7 @@ fn pods(
     };
     items(
         "Pod".to_owned(),
-        watch_objects(api, config().labels(WORKERS)),
+        watch_objects(api, config().labels(OURS)),
         |pod| pod,
     )
 }
@@ -366,6 +363,47 @@ pub(crate) fn event_buses(
             bus
         }
     })
+}
+
+/// The users of buses; a user that changes wakes the buses of its namespace that wait for their users
+/// to go.
+pub(crate) fn users<K>(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    writer: Writer<K>,
+    wakes: Wakes,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Default
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let users = primary(context, namespace, writer);
+    let context = Arc::clone(context);
+    users.then(move |user| {
+        let (context, wakes) = (Arc::clone(&context), wakes.clone());
+        async move {
+            if let Ok(user) = &user {
+                wake_deleted(&context, &wakes, user.namespace()).await;
+            }
+            user
+        }
+    })
+}
+
+async fn wake_deleted(context: &Context, wakes: &Wakes, namespace: Option<String>) {
+    let deleted = context.event_buses.state_filter(|bus| {
+        bus.metadata.deletion_timestamp.is_some() && bus.metadata.namespace == namespace
+    });
+    for bus in deleted {
+        let namespace = bus.namespace().unwrap_or_default();
+        wakes.wake("EventBus", &namespace, &bus.name_any()).await;
+    }
 }
 
 async fn wake_dependents(context: &Context, wakes: &Wakes, bus: &EventBus) {

@@ -34,6 +34,11 @@ impl Memory {
         }
     }
 
+    /// What is wrong with the shape of an object.
+    pub(crate) fn malformed(&self, uid: &str) -> Option<String> {
+        self.lock().get(uid)?.malformed.clone()
+    }
+
     /// What is wrong with an object; each generation is checked once.
     pub(super) fn faults<K: Workload>(&self, object: &K) -> Arc<Faults> {
         let uid = object.meta().uid.as_deref().unwrap_or_default();
