@@ -87,11 +87,6 @@ kind: EventBus
 metadata: {name: default}
 spec: {jetstreamExotic: {url: URL}}";
         self.world.apply(&manifest.replace("URL", url)).await;
-        let status = json!({"status": {"config": {"jetstream": {"url": url}}}});
-        self.api::<EventBus>()
-            .patch_status("default", &PatchParams::default(), &Patch::Merge(&status))
-            .await
-            .unwrap();
     }
 
     pub(crate) fn api<K>(&self) -> Api<K>
