@@ -130,6 +130,13 @@ impl Desk {
         self
     }
 
+    /// Adds an option without a value.
+    #[must_use]
+    pub fn flag(mut self, name: &str) -> Self {
+        self.arguments.push(name.into());
+        self
+    }
+
     /// Writes a file that is no manifest, such as a password, and returns its path.
     ///
     /// # Panics
@@ -152,6 +159,20 @@ impl Desk {
         } else {
             command.args(&self.files);
         }
+        self.spawn(command)
+    }
+
+    /// Starts `tiphys controller`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_controller(&self) -> Tiphys {
+        let mut command = command();
+        command.arg("controller");
+        self.spawn(command)
+    }
+
+    fn spawn(&self, mut command: Command) -> Tiphys {
         command
             .args(["--admin", "127.0.0.1:0"])
             .args(&self.arguments);
