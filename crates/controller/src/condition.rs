@@ -1,0 +1,134 @@
+//! Conditions: a whole list is computed, then compared with the one that is written.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use tiphys_api::{Condition, ConditionStatus};
+
+/// The aggregate of all other conditions.
+pub const READY: &str = "Ready";
+
+/// What a reconcile has found out about an object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions {
+    found: Vec<Found>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Found {
+    r#type: &'static str,
+    verdict: Verdict,
+}
+
+/// How one aspect of an object is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Whether the condition holds.
+    pub status: ConditionStatus,
+    /// One word for the cause; empty if there is none.
+    pub reason: String,
+    /// The cause in words; empty if there is none.
+    pub message: String,
+}
+
+impl Verdict {
+    /// It holds.
+    pub fn holds() -> Self {
+        Self {
+            status: ConditionStatus::True,
+            reason: String::new(),
+            message: String::new(),
+        }
+    }
+
+    /// It does not hold.
+    pub fn fails(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status: ConditionStatus::False,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Nobody knows yet.
+    pub fn unknown(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status: ConditionStatus::Unknown,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl Conditions {
+    /// Sets a condition, in the order in which a human should read them: the first one that does not
+    /// hold is the reason why the object is not ready.
+    pub fn set(&mut self, r#type: &'static str, verdict: Verdict) {
+        match self.found.iter_mut().find(|found| found.r#type == r#type) {
+            Some(found) => found.verdict = verdict,
+            None => self.found.push(Found { r#type, verdict }),
+        }
+    }
+
+    /// How a condition is.
+    pub fn get(&self, r#type: &str) -> Option<&Verdict> {
+        let found = self.found.iter().find(|found| found.r#type == r#type)?;
+        Some(&found.verdict)
+    }
+
+    /// Adds `Ready`: false if one condition does not hold, true if all do. `reason` is what is said
+    /// when all do.
+    #[must_use]
+    pub fn with_ready(mut self, reason: &str, message: impl Into<String>) -> Self {
+        let of = |status| {
+            let mut found = self.found.iter();
+            found.find(move |found| found.verdict.status == status)
+        };
+        let failing = of(ConditionStatus::False).or_else(|| of(ConditionStatus::Unknown));
+        let verdict = match failing {
+            Some(found) => {
+                let mut verdict = found.verdict.clone();
+                if verdict.reason.is_empty() {
+                    verdict.reason = format!("{}{:?}", found.r#type, verdict.status);
+                }
+                verdict
+            }
+            None => Verdict {
+                reason: reason.to_owned(),
+                message: message.into(),
+                ..Verdict::holds()
+            },
+        };
+        self.set(READY, verdict);
+        self
+    }
+
+    /// The list as it is written, sorted by type. A condition whose status is as in `old` keeps its
+    /// time.
+    pub fn written(
+        &self,
+        old: &[Condition],
+        generation: Option<i64>,
+        now: Timestamp,
+    ) -> Vec<Condition> {
+        let mut conditions: Vec<Condition> = self
+            .found
+            .iter()
+            .map(|Found { r#type, verdict }| {
+                let before = old.iter().find(|condition| *condition.r#type == *r#type);
+                let since = before
+                    .filter(|before| *before.status == verdict.status)
+                    .and_then(|before| before.last_transition_time.clone());
+                Condition {
+                    r#type: (*r#type).into(),
+                    status: verdict.status.into(),
+                    last_transition_time: Some(since.unwrap_or(Time(now))),
+                    reason: verdict.reason.as_str().into(),
+                    message: verdict.message.as_str().into(),
+                    observed_generation: generation,
+                }
+            })
+            .collect();
+        conditions.sort_by(|a, b| a.r#type.as_str().cmp(b.r#type.as_str()));
+        conditions
+    }
+}

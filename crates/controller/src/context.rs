@@ -1,0 +1,103 @@
+//! What every reconcile has at hand.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tiphys_api::{EventBus, EventSource, Sensor};
+use tokio::sync::watch;
+
+use crate::children::Children;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+
+/// Waits before a reconcile is tried again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// The kinds that are watched for their owners' sake.
+pub const WATCHED: [&str; 5] = [
+    "Deployment",
+    "StatefulSet",
+    "Service",
+    "ConfigMap",
+    "PodDisruptionBudget",
+];
+
+/// What every reconcile has at hand.
+pub struct Context {
+    /// The cluster, as the controller's own service account.
+    pub client: Client,
+    /// What the operator decides; changes while it runs.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Records Kubernetes Events.
+    pub recorder: Recorder,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// What the reconcilers own, and what was sent.
+    pub children: Children,
+    /// All buses.
+    pub event_buses: Store<EventBus>,
+    /// All event sources.
+    pub event_sources: Store<EventSource>,
+    /// All sensors.
+    pub sensors: Store<Sensor>,
+    /// Tells the time.
+    pub now: fn() -> Timestamp,
+    pub(crate) failures: Failures,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// What the operator decides at this moment.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    /// The bus of a name.
+    pub fn event_bus(&self, namespace: &str, name: &str) -> Option<Arc<EventBus>> {
+        self.event_buses
+            .get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// Waits until everything has been listed once: what is missing before may be there.
+    pub async fn listed(&self) {
+        self.children.listed(&WATCHED).await;
+        // A writer that was dropped means that the process ends.
+        self.event_buses.wait_until_ready().await.ok();
+        self.event_sources.wait_until_ready().await.ok();
+        self.sensors.wait_until_ready().await.ok();
+    }
+}
+
+/// How often each object has failed in a row.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    counts: Mutex<HashMap<String, u32>>,
+}
+
+impl Failures {
+    /// Counts a failure; how long to wait before the next attempt.
+    pub(crate) fn failed(&self, object: String) -> Duration {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(object).or_default();
+        let wait = BACKOFF.0.saturating_mul(1 << (*count).min(16));
+        *count += 1;
+        wait.min(BACKOFF.1)
+    }
+
+    /// Forgets the failures of an object that is well or gone.
+    pub(crate) fn clear(&self, object: &str) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.remove(object);
+    }
+}

@@ -1,0 +1,349 @@
+//! The watches: what they see is kept, and wakes whom it concerns.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{ApiResource, NotUsed, Object, PartialObjectMeta};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch_objects};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tiphys_api::{EventBus, EventSource, Sensor};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Options;
+use crate::children::{Child, Key, Owner, Workload};
+use crate::context::Context;
+
+/// What the reconcilers make bears one of these labels.
+const OURS: &str = "controller in (eventbus-controller,eventsource-controller,sensor-controller)";
+
+/// Wakes that wait to be looked at. The reconciler takes them at once and keeps one for each object,
+/// so this is only the way there.
+const WAKES: usize = 256;
+
+/// How many objects a page of a list has: a page is held as text and as objects for a moment.
+const PAGE: u32 = 100;
+
+/// Wakes reconcilers.
+#[derive(Clone, Debug)]
+pub(crate) struct Wakes {
+    event_bus: mpsc::Sender<ObjectRef<EventBus>>,
+    event_source: mpsc::Sender<ObjectRef<EventSource>>,
+    sensor: mpsc::Sender<ObjectRef<Sensor>>,
+}
+
+/// The other ends of [`Wakes`].
+pub(crate) struct Woken<A, B, C> {
+    pub(crate) event_bus: A,
+    pub(crate) event_source: B,
+    pub(crate) sensor: C,
+}
+
+impl Wakes {
+    pub(crate) fn new() -> (
+        Self,
+        Woken<
+            impl Stream<Item = ObjectRef<EventBus>> + Send + 'static,
+            impl Stream<Item = ObjectRef<EventSource>> + Send + 'static,
+            impl Stream<Item = ObjectRef<Sensor>> + Send + 'static,
+        >,
+    ) {
+        let (event_bus, event_buses) = mpsc::channel(WAKES);
+        let (event_source, event_sources) = mpsc::channel(WAKES);
+        let (sensor, sensors) = mpsc::channel(WAKES);
+        let wakes = Self {
+            event_bus,
+            event_source,
+            sensor,
+        };
+        let woken = Woken {
+            event_bus: received(event_buses),
+            event_source: received(event_sources),
+            sensor: received(sensors),
+        };
+        (wakes, woken)
+    }
+
+    /// Wakes the reconciler of an object. Nobody is there to be woken when the process ends.
+    pub(crate) async fn wake(&self, kind: &str, namespace: &str, name: &str) {
+        match kind {
+            "EventBus" => {
+                let object = ObjectRef::new(name).within(namespace);
+                self.event_bus.send(object).await.ok();
+            }
+            "EventSource" => {
+                let object = ObjectRef::new(name).within(namespace);
+                self.event_source.send(object).await.ok();
+            }
+            "Sensor" => {
+                let object = ObjectRef::new(name).within(namespace);
+                self.sensor.send(object).await.ok();
+            }
+            _ => {}
+        }
+    }
+
+    async fn wake_owners(&self, namespace: &str, owners: impl IntoIterator<Item = Owner>) {
+        for owner in owners {
+            self.wake(&owner.kind, namespace, &owner.name).await;
+        }
+    }
+}
+
+fn received<T>(mut receiver: mpsc::Receiver<T>) -> impl Stream<Item = T> + Send + 'static
+where
+    T: Send + 'static,
+{
+    futures::stream::poll_fn(move |context| receiver.poll_recv(context))
+}
+
+/// Starts the watches of everything that the reconcilers own.
+pub(crate) fn start(
+    context: &Arc<Context>,
+    options: &Options,
+    wakes: &Wakes,
+    tasks: &mut JoinSet<()>,
+) {
+    let namespace = options.namespace.as_deref();
+    let watching = |kind| Watching {
+        kind,
+        context: Arc::clone(context),
+        wakes: wakes.clone(),
+    };
+    tasks.spawn(watching("Deployment").run(workloads::<Deployment>(context, namespace)));
+    tasks.spawn(watching("StatefulSet").run(workloads::<StatefulSet>(context, namespace)));
+    tasks.spawn(watching("Service").run(metadata::<Service>(context, namespace)));
+    tasks.spawn(watching("ConfigMap").run(metadata::<ConfigMap>(context, namespace)));
+    let budgets = metadata::<PodDisruptionBudget>(context, namespace);
+    tasks.spawn(watching("PodDisruptionBudget").run(budgets));
+}
+
+/// What is kept of an object, with its name.
+struct Seen {
+    namespace: String,
+    name: String,
+    child: Child,
+}
+
+/// The watch of one kind.
+struct Watching {
+    kind: &'static str,
+    context: Arc<Context>,
+    wakes: Wakes,
+}
+
+impl Watching {
+    async fn run(self, events: impl Stream<Item = Event<Seen>>) {
+        let mut events = std::pin::pin!(events);
+        let mut listed = BTreeSet::new();
+        let children = &self.context.children;
+        while let Some(event) = events.next().await {
+            match event {
+                Event::Init => listed.clear(),
+                Event::InitApply(seen) => {
+                    listed.insert((seen.namespace.clone(), seen.name.clone()));
+                    self.seen(seen).await;
+                }
+                Event::InitDone => {
+                    let names = std::mem::take(&mut listed);
+                    for (namespace, owner) in children.listed_only(self.kind, &names) {
+                        self.wakes.wake_owners(&namespace, [owner]).await;
+                    }
+                }
+                Event::Apply(seen) => self.seen(seen).await,
+                Event::Delete(seen) => {
+                    let key = self.key(&seen);
+                    let owner = children.gone(&key);
+                    self.wakes.wake_owners(&key.namespace, owner).await;
+                }
+            }
+        }
+    }
+
+    async fn seen(&self, seen: Seen) {
+        let key = self.key(&seen);
+        let namespace = seen.namespace;
+        let owners = self.context.children.seen(key, seen.child);
+        self.wakes.wake_owners(&namespace, owners).await;
+    }
+
+    fn key(&self, seen: &Seen) -> Key {
+        Key {
+            kind: self.kind.into(),
+            namespace: seen.namespace.clone(),
+            name: seen.name.clone(),
+        }
+    }
+}
+
+fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
+fn metadata<K>(
+    context: &Context,
+    namespace: Option<&str>,
+) -> impl Stream<Item = Event<Seen>> + Send + 'static
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    let api = api::<PartialObjectMeta<K>>(context, namespace);
+    let seen = |object: PartialObjectMeta<K>| Seen {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        child: Child::new(object.metadata, None),
+    };
+    items(
+        K::kind(&()).into_owned(),
+        watch_objects(api, config().labels(OURS)),
+        seen,
+    )
+}
+
+fn workloads<K>(
+    context: &Context,
+    namespace: Option<&str>,
+) -> impl Stream<Item = Event<Seen>> + Send + 'static
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    type Slim = Object<NotUsed, Workload>;
+    let resource = ApiResource::erase::<K>(&());
+    let api: Api<Slim> = match namespace {
+        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
+        None => Api::all_with(context.client.clone(), &resource),
+    };
+    let seen = |object: Slim| Seen {
+        namespace: object.metadata.namespace.clone().unwrap_or_default(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+        child: Child::new(object.metadata, object.status),
+    };
+    items(
+        K::kind(&()).into_owned(),
+        watch_objects(api, config().labels(OURS)),
+        seen,
+    )
+}
+
+fn api<K>(context: &Context, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        None => Api::all(context.client.clone()),
+    }
+}
+
+/// The events of a watch; its failures are logged, and it is opened again.
+fn items<K: 'static, T: Send + 'static>(
+    kind: String,
+    events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
+    convert: impl Fn(K) -> T + Send + Sync + Copy + 'static,
+) -> impl Stream<Item = Event<T>> + Send + 'static {
+    events.default_backoff().filter_map(move |event| {
+        let event = match event {
+            Ok(event) => Some(match event {
+                Event::Apply(object) => Event::Apply(convert(object)),
+                Event::Delete(object) => Event::Delete(convert(object)),
+                Event::Init => Event::Init,
+                Event::InitApply(object) => Event::InitApply(convert(object)),
+                Event::InitDone => Event::InitDone,
+            }),
+            Err(error) => {
+                complain(&kind, &error);
+                None
+            }
+        };
+        std::future::ready(event)
+    })
+}
+
+fn complain(kind: &str, error: &watcher::Error) {
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(kind, error, "A watch failed and is opened again");
+}
+
+/// The objects of a kind that users write, kept in a store; what is forgotten with them is.
+pub(crate) fn primary<K>(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    writer: Writer<K>,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let events = watch_objects(api::<K>(context, namespace), config())
+        .modify(|object| object.managed_fields_mut().clear());
+    let context = Arc::clone(context);
+    let events = reflector::reflector(writer, events).inspect(move |event| match event {
+        Ok(Event::Delete(object)) => {
+            let uid = object.meta().uid.as_deref().unwrap_or_default();
+            context.children.forget_owner(uid);
+            context.failures.clear(&super::identity(object));
+        }
+        Ok(_) => {}
+        Err(error) => complain(&K::kind(&()), error),
+    });
+    events.touched_objects()
+}
+
+/// The buses; a bus that changes wakes the event sources and sensors that use it.
+pub(crate) fn event_buses(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    writer: Writer<EventBus>,
+    wakes: Wakes,
+) -> impl Stream<Item = Result<EventBus, watcher::Error>> + Send + 'static {
+    let buses = primary(context, namespace, writer);
+    let context = Arc::clone(context);
+    buses.then(move |bus| {
+        let (context, wakes) = (Arc::clone(&context), wakes.clone());
+        async move {
+            if let Ok(bus) = &bus {
+                wake_dependents(&context, &wakes, bus).await;
+            }
+            bus
+        }
+    })
+}
+
+async fn wake_dependents(context: &Context, wakes: &Wakes, bus: &EventBus) {
+    let (namespace, name) = (bus.namespace().unwrap_or_default(), bus.name_any());
+    let here = |of: Option<String>| of.as_deref() == Some(&*namespace);
+    let sources = context
+        .event_sources
+        .state_filter(|source| here(source.namespace()) && source.spec.bus_name() == name);
+    for source in sources {
+        wakes
+            .wake("EventSource", &namespace, &source.name_any())
+            .await;
+    }
+    let sensors = context
+        .sensors
+        .state_filter(|sensor| here(sensor.namespace()) && sensor.spec.bus_name() == name);
+    for sensor in sensors {
+        wakes.wake("Sensor", &namespace, &sensor.name_any()).await;
+    }
+}
