@@ -28,7 +28,7 @@ pub(crate) struct Admin {
     /// The metrics of the process.
     pub(crate) registry: Registry,
     /// Whether it is ready: false until it runs, and from the first signal on.
-    pub(crate) ready: AtomicBool,
+    pub(crate) ready: Arc<AtomicBool>,
 }
 
 /// An opened admin port.

@@ -7,10 +7,13 @@ mod crds;
 mod documents;
 mod files;
 mod graph;
+mod kubeconfig;
 mod lint;
 mod logging;
 mod run;
+mod signals;
 mod simulate;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::Graph(args) => graph::main(&args),
+        Command::Webhook(args) => webhook::main(*args, &log),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {

@@ -4,7 +4,6 @@ mod bus;
 mod cluster;
 mod parts;
 mod process;
-mod signals;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,10 +16,10 @@ use tracing::{error, warn};
 use crate::args::{LogArgs, RunArgs};
 use crate::files::{self, Loaded};
 use crate::logging;
+use crate::signals::Signals;
 use bus::Buses;
 use cluster::Cluster;
 use parts::Parts;
-use signals::Signals;
 
 pub(crate) fn main(args: RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     let sink = logging::start(log)?;

@@ -421,6 +421,29 @@ fn depth(node: &Node) -> usize {
 }
 
 impl Node {
+    /// A tree without places. Values of `serde_json` are nested 128 levels deep at most.
+    pub(super) fn from_json(value: serde_json::Value) -> Self {
+        let value = match value {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(value) => Value::Bool(value),
+            serde_json::Value::Number(number) => Value::Number(number.to_string()),
+            serde_json::Value::String(text) => Value::String(text),
+            serde_json::Value::Array(items) => {
+                Value::List(items.into_iter().map(Self::from_json).collect())
+            }
+            serde_json::Value::Object(members) => {
+                let members = members.into_iter();
+                Value::Object(
+                    members
+                        .map(|(key, value)| (key, Self::from_json(value)))
+                        .collect(),
+                )
+            }
+        };
+        let place = Place { line: 1, column: 1 };
+        Self { place, value }
+    }
+
     /// A member of an object.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Value::Object(members) = &self.value else {

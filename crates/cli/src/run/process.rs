@@ -13,8 +13,8 @@ use tracing::{error, info, warn};
 
 use super::bus::Buses;
 use super::parts::Parts;
-use super::signals::Signals;
 use crate::admin::{Admin, Server};
+use crate::signals::Signals;
 
 /// How long a stop may take. Whoever stops a process expects it to end within five seconds.
 const STOP: Duration = Duration::from_millis(4_700);
@@ -49,7 +49,7 @@ pub(super) async fn run(
     } = parts;
     let state = Arc::new(Admin {
         registry,
-        ready: AtomicBool::new(false),
+        ready: Arc::new(AtomicBool::new(false)),
     });
     let stop_admin = CancellationToken::new();
     let mut admin_tasks = JoinSet::new();
