@@ -8,6 +8,7 @@ mod documents;
 mod files;
 mod graph;
 mod kubeconfig;
+mod lease;
 mod lint;
 mod logging;
 mod run;

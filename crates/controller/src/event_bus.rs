@@ -1,5 +1,15 @@
 //! The `EventBus`.
 
+mod certificates;
+mod change;
+mod credentials;
+mod desired;
+mod names;
+mod secrets;
+mod server_config;
+mod stream_config;
+pub mod versions;
+
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;

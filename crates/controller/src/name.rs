@@ -10,6 +10,9 @@ const LONGEST_LABEL: usize = 63;
 /// it, and may have 63 characters.
 const LONGEST_WORKLOAD: usize = 52;
 
+/// The longest name of an object without pods, such as a Secret.
+const LONGEST_NAME: usize = 253;
+
 /// Characters of a hash in a name.
 const HASH: usize = 8;
 
@@ -19,6 +22,11 @@ const HASH: usize = 8;
 /// Names that are too long are cut, and a hash of the whole name tells them apart.
 pub fn child(object: &str, suffix: &str) -> String {
     fitted(object, suffix, LONGEST_WORKLOAD)
+}
+
+/// The name of an object without pods: like [`child`], with up to 253 characters.
+pub fn resource(object: &str, suffix: &str) -> String {
+    fitted(object, suffix, LONGEST_NAME)
 }
 
 /// The name of a Service, or of anything else that is a label of DNS: like [`child`], with up to 63

@@ -10,10 +10,12 @@ mod error;
 mod event;
 mod metrics;
 pub mod source;
+mod status;
 mod supervisor;
 
 pub use compile::{Compiled, CompiledEvent, Config, compile};
 pub use error::Error;
 pub use event::{Check, Simulated};
 pub use metrics::{EventLabels, EventMetrics, Metrics};
+pub use status::{EventStatus, Status, Watch};
 pub use supervisor::Runner;

@@ -18,6 +18,7 @@ use crate::backoff::Backoff;
 use crate::compile::{Compiled, CompiledEvent, Config};
 use crate::metrics::{EventLabels, EventMetrics, Metrics};
 use crate::source::resource::{self, Surroundings};
+use crate::status::{Reporter, Status, chain};
 
 /// Waits before an event is started again.
 const RESTART: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -43,6 +44,8 @@ pub struct Runner {
     pub now: fn() -> Timestamp,
     /// Who `client` is, such as `system:serviceaccount:playground:watcher`, for hints; may be empty.
     pub identity: String,
+    /// What it says of itself.
+    pub status: Arc<Status>,
 }
 
 impl fmt::Debug for Runner {
@@ -135,6 +138,7 @@ impl Runner {
         }
         let wait = attempt.backoff.wait();
         if let Err(error) = ended {
+            Reporter::new(self.status.clone(), attempt.event.name.clone()).failed(&chain(error));
             let error: &dyn StdError = error;
             tracing::warn!(
                 eventSourceName = %self.source.name,
@@ -162,6 +166,7 @@ impl Runner {
             metrics: attempt.metrics.clone(),
             now: self.now,
             identity: self.identity.clone(),
+            reporter: Reporter::new(self.status.clone(), event.name.clone()),
         };
         let shutdown = shutdown.clone();
         let task = tasks.spawn(async move {

@@ -7,9 +7,11 @@
 mod perform;
 mod prepare;
 mod rounds;
+mod status;
 mod trigger_loop;
 mod work;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +26,8 @@ use crate::metrics::{Metrics, TriggerLabels};
 use crate::{Error, trigger::Trigger};
 use trigger_loop::TriggerLoop;
 
-pub use perform::Status;
 pub(crate) use perform::fraction;
+pub use status::{Away, Status, TriggerStatus};
 
 /// How long a delivery may stay without a sign of life before the bus delivers it again. Signs of
 /// life are sent at a third of it, so that it decides only how fast a crashed process is replaced.
@@ -55,8 +57,25 @@ pub struct Runner {
     pub now: fn() -> Timestamp,
     /// When the Sensor object was created: a new trigger begins with the events since then.
     pub since: Timestamp,
+    /// When triggers were added that the Sensor did not have at first.
+    pub added: HashMap<Arc<str>, Timestamp>,
     /// What it says of itself.
     pub status: Arc<Status>,
+    /// Lets another runner of the sensor take over.
+    pub handover: Handover,
+}
+
+/// How one runner of a sensor makes room for another while the process goes on, such that no event
+/// is lost or handled twice.
+///
+/// What is only waited with goes back to the bus at once and to the other runner. What must not be
+/// started twice and was let go of already is finished here, beside the other runner.
+#[derive(Debug, Clone, Default)]
+pub struct Handover {
+    /// Cancelled by whoever wants it.
+    pub asked: CancellationToken,
+    /// Cancelled by the runner, when the other one may begin; also when it has ended.
+    pub done: CancellationToken,
 }
 
 impl Runner {
@@ -69,10 +88,12 @@ impl Runner {
     /// What was in flight is delivered again later.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut loops = JoinSet::new();
+        let holds = Arc::new(self.handover.done.clone().drop_guard());
         for trigger in &self.sensor.triggers {
             let trigger_loop = TriggerLoop::new(self.clone(), Arc::clone(trigger));
-            loops.spawn(trigger_loop.run(shutdown.clone()));
+            loops.spawn(trigger_loop.run(shutdown.clone(), Arc::clone(&holds)));
         }
+        drop(holds);
         let mut result = Ok(());
         while let Some(ended) = loops.join_next().await {
             let ended = ended.map_err(Error::Task).and_then(|ended| ended);
@@ -83,6 +104,14 @@ impl Runner {
             result = result.and(ended);
         }
         result
+    }
+
+    /// Where a new consumer of a trigger begins.
+    fn start(&self, trigger: &Trigger) -> Timestamp {
+        self.added
+            .get(trigger.name())
+            .copied()
+            .unwrap_or(self.since)
     }
 
     fn labels(&self, trigger: &Trigger) -> TriggerLabels {

@@ -114,6 +114,7 @@ impl Source {
             metrics: Metrics::register(&mut registry),
             now: Timestamp::now,
             identity: String::new(),
+            status: Arc::default(),
         };
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();

@@ -14,7 +14,7 @@ use tiphys_eventbus::{
 use tiphys_sensor::action::{KeyOf, LogLine};
 use tiphys_sensor::execute::values::{Value, Values};
 use tiphys_sensor::execute::{self, Caller, Executors, log::Sink};
-use tiphys_sensor::run::{Runner, Status};
+use tiphys_sensor::run::{Handover, Runner, Status};
 use tiphys_sensor::{Compiled, Metrics};
 use tiphys_tests::eventually;
 use tokio::task::JoinSet;
@@ -79,6 +79,8 @@ impl Running {
             metrics: Metrics::register(&mut Registry::default()),
             now,
             since: Timestamp::MIN,
+            added: HashMap::new(),
+            handover: Handover::default(),
             status: status.clone(),
         };
         let stop = CancellationToken::new();

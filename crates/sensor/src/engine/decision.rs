@@ -92,6 +92,23 @@ impl Tally {
         *in_flight = in_flight.saturating_sub(1);
     }
 
+    /// Takes out what is being worked on, for whoever goes on with that.
+    pub fn take_flights(&mut self) -> Self {
+        let mut flights = Self::default();
+        let index = Outcome::InFlight as usize;
+        flights.counts[index] = std::mem::take(&mut self.counts[index]);
+        flights
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+        self
+    }
+
     /// An event went from one outcome to another: their sum stays.
     pub fn shift(&mut self, from: Outcome, to: Outcome) {
         let left = &mut self.counts[from as usize];

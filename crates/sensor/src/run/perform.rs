@@ -1,7 +1,6 @@
 //! Carries one firing out: renders the action, waits for its turn, performs it, tries again.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +13,7 @@ use crate::trigger::Trigger;
 
 use super::Runner;
 use super::prepare::chain;
+use super::status::Waiting;
 
 /// The first wait while a target is away.
 const AWAY_FIRST: Duration = Duration::from_millis(100);
@@ -41,30 +41,6 @@ pub(super) enum Failure {
         action: Option<String>,
         may_be_done: bool,
     },
-}
-
-/// What a sensor says of itself: which triggers wait for something, and for what.
-#[derive(Debug, Default)]
-pub struct Status {
-    away: Mutex<HashMap<Arc<str>, String>>,
-}
-
-impl Status {
-    /// The triggers that wait for somebody, with what is wrong.
-    pub fn away(&self) -> Vec<(Arc<str>, String)> {
-        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        away.iter()
-            .map(|(trigger, message)| (Arc::clone(trigger), message.clone()))
-            .collect()
-    }
-
-    fn set(&self, trigger: &Arc<str>, message: Option<&str>) {
-        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        match message {
-            Some(message) => away.insert(Arc::clone(trigger), message.to_owned()),
-            None => away.remove(trigger),
-        };
-    }
 }
 
 /// Lets a trigger fire at most so often; shared by its firings.
@@ -95,7 +71,10 @@ pub(super) struct Firing<'f> {
     /// `None`: it may fire at any time.
     pub(super) limiter: Option<&'f Limiter>,
     pub(super) metrics: &'f crate::metrics::TriggerMetrics,
+    /// Ends everything.
     pub(super) shutdown: &'f CancellationToken,
+    /// Ends waiting; never, for what has to be finished here.
+    pub(super) yields: Option<&'f CancellationToken>,
 }
 
 impl Firing<'_> {
@@ -147,7 +126,7 @@ impl Firing<'_> {
     /// Attempts until whoever should act gives an answer: an absence is no failed attempt.
     async fn attempt_until_answered(&self, action: &Action) -> Result<Result<(), String>, Failure> {
         let mut wait = AWAY_FIRST;
-        let mut told = false;
+        let mut waiting = None;
         loop {
             let start = Instant::now();
             let caller = Caller {
@@ -157,10 +136,6 @@ impl Firing<'_> {
             let result = self.attempt(action, caller).await?;
             self.metrics.attempt(start.elapsed(), result.is_ok());
             match result {
-                Ok(()) | Err(Error::Refused(_)) if told => {
-                    self.runner.status.set(self.trigger.name(), None);
-                    return Ok(result.map_err(|error| error.to_string()));
-                }
                 Ok(()) => return Ok(Ok(())),
                 Err(Error::Refused(error)) => return Ok(Err(error)),
                 Err(Error::Away {
@@ -168,9 +143,8 @@ impl Firing<'_> {
                     hint,
                     retry_after,
                 }) => {
-                    if !told {
-                        self.tell(&message, hint.as_deref());
-                        told = true;
+                    if waiting.is_none() {
+                        waiting = Some(self.tell(&message, hint.as_deref()));
                     }
                     let asked = retry_after.map(|asked| asked.min(AWAY_ASKED));
                     self.sleep(asked.unwrap_or(wait), action).await?;
@@ -201,9 +175,8 @@ impl Firing<'_> {
         }
     }
 
-    fn tell(&self, message: &str, hint: Option<&str>) {
+    fn tell(&self, message: &str, hint: Option<&str>) -> Waiting<'_> {
         let hint = hint.unwrap_or("tried again until it is back; events wait on the bus");
-        self.runner.status.set(self.trigger.name(), Some(message));
         tracing::warn!(
             sensorName = %self.runner.sensor.name,
             triggerName = %self.trigger.name(),
@@ -212,6 +185,7 @@ impl Firing<'_> {
             hint,
             "Waiting to execute a trigger"
         );
+        self.runner.status.waits(self.trigger.name(), message, hint)
     }
 
     async fn sleep(&self, time: Duration, action: &Action) -> Result<(), Failure> {
@@ -220,9 +194,20 @@ impl Firing<'_> {
         }
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
-            () = self.shutdown.cancelled() => {
+            () = self.interrupted() => {
                 Err(Failure::Interrupted { action: print(action), may_be_done: false })
             }
+        }
+    }
+
+    /// Resolves when waiting has to end.
+    async fn interrupted(&self) {
+        let Some(yields) = self.yields else {
+            return self.shutdown.cancelled().await;
+        };
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = yields.cancelled() => {}
         }
     }
 }

@@ -14,7 +14,7 @@ use tiphys_eventbus::{
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::prepare::{Arrival, Content, Prepared, chain, prepare};
 use super::rounds::Kept;
@@ -92,11 +92,26 @@ impl TriggerLoop {
         }
     }
 
-    /// Runs until `shutdown`, then finishes what is in flight.
-    pub(super) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Some((kept, subscription)) = self.open(&shutdown).await? else {
+    /// Runs until `shutdown` or until another runner takes over, then finishes what is in flight.
+    /// `holds` is dropped when the other runner may begin.
+    pub(super) async fn run(
+        mut self,
+        shutdown: CancellationToken,
+        holds: Arc<DropGuard>,
+    ) -> Result<(), Error> {
+        let handover = self.shared.runner.handover.asked.clone();
+        self.shared.runner.status.begin(self.shared.trigger.name());
+        let opened = tokio::select! {
+            () = handover.cancelled() => return Ok(()),
+            opened = self.open(&shutdown) => opened?,
+        };
+        let Some((kept, subscription)) = opened else {
             return Ok(());
         };
+        self.shared
+            .runner
+            .status
+            .listening(self.shared.trigger.name());
         let mut prepared = self.prepared(subscription);
         let mut signs = interval(ACK_WAIT / 3);
         signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,6 +121,7 @@ impl TriggerLoop {
             let wake = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                () = handover.cancelled() => break,
                 Some(finished) = self.running.join_next() => Wake::Finished(finished),
                 Some(prepared) = prepared.next(), if room => Wake::Prepared(prepared),
                 _ = signs.tick() => Wake::SignOfLife,
@@ -117,7 +133,18 @@ impl TriggerLoop {
             self.on(wake, kept.as_ref()).await?;
         }
         drop(prepared);
-        self.drain().await
+        let hands_over = self.hand_over(&shutdown).await?;
+        drop(holds);
+        self.drain(&shutdown).await?;
+        if hands_over {
+            let Shared {
+                runner, trigger, ..
+            } = &*self.shared;
+            runner.status.finished(trigger.name(), &self.tally);
+        } else {
+            self.show();
+        }
+        Ok(())
     }
 
     /// Opens what is needed of the bus, as often as it takes; `None` after a stop.
@@ -131,10 +158,15 @@ impl TriggerLoop {
                 Ok(opened) => return Ok(Some(opened)),
                 Err(error) => error,
             };
+            let Shared {
+                runner, trigger, ..
+            } = &*self.shared;
+            let error = chain(&error);
+            runner.status.not_listening(trigger.name(), &error);
             tracing::warn!(
-                sensorName = %self.shared.runner.sensor.name,
-                triggerName = %self.shared.trigger.name(),
-                error = chain(&error),
+                sensorName = %runner.sensor.name,
+                triggerName = %trigger.name(),
+                error,
                 "Waiting for the event bus"
             );
             tokio::select! {
@@ -165,7 +197,7 @@ impl TriggerLoop {
                 trigger.name(),
             ),
             subjects: subjects(runner, trigger),
-            start: StartAt::Time(runner.since),
+            start: StartAt::Time(runner.start(trigger)),
             ack_wait: ACK_WAIT,
             max_in_flight: MAX_IN_FLIGHT * 2,
         };
@@ -224,14 +256,31 @@ impl TriggerLoop {
             Wake::Deadline => {}
         }
         self.start();
-        self.shared.metrics.show(&self.tally);
+        self.show();
         Ok(())
+    }
+
+    /// Shows where the events are.
+    fn show(&self) {
+        let Shared {
+            runner,
+            trigger,
+            metrics,
+            ..
+        } = &*self.shared;
+        metrics.show(&runner.status.count(trigger.name(), &self.tally));
     }
 
     async fn take(&mut self, prepared: Prepared, kept: Option<&Kept>) {
         let Prepared { delivery, content } = prepared;
         let sequence = delivery.sequence;
         self.tally.receive();
+        let Shared {
+            runner, trigger, ..
+        } = &*self.shared;
+        runner
+            .status
+            .received(trigger.name(), delivery.pending, self.now());
         // Delivered again while it is still being worked on.
         if let Some(flight) = self.in_flight.get_mut(&sequence) {
             flight.delivery.send_replace(delivery);
@@ -499,15 +548,60 @@ impl TriggerLoop {
         }
     }
 
-    /// Finishes what is in flight; what is not done in time is delivered again later.
-    async fn drain(mut self) -> Result<(), Error> {
+    /// Gives back to the bus what another runner can do, as soon as nobody is at it any more. False
+    /// after a stop: then there is no other runner.
+    async fn hand_over(&mut self, shutdown: &CancellationToken) -> Result<bool, Error> {
+        if shutdown.is_cancelled() {
+            return Ok(false);
+        }
         let deadline = Instant::now() + DRAIN;
+        self.shared.yields.cancel();
+        loop {
+            self.keep_released();
+            self.start();
+            if self.running.len() <= self.shared.released().len() {
+                break;
+            }
+            let is_patient = !self.shared.abort_held.is_cancelled();
+            let finished = tokio::select! {
+                () = shutdown.cancelled() => return Ok(false),
+                Some(finished) = self.running.join_next() => finished?,
+                () = sleep_until(deadline), if is_patient => {
+                    self.shared.abort_held.cancel();
+                    continue;
+                }
+            };
+            self.finish(finished).await;
+        }
+        self.give_back().await;
+        let flights = self.tally.take_flights();
+        self.show();
+        self.tally = flights;
+        Ok(true)
+    }
+
+    /// Drops work that was not started, unless the bus will not deliver its event again.
+    fn keep_released(&mut self) {
+        let released = self.shared.released();
+        self.work.retain(|_, work| {
+            let delivery = work.delivery();
+            delivery.is_some_and(|delivery| released.contains(&delivery.sequence))
+        });
+    }
+
+    /// Finishes what is in flight; what is not done in time is delivered again later.
+    async fn drain(&mut self, shutdown: &CancellationToken) -> Result<(), Error> {
         let abort = self.shared.abort.clone();
+        let deadline = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        let mut deadline = std::pin::pin!(deadline);
         self.start();
         while !self.running.is_empty() {
             let finished = tokio::select! {
                 Some(finished) = self.running.join_next() => finished?,
-                () = sleep_until(deadline), if !abort.is_cancelled() => {
+                () = &mut deadline, if !abort.is_cancelled() => {
                     abort.cancel();
                     self.ready.clear();
                     continue;
@@ -518,14 +612,25 @@ impl TriggerLoop {
                 self.start();
             }
         }
-        for flight in self.in_flight.into_values() {
+        self.give_back().await;
+        Ok(())
+    }
+
+    /// Lets the bus deliver again what nobody is at.
+    async fn give_back(&mut self) {
+        let released = self.shared.released().clone();
+        for (sequence, flight) in std::mem::take(&mut self.in_flight) {
+            if released.contains(&sequence) {
+                self.in_flight.insert(sequence, flight);
+                continue;
+            }
+            self.tally.give_back();
             let delivery = flight.delivery.borrow().clone();
             delivery
                 .retry_after(Duration::ZERO)
                 .await
                 .unwrap_or_default();
         }
-        Ok(())
     }
 }
 

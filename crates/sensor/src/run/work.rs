@@ -1,6 +1,6 @@
 //! What a trigger's deliveries lead to, carried out beside each other: fire, keep, park.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tiphys_eventbus::{DeadLetter, Delivery, ParkReason};
@@ -11,6 +11,7 @@ use super::perform::{Failure, Firing, Limiter};
 use super::prepare::chain;
 use super::rounds::Kept;
 use super::{ACK_WAIT, Runner};
+use crate::action::Action;
 use crate::engine::{Member, Outcome, Round};
 use crate::metrics::TriggerMetrics;
 use crate::trigger::Trigger;
@@ -65,8 +66,14 @@ pub(super) struct Shared {
     pub(super) trigger: Arc<Trigger>,
     pub(super) metrics: TriggerMetrics,
     limiter: Limiter,
-    /// Tells work that waits to give up, when a stop has waited long enough.
+    /// Tells all work to give up, when a stop has waited long enough.
     pub(super) abort: CancellationToken,
+    /// The same for work whose events the bus still holds.
+    pub(super) abort_held: CancellationToken,
+    /// Tells work whose events the bus still holds not to wait: another runner will do it.
+    pub(super) yields: CancellationToken,
+    /// The deliveries of unfinished work that has let go of its events.
+    released: Mutex<Vec<u64>>,
 }
 
 impl Work {
@@ -83,13 +90,22 @@ impl Work {
 
 impl Shared {
     pub(super) fn new(runner: Runner, trigger: Arc<Trigger>) -> Self {
+        let abort = CancellationToken::new();
         Self {
             metrics: runner.metrics.trigger(&runner.labels(&trigger)),
             runner,
             trigger,
             limiter: Limiter::default(),
-            abort: CancellationToken::new(),
+            abort_held: abort.child_token(),
+            abort,
+            yields: CancellationToken::new(),
+            released: Mutex::default(),
         }
+    }
+
+    /// The deliveries of the work that goes on whoever has the subscription, one for each piece.
+    pub(super) fn released(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Carries out a piece of work.
@@ -167,8 +183,9 @@ impl Shared {
             .iter()
             .filter(|(_, member)| member.sequence != delivery.sequence);
         let joined = u64::try_from(joined.count()).unwrap_or_default();
-        let outcome = self.act(round, delivery, latest, kept).await;
-        if let (Some(kept), true) = (kept, outcome.is_some()) {
+        let (outcome, released) = self.act(round, delivery, latest, kept).await;
+        // What was let go of was forgotten then; there may be the next round's events by now.
+        if let (Some(kept), true, false) = (kept, outcome.is_some(), released) {
             let dependencies: Vec<usize> = round.iter().map(|(index, _)| *index).collect();
             if self
                 .persist("forget a round", || kept.forget(&dependencies))
@@ -191,31 +208,56 @@ impl Shared {
 
     /// What can be recognised is performed first and acknowledged afterwards: a crash in between
     /// meets its own work. What cannot is acknowledged first unless the trigger says `atLeastOnce`.
+    ///
+    /// Returns the outcome, and whether the round's events had been let go of before.
     async fn act(
         &self,
         round: &Round,
         delivery: &Arc<Delivery>,
         latest: watch::Receiver<Arc<Delivery>>,
         kept: Option<&Kept>,
-    ) -> Option<Outcome> {
-        let firing = self.firing(&self.trigger, round, &self.metrics);
+    ) -> (Option<Outcome>, bool) {
+        let firing = self.firing(&self.trigger, round, &self.metrics, false);
         let action = match firing.render() {
             Ok(action) => action,
-            Err(failure) => return self.fail(round, delivery, failure, false).await,
+            Err(failure) => return (self.fail(round, delivery, failure, false).await, false),
         };
         let first = !self.trigger.at_least_once() && !action.is_recognisable();
-        if first && self.release(round, latest, kept).await.is_none() {
-            let error = "the process stopped before the acknowledgement was confirmed".to_owned();
-            return self
-                .park(delivery, ParkReason::Interrupted, error, 0, None)
-                .await;
+        if !first {
+            return (self.carry_on(round, delivery, &action, false).await, false);
         }
-        match firing.perform(&action).await {
+        if self.release(round, latest, kept).await.is_none() {
+            let error = "the process stopped before the acknowledgement was confirmed".to_owned();
+            let reason = ParkReason::Interrupted;
+            return (self.park(delivery, reason, error, 0, None).await, false);
+        }
+        self.released().push(delivery.sequence);
+        let outcome = self.carry_on(round, delivery, &action, true).await;
+        let mut released = self.released();
+        if let Some(at) = released
+            .iter()
+            .position(|sequence| *sequence == delivery.sequence)
+        {
+            released.swap_remove(at);
+        }
+        (outcome, true)
+    }
+
+    /// Performs an action, and deals with its failure.
+    async fn carry_on(
+        &self,
+        round: &Round,
+        delivery: &Delivery,
+        action: &Action,
+        released: bool,
+    ) -> Option<Outcome> {
+        let firing = self.firing(&self.trigger, round, &self.metrics, released);
+        match firing.perform(action).await {
             Ok(()) => {
                 self.log_success(&self.trigger, round);
                 Some(Outcome::Fired)
             }
-            Err(failure) => self.fail(round, delivery, failure, first).await,
+            Err(failure) => self.fail(round, delivery, failure, released).await,
         }
     }
 
@@ -224,6 +266,7 @@ impl Shared {
         trigger: &'f Trigger,
         round: &'f Round,
         metrics: &'f TriggerMetrics,
+        released: bool,
     ) -> Firing<'f> {
         Firing {
             runner: &self.runner,
@@ -232,12 +275,22 @@ impl Shared {
             // The trigger that takes over is not limited, as in Argo Events.
             limiter: std::ptr::eq(trigger, Arc::as_ptr(&self.trigger)).then_some(&self.limiter),
             metrics,
-            shutdown: &self.abort,
+            shutdown: if released {
+                &self.abort
+            } else {
+                &self.abort_held
+            },
+            yields: (!released).then_some(&self.yields),
         }
     }
 
     /// Lets the trigger take over that is there for failures, and after that its own.
-    async fn take_over(&self, round: &Round, mut failure: Failure) -> Result<(), Failure> {
+    async fn take_over(
+        &self,
+        round: &Round,
+        mut failure: Failure,
+        released: bool,
+    ) -> Result<(), Failure> {
         let mut next = self.trigger.dlq();
         while let (
             Some(trigger),
@@ -249,7 +302,7 @@ impl Shared {
         ) = (next, &failure)
         {
             let metrics = self.runner.metrics.trigger(&self.runner.labels(trigger));
-            let firing = self.firing(trigger, round, &metrics);
+            let firing = self.firing(trigger, round, &metrics, released);
             let result = match firing.render() {
                 Ok(action) => firing.perform(&action).await,
                 Err(failure) => Err(failure),
@@ -347,7 +400,7 @@ impl Shared {
         {
             self.log_failure(&self.trigger, error, *attempts);
         }
-        match self.take_over(round, failure).await {
+        match self.take_over(round, failure, released).await {
             Ok(()) => Some(Outcome::Fired),
             Err(Failure::GaveUp {
                 error,
@@ -382,6 +435,7 @@ impl Shared {
     }
 
     fn log_failure(&self, trigger: &Trigger, error: &str, attempts: u32) {
+        self.runner.status.failed(self.trigger.name(), error);
         tracing::error!(
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
@@ -420,6 +474,7 @@ impl Shared {
             error = letter.error,
             "Parked an event"
         );
+        runner.status.failed(self.trigger.name(), &letter.error);
         self.persist("park an event", || runner.bus.park(letter.clone()))
             .await?;
         Some(Outcome::Parked)

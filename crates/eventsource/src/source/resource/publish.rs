@@ -24,6 +24,7 @@ use super::record::{Keys, KnownRecord, Position, Record};
 use crate::backoff::Backoff;
 use crate::compile::CompiledEvent;
 use crate::metrics::EventMetrics;
+use crate::status::{Reporter, chain};
 
 /// How many objects may have something on its way. At 5 ms a round trip this is 50,000 a second.
 const MAX_IN_FLIGHT: usize = 256;
@@ -39,6 +40,7 @@ pub(super) struct Target {
     pub(super) state: Arc<dyn State>,
     pub(super) keys: Keys,
     pub(super) metrics: EventMetrics,
+    pub(super) reporter: Reporter,
     pub(super) now: fn() -> Timestamp,
 }
 
@@ -330,6 +332,7 @@ impl Target {
         match stored {
             Ok(_) => {
                 self.metrics.published(message.received.elapsed());
+                self.reporter.published((self.now)());
                 let event = &self.event;
                 tracing::info!(
                     eventSourceName = %event.source,
@@ -364,6 +367,7 @@ impl Target {
             })
             .await?;
         self.metrics.parked();
+        self.reporter.parked(why);
         tracing::error!(
             eventSourceName = %event.source,
             eventName = %event.name,
@@ -435,6 +439,7 @@ impl Target {
         let source: &dyn StdError = error;
         if let Some(message) = &job.message {
             self.metrics.publish_failed();
+            self.reporter.failed(&chain(error));
             tracing::warn!(
                 eventSourceName = %event.source,
                 eventName = %event.name,

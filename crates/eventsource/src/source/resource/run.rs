@@ -26,6 +26,7 @@ use crate::Error;
 use crate::backoff::Backoff;
 use crate::compile::{CompiledEvent, Config};
 use crate::metrics::EventMetrics;
+use crate::status::Reporter;
 
 /// Waits between attempts to list and watch: those of Kubernetes' informers.
 const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(30));
@@ -44,6 +45,7 @@ pub(crate) struct Surroundings {
     pub(crate) metrics: EventMetrics,
     pub(crate) now: fn() -> Timestamp,
     pub(crate) identity: String,
+    pub(crate) reporter: Reporter,
 }
 
 /// Runs until `shutdown`, then finishes what is on its way and stores the position.
@@ -65,6 +67,7 @@ pub(crate) async fn run(
         metrics,
         now,
         identity,
+        reporter,
     } = around;
     let state_failed = |source| Error::State {
         event: event.name.clone(),
@@ -82,6 +85,7 @@ pub(crate) async fn run(
         bus,
         state,
         metrics: metrics.clone(),
+        reporter: reporter.clone(),
         now,
     });
     let restored = tokio::select! {
@@ -106,7 +110,7 @@ pub(crate) async fn run(
         cursor: restored.cursor,
         listed_at: None,
         started_at: restored.position.started_at,
-        complaints: Complaints::new(&event, metrics, identity),
+        complaints: Complaints::new(&event, metrics, reporter, identity),
     };
     for step in restored.adopted {
         if worker.perform(step, None, Instant::now()).await == Flow::Stop {

@@ -7,24 +7,32 @@ use crate::Error;
 use crate::compile::CompiledEvent;
 use crate::metrics::EventMetrics;
 use crate::source::resource::Endpoint;
+use crate::status::{Reporter, Watch, chain};
 
 /// The last thing that was told of the watch.
 pub(super) struct Complaints {
     source: Arc<str>,
     event: Arc<str>,
     metrics: EventMetrics,
+    reporter: Reporter,
     identity: String,
     told: Option<&'static str>,
     is_known: bool,
 }
 
 impl Complaints {
-    pub(super) fn new(event: &CompiledEvent, metrics: EventMetrics, identity: String) -> Self {
+    pub(super) fn new(
+        event: &CompiledEvent,
+        metrics: EventMetrics,
+        reporter: Reporter,
+        identity: String,
+    ) -> Self {
         let (source, event) = (event.source.clone(), event.name.clone());
         Self {
             source,
             event,
             metrics,
+            reporter,
             identity,
             told: None,
             is_known: false,
@@ -39,6 +47,7 @@ impl Complaints {
     /// The watch is open, and the objects are known.
     pub(super) fn synced(&mut self, target: &str, objects: usize) {
         self.metrics.synced(true);
+        self.reporter.watch(Watch::Synced);
         if self.told.take().is_some() || !self.is_known {
             self.is_known = true;
             tracing::info!(
@@ -56,6 +65,11 @@ impl Complaints {
         let category = error.category();
         self.metrics.watch_failed(category);
         let hint = hint(category, endpoint, &self.identity);
+        self.reporter.watch(Watch::Failed {
+            reason: category,
+            message: chain(error),
+            hint: hint.clone(),
+        });
         let error: &dyn StdError = error;
         if self.told == Some(category) {
             tracing::debug!(eventSourceName = %self.source, eventName = %self.event, error, "Still not watching");

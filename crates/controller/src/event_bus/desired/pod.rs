@@ -1,0 +1,272 @@
+//! A pod of a bus: one container, the NATS server.
+//!
+//! Argo Events has two more: an exporter of metrics, for which the server's own `/varz`, `/jsz` and
+//! so on stand on the monitor port; and a reloader, in whose place pods are replaced one by one, so
+//! that a change that a running server would not take (a certificate of a route, an account) is
+//! taken as well. The images that the controller's configuration names for them are not used.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
+    EnvVarSource, ExecAction, HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler,
+    ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, SeccompProfile,
+    SecretKeySelector, SecretProjection, SecurityContext, Volume, VolumeMount, VolumeProjection,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::api::ObjectMeta;
+
+use super::{CLIENT_PORT, CLUSTER_PORT, CONFIG_KEY, MONITOR_PORT, Plan, merged};
+use crate::event_bus::credentials::ENCRYPTION;
+
+/// Annotation of pods: what their servers read when they start.
+pub(super) const HASH_ANNOTATION: &str = "events.argoproj.io/bus-config-hash";
+
+/// Where the configuration and the certificates are.
+const CONFIG_FOLDER: &str = "/etc/nats-config";
+
+/// Where the messages are.
+const DATA_FOLDER: &str = "/data/jetstream";
+
+/// Where the file with the process id is.
+const PID_FOLDER: &str = "/var/run/nats";
+
+/// Keys of the servers' Secret, and their files in [`CONFIG_FOLDER`].
+const SECRET_FILES: [(&str, &str); 7] = [
+    ("auth", "auth.conf"),
+    ("private-key", "server-key.pem"),
+    ("cert", "server-cert.pem"),
+    ("ca-cert", "ca-cert.pem"),
+    ("cluster-private-key", "cluster-server-key.pem"),
+    ("cluster-cert", "cluster-server-cert.pem"),
+    ("cluster-ca-cert", "cluster-ca-cert.pem"),
+];
+
+impl Plan<'_> {
+    pub(super) fn pod_template(&self, hash: &str) -> PodTemplateSpec {
+        let own = self.spec.metadata.clone().unwrap_or_default();
+        let hash: BTreeMap<_, _> = [(HASH_ANNOTATION.to_owned(), hash.to_owned())].into();
+        PodTemplateSpec {
+            metadata: Some(ObjectMeta {
+                labels: Some(merged(own.labels.into_inner(), &self.names.labels)),
+                annotations: Some(merged(own.annotations.into_inner(), &hash)),
+                ..ObjectMeta::default()
+            }),
+            spec: Some(self.pod()),
+        }
+    }
+
+    fn pod(&self) -> PodSpec {
+        let spec = self.spec;
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        PodSpec {
+            affinity: spec.affinity.clone(),
+            containers: vec![self.container()],
+            image_pull_secrets: some(spec.image_pull_secrets.to_vec()),
+            node_selector: Some(spec.node_selector.clone().into_inner())
+                .filter(|selector| !selector.is_empty()),
+            priority: spec.priority,
+            priority_class_name: text(&spec.priority_class_name),
+            security_context: spec.security_context.clone(),
+            service_account_name: text(&spec.service_account_name),
+            // A server speaks to no API server.
+            automount_service_account_token: Some(false),
+            // Longer than the server takes to send its clients away, see `lame_duck_duration`.
+            termination_grace_period_seconds: Some(60),
+            tolerations: some(spec.tolerations.to_vec()),
+            volumes: Some(self.volumes()),
+            ..PodSpec::default()
+        }
+    }
+
+    fn container(&self) -> Container {
+        let template = self.spec.container_template.clone().unwrap_or_default();
+        let program = match self.version.start_command.as_str() {
+            "" => "/nats-server",
+            program => program,
+        };
+        let config = format!("{CONFIG_FOLDER}/nats-js.conf");
+        let ports = [
+            ("client", CLIENT_PORT),
+            ("cluster", CLUSTER_PORT),
+            ("monitor", MONITOR_PORT),
+        ];
+        let ports = ports.map(|(name, port)| ContainerPort {
+            name: Some(name.to_owned()),
+            container_port: port,
+            ..ContainerPort::default()
+        });
+        let stop = [program, &format!("-sl=ldm={PID_FOLDER}/nats.pid")];
+        Container {
+            name: "main".to_owned(),
+            image: Some(self.version.nats_image.clone()),
+            image_pull_policy: Some(template.image_pull_policy.into_inner())
+                .filter(|policy| !policy.is_empty()),
+            command: Some(texts([program, "--config", &config])),
+            args: some(self.spec.start_args.to_vec()),
+            env: Some(self.environment()),
+            ports: Some(ports.to_vec()),
+            resources: template.resources,
+            security_context: Some(template.security_context.unwrap_or_else(confined)),
+            volume_mounts: Some(self.mounts()),
+            lifecycle: Some(Lifecycle {
+                pre_stop: Some(LifecycleHandler {
+                    exec: Some(ExecAction {
+                        command: Some(texts(stop)),
+                    }),
+                    ..LifecycleHandler::default()
+                }),
+                ..Lifecycle::default()
+            }),
+            // An hour: reading a large store again takes its time, and starting anew helps nobody.
+            startup_probe: Some(probe("/healthz", 1, 3600)),
+            // That there is no majority is no reason to restart a server.
+            liveness_probe: Some(probe("/", 10, 6)),
+            readiness_probe: Some(probe("/healthz", 2, 3)),
+            ..Container::default()
+        }
+    }
+
+    fn environment(&self) -> Vec<EnvVar> {
+        let value = |name: &str, value: String| EnvVar {
+            name: name.to_owned(),
+            value: Some(value),
+            ..EnvVar::default()
+        };
+        let from = |name: &str, source: EnvVarSource| EnvVar {
+            name: name.to_owned(),
+            value_from: Some(source),
+            ..EnvVar::default()
+        };
+        let field = |path: &str| EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                field_path: path.to_owned(),
+                ..ObjectFieldSelector::default()
+            }),
+            ..EnvVarSource::default()
+        };
+        let service = &self.names.service;
+        let address = format!("$(POD_NAME).{service}.$(POD_NAMESPACE).svc");
+        let key = EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector {
+                name: self.names.server_secret.clone(),
+                key: ENCRYPTION.to_owned(),
+                ..SecretKeySelector::default()
+            }),
+            ..EnvVarSource::default()
+        };
+        vec![
+            from("POD_NAME", field("metadata.name")),
+            value("SERVER_NAME", "$(POD_NAME)".to_owned()),
+            from("POD_NAMESPACE", field("metadata.namespace")),
+            value("CLUSTER_ADVERTISE", address),
+            from("JS_KEY", key),
+        ]
+    }
+
+    fn data_volume(&self) -> &str {
+        match self.spec.persistence {
+            Some(_) => &self.names.volume,
+            None => "js-data",
+        }
+    }
+
+    fn mounts(&self) -> Vec<VolumeMount> {
+        let mounts = [
+            (self.data_volume(), DATA_FOLDER),
+            ("pid", PID_FOLDER),
+            ("config-volume", CONFIG_FOLDER),
+        ];
+        let mounts = mounts.map(|(name, path)| VolumeMount {
+            name: name.to_owned(),
+            mount_path: path.to_owned(),
+            ..VolumeMount::default()
+        });
+        mounts.to_vec()
+    }
+
+    fn volumes(&self) -> Vec<Volume> {
+        let empty = |name: &str| Volume {
+            name: name.to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        };
+        let mut volumes = vec![empty("pid"), self.config_volume()];
+        if self.spec.persistence.is_none() {
+            volumes.push(empty(self.data_volume()));
+        }
+        volumes
+    }
+
+    fn config_volume(&self) -> Volume {
+        let item = |(key, path): (&str, &str)| KeyToPath {
+            key: key.to_owned(),
+            path: path.to_owned(),
+            ..KeyToPath::default()
+        };
+        let config = VolumeProjection {
+            config_map: Some(ConfigMapProjection {
+                name: self.names.config_map.clone(),
+                items: Some(vec![item((CONFIG_KEY, "nats-js.conf"))]),
+                ..ConfigMapProjection::default()
+            }),
+            ..VolumeProjection::default()
+        };
+        let secret = VolumeProjection {
+            secret: Some(SecretProjection {
+                name: self.names.server_secret.clone(),
+                items: Some(SECRET_FILES.map(item).to_vec()),
+                ..SecretProjection::default()
+            }),
+            ..VolumeProjection::default()
+        };
+        Volume {
+            name: "config-volume".to_owned(),
+            projected: Some(ProjectedVolumeSource {
+                sources: Some(vec![config, secret]),
+                ..ProjectedVolumeSource::default()
+            }),
+            ..Volume::default()
+        }
+    }
+}
+
+/// What a server needs and no more. It stays root unless the user says otherwise: the image names
+/// no user, and volumes that root has written could not be read by another.
+fn confined() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities {
+            drop: Some(texts(["ALL"])),
+            ..Capabilities::default()
+        }),
+        read_only_root_filesystem: Some(true),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".to_owned(),
+            ..SeccompProfile::default()
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+fn probe(path: &str, period_seconds: i32, failures: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::Int(MONITOR_PORT),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period_seconds),
+        timeout_seconds: Some(5),
+        failure_threshold: Some(failures),
+        ..Probe::default()
+    }
+}
+
+fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}
+
+fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).to_vec()
+}

@@ -1,0 +1,162 @@
+//! What an event source says of itself, event by event: for the object's conditions.
+//!
+//! It belongs to the event source, not to a runner: its counts go on when an edited spec takes over.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+/// The longest text that is kept: a condition is no log.
+const LONGEST: usize = 1_000;
+
+/// What an event source says of itself.
+#[derive(Debug, Default)]
+pub struct Status {
+    events: Mutex<BTreeMap<Arc<str>, EventStatus>>,
+    changes: AtomicU64,
+}
+
+/// What one event says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventStatus {
+    /// Its watch.
+    pub watch: Watch,
+    /// How many events were published since the start of the process.
+    pub published: u64,
+    /// How many were put aside since then.
+    pub parked: u64,
+    /// When the last one was published.
+    pub last_event: Option<Timestamp>,
+    /// The last failure.
+    pub last_error: Option<String>,
+}
+
+/// How a watch is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// It is being opened.
+    #[default]
+    Opening,
+    /// It is open, and the objects are known.
+    Synced,
+    /// It cannot be opened.
+    Failed {
+        /// One word: `Forbidden`, `NotFound`, `Unreachable` and others.
+        reason: &'static str,
+        /// What was attempted and what is wrong.
+        message: String,
+        /// What a human can do.
+        hint: String,
+    },
+}
+
+/// One event's part of the status.
+#[derive(Debug, Clone)]
+pub(crate) struct Reporter {
+    status: Arc<Status>,
+    event: Arc<str>,
+}
+
+impl Status {
+    /// What each event says.
+    pub fn events(&self) -> BTreeMap<Arc<str>, EventStatus> {
+        self.locked().clone()
+    }
+
+    /// A number that grows with each change.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, EventStatus>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reporter {
+    /// Begins with a watch that is being opened.
+    pub(crate) fn new(status: Arc<Status>, event: Arc<str>) -> Self {
+        let reporter = Self { status, event };
+        reporter.watch(Watch::Opening);
+        reporter
+    }
+
+    pub(crate) fn watch(&self, watch: Watch) {
+        self.change(|status| {
+            if let Watch::Failed { message, .. } = &watch {
+                status.last_error = Some(shortened(message));
+            }
+            status.watch = watch;
+        });
+    }
+
+    pub(crate) fn published(&self, now: Timestamp) {
+        self.change(|status| {
+            status.published += 1;
+            status.last_event = Some(now);
+        });
+    }
+
+    pub(crate) fn parked(&self, error: &str) {
+        self.change(|status| {
+            status.parked += 1;
+            status.last_error = Some(shortened(error));
+        });
+    }
+
+    pub(crate) fn failed(&self, error: &str) {
+        self.change(|status| status.last_error = Some(shortened(error)));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut EventStatus)) {
+        let mut events = self.status.locked();
+        let before = events.entry(self.event.clone()).or_default();
+        let mut after = before.clone();
+        change(&mut after);
+        if *before != after {
+            *before = after;
+            self.status.changes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+fn shortened(text: &str) -> String {
+    let mut shortened: String = text.chars().take(LONGEST).collect();
+    if shortened.len() < text.len() {
+        shortened.push('…');
+    }
+    shortened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_go_on_when_another_runner_takes_over() {
+        let status = Arc::new(Status::default());
+        let now = Timestamp::from_second(7).unwrap();
+        let first = Reporter::new(status.clone(), "ev".into());
+        first.watch(Watch::Synced);
+        first.published(now);
+        let second = Reporter::new(status.clone(), "ev".into());
+        assert_eq!(status.events()["ev"].watch, Watch::Opening);
+        second.published(now);
+        assert_eq!(status.events()["ev"].published, 2);
+        assert_eq!(status.events()["ev"].last_event, Some(now));
+        let changes = status.changes();
+        second.watch(Watch::Opening);
+        assert_eq!(status.changes(), changes);
+    }
+}
