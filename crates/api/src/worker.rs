@@ -57,6 +57,8 @@ pub struct Report {
     pub faults: Vec<String>,
     /// Whether it works, or waits for its turn.
     pub role: Role,
+    /// The lease: why there is none, or why it cannot be used.
+    pub lease: Health,
     /// The connection to the bus.
     pub bus: Health,
     /// Each event of an event source, or each trigger of a sensor.

@@ -1,12 +1,14 @@
 //! The command line: what users type, parsed into final types.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use tiphys_api::worker;
+use tiphys_sensor::execute::values;
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
@@ -90,6 +92,11 @@ pub(crate) enum Command {
     /// ValidatingWebhookConfiguration. Without it everything goes on: what it would have said stands
     /// in the objects' conditions.
     Webhook(Box<WebhookArgs>),
+    /// Run one EventSource: the process in its pod
+    #[command(name = "eventsource")]
+    EventSource(Box<WorkerArgs>),
+    /// Run one Sensor: the process in its pod
+    Sensor(Box<WorkerArgs>),
     /// Print the custom resource definitions
     Crds,
 }
@@ -111,6 +118,32 @@ pub(crate) struct RunArgs {
         default_value = "127.0.0.1:7777"
     )]
     pub(crate) admin: SocketAddr,
+}
+
+/// Where a process in a pod finds what it runs. All files may change while it runs.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WorkerArgs {
+    /// Folder with object.json (or object.json.zst) and eventbus.json
+    #[arg(long, env = "TIPHYS_SPEC", value_name = "DIR", default_value = worker::SPEC_FOLDER)]
+    pub(crate) spec: PathBuf,
+    /// Folder with auth.yaml, the login to the event bus
+    #[arg(long, env = "TIPHYS_BUS_AUTH", value_name = "DIR", default_value = worker::BUS_AUTH_FOLDER)]
+    pub(crate) bus_auth: PathBuf,
+    /// Folder with secrets/NAME/KEY and config/NAME/KEY
+    #[arg(long, env = "TIPHYS_VALUES", value_name = "DIR", default_value = values::MOUNTS)]
+    pub(crate) values: PathBuf,
+    /// Where metrics, health and the report are served; port 0 takes a free one
+    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
+    pub(crate) admin: SocketAddr,
+    /// Name of the pod: who holds the lease; by default one that nobody else has
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub(crate) pod_name: Option<String>,
+    /// Namespace of the pod and of its lease; by default that of the object
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub(crate) pod_namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
 /// The cluster to act on.

@@ -1,5 +1,6 @@
 //! Log lines: JSON with Argo Events' field names, or lines for people on a terminal.
 
+mod extra;
 mod line;
 mod sample;
 
@@ -18,11 +19,21 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::{LogArgs, LogFormat, LogLevel};
+pub(crate) use extra::LoggingFields;
 use line::{Line, Value};
 use sample::Sampler;
 
-/// Starts logging to standard error; returns where `log` triggers print: to standard output.
-pub(crate) fn start(args: &LogArgs) -> anyhow::Result<Arc<dyn Sink>> {
+/// Logging that was started.
+pub(crate) struct Logging {
+    /// Where `log` triggers print.
+    pub(crate) sink: Arc<dyn Sink>,
+    /// What sensors add to their lines.
+    pub(crate) fields: LoggingFields,
+}
+
+/// Starts logging to standard error; `log` triggers print to standard output.
+pub(crate) fn start(args: &LogArgs) -> anyhow::Result<Logging> {
+    let fields = LoggingFields::default();
     let level = match args.log_level {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Info => LevelFilter::INFO,
@@ -40,13 +51,16 @@ pub(crate) fn start(args: &LogArgs) -> anyhow::Result<Arc<dyn Sink>> {
     let lines = Lines {
         format: format(stderr.is_terminal()),
         sampler: Sampler::default(),
+        extra: fields.clone(),
     };
     tracing_subscriber::registry()
         .with(lines.with_filter(own(level)))
         .try_init()?;
-    Ok(Arc::new(Stdout {
+    let sink = Arc::new(Stdout {
         format: format(std::io::stdout().is_terminal()),
-    }))
+        extra: fields.clone(),
+    });
+    Ok(Logging { sink, fields })
 }
 
 /// Our own lines from `level` up; those of libraries only if a human should know.
@@ -72,6 +86,7 @@ fn own(level: LevelFilter) -> tracing_subscriber::filter::Targets {
 struct Lines {
     format: LogFormat,
     sampler: Sampler,
+    extra: LoggingFields,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
@@ -83,6 +98,8 @@ impl<S: Subscriber> Layer<S> for Lines {
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
+        let extra = fields.sensor().and_then(|sensor| self.extra.of(sensor));
+        with_extra(&mut fields.fields, extra.as_deref());
         let line = Line {
             level: level_name(*metadata.level()),
             time: now,
@@ -121,18 +138,36 @@ fn logger(target: &str) -> &'static str {
 
 /// The fields of an event of `tracing`, in order.
 #[derive(Default)]
-struct Fields {
+struct Fields<'f> {
     message: String,
-    fields: Vec<(&'static str, Value)>,
+    fields: Vec<(&'f str, Value)>,
 }
 
-impl Fields {
+/// Adds a sensor's fields to those of a line, which count where both name one.
+fn with_extra<'f>(fields: &mut Vec<(&'f str, Value)>, extra: Option<&'f [(String, String)]>) {
+    for (name, text) in extra.unwrap_or_default() {
+        if !fields.iter().any(|(known, _)| known == name) {
+            fields.push((name, Value::Text(text.clone())));
+        }
+    }
+}
+
+impl Fields<'_> {
+    /// The sensor that the line is about.
+    fn sensor(&self) -> Option<&str> {
+        let sensor = self.fields.iter().find(|(name, _)| *name == "sensorName");
+        match sensor {
+            Some((_, Value::Text(name))) => Some(name),
+            _ => None,
+        }
+    }
+
     fn push(&mut self, field: &Field, value: Value) {
         self.fields.push((field.name(), value));
     }
 }
 
-impl Visit for Fields {
+impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = format!("{value:?}");
         if field.name() == "message" {
@@ -173,12 +208,13 @@ impl Visit for Fields {
 /// Prints the events of `log` triggers.
 struct Stdout {
     format: LogFormat,
+    extra: LoggingFields,
 }
 
 impl Sink for Stdout {
     fn print(&self, line: &LogLine, caller: Caller<'_>) {
         let text = |text: &str| Value::Text(text.to_owned());
-        let fields = [
+        let mut fields = vec![
             ("sensorName", text(caller.sensor)),
             ("triggerName", text(caller.trigger)),
             ("triggerType", text("Log")),
@@ -188,6 +224,8 @@ impl Sink for Stdout {
                 Value::Json(line.event_context.get().to_owned()),
             ),
         ];
+        let extra = self.extra.of(caller.sensor);
+        with_extra(&mut fields, extra.as_deref());
         let line = Line {
             level: "info",
             time: Timestamp::now(),

@@ -3,6 +3,9 @@
 
 mod admin;
 mod args;
+mod assembly;
+mod bus;
+mod cluster;
 mod crds;
 mod documents;
 mod files;
@@ -11,10 +14,11 @@ mod kubeconfig;
 mod lease;
 mod lint;
 mod logging;
+mod process;
 mod run;
-mod signals;
 mod simulate;
 mod webhook;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -30,6 +34,8 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::main(&args),
         Command::Graph(args) => graph::main(&args),
         Command::Webhook(args) => webhook::main(*args, &log),
+        Command::EventSource(args) => worker::main(worker::Kind::EventSource, *args, &log),
+        Command::Sensor(args) => worker::main(worker::Kind::Sensor, *args, &log),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {

@@ -1,42 +1,27 @@
 //! `tiphys run`: the event sources and sensors of files, in one process.
 
 mod bus;
-mod cluster;
 mod parts;
 mod process;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::bail;
-use tiphys_sensor::execute::log;
 use tracing::{error, warn};
 
 use crate::args::{LogArgs, RunArgs};
+use crate::cluster::Cluster;
 use crate::files::{self, Loaded};
-use crate::logging;
-use crate::signals::Signals;
+use crate::logging::Logging;
+use crate::process::Signals;
 use bus::Buses;
-use cluster::Cluster;
 use parts::Parts;
 
 pub(crate) fn main(args: RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
-    let sink = logging::start(log)?;
-    // Both crates that speak TLS may be built with other providers too; this one is meant.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let result = runtime.block_on(run(args, sink));
-    // A jq program that is still running must not hold the process up.
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    result
+    crate::process::start(log, None, |logging| run(args, logging))
 }
 
-async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode> {
+async fn run(args: RunArgs, logging: Logging) -> anyhow::Result<ExitCode> {
     let RunArgs {
         files,
         nats,
@@ -58,7 +43,7 @@ async fn run(args: RunArgs, sink: Arc<dyn log::Sink>) -> anyhow::Result<ExitCode
         let error = format!("{error:#}");
         warn!(error, "There is no cluster to act on: pass --kubeconfig");
     }
-    let parts = Parts::assemble(loaded, cluster.ok(), &mut buses, sink).await;
+    let parts = Parts::assemble(loaded, cluster.ok(), &mut buses, &logging).await;
     if parts.is_empty() {
         bail!("nothing to run: no EventSource or Sensor without errors in these files");
     }

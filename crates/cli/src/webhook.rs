@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -13,27 +13,23 @@ use tiphys_controller::admission::registration::Address;
 use tiphys_controller::admission::{Identity, Metrics, Webhook};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::admin::{Admin, Server};
+use crate::admin::Admin;
 use crate::args::{LogArgs, WebhookArgs};
-use crate::signals::Signals;
-use crate::{kubeconfig, logging};
+use crate::kubeconfig;
+use crate::process::{self, Signals};
+
+/// Threads that carry; checking objects has others.
+const THREADS: usize = 2;
+
+/// How often the process shows that it is alive.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 pub(crate) fn main(args: WebhookArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
-    logging::start(log)?;
-    // Both crates that speak TLS may be built with other providers too; this one is meant.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let result = runtime.block_on(run(args));
-    // A check that is still running must not hold the process up.
-    runtime.shutdown_background();
-    result
+    process::start(log, Some(THREADS), |_| run(args))
 }
 
 async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
@@ -43,19 +39,41 @@ async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("open the port {}", args.listen))?;
-    let ready = Arc::new(AtomicBool::new(false));
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let admin = Admin {
-        registry,
-        ready: Arc::clone(&ready),
-    };
-    let admin = Server::open(args.admin, Arc::new(admin)).await?;
-    if let Some(address) = admin.address() {
-        info!(%address, "Serving metrics and health");
-    }
+    let admin = Arc::new(Admin::new(registry, None));
+    let server = process::open_admin(args.admin, &admin).await?;
     info!(address = %args.listen, "Serving reviews");
-    let webhook = Webhook {
+    let stop = CancellationToken::new();
+    let mut admin_tasks = JoinSet::new();
+    admin_tasks.spawn(server.serve(stop.clone()));
+    let webhook = webhook(args, client, metrics, &admin);
+    let mut serving = std::pin::pin!(webhook.run(listener, stop.clone()));
+    let mut life = interval(SIGN_OF_LIFE);
+    life.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            ended = &mut serving => {
+                ended.context("serve reviews")?;
+                return Ok(ExitCode::FAILURE);
+            }
+            _ = life.tick() => admin.show_life(),
+            _ = signals.next() => break,
+        }
+    }
+    admin.set_ready(false);
+    stop.cancel();
+    let rest = async {
+        // Whatever ends it here was told in the log.
+        serving.await.unwrap_or_default();
+        admin_tasks.shutdown().await;
+    };
+    Ok(process::end(rest, &mut signals, ExitCode::SUCCESS).await)
+}
+
+fn webhook(args: WebhookArgs, client: Client, metrics: Metrics, admin: &Arc<Admin>) -> Webhook {
+    let admin = Arc::clone(admin);
+    Webhook {
         client,
         wanted: Wanted {
             hosts: hosts(&args),
@@ -63,26 +81,9 @@ async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
         },
         identity: identity(args),
         metrics,
-        ready,
+        ready: Box::new(move |is_ready| admin.set_ready(is_ready)),
         clock: Timestamp::now,
-    };
-    let stop = CancellationToken::new();
-    let mut admin_tasks = JoinSet::new();
-    admin_tasks.spawn(admin.serve(stop.clone()));
-    let serving = webhook.run(listener, stop.clone());
-    let signal = async {
-        signals.next().await;
-        info!("Stopping: answering what was asked");
-        stop.cancel();
-        // A second signal ends at once.
-        signals.next().await;
-    };
-    tokio::select! {
-        ended = serving => ended.context("serve reviews")?,
-        () = signal => return Ok(ExitCode::from(130)),
     }
-    admin_tasks.shutdown().await;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The names that the API server may call it by.

@@ -89,15 +89,23 @@ impl Runner {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut loops = JoinSet::new();
         let holds = Arc::new(self.handover.done.clone().drop_guard());
+        let mut names = HashMap::new();
         for trigger in &self.sensor.triggers {
             let trigger_loop = TriggerLoop::new(self.clone(), Arc::clone(trigger));
-            loops.spawn(trigger_loop.run(shutdown.clone(), Arc::clone(&holds)));
+            let task = loops.spawn(trigger_loop.run(shutdown.clone(), Arc::clone(&holds)));
+            names.insert(task.id(), Arc::clone(trigger.name()));
         }
         drop(holds);
         let mut result = Ok(());
-        while let Some(ended) = loops.join_next().await {
-            let ended = ended.map_err(Error::Task).and_then(|ended| ended);
+        while let Some(ended) = loops.join_next_with_id().await {
+            let (id, ended) = match ended {
+                Ok((id, ended)) => (id, ended),
+                Err(error) => (error.id(), Err(Error::Task(error))),
+            };
             if let Err(error) = &ended {
+                if let Some(name) = names.get(&id) {
+                    self.status.not_listening(name, &prepare::chain(error));
+                }
                 let error: &dyn std::error::Error = error;
                 tracing::error!(sensorName = %self.sensor.name, error, "A trigger stopped");
             }

@@ -11,7 +11,7 @@ pub(super) struct Line<'l> {
     pub(super) logger: &'static str,
     pub(super) caller: Option<(&'l str, u32)>,
     pub(super) message: &'l str,
-    pub(super) fields: &'l [(&'static str, Value)],
+    pub(super) fields: &'l [(&'l str, Value)],
 }
 
 /// The value of a field.

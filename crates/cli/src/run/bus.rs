@@ -7,16 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tiphys_api::manifest::Content;
+use tiphys_eventbus::EventBus;
 use tiphys_eventbus::embedded::Embedded;
-use tiphys_eventbus::jetstream::{Auth, Config, Identity, JetStream, Tls};
-use tiphys_eventbus::{EventBus, StreamReport};
-use tracing::{info, warn};
+use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
+use tracing::warn;
 
 use crate::args::NatsArgs;
+use crate::bus;
 use crate::files::{Loaded, read};
-
-/// The first and the longest wait before a server that is away is asked again.
-const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// How often an embedded bus is asked whether it has run empty.
 const LOOK: Duration = Duration::from_millis(10);
@@ -41,12 +39,12 @@ impl Buses {
         let settings = settings(loaded, namespace);
         let mut server = None;
         if let Some(config) = config(args)? {
-            let bus = connect(&config).await;
+            let bus = bus::connect(&config, drop).await;
             // All EventBus objects stand for this one server; their streams are one stream.
             if settings.len() > 1 {
                 warn!("Several EventBus objects, one server: the first one's streamConfig counts");
             }
-            set_up(&*bus, settings.values().next().map(String::as_str)).await;
+            bus::set_up(&*bus, settings.values().next().map(String::as_str), drop).await;
             server = Some(bus);
         }
         Ok(Self {
@@ -66,7 +64,7 @@ impl Buses {
             return Arc::new(bus.clone());
         }
         let bus = Embedded::new();
-        set_up(&bus, self.settings.get(&key).map(String::as_str)).await;
+        bus::set_up(&bus, self.settings.get(&key).map(String::as_str), drop).await;
         self.embedded.insert(key, bus.clone());
         Arc::new(bus)
     }
@@ -97,54 +95,6 @@ impl Buses {
             let error: &dyn std::error::Error = &error;
             warn!(error, "The event bus was not closed in order");
         }
-    }
-}
-
-async fn connect(config: &Config) -> Arc<dyn EventBus> {
-    let mut wait = WAIT.0;
-    loop {
-        match JetStream::connect(config).await {
-            Ok(bus) => {
-                info!(url = config.url, "Connected to the event bus");
-                return Arc::new(bus);
-            }
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                warn!(
-                    url = config.url,
-                    error, "Waiting for the event bus: is the server up?"
-                );
-            }
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(WAIT.1);
-    }
-}
-
-async fn set_up(bus: &dyn EventBus, settings: Option<&str>) {
-    let mut wait = WAIT.0;
-    loop {
-        match bus.ensure_stream(settings).await {
-            Ok(report) => return tell(&report),
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                warn!(error, "The event bus has no stream yet");
-            }
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(WAIT.1);
-    }
-}
-
-fn tell(report: &StreamReport) {
-    if report.created {
-        info!(stream = "default", "Created the stream");
-    }
-    if !report.changed.is_empty() {
-        info!(settings = report.changed.join(","), "Changed the stream");
-    }
-    for (setting, reason) in &report.refused {
-        warn!(setting, reason, "The stream keeps its setting");
     }
 }
 

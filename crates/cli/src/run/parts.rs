@@ -1,19 +1,22 @@
-//! What runs in the process: a runner for each object, with everything that it needs.
+//! What runs in the process: a runner for each object.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use tiphys_api::Template;
 use tiphys_api::manifest::Content;
+use tiphys_api::{EventSource, Sensor, Template};
+use tiphys_sensor::execute::Executors;
 use tiphys_sensor::execute::values::{ClusterValues, NoValues, Values};
-use tiphys_sensor::execute::{Executors, log};
 use tracing::error;
 
 use super::bus::Buses;
-use super::cluster::Cluster;
+use crate::assembly::Assembly;
+use crate::cluster::Cluster;
 use crate::files::{Loaded, Program};
+use crate::logging::Logging;
 
 /// The runners of a process.
 pub(super) struct Parts {
@@ -28,17 +31,15 @@ impl Parts {
         loaded: Loaded,
         cluster: Option<Cluster>,
         buses: &mut Buses,
-        sink: Arc<dyn log::Sink>,
+        logging: &Logging,
     ) -> Self {
-        let mut registry = Registry::default();
-        let sensor_metrics = tiphys_sensor::Metrics::register(&mut registry);
-        let source_metrics = tiphys_eventsource::Metrics::register(&mut registry);
-        let mut assembly = Assembly {
+        let (assembly, registry) = Assembly::new(logging);
+        let mut makers = Makers {
+            assembly,
             cluster,
-            sink,
             executors: HashMap::new(),
+            since: Timestamp::now(),
         };
-        let since = Timestamp::now();
         let mut parts = Self {
             registry,
             sensors: Vec::new(),
@@ -47,46 +48,23 @@ impl Parts {
         for loadable in loaded.objects {
             match (loadable.program, &loadable.object.content) {
                 (Program::Sensor(sensor), Content::Sensor(object)) => {
-                    let account = service_account(object.spec.template.as_ref());
-                    let executors = match assembly.executors(&sensor.namespace, account) {
-                        Ok(executors) => executors,
+                    let name = Arc::clone(&sensor.name);
+                    logging.fields.set(&name, &object.spec.logging_fields);
+                    match makers.sensor(*sensor, object, buses).await {
+                        Ok(runner) => parts.sensors.push(runner),
                         Err(error) => {
-                            error!(sensorName = %sensor.name, error = format!("{error:#}"), "Not run");
-                            continue;
+                            error!(sensorName = %name, error = format!("{error:#}"), "Not run");
                         }
-                    };
-                    parts.sensors.push(tiphys_sensor::run::Runner {
-                        bus: buses.get(&sensor.namespace, object.spec.bus_name()).await,
-                        sensor: Arc::new(*sensor),
-                        executors,
-                        metrics: sensor_metrics.clone(),
-                        now: Timestamp::now,
-                        since,
-                        status: Arc::default(),
-                    });
+                    }
                 }
                 (Program::EventSource(source), Content::EventSource(object)) => {
-                    let account = service_account(object.spec.template.as_ref());
-                    let Some(cluster) = &assembly.cluster else {
-                        error!(eventSourceName = %source.name, error = "it needs a cluster", "Not run");
-                        continue;
-                    };
-                    let user = match cluster.user(&source.namespace, account) {
-                        Ok(user) => user,
+                    let name = Arc::clone(&source.name);
+                    match makers.event_source(*source, object, buses).await {
+                        Ok(runner) => parts.sources.push(runner),
                         Err(error) => {
-                            let error = format!("{error:#}");
-                            error!(eventSourceName = %source.name, error, "Not run");
-                            continue;
+                            error!(eventSourceName = %name, error = format!("{error:#}"), "Not run");
                         }
-                    };
-                    parts.sources.push(tiphys_eventsource::Runner {
-                        bus: buses.get(&source.namespace, object.spec.bus_name()).await,
-                        source: Arc::new(*source),
-                        client: user.client,
-                        metrics: source_metrics.clone(),
-                        now: Timestamp::now,
-                        identity: user.identity,
-                    });
+                    }
                 }
                 _ => {}
             }
@@ -105,15 +83,43 @@ fn service_account(template: Option<&Template>) -> &str {
     template.map_or("", |template| &template.service_account_name)
 }
 
-/// What runners share.
-struct Assembly {
+/// Makes runners.
+struct Makers {
+    assembly: Assembly,
     cluster: Option<Cluster>,
-    sink: Arc<dyn log::Sink>,
     /// One set of executors for each user.
     executors: HashMap<String, Arc<Executors>>,
+    since: Timestamp,
 }
 
-impl Assembly {
+impl Makers {
+    async fn sensor(
+        &mut self,
+        sensor: tiphys_sensor::Compiled,
+        object: &Sensor,
+        buses: &mut Buses,
+    ) -> anyhow::Result<tiphys_sensor::run::Runner> {
+        let account = service_account(object.spec.template.as_ref());
+        let executors = self.executors(&sensor.namespace, account)?;
+        let bus = buses.get(&sensor.namespace, object.spec.bus_name()).await;
+        Ok(self
+            .assembly
+            .sensor(Arc::new(sensor), bus, executors, self.since))
+    }
+
+    async fn event_source(
+        &mut self,
+        source: tiphys_eventsource::Compiled,
+        object: &EventSource,
+        buses: &mut Buses,
+    ) -> anyhow::Result<tiphys_eventsource::Runner> {
+        let account = service_account(object.spec.template.as_ref());
+        let cluster = self.cluster.as_ref().context("it needs a cluster")?;
+        let user = cluster.user(&source.namespace, account)?;
+        let bus = buses.get(&source.namespace, object.spec.bus_name()).await;
+        Ok(self.assembly.event_source(Arc::new(source), bus, user))
+    }
+
     fn executors(&mut self, namespace: &str, account: &str) -> anyhow::Result<Arc<Executors>> {
         let user = match &self.cluster {
             Some(cluster) => Some(cluster.user(namespace, account)?),
@@ -124,13 +130,11 @@ impl Assembly {
             .executors
             .entry(identity.unwrap_or_default())
             .or_insert_with(|| {
-                let client = user.map(|user| user.client);
-                let values: Arc<dyn Values> = match &client {
-                    Some(client) => Arc::new(ClusterValues::new(client.clone())),
+                let values: Arc<dyn Values> = match &user {
+                    Some(user) => Arc::new(ClusterValues::new(user.client.clone())),
                     None => Arc::new(NoValues),
                 };
-                let sink = Arc::clone(&self.sink);
-                Arc::new(Executors::new(client, values, sink, Timestamp::now))
+                self.assembly.executors(user, values)
             });
         Ok(Arc::clone(executors))
     }

@@ -1,7 +1,6 @@
 //! The life of the webhook: get a certificate, tell the API server, serve, renew.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -60,8 +59,8 @@ pub struct Webhook {
     pub wanted: Wanted,
     /// What it counts.
     pub metrics: Metrics,
-    /// Set while the API server can ask it.
-    pub ready: Arc<AtomicBool>,
+    /// Told whether the API server can ask it.
+    pub ready: Box<dyn Fn(bool) + Send + Sync>,
     /// Tells the time.
     pub clock: fn() -> Timestamp,
 }
@@ -91,7 +90,7 @@ impl Webhook {
             () = serving => {}
             () = self.keep(material, &shown) => {}
         }
-        self.ready.store(false, Ordering::Relaxed);
+        (self.ready)(false);
         Ok(())
     }
 
@@ -112,11 +111,14 @@ impl Webhook {
     /// Keeps certificate and configuration as they should be.
     async fn keep(&self, mut material: Material, shown: &Shown) {
         let mut wait = BACKOFF.0;
+        let mut is_known = false;
         loop {
             match self.look(&mut material, shown).await {
                 Ok(()) => {
                     wait = BACKOFF.0;
-                    if !self.ready.swap(true, Ordering::Relaxed) {
+                    if !is_known {
+                        is_known = true;
+                        (self.ready)(true);
                         info!("Reviewing what is applied");
                     }
                     sleep(self.until_next_look(&material)).await;

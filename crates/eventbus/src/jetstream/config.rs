@@ -73,6 +73,11 @@ impl Config {
             name: "tiphys".to_owned(),
         }
     }
+
+    /// The servers as they may be told: without passwords.
+    pub fn shown_url(&self) -> String {
+        super::without_passwords(&self.url)
+    }
 }
 
 impl Auth {

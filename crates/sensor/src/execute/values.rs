@@ -25,7 +25,7 @@ const FRESH: Duration = Duration::from_secs(10);
 const REMEMBERED: usize = 256;
 
 /// Where worker pods have their Secrets and `ConfigMaps`.
-const MOUNTS: &str = "/argo-events";
+pub const MOUNTS: &str = "/argo-events";
 
 /// A value that is not printed.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The cluster that `run` acts on.
+//! The cluster that commands act on.
 
 use anyhow::Context;
 use kube::{Client, Config};
@@ -7,26 +7,26 @@ use crate::args::ClusterArgs;
 use crate::kubeconfig;
 
 /// A cluster, and who we are to it.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     config: Config,
     /// Act as the service account of each object.
     impersonate: bool,
     user: User,
     /// The namespace of objects that name none.
-    pub(super) namespace: String,
+    pub(crate) namespace: String,
 }
 
 /// A user of a cluster.
 #[derive(Clone)]
-pub(super) struct User {
-    pub(super) client: Client,
+pub(crate) struct User {
+    pub(crate) client: Client,
     /// Whom it impersonates; empty if nobody.
-    pub(super) identity: String,
+    pub(crate) identity: String,
 }
 
 impl Cluster {
     /// Reads the configuration; nothing is asked of the cluster yet.
-    pub(super) async fn open(args: &ClusterArgs) -> anyhow::Result<Self> {
+    pub(crate) async fn open(args: &ClusterArgs) -> anyhow::Result<Self> {
         let ClusterArgs {
             kubeconfig,
             impersonate,
@@ -48,7 +48,7 @@ impl Cluster {
     }
 
     /// Who acts for an object: its service account if that is wanted, or the kubeconfig's user.
-    pub(super) fn user(&self, namespace: &str, service_account: &str) -> anyhow::Result<User> {
+    pub(crate) fn user(&self, namespace: &str, service_account: &str) -> anyhow::Result<User> {
         if !self.impersonate {
             return Ok(self.user.clone());
         }

@@ -1,0 +1,80 @@
+//! Makes runners: an object that was compiled, with everything that it needs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use tiphys_eventbus::EventBus;
+use tiphys_sensor::execute::Executors;
+use tiphys_sensor::execute::log::Sink;
+use tiphys_sensor::execute::values::Values;
+
+use crate::cluster::User;
+use crate::logging::Logging;
+
+/// What the runners of a process share.
+pub(crate) struct Assembly {
+    sensor_metrics: tiphys_sensor::Metrics,
+    source_metrics: tiphys_eventsource::Metrics,
+    sink: Arc<dyn Sink>,
+}
+
+impl Assembly {
+    /// Also returns where the runners count.
+    pub(crate) fn new(logging: &Logging) -> (Self, Registry) {
+        let mut registry = Registry::default();
+        let assembly = Self {
+            sensor_metrics: tiphys_sensor::Metrics::register(&mut registry),
+            source_metrics: tiphys_eventsource::Metrics::register(&mut registry),
+            sink: Arc::clone(&logging.sink),
+        };
+        (assembly, registry)
+    }
+
+    /// What performs actions, as one user.
+    pub(crate) fn executors(&self, user: Option<User>, values: Arc<dyn Values>) -> Arc<Executors> {
+        let client = user.map(|user| user.client);
+        let sink = Arc::clone(&self.sink);
+        Arc::new(Executors::new(client, values, sink, Timestamp::now))
+    }
+
+    /// A runner of a sensor that was created at `since`.
+    pub(crate) fn sensor(
+        &self,
+        sensor: Arc<tiphys_sensor::Compiled>,
+        bus: Arc<dyn EventBus>,
+        executors: Arc<Executors>,
+        since: Timestamp,
+    ) -> tiphys_sensor::run::Runner {
+        tiphys_sensor::run::Runner {
+            sensor,
+            bus,
+            executors,
+            metrics: self.sensor_metrics.clone(),
+            now: Timestamp::now,
+            since,
+            added: HashMap::new(),
+            status: Arc::default(),
+            handover: tiphys_sensor::run::Handover::default(),
+        }
+    }
+
+    /// A runner of an event source.
+    pub(crate) fn event_source(
+        &self,
+        source: Arc<tiphys_eventsource::Compiled>,
+        bus: Arc<dyn EventBus>,
+        user: User,
+    ) -> tiphys_eventsource::Runner {
+        tiphys_eventsource::Runner {
+            source,
+            bus,
+            client: user.client,
+            metrics: self.source_metrics.clone(),
+            now: Timestamp::now,
+            identity: user.identity,
+            status: Arc::default(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What all commands that stay have in common: how they begin, what stops them, and how they end.
+
+mod signals;
+mod tasks;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::admin::{Admin, Server};
+use crate::args::LogArgs;
+use crate::logging::{self, Logging};
+
+pub(crate) use signals::Signals;
+pub(crate) use tasks::Group;
+
+/// How long a stop may take. Whoever stops a process expects it to end within five seconds.
+pub(crate) const STOP: Duration = Duration::from_millis(4_700);
+
+/// Runs a command to its end, on at most so many threads.
+pub(crate) fn start<F>(
+    log: &LogArgs,
+    threads: Option<usize>,
+    command: impl FnOnce(Logging) -> F,
+) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    let logging = logging::start(log)?;
+    // Both crates that speak TLS may be built with other providers too; this one is meant.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(most) = threads {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        builder.worker_threads(cores.min(most));
+    }
+    let runtime = builder.enable_all().build()?;
+    let result = runtime.block_on(command(logging));
+    // A jq program that is still running must not hold the process up.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+/// Opens the admin port, and says where it is.
+pub(crate) async fn open_admin(address: SocketAddr, admin: &Arc<Admin>) -> anyhow::Result<Server> {
+    let server = match Server::open(address, Arc::clone(admin)).await {
+        // A machine without IPv6 has no such address, though every address is meant.
+        Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
+            Server::open(address, Arc::clone(admin)).await?
+        }
+        opened => opened?,
+    };
+    if let Some(address) = server.address() {
+        info!(%address, "Serving metrics and health");
+    }
+    Ok(server)
+}
+
+/// Ends in order: waits for `stop` to finish what was received, unless a second signal comes.
+pub(crate) async fn end(
+    stop: impl Future<Output = ()>,
+    signals: &mut Signals,
+    code: ExitCode,
+) -> ExitCode {
+    info!("Stopping: finishing what was received");
+    tokio::select! {
+        ended = tokio::time::timeout(STOP, stop) => {
+            if ended.is_err() {
+                warn!("Not everything was finished in time; the rest is delivered again");
+            }
+            code
+        }
+        _ = signals.next() => {
+            warn!("Stopped at once: what was in flight is delivered again");
+            ExitCode::from(130)
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! How a worker reaches its bus: settings and credentials from files.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use tiphys_api::worker::{BUS_AUTH_FILE, BUS_KEY};
+use tiphys_api::{BusConfig, JetStreamConfig, SecretKeySelector, TlsConfig, TlsMode};
+use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
+
+use super::files::read;
+
+/// Where the files are.
+#[derive(Debug, Clone)]
+pub(super) struct Folders {
+    pub(super) spec: PathBuf,
+    pub(super) auth: PathBuf,
+    pub(super) values: PathBuf,
+}
+
+/// How to reach the bus.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// How to connect, and the settings of the stream.
+    pub(super) target: Result<Target, Unusable>,
+    /// All files that it was made of: a change of one of them makes another one.
+    pub(super) files: Vec<PathBuf>,
+    /// The same for equal contents of the files.
+    pub(super) fingerprint: u64,
+}
+
+/// Where to connect to.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) config: Config,
+    pub(super) stream: Option<String>,
+}
+
+/// Why there is no bus to connect to.
+#[derive(Debug)]
+pub(super) struct Unusable {
+    /// One word.
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// Reads the files as it is told which.
+struct Reader<'f> {
+    folders: &'f Folders,
+    files: Vec<PathBuf>,
+    hasher: DefaultHasher,
+}
+
+/// Reads how to reach the bus. `name` is what the server shows this client as.
+pub(super) fn load(folders: &Folders, name: &str) -> Settings {
+    let mut reader = Reader {
+        folders,
+        files: Vec::new(),
+        hasher: DefaultHasher::new(),
+    };
+    let target = reader.target(name);
+    Settings {
+        target,
+        files: reader.files,
+        fingerprint: reader.hasher.finish(),
+    }
+}
+
+impl Reader<'_> {
+    fn target(&mut self, name: &str) -> Result<Target, Unusable> {
+        let invalid = |error: anyhow::Error| Unusable {
+            reason: "InvalidConfig",
+            message: format!("{error:#}"),
+        };
+        let bytes = self
+            .needed(&self.folders.spec.join(BUS_KEY))
+            .map_err(invalid)?;
+        let config: BusConfig = serde_json::from_slice(&bytes)
+            .with_context(|| format!("read {BUS_KEY}"))
+            .map_err(invalid)?;
+        let unsupported = |kind: &str| Unusable {
+            reason: "Unsupported",
+            message: format!(
+                "the EventBus is {kind}, which this version of tiphys does not speak: use jetstream"
+            ),
+        };
+        match config {
+            BusConfig {
+                jet_stream: Some(config),
+                ..
+            } => self.jet_stream(&config, name).map_err(invalid),
+            BusConfig { kafka: Some(_), .. } => Err(unsupported("Kafka")),
+            BusConfig { nats: Some(_), .. } => Err(unsupported("NATS Streaming")),
+            _ => Err(invalid(anyhow!("{BUS_KEY} names no bus"))),
+        }
+    }
+
+    fn jet_stream(&mut self, config: &JetStreamConfig, name: &str) -> anyhow::Result<Target> {
+        let auth = match config.access_secret {
+            Some(_) => self.auth()?,
+            None => Auth::None,
+        };
+        let tls = match &config.tls {
+            Some(tls) => Some(self.tls(tls)?),
+            None => None,
+        };
+        let stream = Some(config.stream_config.as_str()).filter(|text| !text.is_empty());
+        Ok(Target {
+            config: Config {
+                url: config.url.to_string(),
+                auth,
+                tls,
+                name: name.to_owned(),
+            },
+            stream: stream.map(str::to_owned),
+        })
+    }
+
+    fn auth(&mut self) -> anyhow::Result<Auth> {
+        let path = self.folders.auth.join(BUS_AUTH_FILE);
+        let text = self.text(&path)?;
+        Auth::from_access_secret(&text).with_context(|| format!("read {}", path.display()))
+    }
+
+    fn tls(&mut self, tls: &TlsConfig) -> anyhow::Result<Tls> {
+        Ok(match tls.mode().context("tls of the EventBus")? {
+            TlsMode::SkipVerify => Tls {
+                insecure_skip_verify: true,
+                ..Tls::default()
+            },
+            TlsMode::Verify { ca, client } => Tls {
+                authorities: ca.map(|ca| self.secret(ca)).transpose()?,
+                identity: match client {
+                    Some((certificate, key)) => Some(Identity {
+                        certificates: self.secret(certificate)?,
+                        private_key: self.secret(key)?,
+                    }),
+                    None => None,
+                },
+                insecure_skip_verify: false,
+            },
+        })
+    }
+
+    /// A key of a Secret, where the controller mounts it.
+    fn secret(&mut self, selector: &SecretKeySelector) -> anyhow::Result<String> {
+        let (name, key) = (selector.name.as_str(), selector.key.as_str());
+        for part in [name, key] {
+            if part.is_empty() || part.contains('/') || part == "." || part == ".." {
+                bail!("{part:?} is no name of a mounted value");
+            }
+        }
+        let path = self.folders.values.join("secrets").join(name).join(key);
+        self.text(&path)
+    }
+
+    fn text(&mut self, path: &Path) -> anyhow::Result<String> {
+        let bytes = self.needed(path)?;
+        String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+    }
+
+    fn needed(&mut self, path: &Path) -> anyhow::Result<Vec<u8>> {
+        self.files.push(path.to_owned());
+        let bytes = read(path)?;
+        bytes.hash(&mut self.hasher);
+        bytes.with_context(|| format!("{} is not there", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(root: &Path) -> Folders {
+        let folders = Folders {
+            spec: root.join("spec"),
+            auth: root.join("auth"),
+            values: root.join("values"),
+        };
+        std::fs::create_dir_all(&folders.spec).unwrap();
+        std::fs::create_dir_all(&folders.auth).unwrap();
+        std::fs::create_dir_all(folders.values.join("secrets/bus")).unwrap();
+        folders
+    }
+
+    #[test]
+    fn a_bus_is_read_with_its_credentials_and_authority() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folders = folders(scratch.path());
+        let config = r#"{"jetstream":{"url":"nats://bus:4222","accessSecret":{"name":"s","key":"k"},
+            "streamConfig":"maxage: 5m\n","tls":{"caCertSecret":{"name":"bus","key":"ca"}}}}"#;
+        std::fs::write(folders.spec.join("eventbus.json"), config).unwrap();
+        std::fs::write(folders.auth.join("auth.yaml"), "username: u\npassword: p").unwrap();
+        let settings = load(&folders, "pod");
+        let unusable = settings.target.unwrap_err();
+        assert_eq!(unusable.reason, "InvalidConfig");
+        assert!(
+            unusable.message.ends_with("secrets/bus/ca is not there"),
+            "{}",
+            unusable.message
+        );
+
+        std::fs::write(folders.values.join("secrets/bus/ca"), "pem").unwrap();
+        let complete = load(&folders, "pod");
+        assert_eq!(complete.files.len(), 3);
+        assert_ne!(complete.fingerprint, settings.fingerprint);
+        let target = complete.target.unwrap();
+        assert_eq!(target.config.url, "nats://bus:4222");
+        assert_eq!(target.stream.as_deref(), Some("maxage: 5m\n"));
+        assert_eq!(
+            target.config.tls.unwrap().authorities.as_deref(),
+            Some("pem")
+        );
+        let user = Auth::UserPassword {
+            user: "u".to_owned(),
+            password: "p".to_owned(),
+        };
+        assert!(target.config.auth == user);
+    }
+
+    #[test]
+    fn a_bus_of_another_kind_is_refused_by_name() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folders = folders(scratch.path());
+        std::fs::write(
+            folders.spec.join("eventbus.json"),
+            r#"{"kafka":{"url":"k:9092"}}"#,
+        )
+        .unwrap();
+        let unusable = load(&folders, "pod").target.unwrap_err();
+        assert_eq!(unusable.reason, "Unsupported");
+        assert!(unusable.message.contains("Kafka"), "{}", unusable.message);
+    }
+}

@@ -1,0 +1,119 @@
+//! The report of a worker: made of what its parts say, and told when it has changed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tiphys_api::worker::{Health, PartReport, Report};
+use tiphys_eventsource::{EventStatus, Watch};
+use tiphys_sensor::engine::Outcome;
+use tiphys_sensor::run::TriggerStatus;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How often a report is told at most.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Tells reports.
+pub(super) struct Reports {
+    lines: watch::Sender<Bytes>,
+    told: Report,
+    told_at: Option<Instant>,
+}
+
+impl Reports {
+    /// Also returns where the newest report is found, as a line of JSON.
+    pub(super) fn new() -> (Self, watch::Receiver<Bytes>) {
+        let told = Report::default();
+        let (lines, latest) = watch::channel(line(&told));
+        let reports = Self {
+            lines,
+            told,
+            told_at: None,
+        };
+        (reports, latest)
+    }
+
+    /// Whether a report would be told now.
+    pub(super) fn is_due(&self) -> bool {
+        self.told_at.is_none_or(|at| at.elapsed() >= EVERY)
+    }
+
+    /// Tells a report if it says something that the last one did not.
+    pub(super) fn tell(&mut self, report: Report) {
+        if report != self.told {
+            self.lines.send_replace(line(&report));
+            self.told = report;
+            self.told_at = Some(Instant::now());
+        }
+    }
+}
+
+fn line(report: &Report) -> Bytes {
+    let mut line = serde_json::to_vec(report).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+/// What an event says.
+pub(super) fn event(name: &str, status: EventStatus) -> PartReport {
+    let EventStatus {
+        watch,
+        published,
+        parked,
+        last_event,
+        last_error,
+    } = status;
+    PartReport {
+        name: name.to_owned(),
+        health: match watch {
+            Watch::Opening => Health::default(),
+            Watch::Synced => good(),
+            Watch::Failed {
+                reason,
+                message,
+                hint,
+            } => bad(reason, &message, &hint),
+        },
+        done: published,
+        parked,
+        lag: 0,
+        last_event_time: last_event.map(|time| time.to_string()),
+        last_error,
+    }
+}
+
+/// What a trigger says.
+pub(super) fn trigger(name: &str, status: &TriggerStatus) -> PartReport {
+    let health = match (&status.away, status.is_listening, &status.last_error) {
+        (Some(away), ..) => bad(away.reason, &away.message, &away.hint),
+        (None, true, _) => good(),
+        (None, false, Some(error)) => bad("NotSubscribed", error, ""),
+        (None, false, None) => Health::default(),
+    };
+    let count = |outcome| status.tally.count(outcome);
+    PartReport {
+        name: name.to_owned(),
+        health,
+        done: count(Outcome::Fired),
+        parked: count(Outcome::Parked),
+        lag: status.pending + count(Outcome::InFlight),
+        last_event_time: status.last_event.map(|time| time.to_string()),
+        last_error: status.last_error.clone(),
+    }
+}
+
+fn good() -> Health {
+    Health {
+        ok: Some(true),
+        ..Health::default()
+    }
+}
+
+fn bad(reason: &str, message: &str, hint: &str) -> Health {
+    let separator = if hint.is_empty() { "" } else { "; " };
+    Health {
+        ok: Some(false),
+        reason: reason.to_owned(),
+        message: format!("{message}{separator}{hint}"),
+    }
+}
