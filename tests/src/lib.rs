@@ -1,5 +1,6 @@
 //! The harness of the stories: each gets a [`World`] with a namespace and a NATS server of its own,
-//! in a control plane that all stories of a test binary share.
+//! in a control plane that all stories of a test binary share. Stories that need pods get a [`Story`]: a
+//! namespace of a [`Cluster`] whose nodes run them.
 //!
 //! The servers come from `tiphys-testbed`. Deadlines and waiting are here and nowhere else.
 
@@ -9,10 +10,12 @@
     reason = "a story whose world does not come up has failed, and says so in its own words"
 )]
 
+mod cluster;
 mod servers;
 mod tiphys;
 mod world;
 
+pub use cluster::{Cluster, Story};
 pub use servers::{client, control_plane, programs};
 pub use tiphys::{Desk, Tiphys, binary, tiphys};
 pub use world::{World, eventually};

@@ -238,8 +238,8 @@ where
     }
 }
 
-/// Unique also among test binaries, should they share a cluster one day.
-fn unique_name() -> String {
+/// Unique also among test binaries, which may share a cluster.
+pub(crate) fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!(
         "story-{}-{}",

@@ -4,6 +4,8 @@ mod bench;
 mod check;
 mod command;
 mod demo;
+mod image;
+mod node;
 mod servers;
 mod test;
 
@@ -29,6 +31,11 @@ enum Verb {
     Check,
     /// Runs every test of the workspace against real servers
     Test(test::Args),
+    /// Packs the container image, without docker, and loads it
+    Image(image::Args),
+    /// Runs a Kubernetes of one node on this machine
+    #[command(subcommand)]
+    Node(node::Verb),
     /// Gets the servers that the tests need, and prints where they are
     Servers,
 }
@@ -40,6 +47,8 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Check => check::run(),
         Verb::Test(args) => test::run(args),
+        Verb::Image(args) => image::run(args),
+        Verb::Node(verb) => node::run(verb),
         Verb::Servers => servers::run(),
     };
     match outcome {

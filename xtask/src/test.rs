@@ -1,13 +1,17 @@
-//! `cargo xtask test`: every test of the workspace, the stories against real servers included.
+//! `cargo xtask test`: every test of the workspace, the stories against real servers and in a cluster
+//! included.
 
+mod cluster;
 mod summary;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use tiphys_testbed::{Programs, Progress};
 
 use crate::command::{build_binary, cargo, for_each_line, status_of};
+use cluster::Choice;
 use summary::Summary;
 
 /// Names the `tiphys` program for the stories that run it as its users do.
@@ -20,33 +24,90 @@ pub(crate) struct Args {
     filters: Vec<String>,
 
     /// Run only the tests of this package
-    #[arg(long, short, value_name = "PACKAGE")]
+    #[arg(long, short, value_name = "PACKAGE", conflicts_with = "cluster")]
     package: Option<String>,
+
+    /// Run only the stories that need a cluster with nodes: one of `cargo xtask node` on this
+    /// machine, which is started and stopped unless it runs already
+    #[arg(long)]
+    cluster: bool,
+
+    /// Use the cluster of this context; the image is loaded if it is kind's
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    context: Option<String>,
+
+    /// Use the cluster of this kubeconfig
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    kubeconfig: Option<PathBuf>,
 }
 
-/// Gets the servers, builds the product, runs the tests and sums them up.
+/// Runs what was asked for: all of it, if nothing was.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let Args { filters, package } = args;
+    let Args {
+        filters,
+        package,
+        cluster,
+        context,
+        kubeconfig,
+    } = args;
+    let mut summary = Summary::default();
+    let mut passed = true;
+    if !cluster {
+        passed &= run_here(package.as_deref(), &filters, &mut summary)?;
+    }
+    let everything = package.is_none() && filters.is_empty();
+    let mut skipped = None;
+    if cluster || everything {
+        let choice = Choice::new(context, kubeconfig);
+        match cluster::run(choice, &filters, &mut summary) {
+            Ok(None) => {}
+            Ok(Some(reason)) if cluster => anyhow::bail!("no cluster: {reason}"),
+            Ok(Some(reason)) => skipped = Some(reason),
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                passed = false;
+            }
+        }
+    }
+    eprintln!("{summary}");
+    if let Some(reason) = skipped {
+        eprintln!("the stories that need a cluster were not run: {reason}");
+    }
+    anyhow::ensure!(passed, "the tests failed");
+    Ok(())
+}
+
+/// Gets the servers, builds the product and runs the tests that need no nodes.
+fn run_here(
+    package: Option<&str>,
+    filters: &[String],
+    summary: &mut Summary,
+) -> anyhow::Result<bool> {
     let programs = Programs::locate(Progress::Shown)?;
     let binary = build_binary()?;
     let mut tests = cargo(["test", "--no-fail-fast"]);
     match package {
-        Some(package) => tests.args(["--package", &package]),
+        Some(package) => tests.args(["--package", package]),
         None => tests.arg("--workspace"),
     };
+    tests
+        .envs(programs.variables())
+        .env(BINARY_VARIABLE, binary);
+    run_tests(&mut tests, filters, summary)
+}
+
+/// Runs a `cargo test`, and says whether all of it passed.
+fn run_tests(
+    tests: &mut Command,
+    filters: &[String],
+    summary: &mut Summary,
+) -> anyhow::Result<bool> {
     tests
         .arg("--")
         .args(["--color", if is_watched() { "always" } else { "never" }])
         .args(filters);
-    tests
-        .envs(programs.variables())
-        .env(BINARY_VARIABLE, binary);
-
-    let mut summary = Summary::default();
-    let status = status_of(&mut tests, |tests| forward_output(tests, &mut summary))?;
-    eprintln!("{summary}");
-    anyhow::ensure!(status.success(), "the tests failed");
-    Ok(())
+    let status = status_of(tests, |tests| forward_output(tests, summary))?;
+    Ok(status.success())
 }
 
 fn is_watched() -> bool {

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
-use super::{Program, Settings};
+use super::program::Program;
+use super::settings::Settings;
 use crate::Progress;
 
 /// Builds `program` into the cache.
@@ -15,7 +16,7 @@ pub(super) fn build(
     progress: Progress,
 ) -> anyhow::Result<PathBuf> {
     let version = program.version()?;
-    let target = settings.cache.join(program.cached_name(version));
+    let target = settings.cache.join(program.cached_name(&version));
     // A build that is killed half-way must not leave something that looks like the program.
     let folder = tempfile::tempdir_in(&settings.cache).context("make a folder for the build")?;
     let fresh = folder.path().join(program.name());
@@ -26,7 +27,7 @@ pub(super) fn build(
     );
     let output = progress
         .during(&title, || {
-            go_build(program, version, settings, &fresh).output()
+            go_build(program, &version, settings, &fresh).output()
         })
         .context("run `go`")?;
     anyhow::ensure!(
@@ -61,7 +62,7 @@ fn go_build(program: Program, version: &str, settings: &Settings, output: &Path)
 /// take it for a server older than anything they support.
 fn linker_flags(program: Program, version: &str) -> String {
     let stripped = "-s -w";
-    if program != Program::KubeApiserver {
+    if !program.is_of_kubernetes() {
         return stripped.to_owned();
     }
     let mut numbers = version.trim_start_matches('v').split('.');
@@ -74,10 +75,12 @@ fn linker_flags(program: Program, version: &str) -> String {
     )
 }
 
+/// On two processors, with nothing built before.
 fn usual_time(program: Program) -> &'static str {
     match program {
         Program::KubeApiserver => "about 4 minutes",
-        Program::Etcd => "about a minute",
-        Program::NatsServer => "about half a minute",
+        Program::Etcd | Program::KubeControllerManager | Program::Coredns => "about a minute",
+        Program::Pause | Program::Podrm => "some seconds",
+        _ => "about half a minute",
     }
 }

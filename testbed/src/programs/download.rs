@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::{ENVTEST_VERSION, Program, Settings, go_arch, go_os};
+use super::program::{ENVTEST_VERSION, Program, go_arch, go_os};
+use super::settings::Settings;
 use crate::Progress;
 
 /// Long enough for a slow proxy, short enough for a machine without a way out.
@@ -41,22 +42,15 @@ pub(super) fn download(
 ) -> anyhow::Result<PathBuf> {
     anyhow::ensure!(!settings.offline, "TIPHYS_OFFLINE is set");
     let folder = tempfile::tempdir_in(&settings.cache).context("make a folder for the download")?;
-    let (archive, wanted) = match program {
-        Program::Etcd | Program::KubeApiserver => {
-            let version = format!("envtest-{ENVTEST_VERSION}");
-            let wanted = [Program::Etcd, Program::KubeApiserver];
-            let wanted = wanted
-                .map(|each| (each, each.cached_name(&version)))
-                .to_vec();
-            (envtest_archive(settings)?, wanted)
-        }
-        Program::NatsServer => {
-            let name = program.cached_name(program.version()?);
-            (
-                nats_archive(program.version()?, settings)?,
-                vec![(program, name)],
-            )
-        }
+    let (archive, wanted) = if program.is_in_envtest() {
+        let version = format!("envtest-{ENVTEST_VERSION}");
+        let wanted = [Program::Etcd, Program::KubeApiserver];
+        let wanted = wanted.map(|each| (each, each.cached_name(&version)));
+        (envtest_archive(settings)?, wanted.to_vec())
+    } else {
+        let version = program.version()?;
+        let name = program.cached_name(&version);
+        (nats_archive(&version, settings)?, vec![(program, name)])
     };
     let file = folder.path().join("archive.tar.gz");
     progress.during(&format!("downloading {}", archive.url), || {

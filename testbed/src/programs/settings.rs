@@ -76,7 +76,7 @@ impl Settings {
 }
 
 /// The user's cache, so that a fresh clone and a cleaned target folder find the programs again.
-fn cache_folder() -> anyhow::Result<PathBuf> {
+pub(super) fn cache_folder() -> anyhow::Result<PathBuf> {
     let base = match set("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

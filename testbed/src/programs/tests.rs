@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
+use super::program::GO_MODULE;
 use super::*;
 
 /// Nothing named, an empty cache, an empty `PATH`, no way out and no Go module.
@@ -40,13 +41,35 @@ fn versions_come_from_the_go_module() {
 }
 
 #[test]
-fn every_program_is_a_tool_of_the_go_module() {
-    for program in [Program::Etcd, Program::KubeApiserver, Program::NatsServer] {
-        let is_tool = GO_MODULE
-            .lines()
-            .any(|line| line.trim() == program.package());
-        assert!(is_tool, "{}", program.package());
+fn every_program_is_a_tool_or_a_folder_of_the_go_module() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/servers");
+    for program in Program::NODE {
+        let package = program.package();
+        let is_tool = GO_MODULE.lines().any(|line| line.trim() == package);
+        assert!(
+            is_tool || folder.join(package).join("main.go").is_file(),
+            "{package}"
+        );
     }
+}
+
+#[test]
+fn a_program_of_our_own_is_as_old_as_its_source() {
+    let [dns, pause] = [Program::Coredns, Program::Pause].map(|each| each.version().unwrap());
+    assert_ne!(dns, pause);
+    assert_eq!(dns.len(), 12);
+}
+
+#[test]
+fn a_node_does_not_use_what_the_path_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    settings.path = vec![folder.path().join("bin")];
+    script(&folder.path().join("bin/kubelet"), "Kubernetes v1.35.4");
+    let error = locate(Program::Kubelet, &settings, Progress::Hidden).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("kubelet is missing: not in "), "{error}");
+    assert!(!error.contains("PATH"), "{error}");
 }
 
 #[test]

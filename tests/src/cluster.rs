@@ -1,0 +1,289 @@
+//! A cluster whose nodes run pods, used as people use it: by `kubectl`. Each story gets a namespace
+//! of its own in it.
+//!
+//! `cargo xtask test --cluster` brings the cluster, the image and the installed product, and names
+//! them in the environment.
+
+use std::ffi::{OsStr, OsString};
+use std::process::{Output, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::eventually;
+use crate::world::unique_name;
+
+/// The program; `kubectl` on `PATH` if it is not set.
+const KUBECTL_VARIABLE: &str = "TIPHYS_KUBECTL";
+
+/// The context of the kubeconfig; the current one if it is not set.
+const CONTEXT_VARIABLE: &str = "TIPHYS_CLUSTER_CONTEXT";
+
+/// What pods name to run the product.
+const IMAGE_VARIABLE: &str = "TIPHYS_IMAGE";
+
+/// Which run of `cargo xtask test` this is part of.
+const RUN_VARIABLE: &str = "TIPHYS_RUN";
+
+/// Carried by the namespaces of stories; its value is the run, which waits for the end of all of them.
+const RUN_LABEL: &str = "tiphys.dev/run";
+
+/// Set to keep the namespaces of stories.
+const KEEP_VARIABLE: &str = "E2E_KEEP";
+
+/// Shown of each container when a story fails.
+const LOG_LINES: &str = "--tail=60";
+
+/// Shown when a story fails, as people look at them.
+const SHOWN: &str = "eventbus,eventsources,sensors,statefulsets,deployments,pods,services,\
+                     persistentvolumeclaims,leases";
+
+/// A cluster that all stories share.
+#[derive(Debug)]
+pub struct Cluster {
+    kubectl: OsString,
+    context: Option<OsString>,
+    image: String,
+    run: String,
+}
+
+/// What one story has to itself: a namespace.
+///
+/// It is deleted in the end. When the story fails, its objects, events and logs are printed first.
+#[derive(Debug)]
+pub struct Story {
+    cluster: &'static Cluster,
+    namespace: String,
+}
+
+impl Cluster {
+    /// The cluster that the environment names.
+    ///
+    /// # Panics
+    /// When it names none.
+    pub fn open() -> &'static Self {
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        CLUSTER.get_or_init(|| {
+            let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+            let image = std::env::var(IMAGE_VARIABLE).unwrap_or_else(|_| {
+                panic!("{IMAGE_VARIABLE} is not set: run `cargo xtask test --cluster`")
+            });
+            Self {
+                kubectl: set(KUBECTL_VARIABLE).unwrap_or_else(|| "kubectl".into()),
+                context: set(CONTEXT_VARIABLE),
+                image,
+                run: std::env::var(RUN_VARIABLE).unwrap_or_default(),
+            }
+        })
+    }
+
+    /// What pods name to run the product.
+    pub fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// Makes a namespace for a story.
+    ///
+    /// # Panics
+    /// When the cluster refuses it.
+    pub async fn story(&'static self) -> Story {
+        let namespace = unique_name();
+        let manifest = format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}, \
+             labels: {{{RUN_LABEL}: '{}'}}}}}}",
+            self.run
+        );
+        self.kubectl_with(["apply", "-f", "-"], &manifest).await;
+        let story = Story {
+            cluster: self,
+            namespace,
+        };
+        // Pods are refused until their default service account is made.
+        eventually("the namespace's service account", || async {
+            let asked = story.try_kubectl(["get", "serviceaccount", "default"]);
+            asked.await.status.success().then_some(())
+        })
+        .await;
+        story
+    }
+
+    /// Runs `kubectl` and returns what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn kubectl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        self.kubectl_with(arguments, "").await
+    }
+
+    /// Runs `kubectl` with `input` and returns what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn kubectl_with<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> String {
+        let arguments: Vec<S> = arguments.into_iter().collect();
+        let output = self.run(&arguments, input).await;
+        assert!(
+            output.status.success(),
+            "kubectl {}: {}",
+            words(&arguments),
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    async fn run<S: AsRef<OsStr>>(&self, arguments: &[S], input: &str) -> Output {
+        let mut command = Command::from(self.command());
+        let mut kubectl = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("kubectl can be started");
+        let mut stdin = kubectl.stdin.take().expect("kubectl has an input");
+        let writing = async {
+            // It may end without having read all; its exit status tells what that means.
+            drop(stdin.write_all(input.as_bytes()).await);
+            drop(stdin);
+        };
+        let ((), output) = tokio::join!(writing, kubectl.wait_with_output());
+        output.expect("kubectl ends")
+    }
+
+    /// `kubectl` for this cluster, for where nothing can be awaited.
+    fn command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.kubectl);
+        if let Some(context) = &self.context {
+            command.arg("--context").arg(context);
+        }
+        command
+    }
+}
+
+impl Story {
+    /// The cluster, which other stories use, too.
+    pub fn cluster(&self) -> &'static Cluster {
+        self.cluster
+    }
+
+    /// The story's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Runs `kubectl` in the story's namespace and returns what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn kubectl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        self.cluster.kubectl(self.here(arguments)).await
+    }
+
+    /// Runs `kubectl` in the story's namespace, whether or not it succeeds.
+    pub async fn try_kubectl<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Output {
+        self.cluster.run(&self.here(arguments), "").await
+    }
+
+    /// Applies manifests: objects that name no namespace go into the story's.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub async fn apply(&self, manifests: &str) {
+        let arguments = self.here(["apply", "-f", "-"]);
+        self.cluster.kubectl_with(arguments, manifests).await;
+    }
+
+    /// The object `name` of a kind, if there is one.
+    ///
+    /// # Panics
+    /// When the cluster does not answer.
+    pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let text = self
+            .kubectl(["get", kind, name, "--ignore-not-found", "-o", "json"])
+            .await;
+        (!text.is_empty()).then(|| serde_json::from_str(&text).expect("kubectl prints JSON"))
+    }
+
+    /// What the pods with these labels print.
+    ///
+    /// # Panics
+    /// When the cluster does not answer.
+    pub async fn logs(&self, selector: &str) -> String {
+        self.kubectl(["logs", "--tail=-1", "-l", selector]).await
+    }
+
+    fn here<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Vec<OsString> {
+        let mut all = vec!["--namespace".into(), OsString::from(&self.namespace)];
+        all.extend(arguments.into_iter().map(|word| word.as_ref().to_owned()));
+        all
+    }
+
+    /// Prints what people would look at, each part as far as there is one.
+    fn print_all(&self) {
+        let looks: [&[&str]; 5] = [
+            &["get", SHOWN, "-o", "wide", "--ignore-not-found"],
+            &["get", "eventbus,eventsources,sensors", "-o", "yaml"],
+            &["describe", "pods"],
+            &["get", "events", "--sort-by=.lastTimestamp"],
+            &["get", "pods", "-o", "name"],
+        ];
+        let mut pods = String::new();
+        for look in looks {
+            pods = self.show(look);
+        }
+        for pod in pods.lines() {
+            let options = ["--all-containers", "--prefix", LOG_LINES];
+            self.show(&[&["logs", pod], &options[..]].concat());
+        }
+    }
+
+    fn show(&self, arguments: &[&str]) -> String {
+        let mut command = self.cluster.command();
+        let output = command.args(self.here(arguments)).output();
+        let output = output.expect("kubectl can be started");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let error = String::from_utf8_lossy(&output.stderr);
+        eprintln!("$ kubectl {}\n{text}{error}", words(&self.here(arguments)));
+        text
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.print_all();
+        }
+        if std::env::var_os(KEEP_VARIABLE).is_some_and(|value| !value.is_empty()) {
+            eprintln!(
+                "{KEEP_VARIABLE} is set: the namespace {} stays",
+                self.namespace
+            );
+            return;
+        }
+        // Whoever runs the stories waits for the end of all namespaces at once.
+        let mut command = self.cluster.command();
+        command.args(["delete", "namespace", &self.namespace, "--wait=false"]);
+        if !command
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+        {
+            eprintln!("the namespace {} may still be there", self.namespace);
+        }
+    }
+}
+
+fn words<S: AsRef<OsStr>>(arguments: &[S]) -> String {
+    let words = arguments.iter().map(|word| word.as_ref().to_string_lossy());
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,187 @@
+//! `cargo xtask image`: the container image, packed without docker, and loaded where pods find it.
+//!
+//! It holds the program, the shared libraries it needs, certificates of the public authorities, and
+//! the few files that a C library looks for: no shell, no package manager, no root.
+
+mod archive;
+mod content;
+mod load;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+
+use crate::command::{self, cargo, find, workspace};
+use archive::Image;
+
+pub(crate) use load::{Target, load};
+
+/// The name of the image, without its tag.
+pub(crate) const NAME: &str = "tiphys";
+
+/// A release must stay quick to pull on a small node.
+const MAX_RELEASE_BYTES: usize = 60_000_000;
+
+/// The user `nonroot` of distroless images, which policies of clusters know.
+pub(crate) const USER: u32 = 65532;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How the program is built
+    #[arg(long, value_enum, default_value = "release")]
+    profile: Profile,
+    /// The image's tag; by default the version of the workspace
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Where the OCI archive is written; by default target/image/tiphys-TAG.tar
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Load it into a containerd, or into the nodes of a kind cluster
+    #[arg(long, value_enum, value_name = "WHERE")]
+    load: Option<Loader>,
+    /// The socket of the containerd; by default that of `cargo xtask node`, or else the system's
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The name of the kind cluster
+    #[arg(long, value_name = "NAME", default_value = "kind")]
+    kind_cluster: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Profile {
+    /// What users run
+    Release,
+    /// Built in a moment; for tests
+    Dev,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Loader {
+    Containerd,
+    Kind,
+}
+
+/// An image in a file.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// Where the OCI archive is.
+    pub(crate) file: PathBuf,
+    /// What pods name: `tiphys:0.1.0`.
+    pub(crate) reference: String,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let Args {
+        profile,
+        tag,
+        output,
+        load: loader,
+        socket,
+        kind_cluster,
+    } = args;
+    let tag = tag.unwrap_or_else(default_tag);
+    let packed = build(profile, &tag, output)?;
+    match loader {
+        None => Ok(()),
+        Some(Loader::Containerd) => {
+            let socket = socket.map_or_else(load::default_socket, Ok)?;
+            load(&packed, &Target::Containerd(socket))
+        }
+        Some(Loader::Kind) => load(&packed, &Target::Kind(kind_cluster)),
+    }
+}
+
+/// The version of the workspace.
+pub(crate) fn default_tag() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// Builds the program and packs it into `output`.
+pub(crate) fn build(
+    profile: Profile,
+    tag: &str,
+    output: Option<PathBuf>,
+) -> anyhow::Result<Packed> {
+    ensure!(
+        cfg!(target_os = "linux"),
+        "the image holds a program for Linux, and is built there"
+    );
+    let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
+    build.args((profile == Profile::Release).then_some("--release"));
+    let binary = find(&command::build(build)?, "tiphys")?;
+    let started = Instant::now();
+    let image = image(&binary)?;
+    let bytes = image.bytes();
+    let reference = format!("{NAME}:{tag}");
+    let file = output.unwrap_or_else(|| {
+        workspace()
+            .join("target/image")
+            .join(format!("{NAME}-{tag}.tar"))
+    });
+    let archive = archive::pack(&image, &reference)?;
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    }
+    fs::write(&file, &archive).with_context(|| format!("write {}", file.display()))?;
+    eprintln!(
+        "── {reference}: {:.1} MB, packed {:.1} MB in {:.1} s: {}",
+        megabytes(bytes),
+        megabytes(archive.len()),
+        started.elapsed().as_secs_f32(),
+        file.display()
+    );
+    ensure!(
+        profile != Profile::Release || bytes <= MAX_RELEASE_BYTES,
+        "the image has {bytes} bytes; {MAX_RELEASE_BYTES} are allowed"
+    );
+    Ok(Packed { file, reference })
+}
+
+fn image(binary: &Path) -> anyhow::Result<Image> {
+    let base = content::base(binary)?;
+    let program = content::program(&stripped(binary)?);
+    let config = json!({
+        "User": format!("{USER}:{USER}"),
+        "Env": ["PATH=/"],
+        "Entrypoint": [format!("/{NAME}")],
+        "WorkingDir": "/",
+        "Labels": {
+            "org.opencontainers.image.title": NAME,
+            "org.opencontainers.image.description":
+                "Runs EventSource, EventBus and Sensor objects of Argo Events",
+            "org.opencontainers.image.version": env!("CARGO_PKG_VERSION"),
+            "org.opencontainers.image.licenses": "Apache-2.0",
+        },
+    });
+    // The program changes with every build and the rest hardly ever: a layer each.
+    Ok(Image {
+        layers: vec![base, program],
+        config,
+    })
+}
+
+/// The program without symbols, which are most of a debug build.
+fn stripped(binary: &Path) -> anyhow::Result<Vec<u8>> {
+    let folder = workspace().join("target/image");
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let output = folder.join(format!("{NAME}-{}.stripped", std::process::id()));
+    let mut strip = Command::new("strip");
+    strip.arg("--strip-all").arg("-o").arg(&output).arg(binary);
+    let status = strip.status().context("run `strip` (of binutils)")?;
+    ensure!(status.success(), "`strip` failed ({status})");
+    let bytes = fs::read(&output).context("read the stripped program");
+    fs::remove_file(&output).context("remove the stripped program")?;
+    bytes
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a size of some megabytes, shown with one decimal"
+)]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
+}
