@@ -228,20 +228,12 @@ pub(crate) struct NatsArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct WebhookArgs {
     /// Where reviews are served over HTTPS
-    #[arg(
-        long,
-        env = "TIPHYS_LISTEN",
-        value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:8443"
-    )]
+    #[arg(long, env = "TIPHYS_LISTEN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8443)))]
     pub(crate) listen: SocketAddr,
-    /// Where metrics and health are served
-    #[arg(
-        long,
-        env = "TIPHYS_ADMIN",
-        value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:7777"
-    )]
+    /// Where metrics and health are served; port 0 takes a free one
+    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
     pub(crate) admin: SocketAddr,
     /// The namespace of its Service, Deployment and Secret
     #[arg(

@@ -1,5 +1,6 @@
 //! `tiphys webhook`: checks objects when they are applied.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +37,7 @@ async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::open()?;
     let config = kubeconfig::config(&args.kubeconfig).await?;
     let client = Client::try_from(config).context("prepare the connection to the cluster")?;
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("open the port {}", args.listen))?;
+    let listener = listen(args.listen).await?;
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let admin = Arc::new(Admin::new(registry, None));
@@ -69,6 +68,17 @@ async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
         admin_tasks.shutdown().await;
     };
     Ok(process::end(rest, &mut signals, ExitCode::SUCCESS).await)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let opened = match TcpListener::bind(address).await {
+        // A machine without IPv6 has no such address, though every address is meant.
+        Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        opened => opened,
+    };
+    opened.with_context(|| format!("open the port {address}"))
 }
 
 fn webhook(args: WebhookArgs, client: Client, metrics: Metrics, admin: &Arc<Admin>) -> Webhook {

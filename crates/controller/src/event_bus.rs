@@ -4,6 +4,7 @@ mod certificates;
 mod change;
 mod credentials;
 mod desired;
+pub(crate) mod edit;
 mod names;
 mod secrets;
 mod server_config;

@@ -3,13 +3,18 @@
 //! Argo Events' rules, except that `streamConfig` may change, which reaches the running stream. Then
 //! what the reconciler would refuse because it would lose events.
 
-use tiphys_api::{BusKind, EventBusSpec, Problem};
+use tiphys_api::{BusKind, ConditionStatus, EventBus, EventBusSpec, Problem};
 
-/// What is wrong with changing the spec of a bus.
-pub(super) fn refused(old: &EventBusSpec, new: &EventBusSpec) -> Vec<Problem> {
-    let (Some(before), Some(after)) = (old.kind(), new.kind()) else {
+use crate::event_bus::edit;
+
+/// What is wrong with changing a bus.
+pub(super) fn refused(old: &EventBus, new: &EventBusSpec) -> Vec<Problem> {
+    let (Some(before), Some(after)) = (old.spec.kind(), new.kind()) else {
         return Vec::new();
     };
+    if is_refused(old) {
+        return Vec::new();
+    }
     let problem = match (before, after) {
         (BusKind::NatsNative(_), BusKind::NatsExotic(_)) => Some(Problem::error(
             "spec.nats",
@@ -25,8 +30,8 @@ pub(super) fn refused(old: &EventBusSpec, new: &EventBusSpec) -> Vec<Problem> {
         (BusKind::NatsExotic(before), BusKind::NatsExotic(after)) => {
             immutable("spec.nats.exotic.auth", &before.auth, &after.auth)
         }
-        (BusKind::JetStream(_), BusKind::JetStream(_))
-        | (BusKind::JetStreamExotic(_), BusKind::JetStreamExotic(_))
+        (BusKind::JetStream(before), BusKind::JetStream(after)) => edit::refused(before, after),
+        (BusKind::JetStreamExotic(_), BusKind::JetStreamExotic(_))
         | (BusKind::Kafka(_), BusKind::Kafka(_)) => None,
         // A Kafka may take the place of what holds no events itself.
         (BusKind::NatsExotic(_) | BusKind::JetStreamExotic(_), BusKind::Kafka(_)) => None,
@@ -36,6 +41,17 @@ pub(super) fn refused(old: &EventBusSpec, new: &EventBusSpec) -> Vec<Problem> {
         ),
     };
     problem.into_iter().collect()
+}
+
+/// The servers are not what the old spec says: the way back to what they are has to be open.
+fn is_refused(bus: &EventBus) -> bool {
+    let conditions = bus
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter());
+    conditions
+        .filter(|condition| *condition.status == ConditionStatus::False)
+        .any(|condition| edit::REFUSED.contains(&condition.reason.as_str()))
 }
 
 fn immutable(field: &str, before: &Option<String>, after: &Option<String>) -> Option<Problem> {

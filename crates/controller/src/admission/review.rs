@@ -279,7 +279,7 @@ fn change_of(old: &Value, new: &Object) -> Vec<Problem> {
         return Vec::new();
     };
     // What cannot be read cannot have run: any change is one for the better.
-    serde_json::from_value(old["spec"].clone())
+    serde_json::from_value(old.clone())
         .map(|old| change::refused(&old, &new.spec))
         .unwrap_or_default()
 }

@@ -197,6 +197,36 @@ fn a_bus_keeps_its_implementation() {
 }
 
 #[test]
+fn a_bus_keeps_its_events() {
+    let of = |replicas: i32| json!({"jetstream": {"version": "latest", "replicas": replicas}});
+    let put_back =
+        "put it back, or create another EventBus and move EventSources and Sensors to it";
+    let message = format!(
+        "invalid EventBus: spec.jetstream.replicas: cannot change from 3 to 1: servers that leave \
+         take their votes and their copies of streams with them: {put_back}"
+    );
+    check_bus(&of(3), &of(1), Some(&message));
+    check_bus(&of(3), &of(5), None);
+    let stored = json!({"jetstream": {"version": "latest", "persistence": {}}});
+    let message = format!(
+        "invalid EventBus: spec.jetstream.persistence: cannot be removed while the bus exists: \
+         {put_back}"
+    );
+    check_bus(&stored, &of(3), Some(&message));
+}
+
+#[test]
+fn an_edit_that_the_servers_refused_can_be_taken_back() {
+    let of = |replicas: i32| json!({"jetstream": {"version": "latest", "replicas": replicas, "persistence": {}}});
+    check_bus(&of(3), &of(3), None);
+    let mut old = bus(&of(1));
+    assert!(answer("UPDATE", &bus(&of(3)), &old).denied.is_some());
+    old["status"]["conditions"] =
+        json!([{"type": "Deployed", "status": "False", "reason": "ScalingRefused"}]);
+    assert_eq!(answer("UPDATE", &bus(&of(3)), &old).denied, None);
+}
+
+#[test]
 fn what_is_not_ours_is_allowed() {
     let mut body: Value =
         serde_json::from_slice(&body("CREATE", &bad_sensor(), &Value::Null)).unwrap();
