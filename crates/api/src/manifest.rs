@@ -114,7 +114,8 @@ pub fn read(file_name: &str, text: &str) -> Manifest {
     manifest
 }
 
-/// Reads an object that is JSON already, as the API server sends it. Its faults have no useful place.
+/// Reads an object that is JSON already, as the API server sends it. The places of its faults are no
+/// lines, but put them in order.
 pub fn read_json(name: &str, object: serde_json::Value) -> Manifest {
     let mut reader = Reader {
         file: name.into(),

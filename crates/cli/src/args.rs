@@ -281,11 +281,20 @@ pub(crate) struct WebhookArgs {
         long,
         value_name = "DURATION",
         default_value = "2160h",
-        value_parser = tiphys_api::parse_duration
+        value_parser = life
     )]
     pub(crate) certificate_life: Duration,
     #[command(flatten)]
     pub(crate) kubeconfig: KubeconfigArgs,
+}
+
+/// A duration as Argo Events writes it, of a second or more.
+fn life(text: &str) -> Result<Duration, String> {
+    let life = tiphys_api::parse_duration(text).map_err(|error| error.to_string())?;
+    Duration::try_from(life)
+        .ok()
+        .filter(|life| *life >= Duration::from_secs(1))
+        .ok_or_else(|| "at least 1s is needed".to_owned())
 }
 
 /// The kubeconfig to use.

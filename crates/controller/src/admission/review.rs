@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tiphys_api::manifest::{self, Content, Object};
+use tiphys_api::manifest::{self, Content, Fault, Object};
 use tiphys_api::{GROUP, Problem};
 
 use super::{change, text};
@@ -35,7 +35,7 @@ enum Subject {
     Changed {
         object: Option<Box<Object>>,
         /// What is wrong with its form.
-        problems: Vec<Problem>,
+        faults: Vec<Fault>,
         old: Option<Value>,
     },
 }
@@ -206,28 +206,26 @@ impl Review {
     fn problems(&self, bus: Bus) -> Vec<Problem> {
         let Subject::Changed {
             object,
-            problems,
+            faults,
             old,
         } = &self.subject
         else {
             return Vec::new();
         };
-        let mut problems = problems.clone();
-        let Some(object) = object else {
-            return problems;
-        };
-        let checked = check(object, &self.namespace);
-        problems.extend(checked.faults.into_iter().map(|fault| fault.problem));
-        problems.extend(
-            old.as_ref()
-                .map_or_else(Vec::new, |old| change_of(old, object)),
-        );
-        if bus == Bus::Missing {
-            problems.extend(self.missing_bus());
+        let mut faults = faults.clone();
+        if let Some(object) = object {
+            faults.extend(check(object, &self.namespace).faults);
+            let change = old.as_ref().map(|old| change_of(old, object));
+            let bus = (bus == Bus::Missing).then(|| self.missing_bus()).flatten();
+            let more = change.into_iter().flatten().chain(bus);
+            faults.extend(more.map(|problem| object.fault(problem)));
         }
+        faults.sort_by_key(|fault| (fault.line, fault.problem.severity));
+        let problems = faults.into_iter().map(|fault| fault.problem);
         // What the controller writes is not its author's to mend.
-        problems.retain(|problem| !is_status(&problem.field_path));
         problems
+            .filter(|problem| !is_status(&problem.field_path))
+            .collect()
     }
 
     fn missing_bus(&self) -> Option<Problem> {
@@ -265,9 +263,8 @@ fn subject(request: &Request<'_>) -> Result<Subject, serde_json::Error> {
         return Ok(Subject::Other);
     }
     let mut manifest = manifest::read_json("", object);
-    let problems = manifest.faults.into_iter().map(|fault| fault.problem);
     Ok(Subject::Changed {
-        problems: problems.collect(),
+        faults: manifest.faults,
         object: manifest.objects.pop().map(Box::new),
         old,
     })
