@@ -11,11 +11,13 @@
 )]
 
 mod cluster;
+mod pod;
 mod servers;
 mod tiphys;
 mod world;
 
 pub use cluster::{Cluster, Story};
+pub use pod::Pod;
 pub use servers::{client, control_plane, programs};
-pub use tiphys::{Desk, Tiphys, binary, tiphys};
+pub use tiphys::{Desk, Reported, Tiphys, binary, tiphys};
 pub use world::{World, eventually};

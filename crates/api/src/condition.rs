@@ -43,6 +43,17 @@ object! {
     pub struct Status {
         /// The aspects of the object's state, sorted by type.
         conditions: Given<Vec<Condition>>,
+        /// The generation of the object that the rest was found for.
+        observed_generation: Option<i64>,
+        /// When the last event was published or received.
+        #[schemars(schema_with = "schema::kubernetes::<Time>")]
+        last_event_time: Option<Time>,
+        /// How many events wait on the bus for the triggers.
+        lag: Option<i64>,
+        /// How many events were put aside, because they cannot succeed, since the pods started.
+        parked: Option<i64>,
+        /// The last attempt that failed.
+        last_error: Option<String>,
     }
 }
 

@@ -48,6 +48,8 @@ object! {
         conditions: Given<Vec<Condition>>,
         /// How event sources and sensors reach the bus.
         config: Given<BusConfig>,
+        /// The generation of the object that this was found for.
+        observed_generation: Option<i64>,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use tiphys_api::worker;
 use tiphys_sensor::execute::values;
@@ -97,8 +97,66 @@ pub(crate) enum Command {
     EventSource(Box<WorkerArgs>),
     /// Run one Sensor: the process in its pod
     Sensor(Box<WorkerArgs>),
+    /// Make servers and pods of the objects in a cluster
+    ///
+    /// One of several controllers works: the one that holds the Lease `argo-events-controller`. SIGTERM
+    /// ends it at once; whatever it was at is done by the next one.
+    Controller(Box<ControllerArgs>),
     /// Print the custom resource definitions
     Crds,
+}
+
+/// The process that makes servers and pods of the objects in a cluster.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ControllerArgs {
+    /// Look at one namespace only
+    #[arg(long)]
+    pub(crate) namespaced: bool,
+    /// The namespace of --namespaced, and of the Lease outside a pod
+    #[arg(
+        long,
+        env = "NAMESPACE",
+        value_name = "NAME",
+        default_value = "argo-events"
+    )]
+    pub(crate) managed_namespace: String,
+    /// Work only while no other controller does: `--leader-election=false` needs nobody's leave
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) leader_election: bool,
+    /// Where metrics and health are served; port 0 takes a free one
+    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
+    pub(crate) admin: SocketAddr,
+    /// Image of the pods of event sources and sensors; by default $ARGO_EVENTS_IMAGE, or this
+    /// program's own version of `tiphys`
+    #[arg(long, env = "TIPHYS_IMAGE", value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// When that image is pulled: Always, IfNotPresent or Never
+    #[arg(
+        long,
+        env = "IMAGE_PULL_POLICY",
+        value_name = "POLICY",
+        default_value = "IfNotPresent"
+    )]
+    pub(crate) image_pull_policy: String,
+    /// File with the versions of NATS and the defaults of buses, in Argo Events' format; it may change
+    /// while the controller runs, and without it the built-in ones count
+    #[arg(
+        long,
+        env = "TIPHYS_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/tiphys/controller-config.yaml"
+    )]
+    pub(crate) config: PathBuf,
+    /// Name of the pod: who holds the Lease; by default one that nobody else has
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub(crate) pod_name: Option<String>,
+    /// Namespace of the Lease; by default --managed-namespace
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub(crate) pod_namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
 #[derive(Debug, ClapArgs)]

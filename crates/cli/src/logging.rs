@@ -68,6 +68,7 @@ fn own(level: LevelFilter) -> tracing_subscriber::filter::Targets {
     let libraries = level.min(LevelFilter::WARN);
     [
         "tiphys",
+        "tiphys_controller",
         "tiphys_eventbus",
         "tiphys_eventsource",
         "tiphys_sensor",
@@ -132,6 +133,8 @@ fn logger(target: &str) -> &'static str {
         Some("tiphys_sensor") => "argo-events.sensor",
         Some("tiphys_eventsource") => "argo-events.eventsource",
         Some("tiphys_eventbus") => "argo-events.eventbus",
+        // The name that all three reconcilers of Argo Events log under.
+        Some("tiphys_controller") => "argo-events.eventbus-controller",
         _ => "argo-events",
     }
 }

@@ -6,6 +6,7 @@ mod args;
 mod assembly;
 mod bus;
 mod cluster;
+mod controller;
 mod crds;
 mod documents;
 mod files;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Webhook(args) => webhook::main(*args, &log),
         Command::EventSource(args) => worker::main(worker::Kind::EventSource, *args, &log),
         Command::Sensor(args) => worker::main(worker::Kind::Sensor, *args, &log),
+        Command::Controller(args) => controller::main(*args, &log),
         Command::Crds => crds::main(),
     };
     result.unwrap_or_else(|error| {

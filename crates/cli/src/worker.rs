@@ -95,7 +95,7 @@ async fn run(kind: Kind, args: WorkerArgs, logging: Logging) -> anyhow::Result<E
 }
 
 /// A name that no other process has, for a process that is in no pod.
-fn unique_name() -> String {
+pub(crate) fn unique_name() -> String {
     let random = RandomState::new().hash_one(std::process::id());
     format!("tiphys-{}-{random:016x}", std::process::id())
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::children::{Child, Key, Sent, controller, version};
+use crate::children::{Child, Key, Sent, controller};
 use crate::context::Context;
 use crate::{CONTROLLER_LABEL, Error, FIELD_MANAGER, OWNER_LABEL};
 
@@ -48,12 +48,7 @@ where
         // Its end wakes the owner, who makes another one.
         return Ok(Outcome::Unchanged);
     }
-    if let Some(sent) = &sent
-        && sent.hash == hash
-        && live
-            .as_ref()
-            .is_none_or(|live| is_as_sent(live, sent, desired.meta()))
-    {
+    if is_there(sent.as_ref(), live.as_deref(), hash, desired.meta()) {
         return Ok(Outcome::Unchanged);
     }
     let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
@@ -65,15 +60,28 @@ where
     let applied = api.patch(&key.name, &params, &Patch::Apply(desired)).await;
     let applied = applied
         .map_err(|source| Error::request("apply", key.kind.clone(), key.name.clone(), source))?;
-    let metadata = applied.meta();
-    let sent = Sent {
-        hash,
-        uid: metadata.uid.clone().unwrap_or_default(),
-        resource_version: version(metadata.resource_version.as_deref()),
-        generation: metadata.generation,
-    };
-    context.children.note(key, sent);
+    context.children.note(key, Sent::new(hash, applied.meta()));
     Ok(Outcome::Sent)
+}
+
+/// True if [`apply`] would send nothing.
+///
+/// # Errors
+/// If the object cannot be written as JSON.
+pub fn is_applied<K>(context: &Context, desired: &K) -> Result<bool, Error>
+where
+    K: Resource<DynamicType = ()> + Serialize,
+{
+    let key = key_of(desired);
+    let live = context.children.get(&key);
+    let sent = context.children.sent(&key);
+    let hash = hash(&key, desired)?;
+    Ok(is_there(
+        sent.as_ref(),
+        live.as_deref(),
+        hash,
+        desired.meta(),
+    ))
 }
 
 /// Deletes an object that is ours, with everything that it owns. That it is gone already is a
@@ -128,6 +136,18 @@ fn hash<K: Serialize>(key: &Key, desired: &K) -> Result<[u8; 16], Error> {
     let mut hash = [0; 16];
     hash.copy_from_slice(&digest[..16]);
     Ok(hash)
+}
+
+/// True if this very object was sent, and nobody has touched it.
+fn is_there(
+    sent: Option<&Sent>,
+    live: Option<&Child>,
+    hash: [u8; 16],
+    desired: &ObjectMeta,
+) -> bool {
+    sent.is_some_and(|sent| {
+        sent.hash == hash && live.is_none_or(|live| is_as_sent(live, sent, desired))
+    })
 }
 
 /// True if nobody has touched the object since it was sent. The watch may be behind what was sent.

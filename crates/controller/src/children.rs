@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference, Time};
 use kube::api::ObjectMeta;
 use tokio::sync::watch;
+
+use crate::FIELD_MANAGER;
 
 /// Names one object that a reconciler owns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +100,24 @@ pub struct Sent {
     pub resource_version: u64,
     /// Its generation.
     pub generation: Option<i64>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When what was sent has changed it last.
+    pub written: Option<Timestamp>,
+}
+
+impl Sent {
+    /// `metadata` is that of the answer.
+    pub fn new(hash: [u8; 16], metadata: &ObjectMeta) -> Self {
+        Self {
+            hash,
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: version(metadata.resource_version.as_deref()),
+            generation: metadata.generation,
+            created: metadata.creation_timestamp.as_ref().map(|Time(time)| *time),
+            written: metadata.managed_fields.as_deref().and_then(written),
+        }
+    }
 }
 
 /// All objects that reconcilers own.
@@ -271,6 +292,15 @@ impl Child {
 /// A resourceVersion as a number, which it is since Kubernetes 1.35, and was before.
 pub(crate) fn version(text: Option<&str>) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// When our part of an object was changed last.
+fn written(fields: &[ManagedFieldsEntry]) -> Option<Timestamp> {
+    let ours = fields.iter().find(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some("Apply")
+    });
+    ours?.time.as_ref().map(|Time(time)| *time)
 }
 
 pub(crate) fn controller(owners: Vec<OwnerReference>) -> Option<Owner> {

@@ -1,7 +1,7 @@
 //! Conditions: a whole list is computed, then compared with the one that is written.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use tiphys_api::{Condition, ConditionStatus};
 
 /// The aggregate of all other conditions.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -14,7 +14,9 @@ use tokio::sync::watch;
 
 use crate::children::Children;
 use crate::metrics::Metrics;
+use crate::pods::Pods;
 use crate::settings::Settings;
+use crate::workload::Memory;
 
 /// Waits before a reconcile is tried again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -40,6 +42,10 @@ pub struct Context {
     pub metrics: Metrics,
     /// What the reconcilers own, and what was sent.
     pub children: Children,
+    /// The pods of event sources, sensors and buses.
+    pub pods: Pods,
+    /// What is known of event sources and sensors between two looks at them.
+    pub(crate) memory: Memory,
     /// All buses.
     pub event_buses: Store<EventBus>,
     /// All event sources.

@@ -1,15 +1,24 @@
-//! The `EventBus`.
+//! The `EventBus`: NATS servers, and how event sources and sensors reach them.
 
 mod certificates;
 mod change;
 mod credentials;
 mod desired;
 pub(crate) mod edit;
+mod keep;
 mod names;
+mod reconcile;
 mod secrets;
 mod server_config;
+mod servers;
+mod spec;
+mod status;
 mod stream_config;
+mod takeover;
 pub mod versions;
+mod volumes;
+
+pub use spec::problems;
 
 use std::sync::Arc;
 
@@ -18,10 +27,10 @@ use tiphys_api::EventBus;
 
 use crate::{Context, Error};
 
-/// Makes what is right for the object.
+/// Makes what is right for the object, and tells how it is.
 ///
 /// # Errors
 /// What may go away by itself.
-pub async fn reconcile(_object: Arc<EventBus>, _context: Arc<Context>) -> Result<Action, Error> {
-    Ok(Action::await_change())
+pub async fn reconcile(object: Arc<EventBus>, context: Arc<Context>) -> Result<Action, Error> {
+    reconcile::reconcile(&object, &context).await
 }

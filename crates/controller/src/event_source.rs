@@ -1,16 +1,89 @@
-//! The `EventSource`.
+//! The `EventSource`: pods, and a Service for those that are called.
 
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
-use tiphys_api::EventSource;
+use tiphys_api::{
+    EventSource, EventSourceSpec, KeyRef, KeyRefs, Problem, Service, Status, Template,
+};
 
+use crate::workload::{self, Aspect, Parts, Workload};
 use crate::{Context, Error};
 
-/// Makes what is right for the object.
+impl Workload for EventSource {
+    const KIND: &'static str = "EventSource";
+    const CONTROLLER: &'static str = "eventsource-controller";
+    const NAME_LABEL: &'static str = "eventsource-name";
+    const SUFFIX: &'static str = "-eventsource";
+    const ARGUMENT: &'static str = "eventsource";
+    const FINALIZER: &'static str = "eventsource-controller";
+
+    type Spec = EventSourceSpec;
+
+    fn spec(&self) -> &EventSourceSpec {
+        &self.spec
+    }
+
+    fn template(&self) -> Option<&Template> {
+        self.spec.template.as_ref()
+    }
+
+    fn replica_count(&self) -> i32 {
+        self.spec.replica_count()
+    }
+
+    fn bus_name(&self) -> &str {
+        self.spec.bus_name()
+    }
+
+    fn revision_history_limit(&self) -> Option<i32> {
+        None
+    }
+
+    fn service(&self) -> Option<&Service> {
+        let service = self.spec.service.as_ref();
+        service.filter(|service| !service.ports.is_empty())
+    }
+
+    fn key_refs(&self) -> Vec<KeyRef<'_>> {
+        self.spec.key_refs()
+    }
+
+    fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        match tiphys_eventsource::compile(self) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems,
+        }
+    }
+
+    fn aspects() -> &'static [Aspect] {
+        &[Aspect {
+            condition: "SourcesProvided",
+            reason: "InvalidEventSource",
+            field: "spec",
+        }]
+    }
+
+    fn parts_condition() -> Parts {
+        Parts {
+            condition: "WatchSynced",
+            part: "event",
+            silent_is_well: false,
+        }
+    }
+}
+
+/// Makes what is right for the object, and tells how it is.
 ///
 /// # Errors
 /// What may go away by itself.
-pub async fn reconcile(_object: Arc<EventSource>, _context: Arc<Context>) -> Result<Action, Error> {
-    Ok(Action::await_change())
+pub async fn reconcile(object: Arc<EventSource>, context: Arc<Context>) -> Result<Action, Error> {
+    workload::reconcile(&*object, &context).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,11 +27,14 @@ mod error;
 pub mod event;
 pub mod event_bus;
 pub mod event_source;
+mod guard;
 mod metrics;
 pub mod name;
+pub mod pods;
 pub mod run;
 pub mod sensor;
 pub mod settings;
+pub mod workload;
 
 pub use context::Context;
 pub use error::Error;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::{FutureExt, Stream, StreamExt};
+use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -21,8 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::children::Children;
 use crate::context::{Context, Failures};
+use crate::pods::Pods;
+use crate::workload::Memory;
 use crate::{Error, Metrics, Settings, event_bus, event_source, sensor};
-use watches::{Wakes, Woken};
+pub(crate) use watches::Wakes;
+use watches::Woken;
 
 /// How many objects of a kind are looked at at a time: enough to hide the way to the API server,
 /// few enough to leave it to others.
@@ -62,6 +65,8 @@ pub async fn run(
         settings,
         metrics,
         children: Children::default(),
+        pods: Pods::default(),
+        memory: Memory::default(),
         event_buses,
         event_sources,
         sensors,
@@ -87,7 +92,7 @@ pub async fn run(
         &context,
         &shutdown,
     ));
-    let sources = watches::primary(&context, namespace, event_source_writer);
+    let sources = watches::users(&context, namespace, event_source_writer, wakes.clone());
     let store = context.event_sources.clone();
     tasks.spawn(controller(
         sources,
@@ -97,7 +102,7 @@ pub async fn run(
         &context,
         &shutdown,
     ));
-    let all_sensors = watches::primary(&context, namespace, sensor_writer);
+    let all_sensors = watches::users(&context, namespace, sensor_writer, wakes);
     let store = context.sensors.clone();
     tasks.spawn(controller(
         all_sensors,

@@ -1,16 +1,97 @@
-//! The `Sensor`.
+//! The `Sensor`: pods.
 
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
-use tiphys_api::Sensor;
+use tiphys_api::{
+    KeyRef, KeyRefs, Problem, Sensor, SensorSpec, Service, Status, Template, validate,
+};
+use tiphys_sensor::Compiled;
 
+use crate::workload::{self, Aspect, Parts, Workload};
 use crate::{Context, Error};
 
-/// Makes what is right for the object.
+impl Workload for Sensor {
+    const KIND: &'static str = "Sensor";
+    const CONTROLLER: &'static str = "sensor-controller";
+    const NAME_LABEL: &'static str = "sensor-name";
+    const SUFFIX: &'static str = "-sensor";
+    const ARGUMENT: &'static str = "sensor";
+    const FINALIZER: &'static str = "sensor-controller";
+
+    type Spec = SensorSpec;
+
+    fn spec(&self) -> &SensorSpec {
+        &self.spec
+    }
+
+    fn template(&self) -> Option<&Template> {
+        self.spec.template.as_ref()
+    }
+
+    fn replica_count(&self) -> i32 {
+        self.spec.replica_count()
+    }
+
+    fn bus_name(&self) -> &str {
+        self.spec.bus_name()
+    }
+
+    fn revision_history_limit(&self) -> Option<i32> {
+        self.spec.revision_history_limit
+    }
+
+    fn service(&self) -> Option<&Service> {
+        None
+    }
+
+    fn key_refs(&self) -> Vec<KeyRef<'_>> {
+        self.spec.key_refs()
+    }
+
+    fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = validate::sensor(self);
+        if let Err(found) = Compiled::compile(self) {
+            problems.extend(found);
+        }
+        problems
+    }
+
+    fn aspects() -> &'static [Aspect] {
+        &[
+            Aspect {
+                condition: "DependenciesProvided",
+                reason: "InvalidDependencies",
+                field: "spec.dependencies",
+            },
+            Aspect {
+                condition: "TriggersProvided",
+                reason: "InvalidTriggers",
+                field: "spec.triggers",
+            },
+        ]
+    }
+
+    fn parts_condition() -> Parts {
+        Parts {
+            condition: "TriggersReady",
+            part: "trigger",
+            silent_is_well: true,
+        }
+    }
+}
+
+/// Makes what is right for the object, and tells how it is.
 ///
 /// # Errors
 /// What may go away by itself.
-pub async fn reconcile(_object: Arc<Sensor>, _context: Arc<Context>) -> Result<Action, Error> {
-    Ok(Action::await_change())
+pub async fn reconcile(object: Arc<Sensor>, context: Arc<Context>) -> Result<Action, Error> {
+    workload::reconcile(&*object, &context).await
 }
+
+#[cfg(test)]
+mod tests;

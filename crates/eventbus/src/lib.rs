@@ -24,3 +24,4 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter, ParkReason};
 pub use error::{BoxError, Cause, Error};
 pub use event::{Context, DecodeError, Event, EventId};
 pub use name::{Bucket, Durable, Subject};
+pub use settings::check_stream_config;

@@ -7,6 +7,14 @@ use serde_json::Value;
 
 use crate::Error;
 
+/// Checks an EventBus' `streamConfig`.
+///
+/// # Errors
+/// If a setting cannot be read.
+pub fn check_stream_config(text: &str) -> Result<(), Error> {
+    StreamSettings::parse(text).map(|_| ())
+}
+
 /// Settings of the stream; `None` where nothing is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct StreamSettings {

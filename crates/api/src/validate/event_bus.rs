@@ -32,6 +32,13 @@ pub fn event_bus(event_bus: &EventBus) -> Vec<Problem> {
                 "invalid spec: a jetstream eventbus requires 1 replica or >= 3 replicas",
             );
         }
+        if let Some(size) = bus.max_payload.as_deref().filter(|size| !is_size(size)) {
+            let problem = Problem::error(
+                "spec.jetstream.maxPayload",
+                format!("{size:?} is not a size"),
+            );
+            problems.push(problem.with_hint("a number with a unit, such as 1MB or 512KB"));
+        }
     }
     if let Some(kafka) = &spec.kafka {
         if kafka.url.is_empty() {
@@ -93,6 +100,16 @@ fn choice(spec: &EventBusSpec, problems: &mut Problems) {
             }
         }
     }
+}
+
+/// True if NATS reads the text as a number of bytes.
+fn is_size(text: &str) -> bool {
+    const UNITS: [&str; 13] = [
+        "", "k", "kb", "ki", "kib", "m", "mb", "mi", "mib", "g", "gb", "gi", "gib",
+    ];
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    number.parse::<u32>().is_ok() && UNITS.contains(&unit.to_lowercase().as_str())
 }
 
 fn streaming(nats: &NatsBus, problems: &mut Problems) {

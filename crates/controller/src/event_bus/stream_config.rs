@@ -36,13 +36,10 @@ pub(super) fn merged(defaults: &str, own: Option<&str>, servers: i32) -> Result<
         }
     }
     merge(&mut settings, own);
-    Ok(written(&settings))
-}
-
-/// How many copies of the stream there are to be, in settings that [`merged`] has written.
-pub(super) fn replicas(settings: &str) -> i64 {
-    let settings = self::settings(settings).unwrap_or_default();
-    settings.get("replicas").and_then(whole).unwrap_or(1).max(1)
+    let written = written(&settings);
+    tiphys_eventbus::check_stream_config(&written)
+        .map_err(|error| Problem::error(FIELD, error.to_string()))?;
+    Ok(written)
 }
 
 fn check_replicas(replicas: i64, servers: i64) -> Result<(), Problem> {
@@ -125,7 +122,7 @@ fn is_plain(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{merged, replicas};
+    use super::merged;
 
     const DEFAULTS: &str = "maxMsgs: 50000\nmaxAge: 168h\nmaxBytes: -1\nreplicas: 3\n\
                             duplicates: 300s\nretention: 0\ndiscard: 0\n";
@@ -151,13 +148,14 @@ mod tests {
 
     #[test]
     fn copies_nobody_asked_for_are_as_many_as_servers() {
-        let one = merged(DEFAULTS, None, 1).unwrap();
-        assert_eq!(replicas(&one), 1);
-        assert_eq!(
-            replicas(&merged(DEFAULTS, Some("# nothing"), 5).unwrap()),
-            3
-        );
-        assert_eq!(replicas(&merged("", None, 3).unwrap()), 1);
+        for (own, servers, replicas) in [
+            (None, 1, "replicas: 1\n"),
+            (Some("# nothing"), 5, "replicas: 3\n"),
+            (Some("replicas: 2"), 3, "replicas: 2\n"),
+        ] {
+            let settings = merged(DEFAULTS, own, servers).unwrap();
+            assert!(settings.contains(replicas), "{settings}");
+        }
     }
 
     #[test]
@@ -174,6 +172,11 @@ mod tests {
                 "replicas: JetStream keeps at most 5 copies",
             ),
             ("replicas: many", 3, "replicas: not a whole number"),
+            (
+                "maxAge: soon",
+                3,
+                "stream setting maxage: not a duration such as 72h or 300s",
+            ),
             ("- 1", 3, "not a mapping"),
         ] {
             let problem = merged(DEFAULTS, Some(own), servers).unwrap_err();

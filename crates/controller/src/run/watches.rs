@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, NotUsed, Object, PartialObjectMeta};
 use kube::runtime::reflector::store::Writer;
@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 use super::Options;
 use crate::children::{Child, Key, Owner, Workload};
 use crate::context::Context;
+use crate::guard::Guarded;
+use crate::pods::{self, SeenPod};
 
 /// What the reconcilers make bears one of these labels.
 const OURS: &str = "controller in (eventbus-controller,eventsource-controller,sensor-controller)";
@@ -126,6 +128,8 @@ pub(crate) fn start(
     tasks.spawn(watching("ConfigMap").run(metadata::<ConfigMap>(context, namespace)));
     let budgets = metadata::<PodDisruptionBudget>(context, namespace);
     tasks.spawn(watching("PodDisruptionBudget").run(budgets));
+    let pods = pods(context, namespace);
+    tasks.spawn(pods::run(Arc::clone(context), wakes.clone(), pods));
 }
 
 /// What is kept of an object, with its name.
@@ -240,6 +244,22 @@ where
     )
 }
 
+fn pods(
+    context: &Context,
+    namespace: Option<&str>,
+) -> impl Stream<Item = Event<SeenPod>> + Send + 'static {
+    let resource = ApiResource::erase::<Pod>(&());
+    let api: Api<SeenPod> = match namespace {
+        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
+        None => Api::all_with(context.client.clone(), &resource),
+    };
+    items(
+        "Pod".to_owned(),
+        watch_objects(api, config().labels(OURS)),
+        |pod| pod,
+    )
+}
+
 fn api<K>(context: &Context, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -289,24 +309,40 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + Debug
+        + Default
         + DeserializeOwned
         + Send
         + Sync
         + 'static,
 {
-    let events = watch_objects(api::<K>(context, namespace), config())
-        .modify(|object| object.managed_fields_mut().clear());
-    let context = Arc::clone(context);
-    let events = reflector::reflector(writer, events).inspect(move |event| match event {
-        Ok(Event::Delete(object)) => {
+    let events = watch_objects(api::<Guarded<K>>(context, namespace), config());
+    let unguarded = Arc::clone(context);
+    let events = events.map_ok(move |event| match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(unguard(&unguarded, object)),
+        Event::InitApply(object) => Event::InitApply(unguard(&unguarded, object)),
+        Event::Delete(object) => {
+            let object = object.object;
             let uid = object.meta().uid.as_deref().unwrap_or_default();
-            context.children.forget_owner(uid);
-            context.failures.clear(&super::identity(object));
+            unguarded.children.forget_owner(uid);
+            unguarded.memory.forget(uid);
+            unguarded.failures.clear(&super::identity(&object));
+            Event::Delete(object)
         }
-        Ok(_) => {}
-        Err(error) => complain(&K::kind(&()), error),
+    });
+    let events = reflector::reflector(writer, events).inspect_err(|error| {
+        complain(&K::kind(&()), error);
     });
     events.touched_objects()
+}
+
+/// The object; its fault is kept beside it.
+fn unguard<K: Resource<DynamicType = ()>>(context: &Context, guarded: Guarded<K>) -> K {
+    let Guarded { object, fault } = guarded;
+    let uid = object.meta().uid.as_deref().unwrap_or_default();
+    context.memory.shape(uid, fault);
+    object
 }
 
 /// The buses; a bus that changes wakes the event sources and sensors that use it.
@@ -327,6 +363,47 @@ pub(crate) fn event_buses(
             bus
         }
     })
+}
+
+/// The users of buses; a user that changes wakes the buses of its namespace that wait for their users
+/// to go.
+pub(crate) fn users<K>(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    writer: Writer<K>,
+    wakes: Wakes,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Default
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let users = primary(context, namespace, writer);
+    let context = Arc::clone(context);
+    users.then(move |user| {
+        let (context, wakes) = (Arc::clone(&context), wakes.clone());
+        async move {
+            if let Ok(user) = &user {
+                wake_deleted(&context, &wakes, user.namespace()).await;
+            }
+            user
+        }
+    })
+}
+
+async fn wake_deleted(context: &Context, wakes: &Wakes, namespace: Option<String>) {
+    let deleted = context.event_buses.state_filter(|bus| {
+        bus.metadata.deletion_timestamp.is_some() && bus.metadata.namespace == namespace
+    });
+    for bus in deleted {
+        let namespace = bus.namespace().unwrap_or_default();
+        wakes.wake("EventBus", &namespace, &bus.name_any()).await;
+    }
 }
 
 async fn wake_dependents(context: &Context, wakes: &Wakes, bus: &EventBus) {

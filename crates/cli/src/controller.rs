@@ -1,0 +1,244 @@
+//! `tiphys controller`: the process that makes servers and pods of the objects in a cluster.
+//!
+//! One of several works, the one that holds the Lease; it has Argo Events' name, so that Argo Events'
+//! controller and this one exclude each other.
+
+mod config;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use prometheus_client::registry::Registry;
+use tiphys_controller::settings::Worker;
+use tiphys_controller::{Metrics, Options, Settings};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::admin::Admin;
+use crate::args::{ControllerArgs, LogArgs};
+use crate::cluster::Cluster;
+use crate::lease::{Elector, Standing, Timing};
+use crate::logging::Logging;
+use crate::process::{self, Signals};
+use crate::worker::unique_name;
+use config::File;
+
+/// The name of the Lease, as Argo Events' controller has it.
+const LEASE: &str = "argo-events-controller";
+
+/// The most threads that it computes on: it waits nearly always.
+const THREADS: usize = 2;
+
+/// How often it looks at its configuration file, and shows that it is alive.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long its reconcilers may take to end: a reconcile can end at every step.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+pub(crate) fn main(args: ControllerArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    process::start(log, Some(THREADS), |logging| run(args, logging))
+}
+
+async fn run(args: ControllerArgs, _: Logging) -> anyhow::Result<ExitCode> {
+    let ControllerArgs {
+        namespaced,
+        managed_namespace,
+        leader_election,
+        admin: address,
+        image,
+        image_pull_policy,
+        config,
+        pod_name,
+        pod_namespace,
+        cluster,
+    } = args;
+    let mut signals = Signals::open()?;
+    let mut file = File::new(config);
+    let settings = watch::Sender::new(Arc::new(Settings {
+        worker: Worker {
+            image: image.unwrap_or_else(default_image),
+            image_pull_policy,
+            log_level: std::env::var("LOG_LEVEL").ok(),
+        },
+        event_bus: file.read()?,
+    }));
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let admin = Arc::new(Admin::new(registry, None));
+    let server = process::open_admin(address, &admin).await?;
+    let stop_admin = CancellationToken::new();
+    let mut admin_tasks = JoinSet::new();
+    admin_tasks.spawn(server.serve(stop_admin.clone()));
+    let client = Cluster::open(&cluster).await?.user("", "")?.client;
+    let instance = pod_name.unwrap_or_else(unique_name);
+    let mut election = JoinSet::new();
+    let stop_election = CancellationToken::new();
+    let (standing, stands) = watch::channel(Standing::Waiting(String::new()));
+    if leader_election {
+        let elector = Elector {
+            client: client.clone(),
+            namespace: pod_namespace.unwrap_or_else(|| managed_namespace.clone()),
+            name: LEASE.to_owned(),
+            identity: instance.clone(),
+            timing: Timing::from_env(),
+        };
+        election.spawn(elector.run(standing, stop_election.clone()));
+    } else {
+        standing.send_replace(Standing::Leader);
+    }
+    let office = Office {
+        client,
+        options: Options {
+            namespace: namespaced.then_some(managed_namespace),
+            instance,
+        },
+        metrics,
+        settings,
+        file,
+        work: None,
+    };
+    office.hold(stands, &mut signals, &admin).await;
+    stop_election.cancel();
+    while election.join_next().await.is_some() {}
+    stop_admin.cancel();
+    admin_tasks.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn default_image() -> String {
+    std::env::var("ARGO_EVENTS_IMAGE")
+        .ok()
+        .filter(|image| !image.is_empty())
+        .unwrap_or_else(|| concat!("tiphys:", env!("CARGO_PKG_VERSION")).to_owned())
+}
+
+/// What works while the lease is ours.
+struct Office {
+    client: Client,
+    options: Options,
+    metrics: Metrics,
+    settings: watch::Sender<Arc<Settings>>,
+    file: File,
+    work: Option<Work>,
+}
+
+/// The running reconcilers.
+struct Work {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    is_ready: watch::Receiver<bool>,
+}
+
+impl Office {
+    /// Works whenever the lease is ours, until a signal.
+    async fn hold(
+        mut self,
+        mut stands: watch::Receiver<Standing>,
+        signals: &mut Signals,
+        admin: &Admin,
+    ) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let standing = stands.borrow_and_update().clone();
+            match (&standing, self.work.is_some()) {
+                (Standing::Leader, false) => self.begin(),
+                (Standing::Leader, true) | (_, false) => {}
+                (_, true) => self.end().await,
+            }
+            admin.show_life();
+            admin.set_ready(self.is_ready(&standing));
+            tokio::select! {
+                biased;
+                _ = signals.next() => break,
+                Ok(()) = stands.changed() => {}
+                () = self.changed() => {}
+                _ = looks.tick() => self.look(),
+            }
+        }
+        admin.set_ready(false);
+        info!("Stopping");
+        self.end().await;
+    }
+
+    fn begin(&mut self) {
+        info!(namespace = self.options.namespace, "Reconciling");
+        let (ready, is_ready) = watch::channel(false);
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(tiphys_controller::run(
+            self.client.clone(),
+            self.options.clone(),
+            self.settings.subscribe(),
+            self.metrics.clone(),
+            ready,
+            stop.clone(),
+        ));
+        self.work = Some(Work {
+            tasks,
+            stop,
+            is_ready,
+        });
+    }
+
+    async fn end(&mut self) {
+        let Some(mut work) = self.work.take() else {
+            return;
+        };
+        work.stop.cancel();
+        let ending = async { while work.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WITHIN, ending).await.is_err() {
+            work.tasks.shutdown().await;
+        }
+    }
+
+    /// A standby is ready: it does what it is there for.
+    fn is_ready(&self, standing: &Standing) -> bool {
+        match (&self.work, standing) {
+            (Some(work), _) => *work.is_ready.borrow(),
+            (None, Standing::Standby { .. }) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// The reconcilers have become ready, or have ended by themselves.
+    async fn changed(&mut self) {
+        let Some(work) = &mut self.work else {
+            return std::future::pending().await;
+        };
+        if work.is_ready.changed().await.is_err() {
+            warn!("The reconcilers have ended by themselves: they are started again");
+            tokio::time::sleep(LOOK).await;
+            self.end().await;
+        }
+    }
+
+    /// Takes the configuration file if it has changed.
+    fn look(&mut self) {
+        let changed = match self.file.changed() {
+            Ok(None) => return,
+            Ok(Some(event_bus)) => event_bus,
+            Err(error) => {
+                let error = format!("{error:#}");
+                warn!(
+                    error,
+                    "The configuration file is not used: the last one counts"
+                );
+                return;
+            }
+        };
+        let before = Arc::clone(&self.settings.borrow());
+        if before.event_bus != changed {
+            info!("The configuration file has changed");
+            self.settings.send_replace(Arc::new(Settings {
+                event_bus: changed,
+                ..(*before).clone()
+            }));
+        }
+    }
+}

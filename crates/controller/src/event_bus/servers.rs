@@ -1,0 +1,115 @@
+//! How the servers of a bus are (pure): what the StatefulSet and the kubelet say, as a condition.
+
+use tiphys_api::ConditionStatus;
+
+use crate::condition::Verdict;
+
+/// Reason of the condition of a bus whose servers have a majority.
+pub(super) const SERVING: &str = "Serving";
+
+/// What there is to see of a bus' servers.
+#[derive(Clone, Debug)]
+pub(super) struct Servers {
+    /// How many there should be.
+    pub(super) wanted: i32,
+    /// How many are ready.
+    pub(super) ready: i32,
+    /// Why some do not start: the pod, one word, and the cause in words.
+    pub(super) troubles: Vec<Trouble>,
+}
+
+/// Why a server does not start.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    pub(super) pod: String,
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+impl Servers {
+    /// True if there are enough of them to agree on what is stored: more than half.
+    pub(super) fn verdict(&self) -> Verdict {
+        let Self { wanted, ready, .. } = self;
+        let mut message = format!("{ready} of {wanted} servers are ready");
+        let trouble = self.troubles.first();
+        if let Some(Trouble {
+            pod, message: why, ..
+        }) = trouble
+        {
+            message.push_str(&format!("; pod {pod}: {why}"));
+        }
+        if *ready > wanted / 2 {
+            return Verdict {
+                status: ConditionStatus::True,
+                reason: SERVING.to_owned(),
+                message,
+            };
+        }
+        match trouble {
+            Some(trouble) => Verdict::fails(trouble.reason.clone(), message),
+            None => Verdict::unknown("ServersStarting", message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Servers, Trouble};
+
+    #[track_caller]
+    fn check(ready: i32, wanted: i32, trouble: bool, expected: (&str, &str, &str)) {
+        let trouble = trouble.then(|| Trouble {
+            pod: "eventbus-eb-js-2".to_owned(),
+            reason: "ImagePullBackOff".to_owned(),
+            message: "Back-off pulling image".to_owned(),
+        });
+        let servers = Servers {
+            wanted,
+            ready,
+            troubles: trouble.into_iter().collect(),
+        };
+        let verdict = servers.verdict();
+        let status = format!("{:?}", verdict.status);
+        assert_eq!(
+            (
+                status.as_str(),
+                verdict.reason.as_str(),
+                verdict.message.as_str()
+            ),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_majority_serves() {
+        check(1, 1, false, ("True", "Serving", "1 of 1 servers are ready"));
+        check(2, 3, false, ("True", "Serving", "2 of 3 servers are ready"));
+        let message = "2 of 3 servers are ready; pod eventbus-eb-js-2: Back-off pulling image";
+        check(2, 3, true, ("True", "Serving", message));
+    }
+
+    #[test]
+    fn half_of_the_servers_are_no_majority() {
+        let starting = "ServersStarting";
+        check(
+            0,
+            1,
+            false,
+            ("Unknown", starting, "0 of 1 servers are ready"),
+        );
+        check(
+            1,
+            3,
+            false,
+            ("Unknown", starting, "1 of 3 servers are ready"),
+        );
+        check(
+            2,
+            4,
+            false,
+            ("Unknown", starting, "2 of 4 servers are ready"),
+        );
+        let message = "0 of 3 servers are ready; pod eventbus-eb-js-2: Back-off pulling image";
+        check(0, 3, true, ("False", "ImagePullBackOff", message));
+    }
+}

@@ -1,0 +1,102 @@
+//! What event sources and sensors have in common: each is a Deployment of pods that run one object,
+//! found in a ConfigMap.
+//!
+//! [`desired()`] computes what there should be, the rest of this module brings it about and tells how
+//! it is.
+
+mod check;
+mod desired;
+mod memory;
+mod mounts;
+mod outlook;
+mod pod;
+mod reconcile;
+mod spec;
+mod status;
+
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tiphys_api::{KeyRef, Problem, Service, Status, Template};
+
+pub use check::Faults;
+pub use desired::{Desired, desired};
+pub(crate) use memory::Memory;
+pub(crate) use reconcile::reconcile;
+
+/// An object that is run by pods of its own.
+pub trait Workload:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Default
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Its kind.
+    const KIND: &'static str;
+    /// The label [`crate::CONTROLLER_LABEL`] of everything that is made for it.
+    const CONTROLLER: &'static str;
+    /// The label with its name.
+    const NAME_LABEL: &'static str;
+    /// What the names of its Deployment and ConfigMap end with.
+    const SUFFIX: &'static str;
+    /// What the pods' program is told to run.
+    const ARGUMENT: &'static str;
+    /// Argo Events' finalizer, which has nothing to do.
+    const FINALIZER: &'static str;
+
+    /// The type of its spec.
+    type Spec: Serialize;
+
+    /// Its spec.
+    fn spec(&self) -> &Self::Spec;
+    /// The pod, as far as the user shapes it.
+    fn template(&self) -> Option<&Template>;
+    /// The number of pods.
+    fn replica_count(&self) -> i32;
+    /// The name of its bus.
+    fn bus_name(&self) -> &str;
+    /// How many old ReplicaSets are kept.
+    fn revision_history_limit(&self) -> Option<i32>;
+    /// The Service in front of the pods, if it is to have one.
+    fn service(&self) -> Option<&Service>;
+    /// The keys of Secrets and ConfigMaps that its pods read.
+    fn key_refs(&self) -> Vec<KeyRef<'_>>;
+    /// What is written about it.
+    fn status(&self) -> Option<&Status>;
+    /// Everything that is wrong with it.
+    fn problems(&self) -> Vec<Problem>;
+    /// The conditions of its spec: which faults belong to which, and Argo Events' reasons.
+    fn aspects() -> &'static [Aspect];
+    /// The condition that tells whether its parts work.
+    fn parts_condition() -> Parts;
+}
+
+/// A condition of a part of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aspect {
+    /// The condition.
+    pub condition: &'static str,
+    /// Its reason if there are faults.
+    pub reason: &'static str,
+    /// The part of the spec; other faults belong to the last aspect.
+    pub field: &'static str,
+}
+
+/// The condition that tells whether the events or triggers work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The condition.
+    pub condition: &'static str,
+    /// What one part is called.
+    pub part: &'static str,
+    /// A part that has said nothing yet is well: a trigger that never ran.
+    pub silent_is_well: bool,
+}

@@ -1,0 +1,234 @@
+//! How the pods are (pure): what the Deployment, the kubelet and the pods themselves say, as
+//! conditions.
+
+use tiphys_api::ConditionStatus;
+use tiphys_api::worker::{Health, Report, Role};
+
+use super::Parts;
+use super::check::{listed, shortened};
+use crate::children::{Child, Workload as Counts};
+use crate::condition::{Conditions, Verdict};
+use crate::pods::Pod;
+
+/// Whether enough pods run, with the spec as it is.
+pub(super) const AVAILABLE: &str = "Available";
+
+/// Whether the pods reach their bus.
+pub(super) const BUS_CONNECTED: &str = "BusConnected";
+
+/// What there is to see of an object's pods.
+pub(super) struct Outlook<'a> {
+    pub(super) deployment: Option<&'a Child>,
+    pub(super) pods: &'a [Pod],
+    /// How many pods there should be.
+    pub(super) replicas: i32,
+    /// The generation that they should run; `None` if they should not run the current one.
+    pub(super) generation: Option<i64>,
+}
+
+/// The numbers of a status.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Figures {
+    pub(super) last_event_time: Option<String>,
+    pub(super) lag: i64,
+    pub(super) parked: i64,
+    pub(super) last_error: Option<String>,
+}
+
+impl Outlook<'_> {
+    /// Sets the conditions of the pods.
+    pub(super) fn judge(&self, parts: Parts, conditions: &mut Conditions) {
+        conditions.set(AVAILABLE, self.available());
+        conditions.set(BUS_CONNECTED, self.bus_connected());
+        conditions.set(parts.condition, self.parts_work(parts));
+    }
+
+    /// The sums over all pods that work; `None` if no pod has said anything.
+    pub(super) fn figures(&self) -> Option<Figures> {
+        let mut reports = self.reports().peekable();
+        reports.peek()?;
+        let mut figures = Figures::default();
+        for part in reports.flat_map(|report| &report.parts) {
+            figures.lag = figures.lag.saturating_add_unsigned(part.lag);
+            figures.parked = figures.parked.saturating_add_unsigned(part.parked);
+            figures.last_event_time = figures.last_event_time.max(part.last_event_time.clone());
+            if let Some(error) = &part.last_error {
+                figures.last_error = Some(shortened(&format!("{}: {error}", part.name)));
+            }
+        }
+        Some(figures)
+    }
+
+    fn available(&self) -> Verdict {
+        let counts = self
+            .deployment
+            .and_then(|deployment| deployment.workload.as_ref());
+        let is_rolled_out = counts.is_some_and(|counts| self.is_rolled_out(counts));
+        if let Some(refused) = self.refused() {
+            return refused;
+        }
+        if is_rolled_out {
+            return self.spec_is_run();
+        }
+        if let Some((pod, trouble)) = self.troubled() {
+            let message = shortened(&format!("pod {}: {}", pod.name, trouble.message));
+            return Verdict::fails(trouble.reason.clone(), message);
+        }
+        if let Some(failure) = counts.and_then(failure) {
+            return failure;
+        }
+        let ready = self
+            .pods
+            .iter()
+            .filter(|pod| pod.is_ready && !pod.is_ending)
+            .count();
+        let message = format!("{ready} of {} pods are ready", self.replicas);
+        Verdict::unknown("PodsStarting", message)
+    }
+
+    /// All pods are of the Deployment's present form, and enough of them work: one of several may be
+    /// away, as its disruption budget says.
+    fn is_rolled_out(&self, counts: &Counts) -> bool {
+        let generation = self.deployment.and_then(|deployment| deployment.generation);
+        counts.observed_generation >= generation.unwrap_or_default()
+            && counts.updated_replicas >= self.replicas
+            && counts.replicas <= counts.updated_replicas
+            && counts.available_replicas >= (self.replicas - 1).max(1)
+    }
+
+    /// The pods that work run the spec as it is.
+    fn spec_is_run(&self) -> Verdict {
+        let Some(wanted) = self.generation else {
+            return Verdict::holds();
+        };
+        let Some(report) = self.reports().min_by_key(|report| report.generation) else {
+            return Verdict::unknown("NoReport", "no pod that works has said anything yet");
+        };
+        match report.generation {
+            Some(generation) if generation >= wanted => Verdict::holds(),
+            _ if !report.faults.is_empty() => Verdict::fails("SpecNotRun", listed(&report.faults)),
+            Some(generation) => Verdict::unknown(
+                "SpecOutdated",
+                format!("the pods run generation {generation}, not {wanted} yet"),
+            ),
+            None => Verdict::unknown("SpecOutdated", "the pods do not run a spec yet"),
+        }
+    }
+
+    /// Several pods without the right to agree which one works.
+    fn refused(&self) -> Option<Verdict> {
+        let refused = self.said().find(|report| report.role == Role::Refused)?;
+        let said = [&refused.bus.message].into_iter().chain(&refused.faults);
+        let message = said
+            .filter(|message| !message.is_empty())
+            .map(String::as_str)
+            .next()
+            .unwrap_or("the pods may not use leases, so that none of them works");
+        Some(Verdict::fails("LeaseForbidden", shortened(message)))
+    }
+
+    fn bus_connected(&self) -> Verdict {
+        let mut unknown = None;
+        for report in self.said() {
+            match report.bus.ok {
+                Some(true) => {}
+                Some(false) => return failed("", &report.bus),
+                None => unknown = Some(&report.bus),
+            }
+        }
+        match unknown {
+            Some(bus) => waiting("Connecting", bus),
+            None if self.said().next().is_none() => no_report(),
+            None => Verdict::holds(),
+        }
+    }
+
+    fn parts_work(&self, parts: Parts) -> Verdict {
+        let mut failing: Vec<(String, &Health)> = Vec::new();
+        let mut unknown = None;
+        for part in self.reports().flat_map(|report| &report.parts) {
+            match part.health.ok {
+                Some(true) => {}
+                Some(false) => {
+                    failing.push((format!("{} {}: ", parts.part, part.name), &part.health));
+                }
+                None => unknown = Some(&part.health),
+            }
+        }
+        if let Some((_, first)) = failing.first() {
+            let messages: Vec<String> = failing
+                .iter()
+                .map(|(name, health)| failed(name, health).message)
+                .collect();
+            let reason = failed("", first).reason;
+            return Verdict::fails(reason, listed(&messages));
+        }
+        match unknown {
+            Some(health) if !parts.silent_is_well => waiting("Starting", health),
+            _ if self.reports().next().is_none() => no_report(),
+            _ => Verdict::holds(),
+        }
+    }
+
+    fn troubled(&self) -> Option<(&Pod, &crate::pods::Trouble)> {
+        let mut pods = self.pods.iter().filter(|pod| !pod.is_ending);
+        pods.find_map(|pod| Some((pod, pod.trouble.as_ref()?)))
+    }
+
+    /// What all pods say.
+    fn said(&self) -> impl Iterator<Item = &Report> {
+        let alive = self.pods.iter().filter(|pod| !pod.is_ending);
+        alive.filter_map(|pod| pod.report.as_deref())
+    }
+
+    /// What the pods say that work.
+    fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.said().filter(|report| report.role == Role::Active)
+    }
+}
+
+/// Why the Deployment gets no pods.
+fn failure(counts: &Counts) -> Option<Verdict> {
+    let failure = counts
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == "ReplicaFailure" && condition.status == "True");
+    let late = counts
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == "Progressing" && condition.status == "False");
+    let condition = failure.or(late)?;
+    Some(Verdict::fails(
+        condition.reason.clone(),
+        shortened(&condition.message),
+    ))
+}
+
+fn no_report() -> Verdict {
+    Verdict::unknown("NoReport", "no pod has said anything yet")
+}
+
+fn failed(name: &str, health: &Health) -> Verdict {
+    let reason = if health.reason.is_empty() {
+        "Failed"
+    } else {
+        &health.reason
+    };
+    Verdict::fails(reason, shortened(&format!("{name}{}", health.message)))
+}
+
+fn waiting(reason: &str, health: &Health) -> Verdict {
+    let reason = if health.reason.is_empty() {
+        reason
+    } else {
+        &health.reason
+    };
+    Verdict {
+        status: ConditionStatus::Unknown,
+        reason: reason.to_owned(),
+        message: shortened(&health.message),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! Brings about what there should be for an event source or sensor, and tells how it is.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod as KubePod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use tiphys_api::worker::SPEC_HASH_ANNOTATION;
+use tiphys_api::{BusConfig, EventBus};
+
+use super::desired::{Desired, deployment_name, desired};
+use super::outlook::Outlook;
+use super::{Workload, status};
+use crate::apply::{Outcome, apply, delete, key_of};
+use crate::children::{Child, Key};
+use crate::condition::{Conditions, Verdict};
+use crate::pods::Pod;
+use crate::{Context, Error, FIELD_MANAGER};
+
+const DEPLOYED: &str = "Deployed";
+
+/// Something that could not be brought about, with the reason and message that Argo Events has for it.
+struct Failure {
+    reason: &'static str,
+    message: &'static str,
+    error: Error,
+}
+
+/// Makes what is right for the object, and tells how it is.
+pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Result<Action, Error> {
+    drop_finalizer(object, context).await?;
+    if object.meta().deletion_timestamp.is_some() {
+        // What it owns goes with it.
+        return Ok(Action::await_change());
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let name = object.name_any();
+    let mut conditions = Conditions::default();
+    let faults = context.memory.faults(object);
+    faults.judge::<K>(&mut conditions);
+    let bus = context.event_bus(&namespace, object.bus_name());
+    let deployment = Key {
+        kind: "Deployment".into(),
+        namespace: namespace.clone(),
+        name: deployment_name::<K>(&name),
+    };
+    let mut failed = None;
+    match config(bus.as_deref()) {
+        Err(verdict) => conditions.set(DEPLOYED, verdict),
+        Ok(_) if !faults.is_empty() => {
+            // What was deployed for the last good spec stays.
+            let verdict = match context.children.get(&deployment) {
+                Some(_) => Verdict::holds(),
+                None => Verdict::unknown("InvalidSpec", "nothing is deployed for a faulty spec"),
+            };
+            conditions.set(DEPLOYED, verdict);
+        }
+        Ok(bus) => match deploy(object, bus, context).await {
+            Ok(()) => conditions.set(DEPLOYED, Verdict::holds()),
+            Err(failure) => {
+                let message = format!("{}: {}", failure.message, failure.error.message());
+                conditions.set(DEPLOYED, Verdict::fails(failure.reason, message));
+                failed = Some(failure.error);
+            }
+        },
+    }
+    let pods = context.pods.of(&namespace, &deployment.name);
+    let child = context.children.get(&deployment);
+    let outlook = Outlook {
+        deployment: child.as_deref(),
+        pods: &pods,
+        replicas: object.replica_count(),
+        generation: object.meta().generation.filter(|_| faults.is_empty()),
+    };
+    outlook.judge(K::parts_condition(), &mut conditions);
+    let conditions = conditions.with_ready("Running", String::new());
+    let wait = status::write(context, object, &conditions, outlook.figures()).await?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(wait.map_or_else(Action::await_change, Action::requeue)),
+    }
+}
+
+/// How the bus is reached; otherwise why nothing can be deployed.
+fn config(bus: Option<&EventBus>) -> Result<&BusConfig, Verdict> {
+    let Some(bus) = bus else {
+        return Err(Verdict::fails("EventBusNotFound", "EventBus not found."));
+    };
+    let status = bus.status.as_ref();
+    let Some(config) = status
+        .map(|status| &*status.config)
+        .filter(|config| is_set(config))
+    else {
+        return Err(Verdict::fails("EventBusNotReady", "EventBus not ready."));
+    };
+    if config.jet_stream.is_none() || config.nats.is_some() {
+        let message =
+            "Failed to build Deployment spec.: unsupported event bus: only JetStream is run";
+        return Err(Verdict::fails("BuildDeploymentSpecFailed", message));
+    }
+    Ok(config)
+}
+
+fn is_set(config: &BusConfig) -> bool {
+    config.nats.is_some() || config.jet_stream.is_some() || config.kafka.is_some()
+}
+
+/// Brings about what there should be.
+async fn deploy<K: Workload>(
+    object: &K,
+    bus: &BusConfig,
+    context: &Context,
+) -> Result<(), Failure> {
+    let desired = desired(object, bus, &context.settings().worker).map_err(|error| Failure {
+        reason: "BuildDeploymentSpecFailed",
+        message: "Failed to build Deployment spec.",
+        error,
+    })?;
+    // First what must not run beside it: a Deployment that Argo Events has left would act, too.
+    remove_stale(object, &desired, context).await?;
+    let (config_map, deployment, budget, service) = tokio::join!(
+        apply(context, &desired.config_map),
+        apply_deployment(context, &desired.deployment),
+        apply_if_wanted(context, desired.disruption_budget.as_ref()),
+        apply_service(context, desired.service.as_ref()),
+    );
+    deployment?;
+    config_map.map_err(|error| Failure {
+        reason: "ApplyConfigMapFailed",
+        message: "Failed to write the spec for the pods",
+        error,
+    })?;
+    budget.map_err(|error| Failure {
+        reason: "ApplyPodDisruptionBudgetFailed",
+        message: "Failed to apply a pod disruption budget",
+        error,
+    })?;
+    service?;
+    refresh(&desired, context).await.map_err(|error| Failure {
+        reason: "RefreshPodsFailed",
+        message: "Failed to tell the pods of their spec",
+        error,
+    })
+}
+
+async fn apply_deployment(context: &Context, desired: &Deployment) -> Result<Outcome, Failure> {
+    let exists = context.children.get(&key_of(desired)).is_some();
+    apply(context, desired).await.map_err(|error| {
+        let (reason, message) = if exists {
+            (
+                "UpdateDeploymentFailed",
+                "Failed to update existing deployment",
+            )
+        } else {
+            ("CreateDeploymentFailed", "Failed to create a deployment")
+        };
+        Failure {
+            reason,
+            message,
+            error,
+        }
+    })
+}
+
+async fn apply_if_wanted(
+    context: &Context,
+    desired: Option<&PodDisruptionBudget>,
+) -> Result<(), Error> {
+    if let Some(desired) = desired {
+        apply(context, desired).await?;
+    }
+    Ok(())
+}
+
+async fn apply_service(context: &Context, desired: Option<&Service>) -> Result<(), Failure> {
+    let Some(desired) = desired else {
+        return Ok(());
+    };
+    let key = key_of(desired);
+    let child = context.children.get(&key);
+    let Err(error) = apply(context, desired).await else {
+        return Ok(());
+    };
+    let Some(child) = child else {
+        return Err(Failure {
+            reason: "CreateServiceFailed",
+            message: "Failed to create a service",
+            error,
+        });
+    };
+    if !is_other_address(&error) {
+        return Err(Failure {
+            reason: "UpdateServiceFailed",
+            message: "Failed to update existing service",
+            error,
+        });
+    }
+    // An address cannot be changed: the end of this Service wakes us to make another.
+    delete::<Service>(context, &key, &child)
+        .await
+        .map_err(|error| Failure {
+            reason: "RecreateServiceFailed",
+            message: "Failed to re-create existing service",
+            error,
+        })
+}
+
+fn is_other_address(error: &Error) -> bool {
+    error.code() == Some(422) && error.message().contains("clusterIP")
+}
+
+/// Deletes what belongs to the object and is not wanted any more.
+async fn remove_stale<K: Workload>(
+    object: &K,
+    desired: &Desired,
+    context: &Context,
+) -> Result<(), Failure> {
+    let mut wanted = vec![key_of(&desired.config_map), key_of(&desired.deployment)];
+    wanted.extend(desired.disruption_budget.as_ref().map(key_of));
+    wanted.extend(desired.service.as_ref().map(key_of));
+    let uid = object.uid().unwrap_or_default();
+    for (key, child) in context.children.of(&uid) {
+        if !wanted.contains(&key) {
+            remove(context, &key, &child)
+                .await
+                .map_err(|error| Failure {
+                    reason: stale_reason(&key),
+                    message: "Failed to delete what is not wanted any more",
+                    error,
+                })?;
+        }
+    }
+    Ok(())
+}
+
+fn stale_reason(key: &Key) -> &'static str {
+    match &*key.kind {
+        "Service" => "DeleteServiceFailed",
+        "Deployment" => "DeleteDeploymentFailed",
+        _ => "DeleteFailed",
+    }
+}
+
+async fn remove(context: &Context, key: &Key, child: &Child) -> Result<(), Error> {
+    match &*key.kind {
+        "Deployment" => delete::<Deployment>(context, key, child).await,
+        "Service" => delete::<Service>(context, key, child).await,
+        "ConfigMap" => delete::<ConfigMap>(context, key, child).await,
+        "PodDisruptionBudget" => delete::<PodDisruptionBudget>(context, key, child).await,
+        _ => Ok(()),
+    }
+}
+
+/// Touches the pods that have started with another spec: the kubelet looks at a pod's volumes when
+/// the pod changes, and otherwise about once a minute.
+async fn refresh(desired: &Desired, context: &Context) -> Result<(), Error> {
+    let key = key_of(&desired.config_map);
+    let deployment = desired.deployment.name_any();
+    let Some(sent) = context.children.sent(&key) else {
+        return Ok(());
+    };
+    let outdated = |pod: &Pod| {
+        let told = pod.spec_hash.as_deref();
+        let is_told = told == Some(&desired.spec_hash);
+        // A spec that has never changed, or not since the pod began, is the one that the pod has.
+        let has_begun_with_it =
+            told.is_none() && (sent.written == sent.created || sent.written < pod.created);
+        !is_told && !has_begun_with_it && !pod.is_ending
+    };
+    let pods = context.pods.of(&key.namespace, &deployment);
+    for pod in pods.into_iter().filter(outdated) {
+        touch(context, &key.namespace, &pod, &desired.spec_hash).await?;
+    }
+    Ok(())
+}
+
+async fn touch(context: &Context, namespace: &str, pod: &Pod, hash: &str) -> Result<(), Error> {
+    let api: Api<KubePod> = Api::namespaced(context.client.clone(), namespace);
+    let patch = json!({
+        "metadata": {"uid": pod.uid, "annotations": {SPEC_HASH_ANNOTATION: hash}},
+    });
+    context.metrics.wrote("Pod", "patch");
+    match api
+        .patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+    {
+        Ok(_) => Ok(()),
+        // It has gone, or another one has its name.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(source) => Err(Error::request("patch", "Pod", pod.name.clone(), source)),
+    }
+}
+
+/// Takes Argo Events' finalizer away: there is nothing to do for it, and nobody else would.
+async fn drop_finalizer<K: Workload>(object: &K, context: &Context) -> Result<(), Error> {
+    let finalizers = object.finalizers();
+    if finalizers.iter().all(|finalizer| finalizer != K::FINALIZER) {
+        return Ok(());
+    }
+    let kept: Vec<&String> = finalizers
+        .iter()
+        .filter(|finalizer| *finalizer != K::FINALIZER)
+        .collect();
+    let patch = json!({
+        "metadata": {"resourceVersion": object.resource_version(), "finalizers": kept},
+    });
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let name = object.name_any();
+    context.metrics.wrote(K::KIND, "patch");
+    match api.patch(&name, &params, &Patch::Merge(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(Error::request("release", K::KIND, name, source)),
+    }
+}
