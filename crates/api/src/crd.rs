@@ -1,8 +1,11 @@
 //! The CRDs, generated from the types.
 //!
 //! Clusters hold objects that were written when nothing checked them, so the schemas describe every
-//! field, yet refuse only what could never be read: a value of the wrong type. Unknown fields,
-//! `null` and missing fields pass, as they do with Argo Events' own CRDs; `lint` warns of them.
+//! field, yet refuse only what could never be read, a value of the wrong type, and what could never
+//! work: see `rules`. Unknown fields, `null` and missing fields pass, as they do with Argo Events' own
+//! CRDs; `lint` and the admission webhook warn of them.
+
+mod rules;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps,
@@ -60,6 +63,7 @@ fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
             .and_then(|s| s.open_api_v3_schema.as_mut());
         if let Some(schema) = schema {
             loosen(schema);
+            rules::add(&crd.spec.names.kind, schema);
             schema.x_kubernetes_preserve_unknown_fields = None;
             schema.required = Some(vec!["spec".to_owned()]);
             for property in schema.properties.iter_mut().flat_map(|p| p.values_mut()) {

@@ -114,6 +114,17 @@ pub fn read(file_name: &str, text: &str) -> Manifest {
     manifest
 }
 
+/// Reads an object that is JSON already, as the API server sends it. The places of its faults are no
+/// lines, but put them in order.
+pub fn read_json(name: &str, object: serde_json::Value) -> Manifest {
+    let mut reader = Reader {
+        file: name.into(),
+        manifest: Manifest::default(),
+    };
+    reader.document(Node::from_json(object));
+    reader.manifest
+}
+
 impl Object {
     /// `apiVersion`.
     pub fn api_version(&self) -> &str {

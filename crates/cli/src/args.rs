@@ -2,6 +2,8 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -83,6 +85,13 @@ pub(crate) enum Command {
     Lint(LintArgs),
     /// Draw the flow of events through manifests
     Graph(GraphArgs),
+    /// Check EventSources, EventBuses and Sensors when they are applied to the cluster
+    ///
+    /// Serves Kubernetes' AdmissionReviews over HTTPS, with a certificate that it makes, shares with
+    /// its replicas in a Secret, and renews; and registers itself as a
+    /// ValidatingWebhookConfiguration. Without it everything goes on: what it would have said stands
+    /// in the objects' conditions.
+    Webhook(Box<WebhookArgs>),
     /// Run one EventSource: the process in its pod
     #[command(name = "eventsource")]
     EventSource(Box<WorkerArgs>),
@@ -198,12 +207,8 @@ pub(crate) struct WorkerArgs {
 /// The cluster to act on.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ClusterArgs {
-    /// The kubeconfig; by default $KUBECONFIG, ~/.kube/config, or the pod's own service account
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig; by default its current one
-    #[arg(long, value_name = "NAME")]
-    pub(crate) context: Option<String>,
+    #[command(flatten)]
+    pub(crate) kubeconfig: KubeconfigArgs,
     /// Act as the service account of each object (`spec.template.serviceAccountName`, or `default`), as
     /// its pod would; the kubeconfig's user has to have the right to impersonate
     #[arg(long, env = "TIPHYS_IMPERSONATE")]
@@ -276,6 +281,114 @@ pub(crate) struct NatsArgs {
     /// Turn TLS on without verifying the server's certificate
     #[arg(long, env = "TIPHYS_NATS_INSECURE")]
     pub(crate) nats_insecure: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WebhookArgs {
+    /// Where reviews are served over HTTPS
+    #[arg(long, env = "TIPHYS_LISTEN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8443)))]
+    pub(crate) listen: SocketAddr,
+    /// Where metrics and health are served; port 0 takes a free one
+    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
+    pub(crate) admin: SocketAddr,
+    /// The namespace of its Service, Deployment and Secret
+    #[arg(
+        long,
+        env = "NAMESPACE",
+        value_name = "NAME",
+        default_value = "argo-events"
+    )]
+    pub(crate) namespace: String,
+    /// The Service by which the API server finds it
+    #[arg(
+        long,
+        env = "SERVICE_NAME",
+        value_name = "NAME",
+        default_value = "events-webhook"
+    )]
+    pub(crate) service_name: String,
+    /// The port of that Service
+    #[arg(long, env = "PORT", value_name = "PORT", default_value_t = 443)]
+    pub(crate) service_port: u16,
+    /// Its Deployment, which the Secret goes with
+    #[arg(
+        long,
+        env = "DEPLOYMENT_NAME",
+        value_name = "NAME",
+        default_value = "events-webhook"
+    )]
+    pub(crate) deployment_name: String,
+    /// Its ClusterRole, which the ValidatingWebhookConfiguration goes with
+    #[arg(
+        long,
+        env = "CLUSTER_ROLE_NAME",
+        value_name = "NAME",
+        default_value = "argo-events-webhook"
+    )]
+    pub(crate) cluster_role_name: String,
+    /// The Secret with its certificate
+    #[arg(long, value_name = "NAME", default_value = "events-webhook-certs")]
+    pub(crate) secret_name: String,
+    /// Where the API server finds it if not by the Service, for example https://10.0.0.1:8443
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<Url>,
+    /// How long a certificate is valid; it is renewed after two thirds of that
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "2160h",
+        value_parser = life
+    )]
+    pub(crate) certificate_life: Duration,
+    #[command(flatten)]
+    pub(crate) kubeconfig: KubeconfigArgs,
+}
+
+/// A duration as Argo Events writes it, of a second or more.
+fn life(text: &str) -> Result<Duration, String> {
+    let life = tiphys_api::parse_duration(text).map_err(|error| error.to_string())?;
+    Duration::try_from(life)
+        .ok()
+        .filter(|life| *life >= Duration::from_secs(1))
+        .ok_or_else(|| "at least 1s is needed".to_owned())
+}
+
+/// The kubeconfig to use.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct KubeconfigArgs {
+    /// The kubeconfig; by default $KUBECONFIG, ~/.kube/config, or the pod's own service account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig; by default its current one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+}
+
+/// An `https` URL.
+#[derive(Debug, Clone)]
+pub(crate) struct Url {
+    /// The URL as it was written.
+    pub(crate) text: String,
+    /// Its host.
+    pub(crate) host: String,
+}
+
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uri: hyper::Uri = text.parse().map_err(|error| format!("{error}"))?;
+        if uri.scheme_str() != Some("https") {
+            return Err("an https URL is needed".to_owned());
+        }
+        let host = uri.host().unwrap_or_default();
+        Ok(Self {
+            text: text.to_owned(),
+            host: host.trim_matches(['[', ']']).to_owned(),
+        })
+    }
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,10 +1,10 @@
 //! The cluster that commands act on.
 
 use anyhow::Context;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use crate::args::ClusterArgs;
+use crate::kubeconfig;
 
 /// A cluster, and who we are to it.
 pub(crate) struct Cluster {
@@ -29,26 +29,9 @@ impl Cluster {
     pub(crate) async fn open(args: &ClusterArgs) -> anyhow::Result<Self> {
         let ClusterArgs {
             kubeconfig,
-            context,
             impersonate,
         } = args;
-        let options = KubeConfigOptions {
-            context: context.clone(),
-            ..KubeConfigOptions::default()
-        };
-        let mut config = match kubeconfig {
-            Some(path) => {
-                let file = Kubeconfig::read_from(path)
-                    .with_context(|| format!("read kubeconfig {}", path.display()))?;
-                Config::from_custom_kubeconfig(file, &options)
-                    .await
-                    .context("use kubeconfig")?
-            }
-            None if context.is_some() => Config::from_kubeconfig(&options)
-                .await
-                .context("use kubeconfig")?,
-            None => Config::infer().await.context("find a kubeconfig")?,
-        };
+        let mut config = kubeconfig::config(kubeconfig).await?;
         // Waiting for a cluster that is away is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();

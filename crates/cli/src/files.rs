@@ -6,8 +6,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tiphys_api::manifest::{self, Content, Fault, Object};
-use tiphys_sensor::Compiled;
+use tiphys_api::manifest::{self, Fault, Object};
+use tiphys_controller::check::{Checked, check};
+
+pub(crate) use tiphys_controller::check::Program;
 
 /// The largest file that is read as a manifest: twice what the API server stores of one object.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -30,17 +32,6 @@ pub(crate) struct Loadable {
     pub(crate) program: Program,
 }
 
-/// What an object compiles to.
-#[derive(Debug)]
-pub(crate) enum Program {
-    /// A sensor without errors.
-    Sensor(Box<Compiled>),
-    /// An event source without errors.
-    EventSource(Box<tiphys_eventsource::Compiled>),
-    /// Nothing: another kind, or an object with errors.
-    None,
-}
-
 /// Reads manifests, checks and compiles them. Objects without a namespace get `namespace`.
 pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded> {
     let mut loaded = Loaded::default();
@@ -49,8 +40,10 @@ pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded>
         let manifest = manifest::read(&path.display().to_string(), &text);
         let mut faults = manifest.faults;
         for object in manifest.objects {
-            let mut own = object.validate();
-            let program = compile(&object, namespace, &mut own);
+            let Checked {
+                program,
+                faults: mut own,
+            } = check(&object, namespace);
             faults.append(&mut own);
             loaded.objects.push(Loadable { object, program });
         }
@@ -59,47 +52,6 @@ pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded>
         loaded.faults.append(&mut faults);
     }
     Ok(loaded)
-}
-
-fn compile(object: &Object, namespace: &str, faults: &mut Vec<Fault>) -> Program {
-    let compiled = match &object.content {
-        Content::Sensor(sensor) => {
-            let mut sensor = sensor.clone();
-            sensor
-                .metadata
-                .namespace
-                .get_or_insert_with(|| namespace.to_owned());
-            Compiled::compile(&sensor).map(|sensor| Program::Sensor(Box::new(sensor)))
-        }
-        Content::EventSource(source) => {
-            let mut source = source.clone();
-            source
-                .metadata
-                .namespace
-                .get_or_insert_with(|| namespace.to_owned());
-            tiphys_eventsource::compile(&source)
-                .map(|source| Program::EventSource(Box::new(source)))
-        }
-        Content::EventBus(_) | Content::Other(_) => return Program::None,
-    };
-    let program = compiled.unwrap_or_else(|problems| {
-        for problem in problems {
-            let fault = object.fault(problem);
-            // The static rules may have said it already, in other words.
-            let is_told = |told: &Fault| {
-                told.problem.is_error() && told.problem.field_path == fault.problem.field_path
-            };
-            if !faults.iter().any(is_told) {
-                faults.push(fault);
-            }
-        }
-        Program::None
-    });
-    if faults.iter().any(|fault| fault.problem.is_error()) {
-        Program::None
-    } else {
-        program
-    }
 }
 
 /// The files that the paths name: folders stand for the YAML and JSON files in and below them.

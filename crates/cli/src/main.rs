@@ -11,12 +11,14 @@ mod crds;
 mod documents;
 mod files;
 mod graph;
+mod kubeconfig;
 mod lease;
 mod lint;
 mod logging;
 mod process;
 mod run;
 mod simulate;
+mod webhook;
 mod worker;
 
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::Graph(args) => graph::main(&args),
+        Command::Webhook(args) => webhook::main(*args, &log),
         Command::EventSource(args) => worker::main(worker::Kind::EventSource, *args, &log),
         Command::Sensor(args) => worker::main(worker::Kind::Sensor, *args, &log),
         Command::Controller(args) => controller::main(*args, &log),

@@ -4,6 +4,7 @@ mod certificates;
 mod change;
 mod credentials;
 mod desired;
+pub(crate) mod edit;
 mod keep;
 mod names;
 mod reconcile;

@@ -17,7 +17,9 @@
 //! * What a user has to mend is a condition and not an error; an [`Error`] is what may go away by
 //!   itself, and is tried again.
 
+pub mod admission;
 pub mod apply;
+pub mod check;
 pub mod children;
 pub mod condition;
 pub mod context;

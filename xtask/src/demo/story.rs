@@ -38,6 +38,8 @@ impl<'c> Story<'c> {
         let mut files: Vec<PathBuf> = fs::read_dir(crds)?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<_, _>>()?;
+        // The list of the others, for kubectl.
+        files.retain(|file| !file.ends_with("kustomization.yaml"));
         files.sort();
         for file in files {
             for object in read(&file)? {

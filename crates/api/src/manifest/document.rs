@@ -421,6 +421,34 @@ fn depth(node: &Node) -> usize {
 }
 
 impl Node {
+    /// A tree of JSON: instead of lines its places count the values, so that faults can be put in
+    /// order. Values of `serde_json` are nested 128 levels deep at most.
+    pub(super) fn from_json(value: serde_json::Value) -> Self {
+        Self::numbered(value, &mut 0)
+    }
+
+    fn numbered(value: serde_json::Value, count: &mut usize) -> Self {
+        *count += 1;
+        let line = *count;
+        let value = match value {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(value) => Value::Bool(value),
+            serde_json::Value::Number(number) => Value::Number(number.to_string()),
+            serde_json::Value::String(text) => Value::String(text),
+            serde_json::Value::Array(items) => {
+                let items = items.into_iter();
+                Value::List(items.map(|item| Self::numbered(item, count)).collect())
+            }
+            serde_json::Value::Object(members) => {
+                let members = members.into_iter();
+                let members = members.map(|(key, value)| (key, Self::numbered(value, count)));
+                Value::Object(members.collect())
+            }
+        };
+        let place = Place { line, column: 1 };
+        Self { place, value }
+    }
+
     /// A member of an object.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Value::Object(members) = &self.value else {

@@ -1,0 +1,30 @@
+//! The admission webhook: says what is wrong with an object when it is applied.
+//!
+//! ```text
+//!  API server ──AdmissionReview──▶ server ──▶ Review::read ──▶ Review::answer ──▶ allowed, warnings
+//!                                                │                                or denied, why
+//!                                                └─ which bus? ──▶ API server
+//! ```
+//!
+//! * [`Review`] decides (pure). It asks what `lint` asks, [`crate::check`], and whether an `EventBus`
+//!   may change so.
+//! * [`server`] carries reviews in and answers out, each bounded in size and time.
+//! * [`certificate`] and [`store`] make, keep and renew what it shows to the API server;
+//!   [`registration`] tells the API server where it is and whom to trust.
+//!
+//! Nothing depends on it: the API server goes on without it when it is away, and what it would have
+//! said stands in the object's conditions.
+
+pub mod certificate;
+mod change;
+mod metrics;
+pub mod registration;
+mod review;
+pub mod server;
+pub mod store;
+mod text;
+mod webhook;
+
+pub use metrics::Metrics;
+pub use review::{Answer, Bus, BusName, ReadError, Review};
+pub use webhook::{Identity, Webhook};

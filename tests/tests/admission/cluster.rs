@@ -1,0 +1,187 @@
+//! A control plane of a story's own, used by `kubectl`: what the stories here do is cluster-wide.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use kube::Client;
+use tiphys_testbed::{ControlPlane, ControlPlaneOptions, Process, Scratch, free_port};
+use tiphys_tests::{binary, client, eventually, programs};
+
+use crate::repository;
+
+/// Where `kubectl` comes from.
+const NO_KUBECTL: &str = "kubectl is missing: curl -LO https://dl.k8s.io/release/v1.35.4/bin/linux/\
+                          amd64/kubectl && install kubectl /usr/local/bin/";
+
+/// Log lines shown when a story fails.
+const LOG_LINES: usize = 60;
+
+/// A control plane.
+pub(crate) struct Cluster {
+    control_plane: ControlPlane,
+    scratch: Scratch,
+}
+
+/// What `kubectl` printed, errors included.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) succeeded: bool,
+}
+
+/// A running `tiphys webhook`.
+pub(crate) struct Webhook {
+    pub(crate) process: Process,
+    pub(crate) url: String,
+    admin: u16,
+}
+
+/// `kubectl` without a cluster.
+pub(crate) fn kubectl_alone<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Said {
+    run(Command::new("kubectl").args(arguments), "")
+}
+
+fn run(command: &mut Command, input: &str) -> Said {
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect(NO_KUBECTL);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    Said {
+        text: String::from_utf8(text).unwrap(),
+        succeeded: output.status.success(),
+    }
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        Self {
+            control_plane: ControlPlane::start(programs(), ControlPlaneOptions::default()).unwrap(),
+            scratch: Scratch::new("admission").unwrap(),
+        }
+    }
+
+    /// A control plane with what `deploy/default` installs, and an empty namespace `playground`.
+    pub(crate) async fn installed() -> Self {
+        let cluster = Self::start();
+        let folder = repository("deploy/default");
+        let said = cluster.kubectl(["apply", "-k", folder.to_str().unwrap()]);
+        assert!(said.succeeded, "{}", said.text);
+        let said = cluster.kubectl(["create", "namespace", "playground"]);
+        assert!(said.succeeded, "{}", said.text);
+        for kind in ["eventbus", "eventsources", "sensors"] {
+            eventually("a kind's being served", || async {
+                let said = cluster.kubectl(["get", kind, "-n", "playground"]);
+                said.succeeded.then_some(())
+            })
+            .await;
+        }
+        cluster
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        client(&self.control_plane.kubeconfig().unwrap()).await
+    }
+
+    pub(crate) fn kubectl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Said {
+        self.kubectl_with(arguments, "")
+    }
+
+    /// `kubectl` of the admin.
+    pub(crate) fn kubectl_with<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Said {
+        let mut command = Command::new("kubectl");
+        command
+            .env("KUBECONFIG", self.control_plane.kubeconfig().unwrap())
+            .args(arguments);
+        run(&mut command, input)
+    }
+
+    /// `kubectl apply` into `playground`.
+    pub(crate) fn apply(&self, manifest: &str) -> Said {
+        self.kubectl_with(["-n", "playground", "apply", "-f", "-"], manifest)
+    }
+
+    /// Starts a replica of the webhook, with the rights that `deploy/default` gives it.
+    pub(crate) async fn webhook(&self, name: &str, more: &[&str]) -> Webhook {
+        let kubeconfig: PathBuf = self
+            .control_plane
+            .kubeconfig_as("argo-events", "argo-events-webhook-sa")
+            .unwrap();
+        let (port, admin) = (free_port().unwrap(), free_port().unwrap());
+        let url = format!("https://127.0.0.1:{port}");
+        let mut command = Command::new(binary());
+        command
+            .args(["webhook", "--log-format", "json", "--url", &url])
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--admin", &format!("127.0.0.1:{admin}")])
+            .args(more);
+        for name in [
+            "NAMESPACE",
+            "PORT",
+            "SERVICE_NAME",
+            "LOG_LEVEL",
+            "TIPHYS_ADMIN",
+        ] {
+            command.env_remove(name);
+        }
+        let process = Process::spawn(name, &mut command, &self.scratch).unwrap();
+        let webhook = Webhook {
+            process,
+            url,
+            admin,
+        };
+        eventually("the webhook's being ready", || async {
+            webhook.is_ready().await.then_some(())
+        })
+        .await;
+        webhook
+    }
+}
+
+impl Webhook {
+    async fn is_ready(&self) -> bool {
+        let address = format!("127.0.0.1:{}", self.admin);
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut connection = std::net::TcpStream::connect(&address).ok()?;
+            connection
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .ok()?;
+            let request = "GET /readyz HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n";
+            connection.write_all(request.as_bytes()).ok()?;
+            let mut answer = String::new();
+            std::io::Read::read_to_string(&mut connection, &mut answer).ok()?;
+            Some(answer)
+        });
+        let answer = answer.await.unwrap();
+        answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.process.log()).unwrap()
+    }
+}
+
+impl Drop for Webhook {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.process.report(LOG_LINES));
+        }
+    }
+}
