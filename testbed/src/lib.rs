@@ -20,7 +20,7 @@ pub use http::Response;
 pub use nats::{Auth, Nats, NatsOptions, Tls};
 pub use ports::free_port;
 pub use process::{Process, is_alive};
-pub use programs::{NodePrograms, Programs};
+pub use programs::{NodePrograms, Programs, bus_client};
 pub use progress::Progress;
 pub use scratch::Scratch;
 

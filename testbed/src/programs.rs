@@ -63,6 +63,14 @@ impl Programs {
     }
 }
 
+/// Finds the program that speaks to a bus with the libraries of Argo Events, or builds it.
+///
+/// # Errors
+/// When it cannot be built: with the line that installs what is missing.
+pub fn bus_client(progress: Progress) -> anyhow::Result<PathBuf> {
+    cached_or_got(Program::BusClient, &Settings::from_environment()?, progress)
+}
+
 fn locate(program: Program, settings: &Settings, progress: Progress) -> anyhow::Result<PathBuf> {
     if let Some(path) = named_by_environment(program, settings)? {
         return Ok(path);

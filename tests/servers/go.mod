@@ -14,7 +14,9 @@ tool (
 )
 
 require (
+	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/coredns/coredns v1.13.2
+	github.com/nats-io/nats.go v1.51.0
 	google.golang.org/grpc v1.77.0
 	k8s.io/cri-api v0.35.4
 )

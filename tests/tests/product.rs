@@ -11,6 +11,8 @@ mod crash;
 mod harbour;
 #[path = "product/k8s.rs"]
 mod k8s;
+#[path = "product/library.rs"]
+mod library;
 #[path = "product/offline.rs"]
 mod offline;
 #[path = "product/outage.rs"]

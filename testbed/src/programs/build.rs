@@ -80,7 +80,7 @@ fn usual_time(program: Program) -> &'static str {
     match program {
         Program::KubeApiserver => "about 4 minutes",
         Program::Etcd | Program::KubeControllerManager | Program::Coredns => "about a minute",
-        Program::Pause | Program::Podrm => "some seconds",
+        Program::Pause | Program::Podrm | Program::BusClient => "some seconds",
         _ => "about half a minute",
     }
 }

@@ -28,6 +28,7 @@ pub(super) enum Program {
     Coredns,
     Pause,
     Podrm,
+    BusClient,
 }
 
 /// Where a program is made from.
@@ -73,6 +74,7 @@ impl Program {
             Self::Coredns => "coredns",
             Self::Pause => "pause",
             Self::Podrm => "podrm",
+            Self::BusClient => "bus-client",
         }
     }
 
@@ -107,6 +109,10 @@ impl Program {
             Self::Podrm => Source::Folder {
                 package: "./podrm",
                 text: include_str!("../../../tests/servers/podrm/main.go"),
+            },
+            Self::BusClient => Source::Folder {
+                package: "./client",
+                text: include_str!("../../../tests/servers/client/main.go"),
             },
         }
     }
@@ -175,6 +181,7 @@ impl Program {
                  `go install github.com/nats-io/nats-server/v2@v2.12.8`, or set NATS_SERVER to a \
                  nats-server"
             }
+            Self::BusClient => "install Go (https://go.dev/dl)",
             _ => "install Go (https://go.dev/dl) and run `cargo xtask node up`",
         }
     }
