@@ -9,10 +9,12 @@
     reason = "a story whose world does not come up has failed, and says so in its own words"
 )]
 
+mod pod;
 mod servers;
 mod tiphys;
 mod world;
 
+pub use pod::Pod;
 pub use servers::{client, control_plane, programs};
-pub use tiphys::{Desk, Tiphys, binary, tiphys};
+pub use tiphys::{Desk, Reported, Tiphys, binary, tiphys};
 pub use world::{World, eventually};

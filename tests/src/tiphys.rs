@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tiphys_testbed::{Process, Scratch};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 
 use crate::world::eventually;
@@ -20,6 +20,9 @@ const BINARY_VARIABLE: &str = "TIPHYS_BIN";
 
 /// What a run gets to end by itself: more than it promises, so that a story can say how long it took.
 const END_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long something that should be reported is waited for.
+const REPORT_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Log lines shown when a story fails.
 const LOG_LINES: usize = 60;
@@ -60,11 +63,13 @@ pub fn tiphys<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>)
         .expect("`tiphys` can be started")
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
-        if name_text.starts_with("TIPHYS_") || ["KUBECONFIG", "LOG_LEVEL"].contains(&&*name_text) {
+        if name_text.starts_with("TIPHYS_")
+            || ["KUBECONFIG", "LOG_LEVEL", "POD_NAME"].contains(&&*name_text)
+        {
             command.env_remove(&name);
         }
     }
@@ -125,6 +130,13 @@ impl Desk {
         self
     }
 
+    /// Adds an option without a value.
+    #[must_use]
+    pub fn flag(mut self, name: &str) -> Self {
+        self.arguments.push(name.into());
+        self
+    }
+
     /// Writes a file that is no manifest, such as a password, and returns its path.
     ///
     /// # Panics
@@ -140,8 +152,6 @@ impl Desk {
     /// # Panics
     /// When it cannot be started.
     pub fn start(&self) -> Tiphys {
-        let log = self.scratch.path().join("tiphys.log");
-        let begin = fs::metadata(&log).map_or(0, |log| log.len());
         let mut command = command();
         command.arg("run").arg("-f");
         if self.files.is_empty() {
@@ -149,15 +159,24 @@ impl Desk {
         } else {
             command.args(&self.files);
         }
+        self.spawn(command)
+    }
+
+    /// Starts `tiphys controller`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_controller(&self) -> Tiphys {
+        let mut command = command();
+        command.arg("controller");
+        self.spawn(command)
+    }
+
+    fn spawn(&self, mut command: Command) -> Tiphys {
         command
             .args(["--admin", "127.0.0.1:0"])
             .args(&self.arguments);
-        let process = Process::spawn("tiphys", &mut command, &self.scratch);
-        Tiphys {
-            process: process.expect("`tiphys` can be started"),
-            begin: usize::try_from(begin).expect("the log fits into memory"),
-            _scratch: Arc::clone(&self.scratch),
-        }
+        Tiphys::spawn("tiphys", &mut command, &self.scratch)
     }
 
     /// What all runs have logged and printed: each line, if it is JSON.
@@ -181,7 +200,7 @@ impl Default for Desk {
     }
 }
 
-/// A running `tiphys run`.
+/// A running `tiphys`.
 ///
 /// When the story fails, its last log lines are printed.
 #[derive(Debug)]
@@ -194,6 +213,51 @@ pub struct Tiphys {
 }
 
 impl Tiphys {
+    /// Starts it with a log of this name, after what that holds already.
+    pub(crate) fn spawn(name: &str, command: &mut Command, scratch: &Arc<Scratch>) -> Self {
+        let log = scratch.path().join(format!("{name}.log"));
+        let begin = fs::metadata(&log).map_or(0, |log| log.len());
+        let process = Process::spawn(name, command, scratch);
+        Self {
+            process: process.expect("`tiphys` can be started"),
+            begin: usize::try_from(begin).expect("the log fits into memory"),
+            _scratch: Arc::clone(scratch),
+        }
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Follows its report.
+    pub async fn follow(&self) -> Reported {
+        let stream = eventually("the admin port", || async {
+            let mut stream = TcpStream::connect(self.address()?).await.ok()?;
+            // Without chunks, for whoever reads lines.
+            let request = b"GET /api/report HTTP/1.0\r\n\r\n";
+            stream.write_all(request).await.ok()?;
+            Some(stream)
+        });
+        Reported {
+            lines: BufReader::new(stream.await).lines(),
+        }
+    }
+
+    /// The first report that is wanted, as soon as there is one.
+    ///
+    /// # Panics
+    /// When there is none in a minute.
+    pub async fn reported(&self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        self.follow().await.until(what, is_wanted).await
+    }
+
+    fn address(&self) -> Option<String> {
+        let serving = |line: &Value| line["msg"] == "Serving metrics and health";
+        let line = self.lines().into_iter().find(serving)?;
+        line["address"].as_str().map(str::to_owned)
+    }
+
     /// What it has logged and printed: each line, if it is JSON.
     pub fn lines(&self) -> Vec<Value> {
         read_lines(self.process.log(), self.begin)
@@ -232,10 +296,7 @@ impl Tiphys {
 
     /// Asks the admin port; the status, and the body.
     pub async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let serving = |line: &Value| line["msg"] == "Serving metrics and health";
-        let address = self.lines().into_iter().find(serving)?["address"]
-            .as_str()?
-            .to_owned();
+        let address = self.address()?;
         let mut connection = TcpStream::connect(&address).await.ok()?;
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -315,6 +376,47 @@ impl Tiphys {
         let start = tokio::time::Instant::now();
         self.terminate();
         (self.ended().await, start.elapsed())
+    }
+}
+
+/// A report that is followed.
+#[derive(Debug)]
+pub struct Reported {
+    lines: Lines<BufReader<TcpStream>>,
+}
+
+impl Reported {
+    /// The next line; `None` after the end.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            let line = self.lines.next_line().await.ok()??;
+            // What comes before the first one is the head of the answer.
+            if line.starts_with('{') {
+                return serde_json::from_str(&line).ok();
+            }
+        }
+    }
+
+    /// The first line that is wanted, as soon as it comes.
+    ///
+    /// # Panics
+    /// When none comes in a minute: with the last one.
+    pub async fn until(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let coming = async {
+            while let Some(report) = self.next().await {
+                if is_wanted(&report) {
+                    return Some(report);
+                }
+                last = report;
+            }
+            None
+        };
+        let come = tokio::time::timeout(REPORT_PATIENCE, coming).await;
+        match come.ok().flatten() {
+            Some(report) => report,
+            None => panic!("{what} was not reported: {last:#}"),
+        }
     }
 }
 

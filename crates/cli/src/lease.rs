@@ -136,7 +136,7 @@ impl Timing {
 
 /// How an attempt to take the lease ended.
 enum Attempt {
-    Taken(Lease),
+    Taken(Box<Lease>),
     /// The lease is not what it was thought to be.
     Outdated,
 }
@@ -201,7 +201,7 @@ impl Elector {
                 }
             };
             let outdated = match attempt {
-                Ok(Attempt::Taken(lease)) => return lease,
+                Ok(Attempt::Taken(lease)) => return *lease,
                 Ok(Attempt::Outdated) => self.look().await,
                 Err(error) => Err(error),
             };
@@ -342,7 +342,7 @@ impl Elector {
         loop {
             match attempt(self.replace(&change(lease, Timestamp::now())).await)? {
                 Attempt::Taken(written) => {
-                    *lease = written;
+                    *lease = *written;
                     return Ok(true);
                 }
                 Attempt::Outdated => match self.look().await? {
@@ -379,7 +379,7 @@ impl Elector {
 
 fn attempt(answer: kube::Result<Lease>) -> kube::Result<Attempt> {
     match answer {
-        Ok(lease) => Ok(Attempt::Taken(lease)),
+        Ok(lease) => Ok(Attempt::Taken(Box::new(lease))),
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(Attempt::Outdated),
         Err(error) => Err(error),
     }

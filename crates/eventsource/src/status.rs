@@ -122,13 +122,20 @@ impl Reporter {
     }
 }
 
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+/// An error with its causes, in one line. What the API server says comes without its frame.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    for cause in causes {
+        let cause = match cause.downcast_ref::<kube::Error>() {
+            Some(kube::Error::Api(status)) => return format!("{text}: {}", status.message),
+            _ => cause.to_string(),
+        };
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn shortened(text: &str) -> String {

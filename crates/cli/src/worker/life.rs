@@ -277,7 +277,7 @@ impl Worker {
                 self.start(&spec, &open);
             }
             (Some(work), Some((spec, open))) if work.key != key(&spec, &open) => {
-                work.leave.cancel()
+                work.leave.cancel();
             }
             _ => {}
         }

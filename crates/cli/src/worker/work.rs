@@ -151,7 +151,7 @@ impl Workshop {
                     .assembly
                     .sensor(Arc::clone(sensor), bus, executors, since);
                 runner.status = Arc::clone(&self.triggers);
-                runner.added = self.known.clone();
+                runner.added.clone_from(&self.known);
                 let Handover { asked, done } = runner.handover.clone();
                 group.spawn(format!("sensor {name}"), |stop| async move {
                     let _guard = guard;

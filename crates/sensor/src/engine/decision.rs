@@ -92,12 +92,12 @@ impl Tally {
         *in_flight = in_flight.saturating_sub(1);
     }
 
-    /// Takes out what is being worked on, for whoever goes on with that.
-    pub fn take_flights(&mut self) -> Self {
+    /// Parts what is over or kept from what is being worked on.
+    pub fn split(mut self) -> (Self, Self) {
         let mut flights = Self::default();
         let index = Outcome::InFlight as usize;
         flights.counts[index] = std::mem::take(&mut self.counts[index]);
-        flights
+        (self, flights)
     }
 
     /// Both together.

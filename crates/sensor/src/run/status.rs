@@ -81,7 +81,7 @@ impl Status {
     /// A runner has taken over: what was counted so far is another's.
     pub(super) fn begin(&self, trigger: &Arc<str>) {
         self.change(trigger, |status| {
-            status.tally.take_flights();
+            (status.tally, _) = status.tally.split();
             status.finished = status.tally;
         });
     }

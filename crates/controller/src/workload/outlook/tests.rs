@@ -1,1 +1,190 @@
+//! Deployments, pods and reports, and what is said of them.
 
+use std::sync::Arc;
+
+use tiphys_api::ConditionStatus::{self, False, True, Unknown};
+
+use super::*;
+use crate::children::WorkloadCondition;
+use crate::pods::Trouble;
+
+const EVENTS: Parts = Parts {
+    condition: "WatchSynced",
+    part: "event",
+    silent_is_well: false,
+};
+
+fn counts(updated: i32, total: i32, available: i32) -> Child {
+    Child {
+        generation: Some(1),
+        workload: Some(Counts {
+            observed_generation: 1,
+            replicas: total,
+            updated_replicas: updated,
+            ready_replicas: available,
+            available_replicas: available,
+            conditions: Vec::new(),
+        }),
+        ..Child::default()
+    }
+}
+
+fn pod(report: &str) -> Pod {
+    Pod {
+        name: "p".to_owned(),
+        is_ready: true,
+        report: Some(Arc::new(serde_json::from_str(report).unwrap())),
+        ..Pod::default()
+    }
+}
+
+#[track_caller]
+fn check(
+    deployment: &Child,
+    pods: &[Pod],
+    condition: &str,
+    expected: (ConditionStatus, &str, &str),
+) {
+    let outlook = Outlook {
+        deployment: Some(deployment),
+        pods,
+        replicas: 1,
+        generation: Some(2),
+    };
+    let mut conditions = Conditions::default();
+    outlook.judge(EVENTS, &mut conditions);
+    let Verdict {
+        status,
+        reason,
+        message,
+    } = conditions.get(condition).unwrap();
+    assert_eq!((*status, reason.as_str(), message.as_str()), expected);
+}
+
+#[test]
+fn pods_that_run_the_present_spec_are_available() {
+    let report = r#"{"generation":2,"role":"Active","bus":{"ok":true}}"#;
+    check(
+        &counts(1, 1, 1),
+        &[pod(report)],
+        "Available",
+        (True, "", ""),
+    );
+    let message = "0 of 1 pods are ready";
+    check(
+        &counts(1, 1, 0),
+        &[],
+        "Available",
+        (Unknown, "PodsStarting", message),
+    );
+    // An old pod is still there.
+    let message = "1 of 1 pods are ready";
+    check(
+        &counts(1, 2, 1),
+        &[pod(report)],
+        "Available",
+        (Unknown, "PodsStarting", message),
+    );
+}
+
+#[test]
+fn pods_that_refuse_the_present_spec_say_why() {
+    let report = r#"{"generation":1,"role":"Active","faults":["spec.x: no"]}"#;
+    check(
+        &counts(1, 1, 1),
+        &[pod(report)],
+        "Available",
+        (False, "SpecNotRun", "spec.x: no"),
+    );
+}
+
+#[test]
+fn pods_without_leases_do_not_work() {
+    let report = r#"{"generation":2,"role":"Refused","faults":["grant create of leases"]}"#;
+    let expected = (False, "LeaseForbidden", "grant create of leases");
+    check(&counts(1, 1, 0), &[pod(report)], "Available", expected);
+}
+
+#[test]
+fn trouble_is_told_with_its_pod_and_a_quota_in_its_own_words() {
+    let pods = [Pod {
+        name: "p".to_owned(),
+        trouble: Some(Trouble {
+            reason: "Unschedulable".to_owned(),
+            message: "0/1 nodes".to_owned(),
+        }),
+        ..Pod::default()
+    }];
+    let expected = (False, "Unschedulable", "pod p: 0/1 nodes");
+    check(&counts(1, 1, 0), &pods, "Available", expected);
+    let mut deployment = counts(0, 0, 0);
+    deployment
+        .workload
+        .as_mut()
+        .unwrap()
+        .conditions
+        .push(WorkloadCondition {
+            r#type: "ReplicaFailure".to_owned(),
+            status: "True".to_owned(),
+            reason: "FailedCreate".to_owned(),
+            message: "exceeded quota: few".to_owned(),
+        });
+    check(
+        &deployment,
+        &[],
+        "Available",
+        (False, "FailedCreate", "exceeded quota: few"),
+    );
+}
+
+#[test]
+fn the_bus_and_each_event_are_judged() {
+    let report = r#"{"generation":2,"role":"Active",
+        "bus":{"ok":false,"reason":"ConnectionFailed","message":"no route"},
+        "parts":[{"name":"a","health":{"ok":true}},
+                 {"name":"b","health":{"ok":false,"reason":"Forbidden","message":"no list"}}]}"#;
+    let pods = [pod(report)];
+    let deployment = counts(1, 1, 1);
+    check(
+        &deployment,
+        &pods,
+        "BusConnected",
+        (False, "ConnectionFailed", "no route"),
+    );
+    check(
+        &deployment,
+        &pods,
+        "WatchSynced",
+        (False, "Forbidden", "event b: no list"),
+    );
+    check(
+        &deployment,
+        &[],
+        "WatchSynced",
+        (Unknown, "NoReport", "no pod has said anything yet"),
+    );
+}
+
+#[test]
+fn figures_are_summed_over_the_pods_that_work() {
+    let one = r#"{"role":"Active","parts":[
+        {"name":"a","lag":2,"parked":1,"lastEventTime":"2026-01-01T00:00:00Z"},
+        {"name":"b","lag":3,"lastEventTime":"2026-01-02T00:00:00Z","lastError":"x"}]}"#;
+    let standby = r#"{"role":"Standby","parts":[{"name":"a","lag":9}]}"#;
+    let pods = [pod(one), pod(standby)];
+    let outlook = Outlook {
+        deployment: None,
+        pods: &pods,
+        replicas: 2,
+        generation: None,
+    };
+    assert_eq!(
+        outlook.figures(),
+        Some(Figures {
+            last_event_time: Some("2026-01-02T00:00:00Z".to_owned()),
+            lag: 5,
+            parked: 1,
+            last_error: Some("b: x".to_owned()),
+        })
+    );
+}

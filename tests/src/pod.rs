@@ -1,0 +1,120 @@
+//! A pod of an `EventSource` or a `Sensor`, without a node: the folders that the kubelet would mount,
+//! and the process in it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use tiphys_testbed::Scratch;
+
+use crate::tiphys::{Tiphys, command};
+use crate::world::World;
+
+/// The volumes that the pods of one object share.
+#[derive(Debug)]
+pub struct Pod {
+    scratch: Arc<Scratch>,
+    kind: &'static str,
+    variables: Vec<(String, OsString)>,
+    swaps: AtomicU32,
+}
+
+impl Pod {
+    /// Pods of this `EventSource` or `Sensor`, on the world's NATS server and as the admin of its
+    /// cluster.
+    ///
+    /// # Panics
+    /// When its folders cannot be made.
+    pub fn of(world: &World, object: &Value) -> Self {
+        let kind = match object["kind"].as_str() {
+            Some("EventSource") => "eventsource",
+            Some("Sensor") => "sensor",
+            kind => panic!("{kind:?} has no pods"),
+        };
+        let mut pod = Self {
+            scratch: Arc::new(Scratch::new("pod").expect("a folder can be made")),
+            kind,
+            variables: Vec::new(),
+            swaps: AtomicU32::new(0),
+        };
+        pod.set("KUBECONFIG", world.kubeconfig());
+        pod.set("POD_NAMESPACE", world.namespace());
+        for (variable, folder) in [
+            ("TIPHYS_SPEC", "spec"),
+            ("TIPHYS_BUS_AUTH", "auth"),
+            ("TIPHYS_VALUES", "values"),
+        ] {
+            let path = pod.folder(folder);
+            pod.set(variable, path);
+        }
+        let bus = json!({"jetstream": {"url": world.nats().url()}});
+        pod.spec(object, &bus);
+        pod
+    }
+
+    /// Sets a variable of the environment.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.variables.push((name.to_owned(), value.into()));
+    }
+
+    /// Replaces the object and the settings of the bus, as the kubelet does when their ConfigMap has
+    /// changed.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn spec(&self, object: &Value, bus: &Value) {
+        let (object, bus) = (object.to_string(), bus.to_string());
+        let files = [
+            ("object.json", object.as_bytes()),
+            ("eventbus.json", bus.as_bytes()),
+        ];
+        self.volume("spec", &files);
+    }
+
+    /// Replaces all files of a volume: those of `spec`, `auth`, `values/secrets/NAME` or
+    /// `values/config/NAME`.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn volume(&self, volume: &str, files: &[(&str, &[u8])]) {
+        let folder = self.folder(volume);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        let version = format!("..{}", self.swaps.fetch_add(1, Ordering::Relaxed));
+        fs::create_dir(folder.join(&version)).expect("a folder can be made");
+        for (name, content) in files {
+            fs::write(folder.join(&version).join(name), content).expect("it can be written");
+        }
+        let before = fs::read_link(folder.join("..data")).ok();
+        symlink(&version, folder.join("..data_tmp")).expect("a link can be made");
+        fs::rename(folder.join("..data_tmp"), folder.join("..data")).expect("it can be renamed");
+        for (name, _) in files {
+            // It exists after the first time.
+            symlink(Path::new("..data").join(name), folder.join(name)).unwrap_or_default();
+        }
+        if let Some(before) = before {
+            fs::remove_dir_all(folder.join(before)).expect("it can be removed");
+        }
+    }
+
+    /// Starts a process in a pod of this name.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(&self, name: &str) -> Tiphys {
+        let mut command = command();
+        command
+            .arg(self.kind)
+            .args(["--admin", "127.0.0.1:0"])
+            .env("POD_NAME", name)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Tiphys::spawn(name, &mut command, &self.scratch)
+    }
+
+    fn folder(&self, volume: &str) -> PathBuf {
+        self.scratch.path().join(volume)
+    }
+}

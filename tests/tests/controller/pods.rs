@@ -1,0 +1,224 @@
+//! What pods say becomes conditions. The stories play the kubelet, and the pods.
+
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use tiphys_api::EventSource;
+use tiphys_tests::eventually;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::stage::{SOURCE, Stage};
+
+/// A pod that says what the story wants it to.
+struct Puppet {
+    connection: TcpStream,
+}
+
+impl Puppet {
+    /// Waits for the controller to ask; each story has an address of its own.
+    async fn asked(listener: &TcpListener) -> Self {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut request = [0; 1024];
+        let length = connection.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+        assert!(
+            request.starts_with("GET /api/report HTTP/1.1\r\n"),
+            "{request}"
+        );
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        connection.write_all(head.as_bytes()).await.unwrap();
+        Self { connection }
+    }
+
+    async fn says(&mut self, report: Value) {
+        let line = format!("{report}\n");
+        let chunk = format!("{:x}\r\n{line}\r\n", line.len());
+        self.connection.write_all(chunk.as_bytes()).await.unwrap();
+    }
+}
+
+fn report(generation: i64, watch: Value) -> Value {
+    json!({"generation": generation, "role": "Active", "bus": {"ok": true},
+        "parts": [{"name": "thing", "health": watch, "done": 3, "parked": 0,
+                   "lastEventTime": "2026-01-02T03:04:05.678Z"}]})
+}
+
+/// Makes the pod of the Deployment `watcher-eventsource`.
+async fn pod(stage: &Stage, name: &str, status: Value) {
+    let manifest = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
+            "name": name,
+            "labels": {"controller": "eventsource-controller", "eventsource-name": "watcher",
+                       "owner-name": "watcher", "pod-template-hash": "5d4f"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "1",
+                "name": "watcher-eventsource-5d4f", "controller": true}]},
+        "spec": {"containers": [{"name": "main", "image": "x"}]}});
+    stage.world.apply(&manifest.to_string()).await;
+    pod_status(stage, name, status).await;
+}
+
+async fn pod_status(stage: &Stage, name: &str, status: Value) {
+    let status = json!({"status": status});
+    let pods = stage.api::<Pod>();
+    pods.patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .unwrap();
+}
+
+fn running(ip: &str) -> Value {
+    json!({"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "main", "image": "x", "imageID": "x", "ready": true,
+            "restartCount": 0, "state": {"running": {}}}]})
+}
+
+fn waiting(reason: &str, message: &str) -> Value {
+    json!({"phase": "Pending", "containerStatuses": [{"name": "main", "image": "x", "imageID": "",
+        "ready": false, "restartCount": 0,
+        "state": {"waiting": {"reason": reason, "message": message}}}]})
+}
+
+#[tokio::test]
+async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
+    let listener = TcpListener::bind("127.0.7.1:7777").await.unwrap();
+    let stage = Stage::start().await;
+    stage.world.apply(SOURCE).await;
+    stage.roll_out("watcher-eventsource").await;
+    pod(&stage, "watcher-eventsource-5d4f-a", running("127.0.7.1")).await;
+    let mut puppet = Puppet::asked(&listener).await;
+    puppet.says(report(1, json!({"ok": true}))).await;
+    let ready = stage
+        .condition::<EventSource>("watcher", "Ready", "True")
+        .await;
+    assert_eq!(ready.reason, "Running");
+    for name in [
+        "WatchSynced",
+        "BusConnected",
+        "Available",
+        "Deployed",
+        "SourcesProvided",
+    ] {
+        stage
+            .condition::<EventSource>("watcher", name, "True")
+            .await;
+    }
+    let status = stage
+        .api::<EventSource>()
+        .get("watcher")
+        .await
+        .unwrap()
+        .status
+        .unwrap();
+    assert_eq!(status.observed_generation, Some(1));
+    assert_eq!(json!(status.last_event_time), json!("2026-01-02T03:04:05Z"));
+    assert_eq!((status.lag, status.parked), (Some(0), Some(0)));
+
+    stage
+        .world
+        .apply(&SOURCE.replace("[ADD]", "[DELETE]"))
+        .await;
+    let outdated = stage
+        .condition::<EventSource>("watcher", "Ready", "Unknown")
+        .await;
+    assert_eq!(outdated.message, "the pods run generation 1, not 2 yet");
+    // The pod was told to look at its files at once.
+    stage
+        .eventually::<Pod>("watcher-eventsource-5d4f-a", |pod| {
+            let annotations = pod.metadata.annotations.as_ref();
+            annotations.is_some_and(|all| all.contains_key("events.argoproj.io/spec-hash"))
+        })
+        .await;
+    puppet.says(report(2, json!({"ok": true}))).await;
+    stage
+        .condition::<EventSource>("watcher", "Ready", "True")
+        .await;
+
+    drop(puppet);
+    let silent = stage
+        .condition::<EventSource>("watcher", "Ready", "Unknown")
+        .await;
+    assert_eq!(silent.reason, "NoReport");
+    Puppet::asked(&listener)
+        .await
+        .says(report(2, json!({"ok": true})))
+        .await;
+    stage
+        .condition::<EventSource>("watcher", "Ready", "True")
+        .await;
+}
+
+#[tokio::test]
+async fn what_a_pod_may_not_watch_is_told() {
+    let listener = TcpListener::bind("127.0.7.2:7777").await.unwrap();
+    let stage = Stage::start().await;
+    stage.world.apply(SOURCE).await;
+    stage.roll_out("watcher-eventsource").await;
+    pod(&stage, "watcher-eventsource-5d4f-a", running("127.0.7.2")).await;
+    let mut puppet = Puppet::asked(&listener).await;
+    let forbidden = json!({"ok": false, "reason": "Forbidden",
+        "message": "User \"system:serviceaccount:x:y\" cannot list resource \"configmaps\""});
+    puppet.says(report(1, forbidden)).await;
+    let synced = stage
+        .condition::<EventSource>("watcher", "WatchSynced", "False")
+        .await;
+    assert_eq!(synced.reason, "Forbidden");
+    assert_eq!(
+        synced.message,
+        "event thing: User \"system:serviceaccount:x:y\" cannot list resource \"configmaps\""
+    );
+    let ready = stage
+        .condition::<EventSource>("watcher", "Ready", "False")
+        .await;
+    assert_eq!(ready.message, synced.message);
+    eventually("a Kubernetes Event", || async {
+        let events = stage
+            .api::<Event>()
+            .list(&Default::default())
+            .await
+            .unwrap();
+        let is_it = |event: &Event| {
+            event.reason.as_deref() == Some("Forbidden")
+                && event.type_.as_deref() == Some("Warning")
+                && event.involved_object.name.as_deref() == Some("watcher")
+        };
+        events.items.into_iter().find(is_it)
+    })
+    .await;
+    puppet.says(report(1, json!({"ok": true}))).await;
+    stage
+        .condition::<EventSource>("watcher", "Ready", "True")
+        .await;
+}
+
+#[tokio::test]
+async fn a_pod_that_does_not_start_is_told() {
+    let stage = Stage::start().await;
+    stage.world.apply(SOURCE).await;
+    let name = "watcher-eventsource-5d4f-a";
+    stage.deployment("watcher-eventsource").await;
+    pod(
+        &stage,
+        name,
+        waiting("ImagePullBackOff", "Back-off pulling image \"x\""),
+    )
+    .await;
+    let ready = stage
+        .condition::<EventSource>("watcher", "Ready", "False")
+        .await;
+    assert_eq!(ready.reason, "ImagePullBackOff");
+    assert_eq!(
+        *ready.message,
+        format!("pod {name}: Back-off pulling image \"x\"")
+    );
+    let missing = "secret \"login\" not found";
+    pod_status(&stage, name, waiting("CreateContainerConfigError", missing)).await;
+    stage
+        .eventually::<EventSource>("watcher", |source| {
+            let ready = source
+                .status
+                .as_ref()
+                .and_then(|status| status.condition("Ready"));
+            ready.is_some_and(|ready| ready.reason == "CreateContainerConfigError")
+        })
+        .await;
+}
