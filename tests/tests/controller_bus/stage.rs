@@ -196,8 +196,9 @@ async fn install_crds(world: &World) {
             eventually(&format!("{name} being served"), async || {
                 let status = api.get(&name).await.unwrap().status?;
                 let mut conditions = status.conditions?.into_iter();
-                conditions
-                    .find(|condition| condition.type_ == "Established" && condition.status == "True")
+                conditions.find(|condition| {
+                    condition.type_ == "Established" && condition.status == "True"
+                })
             })
             .await;
         }
