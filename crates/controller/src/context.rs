@@ -21,8 +21,14 @@ use crate::workload::Memory;
 /// Waits before a reconcile is tried again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// The kinds that are watched for their owners' sake.
-pub const WATCHED: [&str; 5] = [
+/// The kinds that have to be known before anything is decided.
+///
+/// Whether a store of kube-runtime is ready cannot be asked here: of several tasks that wait for the
+/// same store, it wakes the last one only.
+pub const WATCHED: [&str; 8] = [
+    "EventBus",
+    "EventSource",
+    "Sensor",
     "Deployment",
     "StatefulSet",
     "Service",
@@ -78,10 +84,6 @@ impl Context {
     /// Waits until everything has been listed once: what is missing before may be there.
     pub async fn listed(&self) {
         self.children.listed(&WATCHED).await;
-        // A writer that was dropped means that the process ends.
-        self.event_buses.wait_until_ready().await.ok();
-        self.event_sources.wait_until_ready().await.ok();
-        self.sensors.wait_until_ready().await.ok();
     }
 }
 
