@@ -71,6 +71,8 @@ pub struct Workload {
     pub ready_replicas: i32,
     /// How many are ready for long enough.
     pub available_replicas: i32,
+    /// What tells the pods apart that are as the spec wants them; for StatefulSets.
+    pub update_revision: Option<String>,
     /// What else is to be said.
     pub conditions: Vec<WorkloadCondition>,
 }
@@ -241,12 +243,12 @@ impl Children {
             .into_iter()
             .filter_map(|key| self.gone(&key).map(|owner| (key.namespace, owner)))
             .collect();
-        self.now_listed(kind);
+        self.note_listed(kind);
         owners
     }
 
     /// All objects of a kind have been listed.
-    pub(crate) fn now_listed(&self, kind: &'static str) {
+    pub(crate) fn note_listed(&self, kind: &'static str) {
         self.listed.send_if_modified(|listed| listed.insert(kind));
     }
 

@@ -21,20 +21,17 @@ use crate::workload::Memory;
 /// Waits before a reconcile is tried again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// The kinds that have to be known before anything is decided.
-///
-/// Whether a store of kube-runtime is ready cannot be asked here: of several tasks that wait for the
-/// same store, it wakes the last one only.
-pub const WATCHED: [&str; 8] = [
-    "EventBus",
-    "EventSource",
-    "Sensor",
+/// The kinds that are watched for their owners' sake.
+pub const WATCHED: [&str; 5] = [
     "Deployment",
     "StatefulSet",
     "Service",
     "ConfigMap",
     "PodDisruptionBudget",
 ];
+
+/// The kinds that users write.
+const PRIMARY: [&str; 3] = ["EventBus", "EventSource", "Sensor"];
 
 /// What every reconcile has at hand.
 pub struct Context {
@@ -82,8 +79,11 @@ impl Context {
     }
 
     /// Waits until everything has been listed once: what is missing before may be there.
+    ///
+    /// Many wait here at a time, which a [`Store`] is not made for: it wakes the last one only.
     pub async fn listed(&self) {
         self.children.listed(&WATCHED).await;
+        self.children.listed(&PRIMARY).await;
     }
 }
 

@@ -3,7 +3,9 @@
 mod certificates;
 mod change;
 mod credentials;
+mod deploy;
 mod desired;
+mod finalizer;
 mod keep;
 mod names;
 mod reconcile;

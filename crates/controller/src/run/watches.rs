@@ -331,9 +331,9 @@ where
             Event::Delete(object)
         }
     });
-    let listing = Arc::clone(context);
+    let context = Arc::clone(context);
     let events = reflector::reflector(writer, events).inspect(move |event| match event {
-        Ok(Event::InitDone) => listing.children.now_listed(super::kind::<K>()),
+        Ok(Event::InitDone) => context.children.note_listed(super::kind::<K>()),
         Ok(_) => {}
         Err(error) => complain(&K::kind(&()), error),
     });
