@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::children::{Child, Key, Sent, controller};
 use crate::context::Context;
+use crate::takeover::{ARGO_ANNOTATION, take_over};
 use crate::{CONTROLLER_LABEL, Error, FIELD_MANAGER, OWNER_LABEL};
 
 /// What came of an apply.
@@ -54,6 +55,10 @@ where
     let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
     if sent.is_none() {
         ensure_ours(&api, &key, live.as_deref(), desired.meta()).await?;
+        let is_argos = |live: &Child| live.annotations.contains_key(ARGO_ANNOTATION);
+        if live.as_deref().is_some_and(is_argos) {
+            take_over::<K>(context, &key).await?;
+        }
     }
     context.metrics.wrote(key.kind.clone(), "apply");
     let params = PatchParams::apply(FIELD_MANAGER).force();
@@ -115,6 +120,36 @@ where
             key.name.clone(),
             source,
         )),
+    }
+}
+
+/// Deletes this very object, by its uid; that it is gone already is a success.
+///
+/// # Errors
+/// If the API server refuses.
+pub async fn delete_this<K>(
+    context: &Context,
+    object: &K,
+    params: DeleteParams,
+) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
+    let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let params = params.preconditions(Preconditions {
+        uid: object.uid(),
+        resource_version: None,
+    });
+    context.metrics.wrote(kind.clone(), "delete");
+    match api.delete(&name, &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(source) => Err(Error::request("delete", kind, name, source)),
     }
 }
 

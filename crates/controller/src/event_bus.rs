@@ -3,8 +3,10 @@
 mod certificates;
 mod change;
 mod credentials;
+mod deploy;
 mod desired;
 pub(crate) mod edit;
+mod finalizer;
 mod keep;
 mod names;
 mod reconcile;
@@ -14,7 +16,6 @@ mod servers;
 mod spec;
 mod status;
 mod stream_config;
-mod takeover;
 pub mod versions;
 mod volumes;
 
