@@ -33,9 +33,12 @@ pub(crate) struct Said {
     pub(crate) succeeded: bool,
 }
 
+/// A running `tiphys`; when the story fails, its last log lines are printed.
+pub(crate) struct Running(pub(crate) Process);
+
 /// A running `tiphys webhook`.
 pub(crate) struct Webhook {
-    pub(crate) process: Process,
+    pub(crate) running: Running,
     pub(crate) url: String,
     admin: u16,
 }
@@ -122,9 +125,9 @@ impl Cluster {
         let listen = format!("127.0.0.1:{port}");
         let mut arguments = vec!["webhook", "--url", &url, "--listen", &listen];
         arguments.extend(more);
-        let process = self.program(name, "argo-events-webhook-sa", admin, &arguments);
+        let running = self.program(name, "argo-events-webhook-sa", admin, &arguments);
         let webhook = Webhook {
-            process,
+            running,
             url,
             admin,
         };
@@ -136,13 +139,13 @@ impl Cluster {
     }
 
     /// Starts the controller, with the rights that `deploy/default` gives it.
-    pub(crate) fn controller(&self) -> Process {
+    pub(crate) fn controller(&self) -> Running {
         let admin = free_port().unwrap();
         self.program("controller", "argo-events-sa", admin, &["controller"])
     }
 
     /// Starts `tiphys` as a service account of `argo-events`.
-    fn program(&self, name: &str, account: &str, admin: u16, arguments: &[&str]) -> Process {
+    fn program(&self, name: &str, account: &str, admin: u16, arguments: &[&str]) -> Running {
         let kubeconfig = self.control_plane.kubeconfig_as("argo-events", account);
         let mut command = Command::new(binary());
         command
@@ -166,7 +169,7 @@ impl Cluster {
         ] {
             command.env_remove(variable);
         }
-        Process::spawn(name, &mut command, &self.scratch).unwrap()
+        Running(Process::spawn(name, &mut command, &self.scratch).unwrap())
     }
 }
 
@@ -187,17 +190,19 @@ impl Webhook {
         let answer = answer.await.unwrap();
         answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
+}
 
+impl Running {
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.process.log()).unwrap()
+        fs::read_to_string(self.0.log()).unwrap()
     }
 }
 
-impl Drop for Webhook {
+impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.process.report(LOG_LINES));
+            eprintln!("{}", self.0.report(LOG_LINES));
         }
     }
 }

@@ -175,7 +175,7 @@ async fn the_controller_has_the_rights_that_it_needs() {
         (!said.succeeded).then_some(())
     })
     .await;
-    let log = std::fs::read_to_string(controller.log()).unwrap();
+    let log = controller.log();
     let forbidden: Vec<&str> = log
         .lines()
         .filter(|line| line.to_lowercase().contains("forbidden"))
