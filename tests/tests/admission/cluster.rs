@@ -2,8 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -184,7 +183,7 @@ impl Webhook {
             let request = "GET /readyz HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n";
             connection.write_all(request.as_bytes()).ok()?;
             let mut answer = String::new();
-            std::io::Read::read_to_string(&mut connection, &mut answer).ok()?;
+            connection.read_to_string(&mut answer).ok()?;
             Some(answer)
         });
         let answer = answer.await.unwrap();

@@ -92,7 +92,7 @@ fn a_bad_object_is_denied_with_all_its_faults_and_fields() {
         "{denied}"
     );
     assert!(
-        lines[2].starts_with("  spec.triggers[0].template.conditions: ") && lines[2].contains("b"),
+        lines[2].starts_with("  spec.triggers[0].template.conditions: ") && lines[2].contains('b'),
         "{denied}"
     );
     let json: Value = serde_json::from_str(&answer.to_json()).unwrap();
