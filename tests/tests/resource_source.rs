@@ -266,6 +266,12 @@ async fn an_outage_of_the_bus_loses_and_repeats_nothing() {
     let reader = stage::read(&url).await;
     let compiled = event_source("es", &in_namespace(&world, CONFIG_MAPS));
     let source = Source::start(&compiled, world.client().await, &url).await;
+    // What happens before the first list is complete is told as one.
+    eventually("the first list is told", || async {
+        let position = stage::position(&url, "es").await?;
+        position["resourceVersion"].is_string().then_some(())
+    })
+    .await;
     for object in 0..OBJECTS {
         create(&maps, &format!("m{object}"), "0").await;
     }

@@ -118,6 +118,36 @@ where
     }
 }
 
+/// Deletes this very object, by its uid; that it is gone already is a success.
+///
+/// # Errors
+/// If the API server refuses.
+pub async fn delete_this<K>(
+    context: &Context,
+    object: &K,
+    params: DeleteParams,
+) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
+    let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let params = params.preconditions(Preconditions {
+        uid: object.uid(),
+        resource_version: None,
+    });
+    context.metrics.wrote(kind.clone(), "delete");
+    match api.delete(&name, &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(source) => Err(Error::request("delete", kind, name, source)),
+    }
+}
+
 /// The key of an object.
 pub fn key_of<K: Resource<DynamicType = ()>>(object: &K) -> Key {
     Key {

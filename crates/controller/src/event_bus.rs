@@ -3,8 +3,10 @@
 mod certificates;
 mod change;
 mod credentials;
+mod deploy;
 mod desired;
 pub(crate) mod edit;
+mod finalizer;
 mod keep;
 mod names;
 mod reconcile;

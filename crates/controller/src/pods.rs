@@ -38,6 +38,8 @@ pub struct Pod {
     pub ip: Option<String>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// The revision of its StatefulSet that it is of.
+    pub revision: Option<String>,
     /// The spec that it was told to have.
     pub spec_hash: Option<String>,
     /// Its probes say that it works.
@@ -329,6 +331,7 @@ impl Pod {
         let status = seen.status.unwrap_or_default();
         let has_ended = status.phase == "Failed" || status.phase == "Succeeded";
         let annotations = metadata.annotations.unwrap_or_default();
+        let labels = metadata.labels.unwrap_or_default();
         Self {
             trouble: trouble::of(&status),
             is_ready: status
@@ -340,6 +343,7 @@ impl Pod {
             uid: metadata.uid.unwrap_or_default(),
             ip: status.pod_ip.filter(|ip| !ip.is_empty()),
             created: metadata.creation_timestamp.map(|Time(created)| created),
+            revision: labels.get("controller-revision-hash").cloned(),
             spec_hash: annotations.get(SPEC_HASH_ANNOTATION).cloned(),
             report: None,
         }

@@ -63,7 +63,7 @@ async fn an_event_source_and_a_sensor_get_pods_of_their_own() {
         stage.condition::<Sensor>("printer", name, "True").await;
     }
     let ready = stage
-        .condition::<Sensor>("printer", "Ready", "Unknown")
+        .reason::<Sensor>("printer", "Ready", "PodsStarting")
         .await;
     assert_eq!(
         (ready.reason.as_str(), ready.message.as_str()),
@@ -132,12 +132,12 @@ async fn a_missing_bus_is_told_and_pods_come_with_it() {
     let stage = Stage::without_bus().await;
     stage.world.apply(SENSOR).await;
     let deployed = stage
-        .condition::<Sensor>("printer", "Deployed", "False")
+        .reason::<Sensor>("printer", "Deployed", "EventBusNotFound")
         .await;
-    assert_eq!(deployed.reason, "EventBusNotFound");
     assert_eq!(deployed.message, "EventBus not found.");
-    let ready = stage.condition::<Sensor>("printer", "Ready", "False").await;
-    assert_eq!(ready.reason, "EventBusNotFound");
+    stage
+        .reason::<Sensor>("printer", "Ready", "EventBusNotFound")
+        .await;
 
     stage.bus("nats://one.example:4222").await;
     stage
@@ -158,10 +158,9 @@ async fn a_missing_bus_is_told_and_pods_come_with_it() {
         .await
         .unwrap();
     stage.merge::<EventBus>("default", none).await;
-    let deployed = stage
-        .condition::<Sensor>("printer", "Deployed", "False")
+    stage
+        .reason::<Sensor>("printer", "Deployed", "EventBusNotFound")
         .await;
-    assert_eq!(deployed.reason, "EventBusNotFound");
     stage.deployment("printer-sensor").await;
 }
 
@@ -180,9 +179,8 @@ async fn a_faulty_edit_keeps_what_runs_and_says_why() {
     );
     stage.world.apply(&faulty).await;
     let fault = stage
-        .condition::<Sensor>("printer", "DependenciesProvided", "False")
+        .reason::<Sensor>("printer", "DependenciesProvided", "InvalidDependencies")
         .await;
-    assert_eq!(fault.reason, "InvalidDependencies");
     let place = "spec.dependencies[0].transform.jq: ";
     assert!(fault.message.starts_with(place), "{:?}", fault.message);
     stage
@@ -191,7 +189,9 @@ async fn a_faulty_edit_keeps_what_runs_and_says_why() {
     stage
         .condition::<Sensor>("printer", "Deployed", "True")
         .await;
-    let ready = stage.condition::<Sensor>("printer", "Ready", "False").await;
+    let ready = stage
+        .reason::<Sensor>("printer", "Ready", "InvalidDependencies")
+        .await;
     assert_eq!(ready.message, fault.message);
     assert_eq!(stage.spec("printer-sensor-spec").await, before);
 
@@ -291,9 +291,8 @@ async fn what_the_api_server_refuses_is_told_in_its_words() {
     );
     stage.world.apply(&bad).await;
     let deployed = stage
-        .condition::<EventSource>("watcher", "Deployed", "False")
+        .reason::<EventSource>("watcher", "Deployed", "CreateDeploymentFailed")
         .await;
-    assert_eq!(deployed.reason, "CreateDeploymentFailed");
     assert!(
         deployed.message.contains("priorityClassName"),
         "{:?}",
@@ -309,7 +308,9 @@ async fn what_the_api_server_refuses_is_told_in_its_words() {
 async fn get_shows_ready_reason_and_age() {
     let stage = Stage::without_bus().await;
     stage.world.apply(SENSOR).await;
-    stage.condition::<Sensor>("printer", "Ready", "False").await;
+    stage
+        .reason::<Sensor>("printer", "Ready", "EventBusNotFound")
+        .await;
     let path = format!(
         "/apis/argoproj.io/v1alpha1/namespaces/{}/sensors",
         stage.world.namespace()

@@ -101,7 +101,7 @@ async fn what_belongs_to_somebody_else_is_left_alone() {
     let before = stage.deployment("printer-sensor").await;
     stage.world.apply(SENSOR).await;
     let deployed = stage
-        .condition::<Sensor>("printer", "Deployed", "False")
+        .reason::<Sensor>("printer", "Deployed", "CreateDeploymentFailed")
         .await;
     assert_eq!(
         deployed.message,

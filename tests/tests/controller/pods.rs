@@ -118,7 +118,7 @@ async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
         .apply(&SOURCE.replace("[ADD]", "[DELETE]"))
         .await;
     let outdated = stage
-        .condition::<EventSource>("watcher", "Ready", "Unknown")
+        .reason::<EventSource>("watcher", "Ready", "SpecOutdated")
         .await;
     assert_eq!(outdated.message, "the pods run generation 1, not 2 yet");
     // The pod was told to look at its files at once.
@@ -135,9 +135,8 @@ async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
 
     drop(puppet);
     let silent = stage
-        .condition::<EventSource>("watcher", "Ready", "Unknown")
+        .reason::<EventSource>("watcher", "Ready", "NoReport")
         .await;
-    assert_eq!(silent.reason, "NoReport");
     Puppet::asked(&listener)
         .await
         .says(report(2, json!({"ok": true})))
@@ -159,15 +158,14 @@ async fn what_a_pod_may_not_watch_is_told() {
         "message": "User \"system:serviceaccount:x:y\" cannot list resource \"configmaps\""});
     puppet.says(report(1, forbidden)).await;
     let synced = stage
-        .condition::<EventSource>("watcher", "WatchSynced", "False")
+        .reason::<EventSource>("watcher", "WatchSynced", "Forbidden")
         .await;
-    assert_eq!(synced.reason, "Forbidden");
     assert_eq!(
         synced.message,
         "event thing: User \"system:serviceaccount:x:y\" cannot list resource \"configmaps\""
     );
     let ready = stage
-        .condition::<EventSource>("watcher", "Ready", "False")
+        .reason::<EventSource>("watcher", "Ready", "Forbidden")
         .await;
     assert_eq!(ready.message, synced.message);
     eventually("a Kubernetes Event", || async {
@@ -203,9 +201,8 @@ async fn a_pod_that_does_not_start_is_told() {
     )
     .await;
     let ready = stage
-        .condition::<EventSource>("watcher", "Ready", "False")
+        .reason::<EventSource>("watcher", "Ready", "ImagePullBackOff")
         .await;
-    assert_eq!(ready.reason, "ImagePullBackOff");
     assert_eq!(
         *ready.message,
         format!("pod {name}: Back-off pulling image \"x\"")

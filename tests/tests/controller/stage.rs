@@ -121,15 +121,39 @@ spec: {jetstreamExotic: {url: URL}}";
         condition: &str,
         status: &str,
     ) -> Condition {
-        let api = self.api::<K>();
         let what = format!("{name}: {condition}={status}");
-        eventually(&what, || async {
+        self.told::<K>(name, condition, &what, |found| {
+            format!("{:?}", *found.status) == status
+        })
+        .await
+    }
+
+    /// The condition of an event source or sensor, as soon as it has this reason.
+    pub(crate) async fn reason<K: HasStatus>(
+        &self,
+        name: &str,
+        condition: &str,
+        reason: &str,
+    ) -> Condition {
+        let what = format!("{name}: {condition} because of {reason}");
+        self.told::<K>(name, condition, &what, |found| found.reason == reason)
+            .await
+    }
+
+    async fn told<K: HasStatus>(
+        &self,
+        name: &str,
+        condition: &str,
+        what: &str,
+        is_wanted: impl Fn(&Condition) -> bool,
+    ) -> Condition {
+        let api = self.api::<K>();
+        eventually(what, || async {
             let object = api.get_opt(name).await.unwrap()?;
             let generation = object.meta().generation;
             let condition = object.status()?.condition(condition)?.clone();
-            let is_as_wanted = format!("{:?}", *condition.status) == status
-                && condition.observed_generation == generation;
-            is_as_wanted.then_some(condition)
+            (is_wanted(&condition) && condition.observed_generation == generation)
+                .then_some(condition)
         })
         .await
     }

@@ -99,12 +99,24 @@ async fn a_bus_is_ready_when_most_of_its_servers_are() {
 async fn a_pod_in_trouble_is_told() {
     let stage = Stage::start().await;
     stage.bus(PIPELINE).await;
+    cannot_pull(&stage).await;
+    let condition = stage.condition("Ready", False, "ImagePullBackOff").await;
+    assert_eq!(
+        message(&condition),
+        "0 of 3 servers are ready; pod eventbus-eb-js-0: Back-off pulling nats:none"
+    );
+}
+
+/// A pod of the bus whose image is nowhere.
+async fn cannot_pull(stage: &Stage) {
     let stateful_set = stage.made::<StatefulSet>(STATEFUL_SET).await;
+    let mut labels = stateful_set["spec"]["template"]["metadata"]["labels"].clone();
+    labels["controller-revision-hash"] = json!("eventbus-eb-js-1");
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": "eventbus-eb-js-0",
-            "labels": stateful_set["spec"]["template"]["metadata"]["labels"],
+            "labels": labels,
             "ownerReferences": [{
                 "apiVersion": "apps/v1", "kind": "StatefulSet", "name": STATEFUL_SET,
                 "uid": stateful_set["metadata"]["uid"], "controller": true,
@@ -122,11 +134,29 @@ async fn a_pod_in_trouble_is_told() {
         "state": {"waiting": waiting},
     }]});
     stage.patch_status::<Pod>("eventbus-eb-js-0", status).await;
-    let condition = stage.condition("Ready", False, "ImagePullBackOff").await;
-    assert_eq!(
-        message(&condition),
-        "0 of 3 servers are ready; pod eventbus-eb-js-0: Back-off pulling nats:none"
-    );
+}
+
+#[tokio::test]
+async fn a_pod_that_cannot_start_does_not_hold_up_its_successor() {
+    let stage = Stage::start().await;
+    stage.bus(PIPELINE).await;
+    cannot_pull(&stage).await;
+    stage.condition("Ready", False, "ImagePullBackOff").await;
+    let revision = |revision: &str| json!({"observedGeneration": 1, "replicas": 3, "updateRevision": revision});
+    let current = revision("eventbus-eb-js-1");
+    stage
+        .patch_status::<StatefulSet>(STATEFUL_SET, current)
+        .await;
+    stage.condition("Ready", False, "ImagePullBackOff").await;
+    assert!(stage.get::<Pod>("eventbus-eb-js-0").await.is_some());
+
+    let next = revision("eventbus-eb-js-2");
+    stage.patch_status::<StatefulSet>(STATEFUL_SET, next).await;
+    eventually("the old pod being gone", async || {
+        let pod = stage.get::<Pod>("eventbus-eb-js-0").await;
+        pod.is_none().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

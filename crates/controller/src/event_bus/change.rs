@@ -3,6 +3,7 @@
 //! A change that would lose events is not made at all, not even the part of it that could be: the
 //! bus goes on as it was, and the condition says what to do.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -126,9 +127,12 @@ fn volumes(
     if from == to {
         return Ok(Change::Plain);
     }
-    match (bytes(&from), bytes(&to)) {
-        (Some(before), Some(after)) if before == after => Ok(Change::Plain),
-        (Some(before), Some(after)) if before < after => Ok(Change::Grow(to)),
+    let order = bytes(&from)
+        .zip(bytes(&to))
+        .and_then(|(before, after)| before.partial_cmp(&after));
+    match order {
+        Some(Ordering::Equal) => Ok(Change::Plain),
+        Some(Ordering::Less) => Ok(Change::Grow(to)),
         _ => refused(
             "volumeSize",
             &from.0,

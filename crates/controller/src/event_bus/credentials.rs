@@ -64,13 +64,14 @@ impl Credentials {
         };
         let auth = text(server, AUTH);
         let client_auth = text(client, CLIENT_AUTH);
-        let served = auth.as_deref().and_then(Login::in_configuration);
+        let in_use = auth.as_deref().and_then(Login::in_configuration);
         let known = client_auth.as_deref().and_then(Login::in_yaml);
-        let encryption = match is_of_argo(server) {
-            true => Some(ARGO_ENCRYPTION.to_owned()),
-            false => text(server, ENCRYPTION).or_else(|| text(client, ENCRYPTION)),
+        let encryption = if is_of_argo(server) {
+            Some(ARGO_ENCRYPTION.to_owned())
+        } else {
+            text(server, ENCRYPTION).or_else(|| text(client, ENCRYPTION))
         };
-        let login = match served.clone().or_else(|| known.clone()) {
+        let login = match in_use.clone().or_else(|| known.clone()) {
             Some(login) => login,
             None => Login {
                 user: word(8, random)?,
@@ -79,11 +80,11 @@ impl Credentials {
         };
         let auth = match auth {
             // Somebody wrote it who knew what for: it is theirs.
-            Some(auth) if served.is_some() || client_auth.is_some() => auth,
+            Some(auth) if in_use.is_some() || client_auth.is_some() => auth,
             _ => login.configuration(&word(24, random)?),
         };
         let client_auth = match client_auth {
-            Some(client_auth) if served.is_none() || known == served => client_auth,
+            Some(client_auth) if in_use.is_none() || known == in_use => client_auth,
             _ => login.yaml(),
         };
         let encryption = match encryption {
@@ -177,7 +178,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// Random letters and digits. The first is a letter: NATS and YAML would read some words of digits
 /// as numbers.
 fn word(length: usize, random: Random<'_>) -> Result<String, getrandom::Error> {
-    const LETTERS: &[u8; 62] = b"abcdefghijklabcdefghijklmnopqrstuvwxKLMNOPQRSTUVWXYZ0123456789";
+    const LETTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut word = String::with_capacity(length);
     while word.len() < length {
         let mut bytes = [0; 32];
@@ -199,14 +200,6 @@ fn word(length: usize, random: Random<'_>) -> Result<String, getrandom::Error> {
 mod tests {
     use super::{Credentials, Data};
 
-    /// The bytes 0, 1, 2 and so on, from the beginning each time.
-    fn counting(bytes: &mut [u8]) -> Result<(), getrandom::Error> {
-        for (number, byte) in (0..).zip(bytes) {
-            *byte = number;
-        }
-        Ok(())
-    }
-
     fn data(pairs: &[(&str, &str)]) -> Data {
         pairs
             .iter()
@@ -215,6 +208,13 @@ mod tests {
     }
 
     fn complete(server: Option<&Data>, client: Option<&Data>) -> Credentials {
+        // The bytes 0, 1, 2 and so on, from the beginning each time.
+        let mut counting = |bytes: &mut [u8]| {
+            for (number, byte) in (0..).zip(bytes) {
+                *byte = number;
+            }
+            Ok(())
+        };
         Credentials::complete(server, client, &mut counting).unwrap()
     }
 

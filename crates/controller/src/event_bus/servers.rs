@@ -30,14 +30,13 @@ impl Servers {
     /// True if there are enough of them to agree on what is stored: more than half.
     pub(super) fn verdict(&self) -> Verdict {
         let Self { wanted, ready, .. } = self;
-        let mut message = format!("{ready} of {wanted} servers are ready");
         let trouble = self.troubles.first();
-        if let Some(Trouble {
-            pod, message: why, ..
-        }) = trouble
-        {
-            message.push_str(&format!("; pod {pod}: {why}"));
-        }
+        let message = match trouble {
+            Some(Trouble { pod, message, .. }) => {
+                format!("{ready} of {wanted} servers are ready; pod {pod}: {message}")
+            }
+            None => format!("{ready} of {wanted} servers are ready"),
+        };
         if *ready > wanted / 2 {
             return Verdict {
                 status: ConditionStatus::True,

@@ -1,19 +1,15 @@
 //! The volumes of a bus: they grow with it, and go when it goes.
 
-use std::fmt::Debug;
-
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
-use kube::{Api, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::change::Refusal;
 use super::names::Names;
-use crate::apply::key_of;
+use crate::apply::{delete_this, key_of};
 use crate::{Context, Error, FIELD_MANAGER};
 
 /// Why volumes did not grow.
@@ -69,7 +65,7 @@ pub(super) async fn grow(
         }
     }
     context.children.forget(&key_of(live));
-    delete(context, live, DeleteParams::orphan())
+    delete_this(context, live, DeleteParams::orphan())
         .await
         .map_err(GrowError::Failed)
 }
@@ -103,31 +99,8 @@ pub(super) async fn remove(context: &Context, names: &Names) -> Result<(), Error
                 metadata: claim.metadata,
                 ..PersistentVolumeClaim::default()
             };
-            delete(context, &claim, DeleteParams::background()).await?;
+            delete_this(context, &claim, DeleteParams::background()).await?;
         }
     }
     Ok(())
-}
-
-/// Deletes this very object; that it is gone is a success.
-async fn delete<K>(context: &Context, object: &K, params: DeleteParams) -> Result<(), Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
-    let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
-    let params = params.preconditions(Preconditions {
-        uid: object.uid(),
-        resource_version: None,
-    });
-    context.metrics.wrote(kind.clone(), "delete");
-    match api.delete(&name, &params).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(source) => Err(Error::request("delete", kind, name, source)),
-    }
 }

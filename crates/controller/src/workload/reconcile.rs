@@ -78,7 +78,18 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
     let conditions = conditions.with_ready("Running", String::new());
     let wait = status::write(context, object, &conditions, outlook.figures()).await?;
     match failed {
-        Some(error) => Err(error),
+        Some(error) if error.is_transient() => Err(error),
+        Some(error) => {
+            // Its condition tells the user; another attempt would fail in the same way.
+            tracing::warn!(
+                kind = K::KIND,
+                namespace,
+                name,
+                error = error.message(),
+                "Not deployed: the object has to change"
+            );
+            Ok(wait.map_or_else(Action::await_change, Action::requeue))
+        }
         None => Ok(wait.map_or_else(Action::await_change, Action::requeue)),
     }
 }

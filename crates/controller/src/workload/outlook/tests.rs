@@ -23,6 +23,7 @@ fn counts(updated: i32, total: i32, available: i32) -> Child {
             updated_replicas: updated,
             ready_replicas: available,
             available_replicas: available,
+            update_revision: None,
             conditions: Vec::new(),
         }),
         ..Child::default()
