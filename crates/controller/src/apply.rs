@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::children::{Child, Key, Sent, controller};
 use crate::context::Context;
+use crate::takeover::{ARGO_ANNOTATION, take_over};
 use crate::{CONTROLLER_LABEL, Error, FIELD_MANAGER, OWNER_LABEL};
 
 /// What came of an apply.
@@ -54,6 +55,10 @@ where
     let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
     if sent.is_none() {
         ensure_ours(&api, &key, live.as_deref(), desired.meta()).await?;
+        let is_argos = |live: &Child| live.annotations.contains_key(ARGO_ANNOTATION);
+        if live.as_deref().is_some_and(is_argos) {
+            take_over::<K>(context, &key).await?;
+        }
     }
     context.metrics.wrote(key.kind.clone(), "apply");
     let params = PatchParams::apply(FIELD_MANAGER).force();

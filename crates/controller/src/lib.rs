@@ -34,6 +34,7 @@ pub mod pods;
 pub mod run;
 pub mod sensor;
 pub mod settings;
+mod takeover;
 pub mod workload;
 
 pub use context::Context;

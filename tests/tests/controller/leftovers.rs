@@ -43,21 +43,21 @@ async fn argos_deployment_service_and_finalizer_are_taken_over() {
         "name": "watcher", "uid": uid, "controller": true, "blockOwnerDeletion": true}]);
     let labels =
         "{controller: eventsource-controller, eventsource-name: watcher, owner-name: watcher}";
-    let old = DEPLOYMENT
-        .replace("NAME", "watcher-eventsource-x7k2p")
-        .replace("LABELS", labels);
-    stage.world.apply(&old).await;
-    let service = format!(
-        "{{apiVersion: v1, kind: Service, metadata: {{name: watcher-eventsource-svc, \
-         labels: {labels}}}, spec: {{ports: [{{port: 1100}}]}}}}"
-    );
-    stage.world.apply(&service).await;
-    let owned = json!({"metadata": {"ownerReferences": owners}});
+    let metadata = |name: &str| {
+        json!({"name": name, "ownerReferences": owners,
+            "annotations": {"resource-spec-hash": "1"},
+            "labels": {"controller": "eventsource-controller", "eventsource-name": "watcher",
+                       "owner-name": "watcher"}})
+    };
+    let pod = json!({"metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "main", "image": "argo"}]}});
     stage
-        .merge::<Deployment>("watcher-eventsource-x7k2p", owned.clone())
+        .create::<Deployment>(json!({"metadata": metadata("watcher-eventsource-x7k2p"),
+            "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": pod}}))
         .await;
     stage
-        .merge::<Service>("watcher-eventsource-svc", owned)
+        .create::<Service>(json!({"metadata": metadata("watcher-eventsource-svc"),
+            "spec": {"ports": [{"port": 1100}]}}))
         .await;
 
     stage.controller = stage.desk.start_controller();
@@ -81,7 +81,7 @@ async fn argos_deployment_service_and_finalizer_are_taken_over() {
     stage
         .eventually::<Service>("watcher-eventsource-svc", |service| {
             let ports = service.spec.as_ref().unwrap().ports.as_ref().unwrap();
-            ports.iter().any(|port| port.port == 1200)
+            ports.iter().map(|port| port.port).eq([1200])
         })
         .await;
     stage

@@ -137,10 +137,8 @@ async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
     let silent = stage
         .reason::<EventSource>("watcher", "Ready", "NoReport")
         .await;
-    Puppet::asked(&listener)
-        .await
-        .says(report(2, json!({"ok": true})))
-        .await;
+    let mut puppet = Puppet::asked(&listener).await;
+    puppet.says(report(2, json!({"ok": true}))).await;
     stage
         .condition::<EventSource>("watcher", "Ready", "True")
         .await;

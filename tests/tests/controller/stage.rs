@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tiphys_api::{Condition, EventBus, EventSource, Sensor, Status};
@@ -59,6 +60,13 @@ impl Stage {
     pub(crate) async fn start() -> Self {
         let stage = Self::without_bus().await;
         stage.bus("nats://nats.example:4222").await;
+        stage
+            .eventually::<EventBus>("default", |bus| {
+                bus.status
+                    .as_ref()
+                    .is_some_and(|status| status.config.jet_stream.is_some())
+            })
+            .await;
         stage
     }
 
@@ -178,6 +186,20 @@ spec: {jetstreamExotic: {url: URL}}";
             .patch(name, &PatchParams::default(), &patch)
             .await
             .unwrap();
+    }
+
+    /// Creates an object as a program does that does not apply.
+    pub(crate) async fn create<K>(&self, object: Value)
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize,
+        K::DynamicType: Default,
+    {
+        let object: K = serde_json::from_value(object).unwrap();
+        let parameters = PostParams {
+            field_manager: Some("argo-events".to_owned()),
+            ..PostParams::default()
+        };
+        self.api::<K>().create(&parameters, &object).await.unwrap();
     }
 
     /// Plays the controller of Deployments: all pods are there and ready.
