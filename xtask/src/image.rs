@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// The image's tag; by default the version of the workspace
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Where the OCI archive is written; by default target/image/tiphys-TAG.tar
+    /// Where the OCI archive is written; by default target/image/tiphys-TAG.tar or -dev.tar
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Load it into a containerd, or into the nodes of a kind cluster
@@ -117,11 +117,7 @@ pub(crate) fn build(
     let image = image(&binary)?;
     let bytes = image.bytes();
     let reference = format!("{NAME}:{tag}");
-    let file = output.unwrap_or_else(|| {
-        workspace()
-            .join("target/image")
-            .join(format!("{NAME}-{tag}.tar"))
-    });
+    let file = output.unwrap_or_else(|| default_file(profile, tag));
     let archive = archive::pack(&image, &reference)?;
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
@@ -139,6 +135,16 @@ pub(crate) fn build(
         "the image has {bytes} bytes; {MAX_RELEASE_BYTES} are allowed"
     );
     Ok(Packed { file, reference })
+}
+
+/// A debug build does not replace the file of a release.
+fn default_file(profile: Profile, tag: &str) -> PathBuf {
+    let suffix = match profile {
+        Profile::Release => "",
+        Profile::Dev => "-dev",
+    };
+    let folder = workspace().join("target/image");
+    folder.join(format!("{NAME}-{tag}{suffix}.tar"))
 }
 
 fn image(binary: &Path) -> anyhow::Result<Image> {

@@ -1,6 +1,5 @@
 //! `cargo xtask node`: a Kubernetes of one node on this machine, by the scripts of `tests/node`.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -101,7 +100,10 @@ impl Node {
         if let Some(reason) = hindrance() {
             return Ok(Started::Unable(reason.to_owned()));
         }
-        NodePrograms::locate(Progress::Shown)?.link_into(&self.programs())?;
+        match NodePrograms::locate(Progress::Shown) {
+            Ok(programs) => programs.link_into(&self.programs())?,
+            Err(error) => return Ok(Started::Unable(format!("{error:#}"))),
+        }
         let mut up = self.script("up.sh", None);
         let status = command::status_of(&mut up, Command::status)?;
         match status.code() {
@@ -135,11 +137,15 @@ fn hindrance() -> Option<&'static str> {
         return Some("it needs Linux");
     }
     let is_root = user().is_ok_and(|user| user == "0");
-    (!is_root).then_some("it needs root, for network devices, mounts and cgroups")
+    if !is_root {
+        return Some("it needs root, for network devices, mounts and cgroups");
+    }
+    let can_build = NodePrograms::are_cached() || command::is_installed("go", &["version"]);
+    (!can_build).then_some("it needs Go (https://go.dev/dl), to build its programs once")
 }
 
 fn user() -> anyhow::Result<String> {
-    let output = Command::new(OsStr::new("id")).arg("-u").output();
+    let output = Command::new("id").arg("-u").output();
     let output = output.context("run `id`")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::cached_or_got;
 use super::program::Program;
 use super::settings::{Settings, cache_folder};
+use super::{cached, cached_or_got};
 use crate::Progress;
 
 /// The programs that a node consists of.
@@ -29,6 +29,18 @@ impl NodePrograms {
             .map(|program| Ok((program.name(), cached_or_got(program, &settings, progress)?)))
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { programs })
+    }
+
+    /// True if none need be built.
+    pub fn are_cached() -> bool {
+        let is_cached = |settings: &Settings, program| {
+            cached(program, settings).is_ok_and(|path| path.is_some())
+        };
+        Settings::from_environment().is_ok_and(|settings| {
+            Program::NODE
+                .into_iter()
+                .all(|program| is_cached(&settings, program))
+        })
     }
 
     /// Where a node keeps its state, beside the programs in the user's cache.

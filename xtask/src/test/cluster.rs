@@ -85,8 +85,15 @@ pub(super) fn run(
 fn open_node() -> anyhow::Result<Result<Stage, String>> {
     let node = Node::new()?;
     let was_running = node.is_running();
-    if !was_running && let Started::Unable(reason) = node.up()? {
-        return Ok(Err(reason));
+    if !was_running {
+        match node.up() {
+            Ok(Started::Running) => {}
+            Ok(Started::Unable(reason)) => return Ok(Err(reason)),
+            Err(error) => {
+                node.down(false)?;
+                return Err(error);
+            }
+        }
     }
     Ok(Ok(Stage {
         kubectl: node.programs().join("kubectl"),
@@ -114,7 +121,8 @@ impl Stage {
         // A debug build: what stories promise does not depend on how fast the program is.
         let image = image::build(Profile::Dev, &image::default_tag(), None)?;
         self.load(&image)?;
-        let mut tests = cargo(["test", "--package", "tiphys-tests", "--test", "cluster"]);
+        // The whole workspace decides about features, as in the run before: nothing is built twice.
+        let mut tests = cargo(["test", "--workspace", "--test", "cluster"]);
         self.name_for(&mut tests);
         tests
             .env(KUBECTL_VARIABLE, &self.kubectl)
