@@ -16,7 +16,6 @@ mod servers;
 mod spec;
 mod status;
 mod stream_config;
-mod takeover;
 pub mod versions;
 mod volumes;
 
