@@ -331,7 +331,7 @@ pub(crate) struct WebhookArgs {
     /// The Secret with its certificate
     #[arg(long, value_name = "NAME", default_value = "events-webhook-certs")]
     pub(crate) secret_name: String,
-    /// Where the API server finds it if not by the Service, for example https://10.0.0.1:8443
+    /// Where the API server finds it if not by the Service: an https URL
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<Url>,
     /// How long a certificate is valid; it is renewed after two thirds of that

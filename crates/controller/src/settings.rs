@@ -157,6 +157,13 @@ eventBus:
     }
 
     #[test]
+    fn the_installed_file_says_what_counts_without_it() {
+        let text = include_str!("../../../deploy/base/controller-config.yaml");
+        let builtin = crate::event_bus::versions::builtin();
+        assert_eq!(EventBusSettings::parse(text).unwrap(), builtin);
+    }
+
+    #[test]
     fn a_file_without_versions_is_refused() {
         let error = EventBusSettings::parse("eventBus: {jetstream: {settings: x}}").unwrap_err();
         assert_eq!(

@@ -2,8 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -33,9 +32,12 @@ pub(crate) struct Said {
     pub(crate) succeeded: bool,
 }
 
+/// A running `tiphys`; when the story fails, its last log lines are printed.
+pub(crate) struct Running(pub(crate) Process);
+
 /// A running `tiphys webhook`.
 pub(crate) struct Webhook {
-    pub(crate) process: Process,
+    pub(crate) running: Running,
     pub(crate) url: String,
     admin: u16,
 }
@@ -117,32 +119,14 @@ impl Cluster {
 
     /// Starts a replica of the webhook, with the rights that `deploy/default` gives it.
     pub(crate) async fn webhook(&self, name: &str, more: &[&str]) -> Webhook {
-        let kubeconfig: PathBuf = self
-            .control_plane
-            .kubeconfig_as("argo-events", "argo-events-webhook-sa")
-            .unwrap();
         let (port, admin) = (free_port().unwrap(), free_port().unwrap());
         let url = format!("https://127.0.0.1:{port}");
-        let mut command = Command::new(binary());
-        command
-            .args(["webhook", "--log-format", "json", "--url", &url])
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .args(["--admin", &format!("127.0.0.1:{admin}")])
-            .args(more);
-        for name in [
-            "NAMESPACE",
-            "PORT",
-            "SERVICE_NAME",
-            "LOG_LEVEL",
-            "TIPHYS_ADMIN",
-        ] {
-            command.env_remove(name);
-        }
-        let process = Process::spawn(name, &mut command, &self.scratch).unwrap();
+        let listen = format!("127.0.0.1:{port}");
+        let mut arguments = vec!["webhook", "--url", &url, "--listen", &listen];
+        arguments.extend(more);
+        let running = self.program(name, "argo-events-webhook-sa", admin, &arguments);
         let webhook = Webhook {
-            process,
+            running,
             url,
             admin,
         };
@@ -151,6 +135,40 @@ impl Cluster {
         })
         .await;
         webhook
+    }
+
+    /// Starts the controller, with the rights that `deploy/default` gives it.
+    pub(crate) fn controller(&self) -> Running {
+        let admin = free_port().unwrap();
+        self.program("controller", "argo-events-sa", admin, &["controller"])
+    }
+
+    /// Starts `tiphys` as a service account of `argo-events`.
+    fn program(&self, name: &str, account: &str, admin: u16, arguments: &[&str]) -> Running {
+        let kubeconfig = self.control_plane.kubeconfig_as("argo-events", account);
+        let mut command = Command::new(binary());
+        command
+            .args(arguments)
+            .args([
+                "--log-format",
+                "json",
+                "--admin",
+                &format!("127.0.0.1:{admin}"),
+            ])
+            .arg("--kubeconfig")
+            .arg(kubeconfig.unwrap());
+        for variable in [
+            "NAMESPACE",
+            "POD_NAMESPACE",
+            "POD_NAME",
+            "PORT",
+            "SERVICE_NAME",
+            "LOG_LEVEL",
+            "KUBECONFIG",
+        ] {
+            command.env_remove(variable);
+        }
+        Running(Process::spawn(name, &mut command, &self.scratch).unwrap())
     }
 }
 
@@ -165,23 +183,25 @@ impl Webhook {
             let request = "GET /readyz HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n";
             connection.write_all(request.as_bytes()).ok()?;
             let mut answer = String::new();
-            std::io::Read::read_to_string(&mut connection, &mut answer).ok()?;
+            connection.read_to_string(&mut answer).ok()?;
             Some(answer)
         });
         let answer = answer.await.unwrap();
         answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
+}
 
+impl Running {
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.process.log()).unwrap()
+        fs::read_to_string(self.0.log()).unwrap()
     }
 }
 
-impl Drop for Webhook {
+impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.process.report(LOG_LINES));
+            eprintln!("{}", self.0.report(LOG_LINES));
         }
     }
 }

@@ -197,9 +197,9 @@ async fn replicas_share_a_certificate_and_a_dead_webhook_holds_nobody_up() {
         ("ClusterRole", "argo-events-webhook")
     );
 
-    let ended = one.process.terminate(Duration::from_secs(5)).unwrap();
+    let ended = one.running.0.terminate(Duration::from_secs(5)).unwrap();
     assert!(ended.success(), "{ended}");
-    other.process.kill().unwrap();
+    other.running.0.kill().unwrap();
     let start = Instant::now();
     let said = cluster.apply(BAD);
     assert!(said.succeeded, "{}", said.text);
@@ -240,14 +240,14 @@ async fn certificates_are_renewed_while_reviews_go_on() {
     }
     // The first one has expired by the time.
     eventually("the use of a new certificate", || async {
-        let log = webhook.log();
+        let log = webhook.running.log();
         (log.matches("Showing a new certificate").count() >= 2).then_some(())
     })
     .await;
     assert_ne!(certificate(&cluster).await, first);
     assert_eq!(denied(&cluster.apply(BAD)).lines().count(), 4);
     assert!(
-        !webhook.log().contains("unexpected end"),
+        !webhook.running.log().contains("unexpected end"),
         "objects are not logged"
     );
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
+use tiphys_controller::event_bus::versions;
 use tiphys_controller::settings::EventBusSettings;
 
 /// The largest file that is read.
@@ -43,7 +44,7 @@ impl File {
         match &self.last {
             Some(text) => EventBusSettings::parse(text)
                 .with_context(|| format!("use {}", self.path.display())),
-            None => Ok(EventBusSettings::default()),
+            None => Ok(versions::builtin()),
         }
     }
 

@@ -24,17 +24,23 @@ pub(super) fn refused(old: &EventBus, new: &EventBusSpec) -> Vec<Problem> {
             "spec.nats",
             "Can not change NATS event bus implementation from exotic to native",
         )),
-        (BusKind::NatsNative(before), BusKind::NatsNative(after)) => {
-            immutable("spec.nats.native.auth", &before.auth, &after.auth)
-        }
-        (BusKind::NatsExotic(before), BusKind::NatsExotic(after)) => {
-            immutable("spec.nats.exotic.auth", &before.auth, &after.auth)
-        }
+        (BusKind::NatsNative(before), BusKind::NatsNative(after)) => immutable(
+            "spec.nats.native.auth",
+            before.auth.as_deref(),
+            after.auth.as_deref(),
+        ),
+        (BusKind::NatsExotic(before), BusKind::NatsExotic(after)) => immutable(
+            "spec.nats.exotic.auth",
+            before.auth.as_deref(),
+            after.auth.as_deref(),
+        ),
         (BusKind::JetStream(before), BusKind::JetStream(after)) => edit::refused(before, after),
-        (BusKind::JetStreamExotic(_), BusKind::JetStreamExotic(_))
-        | (BusKind::Kafka(_), BusKind::Kafka(_)) => None,
         // A Kafka may take the place of what holds no events itself.
-        (BusKind::NatsExotic(_) | BusKind::JetStreamExotic(_), BusKind::Kafka(_)) => None,
+        (
+            BusKind::NatsExotic(_) | BusKind::JetStreamExotic(_) | BusKind::Kafka(_),
+            BusKind::Kafka(_),
+        )
+        | (BusKind::JetStreamExotic(_), BusKind::JetStreamExotic(_)) => None,
         _ => Some(
             Problem::error("spec", "Can not change event bus implementation")
                 .with_hint("create another EventBus and move EventSources and Sensors to it"),
@@ -54,10 +60,10 @@ fn is_refused(bus: &EventBus) -> bool {
         .any(|condition| edit::REFUSED.contains(&condition.reason.as_str()))
 }
 
-fn immutable(field: &str, before: &Option<String>, after: &Option<String>) -> Option<Problem> {
+fn immutable(field: &str, before: Option<&str>, after: Option<&str>) -> Option<Problem> {
     // Without a word there is no authentication.
-    let name = |auth: &Option<String>| auth.clone().unwrap_or_else(|| "none".to_owned());
-    (name(before) != name(after)).then(|| {
+    const NONE: &str = "none";
+    (before.unwrap_or(NONE) != after.unwrap_or(NONE)).then(|| {
         let message = format!("\"{field}\" is immutable, can not be updated");
         Problem::error(field, message)
     })

@@ -92,7 +92,7 @@ fn a_bad_object_is_denied_with_all_its_faults_and_fields() {
         "{denied}"
     );
     assert!(
-        lines[2].starts_with("  spec.triggers[0].template.conditions: ") && lines[2].contains("b"),
+        lines[2].starts_with("  spec.triggers[0].template.conditions: ") && lines[2].contains('b'),
         "{denied}"
     );
     let json: Value = serde_json::from_str(&answer.to_json()).unwrap();
@@ -213,6 +213,22 @@ fn a_bus_keeps_its_events() {
          {put_back}"
     );
     check_bus(&stored, &of(3), Some(&message));
+}
+
+#[test]
+fn a_stream_with_more_copies_than_servers_is_denied() {
+    let spec = json!({
+        "jetstream": {"version": "2.99", "replicas": 1, "streamConfig": "replicas: 3"},
+    });
+    let denied = answer("CREATE", &bus(&spec), &Value::Null).denied;
+    assert_eq!(
+        denied.as_deref(),
+        Some(
+            "invalid EventBus: spec.jetstream.streamConfig: replicas: 3 copies need as many \
+             servers, and there are 1 (raise spec.jetstream.replicas, or lower the replicas of the \
+             stream)"
+        )
+    );
 }
 
 #[test]
