@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod demo;
 mod image;
+mod kind;
 mod node;
 mod servers;
 mod test;
@@ -36,6 +37,8 @@ enum Verb {
     /// Runs a Kubernetes of one node on this machine
     #[command(subcommand)]
     Node(node::Verb),
+    /// Runs everything on a kind cluster: creates it, loads the image, installs, shows the story
+    Kind(kind::Args),
     /// Gets the servers that the tests need, and prints where they are
     Servers,
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(args),
         Verb::Image(args) => image::run(args),
         Verb::Node(verb) => node::run(verb),
+        Verb::Kind(args) => kind::run(&args),
         Verb::Servers => servers::run(),
     };
     match outcome {

@@ -5,6 +5,8 @@
 use tiphys_api::manifest::{Content, Fault, Object};
 use tiphys_sensor::Compiled;
 
+use crate::event_bus::{self, versions};
+
 /// What an object compiles to, and what is wrong with it.
 #[derive(Debug)]
 pub struct Checked {
@@ -65,6 +67,16 @@ fn compile(content: &Content, namespace: &str) -> Result<Program, Vec<tiphys_api
             let compiled = tiphys_eventsource::compile(&source)?;
             Ok(Program::EventSource(Box::new(compiled)))
         }
-        Content::EventBus(_) | Content::Other(_) => Ok(Program::None),
+        Content::EventBus(bus) => {
+            let mut problems = event_bus::problems(bus, &versions::builtin());
+            // Which versions there are is the controller's configuration to say.
+            problems.retain(|problem| problem.field_path != "spec.jetstream.version");
+            if problems.is_empty() {
+                Ok(Program::None)
+            } else {
+                Err(problems)
+            }
+        }
+        Content::Other(_) => Ok(Program::None),
     }
 }

@@ -117,30 +117,12 @@ impl Cluster {
 
     /// Starts a replica of the webhook, with the rights that `deploy/default` gives it.
     pub(crate) async fn webhook(&self, name: &str, more: &[&str]) -> Webhook {
-        let kubeconfig: PathBuf = self
-            .control_plane
-            .kubeconfig_as("argo-events", "argo-events-webhook-sa")
-            .unwrap();
         let (port, admin) = (free_port().unwrap(), free_port().unwrap());
         let url = format!("https://127.0.0.1:{port}");
-        let mut command = Command::new(binary());
-        command
-            .args(["webhook", "--log-format", "json", "--url", &url])
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .args(["--admin", &format!("127.0.0.1:{admin}")])
-            .args(more);
-        for name in [
-            "NAMESPACE",
-            "PORT",
-            "SERVICE_NAME",
-            "LOG_LEVEL",
-            "TIPHYS_ADMIN",
-        ] {
-            command.env_remove(name);
-        }
-        let process = Process::spawn(name, &mut command, &self.scratch).unwrap();
+        let listen = format!("127.0.0.1:{port}");
+        let mut arguments = vec!["webhook", "--url", &url, "--listen", &listen];
+        arguments.extend(more);
+        let process = self.program(name, "argo-events-webhook-sa", admin, &arguments);
         let webhook = Webhook {
             process,
             url,
@@ -151,6 +133,40 @@ impl Cluster {
         })
         .await;
         webhook
+    }
+
+    /// Starts the controller, with the rights that `deploy/default` gives it.
+    pub(crate) fn controller(&self) -> Process {
+        let admin = free_port().unwrap();
+        self.program("controller", "argo-events-sa", admin, &["controller"])
+    }
+
+    /// Starts `tiphys` as a service account of `argo-events`.
+    fn program(&self, name: &str, account: &str, admin: u16, arguments: &[&str]) -> Process {
+        let kubeconfig = self.control_plane.kubeconfig_as("argo-events", account);
+        let mut command = Command::new(binary());
+        command
+            .args(arguments)
+            .args([
+                "--log-format",
+                "json",
+                "--admin",
+                &format!("127.0.0.1:{admin}"),
+            ])
+            .arg("--kubeconfig")
+            .arg(kubeconfig.unwrap());
+        for variable in [
+            "NAMESPACE",
+            "POD_NAMESPACE",
+            "POD_NAME",
+            "PORT",
+            "SERVICE_NAME",
+            "LOG_LEVEL",
+            "KUBECONFIG",
+        ] {
+            command.env_remove(variable);
+        }
+        Process::spawn(name, &mut command, &self.scratch).unwrap()
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, kubectl_alone};
 use crate::repository;
+use tiphys_tests::eventually;
 
 const FOLDERS: [&str; 3] = ["deploy/default", "deploy/namespaced", "deploy/kind"];
 
@@ -143,6 +144,43 @@ fn the_image_is_the_version_of_the_workspace_everywhere() {
         }
         assert_eq!(found, 1, "{folder}: the controller has to know its image");
     }
+}
+
+/// What it may not do, the API server says, and its log repeats.
+#[tokio::test]
+async fn the_controller_has_the_rights_that_it_needs() {
+    let cluster = Cluster::installed().await;
+    let controller = cluster.controller();
+    let example = repository("examples/auto-ingress");
+    let example = example.to_str().unwrap();
+    let said = cluster.kubectl(["apply", "-f", example]);
+    assert!(said.succeeded, "{}", said.text);
+    for made in [
+        "deployment/ingress-es-eventsource",
+        "deployment/ingress-sn-sensor",
+        "statefulset/eventbus-jetstream-eb-js",
+        "poddisruptionbudget/eventbus-jetstream-eb-js",
+        "secret/eventbus-jetstream-eb-js-client-auth",
+    ] {
+        eventually(made, || async {
+            let said = cluster.kubectl(["-n", "playground", "get", made]);
+            said.succeeded.then_some(())
+        })
+        .await;
+    }
+    let said = cluster.kubectl(["-n", "playground", "delete", "--wait=false", "-f", example]);
+    assert!(said.succeeded, "{}", said.text);
+    eventually("the bus' going", || async {
+        let said = cluster.kubectl(["-n", "playground", "get", "eventbus", "jetstream-eb"]);
+        (!said.succeeded).then_some(())
+    })
+    .await;
+    let log = std::fs::read_to_string(controller.log()).unwrap();
+    let forbidden: Vec<&str> = log
+        .lines()
+        .filter(|line| line.to_lowercase().contains("forbidden"))
+        .collect();
+    assert_eq!(forbidden, Vec::<&str>::new());
 }
 
 #[tokio::test]

@@ -107,7 +107,9 @@ fn is_size(text: &str) -> bool {
     const UNITS: [&str; 13] = [
         "", "k", "kb", "ki", "kib", "m", "mb", "mi", "mib", "g", "gb", "gi", "gib",
     ];
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     number.parse::<u32>().is_ok() && UNITS.contains(&unit.to_lowercase().as_str())
 }

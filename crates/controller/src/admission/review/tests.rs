@@ -216,6 +216,22 @@ fn a_bus_keeps_its_events() {
 }
 
 #[test]
+fn a_stream_with_more_copies_than_servers_is_denied() {
+    let spec = json!({
+        "jetstream": {"version": "2.99", "replicas": 1, "streamConfig": "replicas: 3"},
+    });
+    let denied = answer("CREATE", &bus(&spec), &Value::Null).denied;
+    assert_eq!(
+        denied.as_deref(),
+        Some(
+            "invalid EventBus: spec.jetstream.streamConfig: replicas: 3 copies need as many \
+             servers, and there are 1 (raise spec.jetstream.replicas, or lower the replicas of the \
+             stream)"
+        )
+    );
+}
+
+#[test]
 fn an_edit_that_the_servers_refused_can_be_taken_back() {
     let of = |replicas: i32| json!({"jetstream": {"version": "latest", "replicas": replicas, "persistence": {}}});
     check_bus(&of(3), &of(3), None);
