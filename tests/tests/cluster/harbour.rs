@@ -1,7 +1,7 @@
 //! The pipeline of `examples/auto-ingress` in the namespace of a story: annotated services get ingresses.
 
 use serde_json::{Value, json};
-use tiphys_tests::{Cluster, Story};
+use tiphys_tests::{Cluster, Story, eventually};
 
 const RBAC: &str = include_str!("../../../examples/auto-ingress/rbac.yaml");
 const BUS: &str = include_str!("../../../examples/auto-ingress/eventbus.yaml");
@@ -107,10 +107,12 @@ pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
 /// Waits until each service has its ingress.
 pub(crate) async fn are_served<S: AsRef<str>>(story: &Story, names: &[S]) {
     let names = names.iter();
-    let ingresses: Vec<String> = names
-        .map(|name| format!("ingress/{}-ing", name.as_ref()))
-        .collect();
-    story.wait("create", &ingresses).await;
+    let wanted: Vec<String> = names.map(|name| format!("{}-ing", name.as_ref())).collect();
+    eventually("the ingress of each service", || async {
+        let there = story.list("ingresses", "", ".metadata.name").await;
+        wanted.iter().all(|name| there.contains(name)).then_some(())
+    })
+    .await;
 }
 
 /// Applies services and waits until each has its ingress.

@@ -100,10 +100,11 @@ async fn a_service_gets_its_ingress_by_kubectl_alone() {
         ],
         "{table}"
     );
-    let seen = story
-        .kubectl(["get", SENSOR_OBJECT, "-o", "jsonpath={.status}"])
-        .await;
-    assert!(seen.contains("lastEventTime"), "{seen}");
+    for object in [SOURCE_OBJECT, SENSOR_OBJECT] {
+        story
+            .wait("jsonpath={.status.lastEventTime}", &[object])
+            .await;
+    }
 }
 
 #[tokio::test]
