@@ -241,8 +241,13 @@ impl Children {
             .into_iter()
             .filter_map(|key| self.gone(&key).map(|owner| (key.namespace, owner)))
             .collect();
-        self.listed.send_if_modified(|listed| listed.insert(kind));
+        self.note_listed(kind);
         owners
+    }
+
+    /// All objects of a kind have been listed.
+    pub(crate) fn note_listed(&self, kind: &'static str) {
+        self.listed.send_if_modified(|listed| listed.insert(kind));
     }
 
     /// Forgets everything that was sent for the objects of an owner that is gone.

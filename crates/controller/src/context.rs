@@ -30,6 +30,9 @@ pub const WATCHED: [&str; 5] = [
     "PodDisruptionBudget",
 ];
 
+/// The kinds that users write.
+const PRIMARY: [&str; 3] = ["EventBus", "EventSource", "Sensor"];
+
 /// What every reconcile has at hand.
 pub struct Context {
     /// The cluster, as the controller's own service account.
@@ -76,12 +79,11 @@ impl Context {
     }
 
     /// Waits until everything has been listed once: what is missing before may be there.
+    ///
+    /// Many wait here at a time, which a [`Store`] is not made for: it wakes the last one only.
     pub async fn listed(&self) {
         self.children.listed(&WATCHED).await;
-        // A writer that was dropped means that the process ends.
-        self.event_buses.wait_until_ready().await.ok();
-        self.event_sources.wait_until_ready().await.ok();
-        self.sensors.wait_until_ready().await.ok();
+        self.children.listed(&PRIMARY).await;
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource};
 use prometheus_client::registry::Registry;
@@ -15,7 +16,7 @@ use tiphys_controller::event_bus::versions;
 use tiphys_controller::settings::Worker;
 use tiphys_controller::{Metrics, Options, Settings};
 use tiphys_tests::{World, eventually};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +32,10 @@ pub(crate) struct Stage {
 impl Stage {
     /// A namespace without a controller.
     pub(crate) async fn idle() -> Self {
+        let world = World::start().await;
+        install_crds(&world).await;
         Self {
-            world: World::start().await,
+            world,
             controller: JoinSet::new(),
         }
     }
@@ -180,6 +183,27 @@ impl Stage {
         }
         status
     }
+}
+
+/// Installs the CRDs, once for all stories: they share a cluster.
+async fn install_crds(world: &World) {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let install = async || {
+        for crd in tiphys_api::crd::crds() {
+            world.apply(&serde_json::to_string(&crd).unwrap()).await;
+            let name = crd.metadata.name.unwrap();
+            let api: Api<CustomResourceDefinition> = Api::all(world.client().await);
+            eventually(&format!("{name} being served"), async || {
+                let status = api.get(&name).await.unwrap().status?;
+                let mut conditions = status.conditions?.into_iter();
+                conditions.find(|condition| {
+                    condition.type_ == "Established" && condition.status == "True"
+                })
+            })
+            .await;
+        }
+    };
+    INSTALLED.get_or_init(install).await;
 }
 
 /// The message of a condition.

@@ -331,8 +331,11 @@ where
             Event::Delete(object)
         }
     });
-    let events = reflector::reflector(writer, events).inspect_err(|error| {
-        complain(&K::kind(&()), error);
+    let context = Arc::clone(context);
+    let events = reflector::reflector(writer, events).inspect(move |event| match event {
+        Ok(Event::InitDone) => context.children.note_listed(super::kind::<K>()),
+        Ok(_) => {}
+        Err(error) => complain(&K::kind(&()), error),
     });
     events.touched_objects()
 }
