@@ -85,6 +85,29 @@ impl Cluster {
         Ok(())
     }
 
+    /// What is at `path`.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let request = Request::get(path).body(Vec::new())?;
+        let answer = self.client.request(request).await;
+        answer.with_context(|| format!("get {path}"))
+    }
+
+    /// Changes the object at `path` by a JSON patch.
+    pub(crate) async fn patch(&self, path: &str, patch: &Value) -> anyhow::Result<()> {
+        let request = Request::patch(path)
+            .header(http::header::CONTENT_TYPE, "application/json-patch+json")
+            .body(serde_json::to_vec(patch)?)?;
+        let answer = self.client.request_text(request).await;
+        answer.with_context(|| format!("patch {path}")).map(drop)
+    }
+
+    /// Deletes the object at `path`.
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let request = Request::delete(path).body(Vec::new())?;
+        let answer = self.client.request_text(request).await;
+        answer.with_context(|| format!("delete {path}")).map(drop)
+    }
+
     /// The names of the objects at `path`.
     pub(crate) async fn names(&self, path: &str) -> anyhow::Result<Vec<String>> {
         let list = self.list(path).await?;

@@ -1,6 +1,7 @@
 //! What is measured, one file a figure.
 
 mod backlog;
+mod cluster;
 mod languages;
 mod latency;
 mod memory;
@@ -29,13 +30,18 @@ pub(crate) enum Figure {
     Languages,
     /// `tiphys simulate`
     Simulate,
+    /// The pods in a cluster with nodes: first trigger, edits, memory. Only if asked for
+    Cluster,
 }
 
 impl Figure {
-    /// Those that were asked for; all if none was.
+    /// Those that were asked for; if none was, all that need no cluster with nodes.
     pub(crate) fn wanted(only: &[Self]) -> impl Iterator<Item = Self> {
         let all = Self::value_variants().iter().copied();
-        all.filter(move |figure| only.is_empty() || only.contains(figure))
+        all.filter(move |figure| {
+            let is_default = only.is_empty() && *figure != Self::Cluster;
+            is_default || only.contains(figure)
+        })
     }
 
     pub(crate) fn measure(self, bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
@@ -46,6 +52,7 @@ impl Figure {
             Self::Stop => stop::measure(bench, report),
             Self::Languages => languages::measure(bench, report),
             Self::Simulate => simulate::measure(bench, report),
+            Self::Cluster => cluster::measure(bench, report),
         }
     }
 }

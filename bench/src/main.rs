@@ -42,6 +42,9 @@ struct Args {
     /// Measure a little of everything: shows that it works, not how fast it is
     #[arg(long)]
     quick: bool,
+    /// The cluster of the figure `cluster`, with tiphys installed and its node on this machine
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
 }
 
 /// What every figure needs.
@@ -51,6 +54,7 @@ struct Bench {
     tiphys: PathBuf,
     story: PathBuf,
     quick: bool,
+    kubeconfig: Option<PathBuf>,
 }
 
 impl Bench {
@@ -79,6 +83,7 @@ fn run(args: Args) -> anyhow::Result<bool> {
         json,
         only,
         quick,
+        kubeconfig,
     } = args;
     // Both crates that speak TLS may be built with other providers too; this one is meant.
     rustls::crypto::ring::default_provider()
@@ -90,6 +95,7 @@ fn run(args: Args) -> anyhow::Result<bool> {
         tiphys,
         story,
         quick,
+        kubeconfig,
     };
     let mut report = Report::default();
     let mut measured = true;

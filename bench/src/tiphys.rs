@@ -73,19 +73,7 @@ impl Tiphys {
 
     /// Its memory now.
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
-        let path = format!("/proc/{}/smaps_rollup", self.process.id());
-        let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        let sum = |prefix: &str| -> f64 {
-            let lines = text.lines().filter(|line| line.starts_with(prefix));
-            lines
-                .filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
-                .sum()
-        };
-        Ok(Memory {
-            resident: sum("Rss:") / 1024.0,
-            private: sum("Private_") / 1024.0,
-            anonymous: sum("Anonymous:") / 1024.0,
-        })
+        memory(&self.process.id().to_string())
     }
 
     /// Ends it by SIGTERM; returns how long that took.
@@ -109,6 +97,23 @@ impl Tiphys {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// The memory of the process `id`.
+pub(crate) fn memory(id: &str) -> anyhow::Result<Memory> {
+    let path = format!("/proc/{id}/smaps_rollup");
+    let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    let sum = |prefix: &str| -> f64 {
+        let lines = text.lines().filter(|line| line.starts_with(prefix));
+        lines
+            .filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
+            .sum()
+    };
+    Ok(Memory {
+        resident: sum("Rss:") / 1024.0,
+        private: sum("Private_") / 1024.0,
+        anonymous: sum("Anonymous:") / 1024.0,
+    })
 }
 
 /// The CPU time of the process `id` (or `self`), all threads together, those that ended included.

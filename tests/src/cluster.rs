@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::eventually;
 use crate::world::unique_name;
@@ -24,6 +25,9 @@ const CONTEXT_VARIABLE: &str = "TIPHYS_CLUSTER_CONTEXT";
 /// What pods name to run the product.
 const IMAGE_VARIABLE: &str = "TIPHYS_IMAGE";
 
+/// The same under another name: what an upgrade brings.
+const NEXT_IMAGE_VARIABLE: &str = "TIPHYS_NEXT_IMAGE";
+
 /// Which run of `cargo xtask test` this is part of.
 const RUN_VARIABLE: &str = "TIPHYS_RUN";
 
@@ -32,6 +36,15 @@ const RUN_LABEL: &str = "tiphys.dev/run";
 
 /// Set to keep the namespaces of stories.
 const KEEP_VARIABLE: &str = "E2E_KEEP";
+
+/// Where the product is installed.
+const INSTALLED_IN: &str = "argo-events";
+
+/// How long `kubectl` waits: long enough for a loaded machine that starts many pods at once.
+const PATIENCE: &str = "--timeout=120s";
+
+/// What all stories share: the installed product.
+static INSTALLATION: RwLock<()> = RwLock::const_new(());
 
 /// Shown of each container when a story fails.
 const LOG_LINES: &str = "--tail=60";
@@ -46,6 +59,7 @@ pub struct Cluster {
     kubectl: OsString,
     context: Option<OsString>,
     image: String,
+    next_image: String,
     run: String,
 }
 
@@ -56,6 +70,26 @@ pub struct Cluster {
 pub struct Story {
     cluster: &'static Cluster,
     namespace: String,
+    _share: Share,
+}
+
+/// What a story has of the installation, until it ends.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is held, not read")]
+enum Share {
+    Some(RwLockReadGuard<'static, ()>),
+    All(RwLockWriteGuard<'static, ()>),
+}
+
+/// A condition of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word.
+    pub reason: String,
+    /// In words.
+    pub message: String,
 }
 
 impl Cluster {
@@ -73,6 +107,7 @@ impl Cluster {
             Self {
                 kubectl: set(KUBECTL_VARIABLE).unwrap_or_else(|| "kubectl".into()),
                 context: set(CONTEXT_VARIABLE),
+                next_image: std::env::var(NEXT_IMAGE_VARIABLE).unwrap_or_default(),
                 image,
                 run: std::env::var(RUN_VARIABLE).unwrap_or_default(),
             }
@@ -84,11 +119,50 @@ impl Cluster {
         &self.image
     }
 
+    /// The same program under another name.
+    pub fn next_image(&self) -> &str {
+        &self.next_image
+    }
+
     /// Makes a namespace for a story.
     ///
     /// # Panics
     /// When the cluster refuses it.
     pub async fn story(&'static self) -> Story {
+        let share = Share::Some(INSTALLATION.read().await);
+        self.story_with(share).await
+    }
+
+    /// Makes a namespace for a story that disturbs the installation: no other one runs meanwhile.
+    ///
+    /// # Panics
+    /// When the cluster refuses it.
+    pub async fn story_alone(&'static self) -> Story {
+        let share = Share::All(INSTALLATION.write().await);
+        self.story_with(share).await
+    }
+
+    /// Runs `kubectl` where the product is installed and returns what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn installation<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> String {
+        self.kubectl(within(INSTALLED_IN, arguments)).await
+    }
+
+    /// The same where nothing can be awaited, and whether or not it succeeds.
+    pub fn restore(&self, arguments: &[&str]) {
+        let mut command = self.command();
+        let status = command.args(within(INSTALLED_IN, arguments)).status();
+        if !status.is_ok_and(|status| status.success()) {
+            eprintln!("kubectl {} has failed", words(arguments));
+        }
+    }
+
+    async fn story_with(&'static self, share: Share) -> Story {
         let namespace = unique_name();
         let manifest = format!(
             "{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}, \
@@ -99,6 +173,7 @@ impl Cluster {
         let story = Story {
             cluster: self,
             namespace,
+            _share: share,
         };
         // Pods are refused until their default service account is made.
         eventually("the namespace's service account", || async {
@@ -222,10 +297,83 @@ impl Story {
         self.kubectl(["logs", "--tail=-1", "-l", selector]).await
     }
 
+    /// Applies manifests that are refused, and returns why.
+    ///
+    /// # Panics
+    /// When they are taken.
+    pub async fn refused(&self, manifests: &str) -> String {
+        let arguments = self.here(["apply", "-f", "-"]);
+        let output = self.cluster.run(&arguments, manifests).await;
+        assert!(!output.status.success(), "it was taken:\n{manifests}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Waits as people do: until `what` (as `kubectl wait --for` has it) holds for all `objects`.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub async fn wait<S: AsRef<str>>(&self, what: &str, objects: &[S]) {
+        let mut arguments = vec!["wait".to_owned(), format!("--for={what}"), PATIENCE.into()];
+        arguments.extend(objects.iter().map(|object| object.as_ref().to_owned()));
+        self.kubectl(arguments).await;
+    }
+
+    /// Waits until a condition of an object (`sensor/harbour`) has a status and a reason, and returns
+    /// its message.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub async fn told(&self, object: &str, condition: &str, expected: (&str, &str)) -> String {
+        let path = format!("{{.status.conditions[?(@.type==\"{condition}\")]");
+        let (status, reason) = expected;
+        let objects = [object];
+        self.wait(&format!("jsonpath={path}.status}}={status}"), &objects)
+            .await;
+        if !reason.is_empty() {
+            self.wait(&format!("jsonpath={path}.reason}}={reason}"), &objects)
+                .await;
+        }
+        self.condition(object, condition).await.message
+    }
+
+    /// A condition of an object (`sensor/harbour`); an empty one if it has none.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    pub async fn condition(&self, object: &str, condition: &str) -> Told {
+        let object: Value =
+            serde_json::from_str(&self.kubectl(["get", object, "-o", "json"]).await)
+                .expect("kubectl prints JSON");
+        let conditions = object["status"]["conditions"].as_array();
+        let found = conditions
+            .into_iter()
+            .flatten()
+            .find(|found| found["type"] == condition);
+        let text = |key| {
+            let text = found.and_then(|found| found[key].as_str());
+            text.unwrap_or_default().to_owned()
+        };
+        Told {
+            status: text("status"),
+            reason: text("reason"),
+            message: text("message"),
+        }
+    }
+
+    /// A value of each object of a kind, by a JSON path without braces: `.metadata.name`.
+    ///
+    /// # Panics
+    /// When the cluster does not answer.
+    pub async fn list(&self, kind: &str, selector: &str, path: &str) -> Vec<String> {
+        let format = format!("jsonpath={{range .items[*]}}{{{path}}}{{\"\\n\"}}{{end}}");
+        let text = self
+            .kubectl(["get", kind, "-l", selector, "-o", &format])
+            .await;
+        text.lines().map(str::to_owned).collect()
+    }
+
     fn here<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Vec<OsString> {
-        let mut all = vec!["--namespace".into(), OsString::from(&self.namespace)];
-        all.extend(arguments.into_iter().map(|word| word.as_ref().to_owned()));
-        all
+        within(&self.namespace, arguments)
     }
 
     /// Prints what people would look at, each part as far as there is one.
@@ -281,6 +429,15 @@ impl Drop for Story {
             eprintln!("the namespace {} may still be there", self.namespace);
         }
     }
+}
+
+fn within<S: AsRef<OsStr>>(
+    namespace: &str,
+    arguments: impl IntoIterator<Item = S>,
+) -> Vec<OsString> {
+    let mut all = vec!["--namespace".into(), OsString::from(namespace)];
+    all.extend(arguments.into_iter().map(|word| word.as_ref().to_owned()));
+    all
 }
 
 fn words<S: AsRef<OsStr>>(arguments: &[S]) -> String {

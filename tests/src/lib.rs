@@ -16,7 +16,7 @@ mod servers;
 mod tiphys;
 mod world;
 
-pub use cluster::{Cluster, Story};
+pub use cluster::{Cluster, Story, Told};
 pub use pod::Pod;
 pub use servers::{client, control_plane, programs};
 pub use tiphys::{Desk, Reported, Tiphys, binary, tiphys};

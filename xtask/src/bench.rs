@@ -1,17 +1,24 @@
 //! `cargo xtask bench`: how fast tiphys is, beside what the servers themselves need.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tiphys_testbed::{Programs, Progress};
 
 use crate::command::{self, cargo, find, workspace};
+use crate::image::{self, Profile, Target};
+use crate::install::{Kubectl, install};
+use crate::node::{Node, Started};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Measure only this (latency, backlog, memory, stop, languages, simulate); may be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Measure the pods on the node of `cargo xtask node` instead: installs the image there and leaves
+    /// both as they are
+    #[arg(long, conflicts_with = "only")]
+    cluster: bool,
     /// Measure a little of everything: shows that it works, not how fast it is
     #[arg(long)]
     quick: bool,
@@ -22,19 +29,25 @@ pub(crate) struct Args {
 
 /// Builds what users run, and what measures it.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let Args { only, quick, json } = args;
+    let Args {
+        only,
+        cluster,
+        quick,
+        json,
+    } = args;
     let programs = Programs::locate(Progress::Shown)?;
-    let packages = [
-        "build",
-        "--release",
-        "--package",
-        "tiphys",
-        "--package",
-        "tiphys-bench",
-    ];
-    let built = command::build(cargo(packages))?;
+    let mut build = cargo(["build", "--package", "tiphys", "--package", "tiphys-bench"]);
+    // How fast the pods are says nothing in a quick run, and a debug build is there sooner.
+    let profile = if *cluster && *quick {
+        Profile::Dev
+    } else {
+        Profile::Release
+    };
+    build.args((profile == Profile::Release).then_some("--release"));
+    let built = command::build(build)?;
+    let tiphys = find(&built, "tiphys")?;
     let mut bench = Command::new(find(&built, "tiphys-bench")?);
-    bench.arg("--tiphys").arg(find(&built, "tiphys")?);
+    bench.arg("--tiphys").arg(&tiphys);
     bench
         .arg("--story")
         .arg(workspace().join("examples/auto-ingress"));
@@ -43,5 +56,29 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     bench.args(only.iter().flat_map(|name| ["--only", name]));
     bench.args(quick.then_some("--quick"));
     bench.envs(programs.variables());
+    if *cluster {
+        let kubeconfig = installed(&tiphys, profile)?;
+        bench.args(["--only", "cluster"]);
+        bench.arg("--kubeconfig").arg(kubeconfig);
+    }
     command::run(&mut bench)
+}
+
+/// Brings the program to the node; returns the node's kubeconfig.
+fn installed(tiphys: &Path, profile: Profile) -> anyhow::Result<PathBuf> {
+    let node = Node::new()?;
+    if !node.is_running()
+        && let Started::Unable(reason) = node.up()?
+    {
+        anyhow::bail!("no node can run here: {reason}");
+    }
+    let image = image::pack(tiphys, profile, &image::default_tag(), None)?;
+    image::load(&image, &Target::Containerd(node.containerd()))?;
+    let kubectl = Kubectl {
+        program: node.programs().join("kubectl"),
+        kubeconfig: Some(node.kubeconfig()),
+        context: None,
+    };
+    install(&kubectl)?;
+    Ok(node.kubeconfig())
 }

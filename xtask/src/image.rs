@@ -113,8 +113,18 @@ pub(crate) fn build(
     let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
     build.args((profile == Profile::Release).then_some("--release"));
     let binary = find(&command::build(build)?, "tiphys")?;
+    pack(&binary, profile, tag, output)
+}
+
+/// Packs a program that is built into `output`.
+pub(crate) fn pack(
+    binary: &Path,
+    profile: Profile,
+    tag: &str,
+    output: Option<PathBuf>,
+) -> anyhow::Result<Packed> {
     let started = Instant::now();
-    let image = image(&binary)?;
+    let image = image(binary)?;
     let bytes = image.bytes();
     let reference = format!("{NAME}:{tag}");
     let file = output.unwrap_or_else(|| default_file(profile, tag));

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 
 use crate::command;
 use crate::image::{self, Profile, Target};
-
-pub(crate) use show::{Kubectl, install_and_show};
+use crate::install::Kubectl;
+use show::install_and_show;
 
 /// How long the cluster may take to have a node that takes pods.
 const WAIT: &str = "120s";

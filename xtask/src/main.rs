@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod demo;
 mod image;
+mod install;
 mod kind;
 mod node;
 mod servers;

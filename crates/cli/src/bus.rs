@@ -24,6 +24,10 @@ pub(crate) enum Hindrance {
     Stream(String),
 }
 
+/// So many attempts are short: servers that are still electing their leader never answer what they
+/// were asked before, and elections take some seconds.
+const IMPATIENT: u32 = 6;
+
 /// Opens the server; tells `tell` of each attempt that failed.
 pub(crate) async fn connect(config: &Config, tell: impl Fn(Hindrance)) -> Arc<dyn EventBus> {
     let mut waits = Waits::new();
@@ -71,6 +75,8 @@ pub(crate) async fn set_up(
 struct Waits {
     pause: Duration,
     patience: Duration,
+    /// How many attempts have got no answer.
+    unanswered: u32,
 }
 
 impl Waits {
@@ -78,6 +84,7 @@ impl Waits {
         Self {
             pause: WAIT.0,
             patience: PATIENCE.0,
+            unanswered: 0,
         }
     }
 
@@ -87,7 +94,10 @@ impl Waits {
     ) -> Option<Result<T, Error>> {
         let attempt = tokio::time::timeout(self.patience, attempt).await;
         if attempt.is_err() {
-            self.patience = (self.patience * 2).min(PATIENCE.1);
+            self.unanswered += 1;
+            if self.unanswered > IMPATIENT {
+                self.patience = (self.patience * 2).min(PATIENCE.1);
+            }
         }
         attempt.ok()
     }

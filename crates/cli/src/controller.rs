@@ -85,6 +85,7 @@ async fn run(args: ControllerArgs, _: Logging) -> anyhow::Result<ExitCode> {
             namespace: pod_namespace.unwrap_or_else(|| managed_namespace.clone()),
             name: LEASE.to_owned(),
             identity: instance.clone(),
+            owner: None,
             timing: Timing::from_env(),
         };
         election.spawn(elector.run(standing, stop_election.clone()));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::stream::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
@@ -44,6 +45,8 @@ pub(crate) struct Elector {
     pub(crate) name: String,
     /// Who holds it then: the name of the pod.
     pub(crate) identity: String,
+    /// With what the lease goes; `None` if it is to stay.
+    pub(crate) owner: Option<OwnerReference>,
     /// How long what takes.
     pub(crate) timing: Timing,
 }
@@ -311,25 +314,27 @@ impl Elector {
             identity,
             ..
         } = self;
-        let lease = record::new(
+        let mut lease = record::new(
             namespace,
             name,
             identity,
             self.timing.duration,
             Timestamp::now(),
         );
+        record::own(&mut lease, self.owner.as_ref());
         let created =
             self.within(async { self.api().create(&PostParams::default(), &lease).await });
         attempt(created.await)
     }
 
     async fn take(&self, lease: &Lease) -> kube::Result<Attempt> {
-        let taken = record::taken(
+        let mut taken = record::taken(
             lease,
             &self.identity,
             self.timing.duration,
             Timestamp::now(),
         );
+        record::own(&mut taken, self.owner.as_ref());
         attempt(self.replace(&taken).await)
     }
 

@@ -3,4 +3,13 @@
 
 #![cfg(test)]
 
+mod bus;
+mod crash;
+mod deletion;
+mod edit;
+mod fault;
+mod harbour;
 mod image;
+mod pipeline;
+mod replicas;
+mod upgrade;

@@ -3,17 +3,12 @@
 
 #![expect(clippy::print_stdout, reason = "what is shown is the output")]
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use tiphys_testbed::wait_for;
 
-use crate::command::{self, workspace};
-
-/// How long pods may take to run. Of the images, only that of NATS is pulled.
-const READY: &str = "--timeout=180s";
+use crate::install::{Kubectl, READY, install};
 
 /// How long an Ingress may take to be there, or gone.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,55 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The namespace of the example.
 const NAMESPACE: &str = "playground";
 
-/// `kubectl` for a cluster.
-#[derive(Debug, Clone)]
-pub(crate) struct Kubectl {
-    /// The program.
-    pub(crate) program: PathBuf,
-    /// The kubeconfig; by default that of the environment.
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// The context; by default the current one.
-    pub(crate) context: Option<String>,
-}
-
-impl Kubectl {
-    fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        command.current_dir(workspace());
-        if let Some(kubeconfig) = &self.kubeconfig {
-            command.arg("--kubeconfig").arg(kubeconfig);
-        }
-        if let Some(context) = &self.context {
-            command.args(["--context", context]);
-        }
-        command.args(arguments.split(' '));
-        command
-    }
-
-    /// Runs it so that its output is seen.
-    fn run(&self, arguments: &str) -> anyhow::Result<()> {
-        command::run(&mut self.command(arguments))
-    }
-
-    /// What it prints; `None` if it fails.
-    fn ask(&self, arguments: &str) -> anyhow::Result<Option<String>> {
-        let output = self.command(arguments).output().context("run kubectl")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(output.status.success().then_some(text))
-    }
-}
-
 /// Installs `deploy/kind` and shows the story.
 ///
 /// # Errors
 /// If something of it is not seen in time.
 pub(crate) fn install_and_show(kubectl: &Kubectl) -> anyhow::Result<()> {
-    kubectl.run("apply --server-side --force-conflicts -k deploy/kind")?;
-    for deployment in ["controller-manager", "events-webhook"] {
-        kubectl.run(&format!(
-            "-n argo-events rollout status deployment/{deployment} {READY}"
-        ))?;
-    }
+    install(kubectl)?;
     let outcome = show(kubectl);
     if outcome.is_err() {
         // What a person would look at; that it can be shown changes nothing of the outcome.

@@ -1,19 +1,20 @@
-//! The stories that need a cluster whose nodes run pods: brings the cluster and the image, and
-//! clears up afterwards.
+//! The stories that need a cluster whose nodes run pods: brings the cluster, the image and the installed
+//! product, and clears up afterwards.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use super::run_tests;
 use super::summary::Summary;
-use crate::command::{self, cargo};
+use crate::command::cargo;
 use crate::image::{self, Packed, Profile, Target};
+use crate::install::{Installed, Kubectl, install, uninstall};
 use crate::node::{Node, Started};
 
 /// Name `kubectl`, the context, the image and this run for the stories.
 const KUBECTL_VARIABLE: &str = "TIPHYS_KUBECTL";
 const CONTEXT_VARIABLE: &str = "TIPHYS_CLUSTER_CONTEXT";
 const IMAGE_VARIABLE: &str = "TIPHYS_IMAGE";
+const NEXT_IMAGE_VARIABLE: &str = "TIPHYS_NEXT_IMAGE";
 const RUN_VARIABLE: &str = "TIPHYS_RUN";
 
 /// Carried by the namespaces of stories; its value is the run.
@@ -24,6 +25,9 @@ const KEEP_VARIABLE: &str = "E2E_KEEP";
 
 /// How long what stories leave may take to go: pods get 30 s to end.
 const PATIENCE: &str = "--timeout=120s";
+
+/// How many stories run at once, also on a small machine: they mostly wait.
+const AT_ONCE: &str = "--test-threads=6";
 
 /// The cluster that was asked for.
 pub(super) enum Choice {
@@ -38,9 +42,7 @@ pub(super) enum Choice {
 
 /// A cluster to run stories in.
 struct Stage {
-    kubectl: PathBuf,
-    kubeconfig: Option<PathBuf>,
-    context: Option<String>,
+    kubectl: Kubectl,
     /// Where its nodes find images; `None`: we do not know.
     images: Option<Target>,
     /// Stopped in the end, if it was started here.
@@ -96,9 +98,11 @@ fn open_node() -> anyhow::Result<Result<Stage, String>> {
         }
     }
     Ok(Ok(Stage {
-        kubectl: node.programs().join("kubectl"),
-        kubeconfig: Some(node.kubeconfig()),
-        context: None,
+        kubectl: Kubectl {
+            program: node.programs().join("kubectl"),
+            kubeconfig: Some(node.kubeconfig()),
+            context: None,
+        },
         images: Some(Target::Containerd(node.containerd())),
         started: (!was_running).then_some(node),
     }))
@@ -108,10 +112,12 @@ impl Stage {
     fn existing(kubeconfig: Option<PathBuf>, context: Option<String>) -> Self {
         let kind = context.as_ref().and_then(|name| name.strip_prefix("kind-"));
         Self {
-            kubectl: "kubectl".into(),
             images: kind.map(|cluster| Target::Kind(cluster.to_owned())),
-            kubeconfig,
-            context,
+            kubectl: Kubectl {
+                program: "kubectl".into(),
+                kubeconfig,
+                context,
+            },
             started: None,
         }
     }
@@ -121,15 +127,44 @@ impl Stage {
         // A debug build: what stories promise does not depend on how fast the program is.
         let image = image::build(Profile::Dev, &image::default_tag(), None)?;
         self.load(&image)?;
+        // The same again, for the story of an upgrade.
+        let next = format!("{}-next", image::default_tag());
+        let next = image::build(Profile::Dev, &next, None)?;
+        self.load(&next)?;
+        let installed = install(&self.kubectl)?;
+        let told = self.run_stories(&image, &next, filters, summary);
+        // Buses go only while the controller runs.
+        let cleared = self.clear();
+        if installed == Installed::Anew && !is_kept() {
+            uninstall(&self.kubectl)?;
+        }
+        let passed = told?;
+        cleared.map(|()| passed)
+    }
+
+    fn run_stories(
+        &self,
+        image: &Packed,
+        next: &Packed,
+        filters: &[String],
+        summary: &mut Summary,
+    ) -> anyhow::Result<bool> {
+        let Kubectl {
+            program,
+            kubeconfig,
+            context,
+        } = &self.kubectl;
         // The whole workspace decides about features, as in the run before: nothing is built twice.
         let mut tests = cargo(["test", "--workspace", "--test", "cluster"]);
-        self.name_for(&mut tests);
         tests
-            .env(KUBECTL_VARIABLE, &self.kubectl)
+            .env(KUBECTL_VARIABLE, program)
             .env(IMAGE_VARIABLE, &image.reference)
+            .env(NEXT_IMAGE_VARIABLE, &next.reference)
             .env(RUN_VARIABLE, run_id())
-            .envs(self.context.iter().map(|name| (CONTEXT_VARIABLE, name)));
-        run_tests(&mut tests, filters, summary)
+            .envs(kubeconfig.iter().map(|path| ("KUBECONFIG", path)))
+            .envs(context.iter().map(|name| (CONTEXT_VARIABLE, name)));
+        let arguments: Vec<String> = filters.iter().cloned().chain([AT_ONCE.into()]).collect();
+        run_tests(&mut tests, &arguments, summary)
     }
 
     fn load(&self, image: &Packed) -> anyhow::Result<()> {
@@ -144,29 +179,29 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until nothing of the stories is left, and stops the node if it was started here.
-    fn close(self) -> anyhow::Result<()> {
-        if std::env::var_os(KEEP_VARIABLE).is_some_and(|value| !value.is_empty()) {
+    /// Waits until nothing of the stories is left.
+    fn clear(&self) -> anyhow::Result<()> {
+        if is_kept() {
             eprintln!("── {KEEP_VARIABLE} is set: the cluster stays as it is");
             return Ok(());
         }
-        let mut delete = Command::new(&self.kubectl);
-        self.name_for(&mut delete);
-        delete.args(self.context.iter().flat_map(|name| ["--context", name]));
         let selector = format!("{RUN_LABEL}={}", run_id());
-        delete.args(["delete", "namespaces", "--selector", &selector, PATIENCE]);
-        let cleared = command::run(&mut delete);
-        self.started.map_or(Ok(()), |node| node.down(false))?;
-        cleared
+        self.kubectl.run(&format!(
+            "delete namespaces --selector {selector} {PATIENCE}"
+        ))
     }
 
-    fn name_for(&self, command: &mut Command) {
-        command.envs(
-            self.kubeconfig
-                .as_deref()
-                .map(|path: &Path| ("KUBECONFIG", path)),
-        );
+    /// Stops the node if it was started here.
+    fn close(self) -> anyhow::Result<()> {
+        if is_kept() {
+            return Ok(());
+        }
+        self.started.map_or(Ok(()), |node| node.down(false))
     }
+}
+
+fn is_kept() -> bool {
+    std::env::var_os(KEEP_VARIABLE).is_some_and(|value| !value.is_empty())
 }
 
 /// Several runs may share a cluster.

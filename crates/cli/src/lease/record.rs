@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference};
 use kube::core::ObjectMeta;
 use tokio::time::Instant;
 
@@ -94,6 +94,13 @@ pub(super) fn taken(lease: &Lease, identity: &str, duration: Duration, now: Time
     lease
 }
 
+/// Makes the lease go with its owner. One of the same name before is an owner no longer.
+pub(super) fn own(lease: &mut Lease, owner: Option<&OwnerReference>) {
+    if let Some(owner) = owner {
+        lease.metadata.owner_references = Some(vec![owner.clone()]);
+    }
+}
+
 /// The lease with another sign of life.
 pub(super) fn renewed(lease: &Lease, now: Timestamp) -> Lease {
     let mut lease = lease.clone();
@@ -144,6 +151,21 @@ mod tests {
         assert_eq!(spec.lease_transitions, Some(1));
         assert_eq!(spec.acquire_time, Some(MicroTime(at(200))));
         assert_eq!(spec.lease_duration_seconds, Some(15));
+    }
+
+    #[test]
+    fn a_lease_goes_with_the_owner_of_now() {
+        let owner = |uid: &str| OwnerReference {
+            name: "s".to_owned(),
+            uid: uid.to_owned(),
+            ..OwnerReference::default()
+        };
+        let mut lease = of("a");
+        own(&mut lease, None);
+        assert_eq!(lease.metadata.owner_references, None);
+        own(&mut lease, Some(&owner("1")));
+        own(&mut lease, Some(&owner("2")));
+        assert_eq!(lease.metadata.owner_references, Some(vec![owner("2")]));
     }
 
     #[test]

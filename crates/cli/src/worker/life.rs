@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use tiphys_api::API_VERSION;
 use tiphys_api::worker::{BUS_KEY, Health, Report, Role, event_source_lease, sensor_lease};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -233,10 +235,26 @@ impl Worker {
                 Kind::Sensor => sensor_lease(&spec.name),
             },
             identity: self.pod.name.clone(),
+            owner: self.owner(spec),
             timing: self.timing,
         };
         self.election
             .spawn(elector.run(standing, self.stop_election.clone()));
+    }
+
+    /// The object, with which the lease goes.
+    fn owner(&self, spec: &Spec) -> Option<OwnerReference> {
+        let kind = match self.kind {
+            Kind::EventSource => "EventSource",
+            Kind::Sensor => "Sensor",
+        };
+        Some(OwnerReference {
+            api_version: API_VERSION.to_owned(),
+            kind: kind.to_owned(),
+            name: spec.name.clone(),
+            uid: spec.uid.clone().filter(|uid| !uid.is_empty())?,
+            ..OwnerReference::default()
+        })
     }
 
     fn opened(&mut self, open: Open) {

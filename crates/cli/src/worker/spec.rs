@@ -19,6 +19,7 @@ use super::files::{read, unpack};
 pub(super) struct Spec {
     pub(super) name: String,
     pub(super) namespace: String,
+    pub(super) uid: Option<String>,
     pub(super) generation: Option<i64>,
     pub(super) created: Option<Timestamp>,
     /// How many pods there are.
@@ -197,6 +198,7 @@ fn spec(
         account: account.unwrap_or_else(|| "default".to_owned()),
         name,
         namespace,
+        uid: metadata.uid,
         generation: metadata.generation,
         created: metadata.creation_timestamp.map(|time| time.0),
         replicas,

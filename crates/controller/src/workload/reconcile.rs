@@ -1,5 +1,7 @@
 //! Brings about what there should be for an event source or sensor, and tells how it is.
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod as KubePod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -11,8 +13,8 @@ use tiphys_api::worker::SPEC_HASH_ANNOTATION;
 use tiphys_api::{BusConfig, EventBus};
 
 use super::desired::{Desired, deployment_name, desired};
-use super::outlook::Outlook;
-use super::{Workload, status};
+use super::outlook::{AVAILABLE, Outlook, PODS_STARTING};
+use super::{Workload, missing, status};
 use crate::apply::{Outcome, apply, delete, key_of};
 use crate::children::{Child, Key};
 use crate::condition::{Conditions, Verdict};
@@ -20,6 +22,9 @@ use crate::pods::Pod;
 use crate::{Context, Error, FIELD_MANAGER};
 
 const DEPLOYED: &str = "Deployed";
+
+/// The wait between two looks at what pods lack.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Something that could not be brought about, with the reason and message that Argo Events has for it.
 struct Failure {
@@ -75,6 +80,13 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         generation: object.meta().generation.filter(|_| faults.is_empty()),
     };
     outlook.judge(K::parts_condition(), &mut conditions);
+    let again = match look_for_missing(object, context, &mut conditions).await {
+        Ok(again) => again,
+        Err(error) => {
+            failed = failed.or(Some(error));
+            None
+        }
+    };
     let conditions = conditions.with_ready("Running", String::new());
     let wait = status::write(context, object, &conditions, outlook.figures()).await?;
     match failed {
@@ -90,8 +102,30 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
             );
             Ok(wait.map_or_else(Action::await_change, Action::requeue))
         }
-        None => Ok(wait.map_or_else(Action::await_change, Action::requeue)),
+        None => Ok(wait
+            .or(again)
+            .map_or_else(Action::await_change, Action::requeue)),
     }
+}
+
+/// Tells why pods do not start, if it is a key that they read. Returns the wait until the next look:
+/// nothing wakes us when a Secret changes.
+async fn look_for_missing<K: Workload>(
+    object: &K,
+    context: &Context,
+    conditions: &mut Conditions,
+) -> Result<Option<Duration>, Error> {
+    let is_starting = conditions
+        .get(AVAILABLE)
+        .is_some_and(|verdict| verdict.reason == PODS_STARTING);
+    if !is_starting {
+        return Ok(None);
+    }
+    let Some(verdict) = missing::find(object, context).await? else {
+        return Ok(None);
+    };
+    conditions.set(AVAILABLE, verdict);
+    Ok(Some(LOOK_AGAIN))
 }
 
 /// How the bus is reached; otherwise why nothing can be deployed.

@@ -1,0 +1,128 @@
+//! Edits of what runs: good ones act at once, bad ones do not.
+
+use std::time::{Duration, Instant};
+
+use tiphys_testbed::Progress;
+use tiphys_tests::{Cluster, Story};
+
+use crate::harbour::{SENSOR_OBJECT, SENSOR_PODS, bus_of_one, lives, ready, sensor, serve, start};
+
+/// Far above the promised 2 s: other stories start their pods meanwhile.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A jq program that ends too early.
+const BAD_JQ: &str = ".a |";
+
+/// The webhook is away, and comes back in any case.
+struct WithoutWebhook {
+    cluster: &'static Cluster,
+}
+
+impl WithoutWebhook {
+    async fn new(cluster: &'static Cluster) -> Self {
+        let without = Self { cluster };
+        cluster
+            .installation("scale deployment/events-webhook --replicas=0".split(' '))
+            .await;
+        let gone = "wait --for=delete pod -l app=events-webhook --timeout=60s";
+        cluster.installation(gone.split(' ')).await;
+        without
+    }
+
+    /// Brings it back, and waits until it answers.
+    async fn end(self) {
+        let cluster = self.cluster;
+        drop(self);
+        let status = "rollout status deployment/events-webhook --timeout=60s";
+        cluster.installation(status.split(' ')).await;
+    }
+}
+
+impl Drop for WithoutWebhook {
+    fn drop(&mut self) {
+        self.cluster
+            .restore(&["scale", "deployment/events-webhook", "--replicas=1"]);
+    }
+}
+
+async fn patch(story: &Story, path: &str, value: &str) {
+    let patch = format!(r#"[{{"op": "add", "path": "{path}", "value": {value}}}]"#);
+    story
+        .kubectl(["patch", SENSOR_OBJECT, "--type=json", "-p", &patch])
+        .await;
+}
+
+async fn label_ingresses(story: &Story, tier: &str) {
+    let path = "/spec/triggers/0/template/k8s/source/resource/metadata/labels";
+    patch(story, path, &format!(r#"{{"tier": "{tier}"}}"#)).await;
+}
+
+async fn tier(story: &Story, service: &str) -> String {
+    let ingress = format!("ingress/{service}-ing");
+    story
+        .kubectl(["get", &ingress, "-o", "jsonpath={.metadata.labels.tier}"])
+        .await
+}
+
+#[tokio::test]
+async fn an_edit_acts_soon_and_without_a_restart() {
+    let story = ready().await;
+    serve(&story, &["before"]).await;
+    let pods = lives(&story, SENSOR_PODS).await;
+    label_ingresses(&story, "two").await;
+    let edited = Instant::now();
+    let mut attempts = 0;
+    loop {
+        let service = format!("after-{attempts}");
+        serve(&story, &[&service]).await;
+        if tier(&story, &service).await == "two" {
+            break;
+        }
+        attempts += 1;
+        assert!(edited.elapsed() < SOON, "the edit does not act");
+    }
+    let took = edited.elapsed().as_secs_f32();
+    Progress::Shown.say(&format!(
+        "an edit has acted within {took:.1} s, seen by service {attempts} after it"
+    ));
+    assert_eq!(tier(&story, "before").await, "");
+    assert_eq!(lives(&story, SENSOR_PODS).await, pods);
+}
+
+#[tokio::test]
+async fn a_faulty_edit_is_refused_and_changes_nothing_where_nobody_refuses_it() {
+    // It takes the webhook away.
+    let story = Cluster::open().story_alone().await;
+    start(&story, bus_of_one(&story)).await;
+    let pods = lives(&story, SENSOR_PODS).await;
+    let faulty = sensor(&story);
+    let good =
+        "jq: '.operation = ({\"ADD\": \"create\", \"DELETE\": \"delete\"}[.type] // \"update\")'";
+    assert!(faulty.contains(good));
+    let faulty = faulty.replace(good, &format!("jq: '{BAD_JQ}'"));
+    let refusal = story.refused(&faulty).await;
+    assert!(
+        refusal.contains("spec.dependencies[0].transform.jq"),
+        "{refusal}"
+    );
+
+    let without = WithoutWebhook::new(story.cluster()).await;
+    story.apply(&faulty).await;
+    let message = story
+        .told(SENSOR_OBJECT, "DependenciesProvided", ("False", ""))
+        .await;
+    assert!(
+        message.starts_with("spec.dependencies[0].transform.jq: "),
+        "{message}"
+    );
+    let told = story.condition(SENSOR_OBJECT, "Ready").await;
+    assert_eq!((told.status.as_str(), told.message), ("False", message));
+    // The one before goes on.
+    serve(&story, &["meanwhile"]).await;
+    without.end().await;
+
+    story.apply(&sensor(&story)).await;
+    story.wait("condition=Ready", &[SENSOR_OBJECT]).await;
+    serve(&story, &["after"]).await;
+    assert_eq!(lives(&story, SENSOR_PODS).await, pods);
+}
