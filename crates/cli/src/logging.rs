@@ -129,6 +129,9 @@ fn level_name(level: Level) -> &'static str {
 
 /// The logger's name in Argo Events.
 fn logger(target: &str) -> &'static str {
+    if target.starts_with("tiphys_controller::admission") {
+        return "argo-events.webhook";
+    }
     match target.split("::").next() {
         Some("tiphys_sensor") => "argo-events.sensor",
         Some("tiphys_eventsource") => "argo-events.eventsource",

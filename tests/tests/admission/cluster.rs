@@ -33,13 +33,15 @@ pub(crate) struct Said {
 }
 
 /// A running `tiphys`; when the story fails, its last log lines are printed.
-pub(crate) struct Running(pub(crate) Process);
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    admin: u16,
+}
 
 /// A running `tiphys webhook`.
 pub(crate) struct Webhook {
     pub(crate) running: Running,
     pub(crate) url: String,
-    admin: u16,
 }
 
 /// `kubectl` without a cluster.
@@ -125,22 +127,16 @@ impl Cluster {
         let mut arguments = vec!["webhook", "--url", &url, "--listen", &listen];
         arguments.extend(more);
         let running = self.program(name, "argo-events-webhook-sa", admin, &arguments);
-        let webhook = Webhook {
-            running,
-            url,
-            admin,
-        };
-        eventually("the webhook's being ready", || async {
-            webhook.is_ready().await.then_some(())
-        })
-        .await;
-        webhook
+        running.ready().await;
+        Webhook { running, url }
     }
 
     /// Starts the controller, with the rights that `deploy/default` gives it.
-    pub(crate) fn controller(&self) -> Running {
+    pub(crate) async fn controller(&self) -> Running {
         let admin = free_port().unwrap();
-        self.program("controller", "argo-events-sa", admin, &["controller"])
+        let running = self.program("controller", "argo-events-sa", admin, &["controller"]);
+        running.ready().await;
+        running
     }
 
     /// Starts `tiphys` as a service account of `argo-events`.
@@ -168,11 +164,12 @@ impl Cluster {
         ] {
             command.env_remove(variable);
         }
-        Running(Process::spawn(name, &mut command, &self.scratch).unwrap())
+        let process = Process::spawn(name, &mut command, &self.scratch).unwrap();
+        Running { process, admin }
     }
 }
 
-impl Webhook {
+impl Running {
     async fn is_ready(&self) -> bool {
         let address = format!("127.0.0.1:{}", self.admin);
         let answer = tokio::task::spawn_blocking(move || {
@@ -189,19 +186,25 @@ impl Webhook {
         let answer = answer.await.unwrap();
         answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
-}
 
-impl Running {
+    /// Waits until it says that it is ready.
+    async fn ready(&self) {
+        eventually("its being ready", || async {
+            self.is_ready().await.then_some(())
+        })
+        .await;
+    }
+
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.0.log()).unwrap()
+        fs::read_to_string(self.process.log()).unwrap()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.0.report(LOG_LINES));
+            eprintln!("{}", self.process.report(LOG_LINES));
         }
     }
 }

@@ -150,7 +150,7 @@ fn the_image_is_the_version_of_the_workspace_everywhere() {
 #[tokio::test]
 async fn the_controller_has_the_rights_that_it_needs() {
     let cluster = Cluster::installed().await;
-    let controller = cluster.controller();
+    let controller = cluster.controller().await;
     let example = repository("examples/auto-ingress");
     let example = example.to_str().unwrap();
     let said = cluster.kubectl(["apply", "-f", example]);

@@ -197,9 +197,13 @@ async fn replicas_share_a_certificate_and_a_dead_webhook_holds_nobody_up() {
         ("ClusterRole", "argo-events-webhook")
     );
 
-    let ended = one.running.0.terminate(Duration::from_secs(5)).unwrap();
+    let ended = one
+        .running
+        .process
+        .terminate(Duration::from_secs(5))
+        .unwrap();
     assert!(ended.success(), "{ended}");
-    other.running.0.kill().unwrap();
+    other.running.process.kill().unwrap();
     let start = Instant::now();
     let said = cluster.apply(BAD);
     assert!(said.succeeded, "{}", said.text);
