@@ -7,6 +7,7 @@
 mod check;
 mod desired;
 mod memory;
+mod missing;
 mod mounts;
 mod outlook;
 mod pod;

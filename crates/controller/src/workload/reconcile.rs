@@ -11,8 +11,8 @@ use tiphys_api::worker::SPEC_HASH_ANNOTATION;
 use tiphys_api::{BusConfig, EventBus};
 
 use super::desired::{Desired, deployment_name, desired};
-use super::outlook::Outlook;
-use super::{Workload, status};
+use super::outlook::{AVAILABLE, Outlook};
+use super::{Workload, missing, status};
 use crate::apply::{Outcome, apply, delete, key_of};
 use crate::children::{Child, Key};
 use crate::condition::{Conditions, Verdict};
@@ -75,8 +75,18 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         generation: object.meta().generation.filter(|_| faults.is_empty()),
     };
     outlook.judge(K::parts_condition(), &mut conditions);
+    let mut look_again = None;
+    if missing::waits(&pods)
+        && let Ok(bus) = config(bus.as_deref())
+    {
+        look_again = Some(missing::ASK_EVERY);
+        if let Some(verdict) = missing::missing(context, object, bus, &pods).await {
+            conditions.set(AVAILABLE, verdict);
+        }
+    }
     let conditions = conditions.with_ready("Running", String::new());
     let wait = status::write(context, object, &conditions, outlook.figures()).await?;
+    let wait = wait.into_iter().chain(look_again).min();
     match failed {
         Some(error) if error.is_transient() => Err(error),
         Some(error) => {
