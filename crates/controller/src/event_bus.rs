@@ -15,7 +15,6 @@ mod servers;
 mod spec;
 mod status;
 mod stream_config;
-mod takeover;
 pub mod versions;
 mod volumes;
 

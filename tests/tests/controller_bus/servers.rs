@@ -27,7 +27,6 @@ struct Server {
     client: u16,
     monitor: u16,
     route: u16,
-    _process: Option<Process>,
 }
 
 /// The files of a pod, by the key of the servers' Secret.
@@ -50,23 +49,23 @@ async fn data(stage: &Stage, name: &str) -> Data {
 
 /// Starts a cluster with the configuration of a bus. Its addresses become local ones; names of hosts
 /// cannot, so that routes do not look at the names in certificates.
-fn start(config: &str, secret: &Data, scratch: &Scratch) -> Vec<Server> {
+fn start(config: &str, secret: &Data, scratch: &Scratch) -> (Vec<Server>, Vec<Process>) {
     let folder = scratch.path().display().to_string();
     for (key, file) in FILES {
         let content = secret[key].replace("/etc/nats-config", &folder);
         scratch.write(file, &content).unwrap();
     }
     let port = || free_port().unwrap();
-    let mut servers: Vec<Server> = (0..3)
+    let servers: Vec<Server> = (0..3)
         .map(|_| Server {
             client: port(),
             monitor: port(),
             route: port(),
-            _process: None,
         })
         .collect();
     let routes: Vec<u16> = servers.iter().map(|server| server.route).collect();
-    for (ordinal, server) in servers.iter_mut().enumerate() {
+    let mut processes = Vec::new();
+    for (ordinal, server) in servers.iter().enumerate() {
         let mut text = config
             .replace("/etc/nats-config", &folder)
             .replace("/data/jetstream", &format!("{folder}/data-{ordinal}"))
@@ -97,9 +96,9 @@ fn start(config: &str, secret: &Data, scratch: &Scratch) -> Vec<Server> {
             .env("POD_NAME", &name)
             .env("CLUSTER_ADVERTISE", format!("127.0.0.1:{}", server.route))
             .env("JS_KEY", &secret["encryption"]);
-        server._process = Some(Process::spawn(&name, &mut command, scratch).unwrap());
+        processes.push(Process::spawn(&name, &mut command, scratch).unwrap());
     }
-    servers
+    (servers, processes)
 }
 
 /// Starts TLS with the server `name`, trusting `authorities`: as a client, who is greeted before, or
@@ -222,7 +221,7 @@ async fn three_servers_form_a_bus_that_knows_its_clients() {
     let access = data(&stage, "eventbus-eb-js-client-auth").await;
 
     let scratch = Scratch::new("bus").unwrap();
-    let servers = start(&config, &secret, &scratch);
+    let (servers, _processes) = start(&config, &secret, &scratch);
     for server in &servers {
         eventually("a server being healthy", || is_healthy(server)).await;
     }
@@ -267,7 +266,7 @@ async fn servers_show_each_other_certificates_with_their_names() {
     let config = config.data.unwrap()["nats-js"].clone();
     let secret = data(&stage, "eventbus-eb-js-server").await;
     let scratch = Scratch::new("routes").unwrap();
-    let servers = start(&config, &secret, &scratch);
+    let (servers, _processes) = start(&config, &secret, &scratch);
     eventually("a server being healthy", || is_healthy(&servers[0])).await;
 
     let host = format!(

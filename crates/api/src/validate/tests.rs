@@ -73,8 +73,16 @@ fn each_kind_of_event_bus_has_its_rules() {
     );
     check(
         "EventBus",
-        "{jetstream: {version: latest, replicas: 4}}",
+        "{jetstream: {version: latest, replicas: 4, maxPayload: 8MB}}",
         &[],
+    );
+    check(
+        "EventBus",
+        "{jetstream: {version: latest, maxPayload: big}}",
+        &[
+            "error: spec.jetstream.maxPayload: \"big\" is not a size (a number with a unit, such as \
+             1MB or 512KB)",
+        ],
     );
     check(
         "EventBus",

@@ -178,7 +178,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// Random letters and digits. The first is a letter: NATS and YAML would read some words of digits
 /// as numbers.
 fn word(length: usize, random: Random<'_>) -> Result<String, getrandom::Error> {
-    const LETTERS: &[u8; 62] = b"abcdefghijklabcdefghijklmnopqrstuvwxKLMNOPQRSTUVWXYZ0123456789";
+    const LETTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut word = String::with_capacity(length);
     while word.len() < length {
         let mut bytes = [0; 32];

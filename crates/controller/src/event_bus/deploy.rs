@@ -17,7 +17,7 @@ use super::desired::{self, CLIENT_PORT, Objects, Plan};
 use super::names::Names;
 use super::secrets::{CA_CERT, Secrets};
 use super::volumes::GrowError;
-use super::{keep, spec, stream_config, takeover, versions, volumes};
+use super::{keep, spec, stream_config, versions, volumes};
 use crate::apply::{apply, delete_this, is_applied, key_of};
 use crate::children::Key;
 use crate::pods::Pod;
@@ -78,10 +78,8 @@ pub(super) async fn deploy(
 enum Step {
     /// It is.
     Nothing,
-    /// It is made.
-    Make,
-    /// It is changed.
-    Change(Box<StatefulSet>),
+    /// It is made or changed.
+    Apply,
     /// Its volumes grow.
     Grow(Box<StatefulSet>, Quantity),
 }
@@ -105,10 +103,10 @@ async fn survey(wanted: &StatefulSet, context: &Context) -> Result<Step, Failure
         ))
     })?;
     let Some(live) = live else {
-        return Ok(Step::Make);
+        return Ok(Step::Apply);
     };
     match change::check(&live, wanted) {
-        Ok(Change::Plain) => Ok(Step::Change(Box::new(live))),
+        Ok(Change::Plain) => Ok(Step::Apply),
         Ok(Change::Grow(size)) => Ok(Step::Grow(Box::new(live), size)),
         Err(Refusal { reason, message }) => Err(Failure::told(reason, message)),
     }
@@ -134,8 +132,7 @@ async fn bring_about(
     }
     match step {
         Step::Nothing => return Ok(()),
-        Step::Make => {}
-        Step::Change(live) => takeover::take_over(context, &live).await.map_err(&failed)?,
+        Step::Apply => {}
         Step::Grow(live, size) => {
             // The end of the StatefulSet wakes the bus, which makes the next one.
             return volumes::grow(context, names, &live, &size).await.map_err(
