@@ -128,11 +128,11 @@ pub(crate) struct ControllerArgs {
     #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
           default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
     pub(crate) admin: SocketAddr,
-    /// Image of the pods of event sources and sensors; by default $ARGO_EVENTS_IMAGE, or this
+    /// Image of the pods of event sources and sensors; by default `$ARGO_EVENTS_IMAGE`, or this
     /// program's own version of `tiphys`
     #[arg(long, env = "TIPHYS_IMAGE", value_name = "IMAGE")]
     pub(crate) image: Option<String>,
-    /// When that image is pulled: Always, IfNotPresent or Never
+    /// When that image is pulled: `Always`, `IfNotPresent` or `Never`
     #[arg(
         long,
         env = "IMAGE_PULL_POLICY",

@@ -66,12 +66,12 @@ pub fn label_value(name: &str) -> String {
 
 /// A short text that differs for different `text`s.
 pub fn hash(text: impl AsRef<[u8]>) -> String {
-    let digest = Sha256::digest(text);
-    digest
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    let (half, _) = digest.split_at(16);
+    let number = half
         .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(0, |number, byte| number << 8 | u128::from(*byte));
+    format!("{number:032x}")
 }
 
 fn fitted(object: &str, suffix: &str, longest: usize) -> String {

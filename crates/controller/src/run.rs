@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::controller::{Action, Config, Controller};
@@ -15,7 +15,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -124,7 +124,7 @@ pub async fn run(
 fn controller<K, F>(
     objects: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
     store: Store<K>,
-    woken: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    mut woken: mpsc::Receiver<ObjectRef<K>>,
     reconcile: fn(Arc<K>, Arc<Context>) -> F,
     context: &Arc<Context>,
     shutdown: &CancellationToken,
@@ -142,7 +142,7 @@ where
     let observed =
         move |object: Arc<K>, context: Arc<Context>| observed(reconcile, object, context).boxed();
     Controller::for_stream(objects, store)
-        .reconcile_on(woken)
+        .reconcile_on(stream::poll_fn(move |waker| woken.poll_recv(waker)))
         .reconcile_all_on(changes(context.settings.clone()))
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned())
@@ -223,7 +223,7 @@ fn kind<K: Resource<DynamicType = ()>>() -> &'static str {
 
 /// One item for each change of the settings.
 fn changes(settings: watch::Receiver<Arc<Settings>>) -> impl Stream<Item = ()> + Send + 'static {
-    futures::stream::unfold(settings, |mut settings| async move {
+    stream::unfold(settings, |mut settings| async move {
         settings.changed().await.ok()?;
         Some(((), settings))
     })

@@ -81,7 +81,7 @@ async fn pods_that_cannot_start_are_told_and_heal() {
 
     story.apply(CALLER).await;
     let caller = "sensor/caller";
-    let told = story.told(caller, "Available", ("False", "SecretNotFound"));
+    let told = story.told(caller, "Available", ("False", "MissingKeys"));
     let message = told.await;
     assert!(message.contains("login"), "{message}");
     let secret = "{apiVersion: v1, kind: Secret, metadata: {name: login}, stringData: {other: x}}";

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 use tiphys_api::{EventBus, EventSource, Sensor};
 use tiphys_tests::eventually;
@@ -263,12 +263,12 @@ async fn replicas_labels_and_a_service_come_and_go() {
     eventually("no Service and no budget", || async {
         let services = stage
             .api::<Service>()
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .unwrap();
         let budgets = stage
             .api::<PodDisruptionBudget>()
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .unwrap();
         (services.items.is_empty() && budgets.items.is_empty()).then_some(())
@@ -316,7 +316,7 @@ async fn get_shows_ready_reason_and_age() {
         stage.world.namespace()
     );
     let mut request = kube::core::Request::new(path)
-        .list(&Default::default())
+        .list(&ListParams::default())
         .unwrap();
     let table = "application/json;as=Table;v=v1;g=meta.k8s.io"
         .parse()

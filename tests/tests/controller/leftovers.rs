@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use tiphys_api::{EventSource, Sensor};
 use tiphys_tests::eventually;
@@ -41,8 +42,6 @@ async fn argos_deployment_service_and_finalizer_are_taken_over() {
         .uid;
     let owners = json!([{"apiVersion": "argoproj.io/v1alpha1", "kind": "EventSource",
         "name": "watcher", "uid": uid, "controller": true, "blockOwnerDeletion": true}]);
-    let labels =
-        "{controller: eventsource-controller, eventsource-name: watcher, owner-name: watcher}";
     let metadata = |name: &str| {
         json!({"name": name, "ownerReferences": owners,
             "annotations": {"resource-spec-hash": "1"},
@@ -67,7 +66,7 @@ async fn argos_deployment_service_and_finalizer_are_taken_over() {
     eventually("one Deployment", || async {
         let found = stage
             .api::<Deployment>()
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .unwrap();
         let names: Vec<_> = found
@@ -116,7 +115,7 @@ async fn what_belongs_to_somebody_else_is_left_alone() {
 
     stage
         .api::<Deployment>()
-        .delete("printer-sensor", &Default::default())
+        .delete("printer-sensor", &DeleteParams::default())
         .await
         .unwrap();
     stage

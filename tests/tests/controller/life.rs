@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::ListParams;
 use tiphys_api::{EventSource, Sensor};
 use tiphys_tests::eventually;
 
@@ -24,7 +25,7 @@ async fn nothing_is_sent_when_nothing_has_changed() {
     // Two objects, each with a Deployment, a ConfigMap and a status.
     assert_eq!(writes, before + 6);
     stage.roll_out("watcher-eventsource").await;
-    let source = stage
+    stage
         .reason::<EventSource>("watcher", "Available", "NoReport")
         .await;
     assert_eq!(stage.quiet().await, writes + 1);
@@ -51,14 +52,14 @@ async fn a_killed_controller_goes_on_where_it_was() {
     }
     let deployments = stage
         .api::<Deployment>()
-        .list(&Default::default())
+        .list(&ListParams::default())
         .await
         .unwrap();
     assert_eq!(deployments.items.len(), 30);
     stage.quiet().await;
     let before = stage
         .api::<Deployment>()
-        .list(&Default::default())
+        .list(&ListParams::default())
         .await
         .unwrap();
 
@@ -69,7 +70,7 @@ async fn a_killed_controller_goes_on_where_it_was() {
     stage.quiet().await;
     let after = stage
         .api::<Deployment>()
-        .list(&Default::default())
+        .list(&ListParams::default())
         .await
         .unwrap();
     let versions = |list: kube::core::ObjectList<Deployment>| {

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tiphys_api::{EventBus, EventSource, Sensor};
@@ -17,7 +17,7 @@ use crate::stage::{CRDS, SENSOR, SOURCE, established, quiet};
 const OBJECTS: usize = 500;
 
 /// The project's figure, which a build without optimizations keeps as well.
-const ALL_WITHIN: Duration = Duration::from_secs(60);
+const ALL_WITHIN: Duration = Duration::from_mins(1);
 
 /// The project's figure, without the pages of the program's file: those of a build without
 /// optimizations are several times those of a release.
@@ -93,11 +93,11 @@ async fn deployed(client: &Client) -> usize {
         deployed.is_some_and(|deployed| *deployed.status == tiphys_api::ConditionStatus::True)
     };
     let sources = Api::<EventSource>::all(client.clone())
-        .list(&Default::default())
+        .list(&ListParams::default())
         .await
         .unwrap();
     let sensors = Api::<Sensor>::all(client.clone())
-        .list(&Default::default())
+        .list(&ListParams::default())
         .await
         .unwrap();
     sources
@@ -131,7 +131,7 @@ fn ticks(controller: &Tiphys) -> u64 {
 
 /// Requests about what the controller looks after that the API server has answered; open watches are
 /// counted when they end.
-fn requests(control_plane: &ControlPlane) -> u64 {
+fn requests(control_plane: &ControlPlane) -> f64 {
     const RESOURCES: [&str; 8] = [
         "configmaps",
         "deployments",
@@ -152,7 +152,7 @@ fn requests(control_plane: &ControlPlane) -> u64 {
     });
     lines
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum::<f64>() as u64
+        .sum()
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_thousand_objects_are_reconciled_and_then_there_is_quiet() {
         );
         assert!(took < ALL_WITHIN, "{took:?}");
         assert!(own < LARGEST_KILOBYTES, "{own} KiB");
-        assert_eq!(idle_requests, 0);
+        assert!(idle_requests < 0.5, "{idle_requests} requests");
         assert!(
             idle_ticks <= IDLE_TICKS,
             "{idle_ticks} hundredths of a second"

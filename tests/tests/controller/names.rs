@@ -1,6 +1,7 @@
 //! Names and sizes at the edge of what Kubernetes takes.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use kube::api::ListParams;
 use tiphys_api::{EventSource, Sensor};
 
 use crate::stage::{SENSOR, SOURCE, Stage};
@@ -34,7 +35,7 @@ async fn long_and_dotted_names_get_everything() {
     }
     let services = stage
         .api::<Service>()
-        .list(&Default::default())
+        .list(&ListParams::default())
         .await
         .unwrap();
     assert_eq!(services.items.len(), 3);

@@ -1,14 +1,14 @@
 //! What pods say becomes conditions. The stories play the kubelet, and the pods.
 
-use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
-use tiphys_api::EventSource;
+use tiphys_api::{EventSource, Sensor};
 use tiphys_tests::eventually;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::stage::{SOURCE, Stage};
+use crate::stage::{SENSOR, SOURCE, Stage};
 
 /// A pod that says what the story wants it to.
 struct Puppet {
@@ -38,7 +38,7 @@ impl Puppet {
     }
 }
 
-fn report(generation: i64, watch: Value) -> Value {
+fn report(generation: i64, watch: &Value) -> Value {
     json!({"generation": generation, "role": "Active", "bus": {"ok": true},
         "parts": [{"name": "thing", "health": watch, "done": 3, "parked": 0,
                    "lastEventTime": "2026-01-02T03:04:05.678Z"}]})
@@ -86,7 +86,7 @@ async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
     stage.roll_out("watcher-eventsource").await;
     pod(&stage, "watcher-eventsource-5d4f-a", running("127.0.7.1")).await;
     let mut puppet = Puppet::asked(&listener).await;
-    puppet.says(report(1, json!({"ok": true}))).await;
+    puppet.says(report(1, &json!({"ok": true}))).await;
     let ready = stage
         .condition::<EventSource>("watcher", "Ready", "True")
         .await;
@@ -128,17 +128,17 @@ async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
             annotations.is_some_and(|all| all.contains_key("events.argoproj.io/spec-hash"))
         })
         .await;
-    puppet.says(report(2, json!({"ok": true}))).await;
+    puppet.says(report(2, &json!({"ok": true}))).await;
     stage
         .condition::<EventSource>("watcher", "Ready", "True")
         .await;
 
     drop(puppet);
-    let silent = stage
+    stage
         .reason::<EventSource>("watcher", "Ready", "NoReport")
         .await;
     let mut puppet = Puppet::asked(&listener).await;
-    puppet.says(report(2, json!({"ok": true}))).await;
+    puppet.says(report(2, &json!({"ok": true}))).await;
     stage
         .condition::<EventSource>("watcher", "Ready", "True")
         .await;
@@ -154,7 +154,7 @@ async fn what_a_pod_may_not_watch_is_told() {
     let mut puppet = Puppet::asked(&listener).await;
     let forbidden = json!({"ok": false, "reason": "Forbidden",
         "message": "User \"system:serviceaccount:x:y\" cannot list resource \"configmaps\""});
-    puppet.says(report(1, forbidden)).await;
+    puppet.says(report(1, &forbidden)).await;
     let synced = stage
         .reason::<EventSource>("watcher", "WatchSynced", "Forbidden")
         .await;
@@ -169,7 +169,7 @@ async fn what_a_pod_may_not_watch_is_told() {
     eventually("a Kubernetes Event", || async {
         let events = stage
             .api::<Event>()
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .unwrap();
         let is_it = |event: &Event| {
@@ -180,7 +180,7 @@ async fn what_a_pod_may_not_watch_is_told() {
         events.items.into_iter().find(is_it)
     })
     .await;
-    puppet.says(report(1, json!({"ok": true}))).await;
+    puppet.says(report(1, &json!({"ok": true}))).await;
     stage
         .condition::<EventSource>("watcher", "Ready", "True")
         .await;
@@ -216,4 +216,36 @@ async fn a_pod_that_does_not_start_is_told() {
             ready.is_some_and(|ready| ready.reason == "CreateContainerConfigError")
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_a_pod_waits_for_is_named() {
+    let stage = Stage::start().await;
+    let sensor = SENSOR.replace(
+        "log: {}",
+        "http: {url: 'http://x', basicAuth: {username: {name: login, key: user}, \
+         password: {name: login, key: password}}}",
+    );
+    stage.world.apply(&sensor).await;
+    stage.deployment("printer-sensor").await;
+    let manifest = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
+            "name": "printer-sensor-5d4f-a",
+            "labels": {"controller": "sensor-controller", "pod-template-hash": "5d4f"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "1",
+                "name": "printer-sensor-5d4f", "controller": true}]},
+        "spec": {"containers": [{"name": "main", "image": "x"}]}});
+    stage.world.apply(&manifest.to_string()).await;
+    let missing = stage
+        .reason::<Sensor>("printer", "Ready", "MissingKeys")
+        .await;
+    assert_eq!(missing.message, "Secret login does not exist");
+    let secret = json!({"metadata": {"name": "login"}, "stringData": {"user": "u"}});
+    stage.create::<Secret>(secret).await;
+    let api = stage.api::<Sensor>();
+    eventually("the missing key", || async {
+        let status = api.get("printer").await.unwrap().status?;
+        let ready = status.condition("Ready")?.clone();
+        (ready.message == "Secret login has no key password").then_some(())
+    })
+    .await;
 }

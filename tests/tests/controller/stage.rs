@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -217,13 +217,6 @@ spec: {jetstreamExotic: {url: URL}}";
             .unwrap();
     }
 
-    /// How many requests the controller has sent that change something.
-    pub(crate) async fn writes(&self) -> u64 {
-        self.controller
-            .count("tiphys_controller_writes_total", &[])
-            .await
-    }
-
     /// Waits until the controller has nothing to do, and returns its writes until then.
     pub(crate) async fn quiet(&self) -> u64 {
         quiet(&self.controller).await
@@ -260,15 +253,15 @@ pub(crate) fn desk(world: &World) -> Desk {
 pub(crate) async fn established(client: &Client) {
     eventually("the kinds being served", || async {
         Api::<EventBus>::all(client.clone())
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .ok()?;
         Api::<EventSource>::all(client.clone())
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .ok()?;
         Api::<Sensor>::all(client.clone())
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .ok()
     })

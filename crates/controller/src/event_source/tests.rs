@@ -15,7 +15,7 @@ fn worker() -> Worker {
 }
 
 #[track_caller]
-fn made(object: Value, bus: Value) -> Desired {
+fn made(object: &Value, bus: &Value) -> Desired {
     let object: EventSource = serde_json::from_str(&object.to_string()).unwrap();
     let bus: BusConfig = serde_json::from_str(&bus.to_string()).unwrap();
     desired(&object, &bus, &worker()).unwrap()
@@ -54,8 +54,8 @@ fn metadata(name: &str) -> Value {
 #[test]
 fn a_plain_event_source_is_a_deployment_and_a_config_map() {
     let made = made(
-        source(&json!({"resource": {"ingress": {"version": "v1", "resource": "services"}}})),
-        json!({"jetstream": {"url": "nats://bus:4222",
+        &source(&json!({"resource": {"ingress": {"version": "v1", "resource": "services"}}})),
+        &json!({"jetstream": {"url": "nats://bus:4222",
             "accessSecret": {"name": "eventbus-default-js-client-auth", "key": "client-auth"}}}),
     );
     let selector = json!({
@@ -147,7 +147,7 @@ fn a_plain_event_source_is_a_deployment_and_a_config_map() {
 #[test]
 fn a_called_source_with_replicas_has_a_service_and_a_budget() {
     let made = made(
-        source(&json!({
+        &source(&json!({
             "replicas": 3,
             "service": {
                 "ports": [{"port": 12000, "targetPort": 12000}],
@@ -156,7 +156,7 @@ fn a_called_source_with_replicas_has_a_service_and_a_budget() {
             },
             "webhook": {"hook": {"port": "12000", "endpoint": "/x", "method": "POST"}}
         })),
-        json!({"jetstream": {"url": "nats://bus:4222"}}),
+        &json!({"jetstream": {"url": "nats://bus:4222"}}),
     );
     let mut service_metadata = metadata("ingress-es-eventsource-svc");
     service_metadata["labels"]["tier"] = json!("edge");

@@ -45,21 +45,15 @@ pub(crate) struct Wakes {
 }
 
 /// The other ends of [`Wakes`].
-pub(crate) struct Woken<A, B, C> {
-    pub(crate) event_bus: A,
-    pub(crate) event_source: B,
-    pub(crate) sensor: C,
+#[derive(Debug)]
+pub(crate) struct Woken {
+    pub(crate) event_bus: mpsc::Receiver<ObjectRef<EventBus>>,
+    pub(crate) event_source: mpsc::Receiver<ObjectRef<EventSource>>,
+    pub(crate) sensor: mpsc::Receiver<ObjectRef<Sensor>>,
 }
 
 impl Wakes {
-    pub(crate) fn new() -> (
-        Self,
-        Woken<
-            impl Stream<Item = ObjectRef<EventBus>> + Send + 'static,
-            impl Stream<Item = ObjectRef<EventSource>> + Send + 'static,
-            impl Stream<Item = ObjectRef<Sensor>> + Send + 'static,
-        >,
-    ) {
+    pub(crate) fn new() -> (Self, Woken) {
         let (event_bus, event_buses) = mpsc::channel(WAKES);
         let (event_source, event_sources) = mpsc::channel(WAKES);
         let (sensor, sensors) = mpsc::channel(WAKES);
@@ -69,9 +63,9 @@ impl Wakes {
             sensor,
         };
         let woken = Woken {
-            event_bus: received(event_buses),
-            event_source: received(event_sources),
-            sensor: received(sensors),
+            event_bus: event_buses,
+            event_source: event_sources,
+            sensor: sensors,
         };
         (wakes, woken)
     }
@@ -100,13 +94,6 @@ impl Wakes {
             self.wake(&owner.kind, namespace, &owner.name).await;
         }
     }
-}
-
-fn received<T>(mut receiver: mpsc::Receiver<T>) -> impl Stream<Item = T> + Send + 'static
-where
-    T: Send + 'static,
-{
-    futures::stream::poll_fn(move |context| receiver.poll_recv(context))
 }
 
 /// Starts the watches of everything that the reconcilers own.

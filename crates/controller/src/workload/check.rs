@@ -107,7 +107,8 @@ pub(super) fn listed(messages: &[String]) -> String {
         .collect::<Vec<_>>()
         .join("; ");
     if messages.len() > NAMED {
-        text.push_str(&format!("; and {} more", messages.len() - NAMED));
+        let more = messages.len() - NAMED;
+        text = format!("{text}; and {more} more");
     }
     shortened(&text)
 }

@@ -1,124 +1,101 @@
-//! What pods wait for that is not there. The kubelet tells of it in Kubernetes Events alone, which
-//! nobody should have to search.
+//! Secrets and ConfigMaps that keep pods from starting.
+//!
+//! A pod whose volumes cannot be mounted waits, and its status does not say for what: only the
+//! kubelet's Events do. The API server is asked instead, and only while a pod waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, ResourceExt};
-use tiphys_api::KeyRef;
+use kube::Api;
+use tiphys_api::BusConfig;
 
 use super::Workload;
-use super::check::{listed, shortened};
+use super::check::listed;
+use super::mounts::{Origin, needed};
+use crate::Context;
 use crate::condition::Verdict;
-use crate::{Context, Error};
+use crate::pods::Pod;
 
-/// The keys of one Secret or ConfigMap.
-type Keys = BTreeSet<String>;
+/// A pod that has no address for so long waits for something.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Which of the Secrets and ConfigMaps that an object needs is missing, or lacks a key.
-///
-/// # Errors
-/// If the API server does not tell.
-pub(super) async fn find<K: Workload>(
-    object: &K,
+/// How often the API server is asked while a pod waits.
+pub(super) const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// True if a pod waits to be started, and nobody says for what.
+pub(super) fn waits(pods: &[Pod]) -> bool {
+    pods.iter()
+        .any(|pod| pod.ip.is_none() && !pod.is_ending && pod.trouble.is_none())
+}
+
+/// What the pods that wait lack; `None` if that is not it, or they wait for a moment only.
+pub(super) async fn missing<K: Workload>(
     context: &Context,
-) -> Result<Option<Verdict>, Error> {
-    let namespace = object.namespace().unwrap_or_default();
-    for ((kind, name), needed) in needed(&object.key_refs()) {
-        let failed = |error| Error::request("get", kind, name.clone(), error);
-        let client = context.client.clone();
-        let there: Option<Keys> = match kind {
-            SECRET => {
-                let api: Api<Secret> = Api::namespaced(client, &namespace);
-                let found = api.get_opt(&name).await.map_err(failed)?;
-                found.map(|secret| secret.data.unwrap_or_default().into_keys().collect())
-            }
-            _ => {
-                let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
-                let found = api.get_opt(&name).await.map_err(failed)?;
-                found.map(|map| {
-                    let binary = map.binary_data.unwrap_or_default().into_keys();
-                    binary
-                        .chain(map.data.unwrap_or_default().into_keys())
-                        .collect()
-                })
-            }
+    object: &K,
+    bus: &BusConfig,
+    pods: &[Pod],
+) -> Option<Verdict> {
+    let now = (context.now)();
+    let is_late = |pod: &Pod| pod.ip.is_none() && !pod.is_ending && is_late(pod.created, now);
+    if !pods.iter().any(is_late) {
+        return None;
+    }
+    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+    let mut messages = Vec::new();
+    for (origin, name, keys) in needed(bus, &object.key_refs()) {
+        let kind = match origin {
+            Origin::Secret => "Secret",
+            Origin::ConfigMap => "ConfigMap",
         };
-        if let Some(verdict) = judge(kind, &name, &needed, there.as_ref()) {
-            return Ok(Some(verdict));
+        // What cannot be asked is not known to be missing.
+        let Ok(found) = keys_of(context, namespace, origin, &name).await else {
+            continue;
+        };
+        match found {
+            None => messages.push(format!("{kind} {name} does not exist")),
+            Some(found) => {
+                let lacking = keys.into_iter().filter(|key| !found.contains(key));
+                messages.extend(lacking.map(|key| format!("{kind} {name} has no key {key}")));
+            }
         }
     }
-    Ok(None)
+    (!messages.is_empty()).then(|| Verdict::fails("MissingKeys", listed(&messages)))
 }
 
-const SECRET: &str = "Secret";
-const CONFIG_MAP: &str = "ConfigMap";
+fn is_late(created: Option<Timestamp>, now: Timestamp) -> bool {
+    created.is_some_and(|created| now.duration_since(created).unsigned_abs() > PATIENCE)
+}
 
-/// The keys without which no pod starts, by kind and name.
-fn needed(refs: &[KeyRef<'_>]) -> BTreeMap<(&'static str, String), Keys> {
-    let mut needed: BTreeMap<(&'static str, String), Keys> = BTreeMap::new();
-    for reference in refs {
-        let (kind, name, key, optional) = match reference {
-            KeyRef::Secret(secret) => (SECRET, &secret.name, &secret.key, secret.optional),
-            KeyRef::ConfigMap(map) => (CONFIG_MAP, &map.name, &map.key, map.optional),
-        };
-        if optional != Some(true) && !name.is_empty() && !key.is_empty() {
-            let keys = needed.entry((kind, name.to_string())).or_default();
-            keys.insert(key.to_string());
+/// The keys of a Secret or ConfigMap; `None` if there is no such object.
+async fn keys_of(
+    context: &Context,
+    namespace: &str,
+    origin: Origin,
+    name: &str,
+) -> kube::Result<Option<BTreeSet<String>>> {
+    let client = context.client.clone();
+    Ok(match origin {
+        Origin::Secret => {
+            let found = Api::<Secret>::namespaced(client, namespace)
+                .get_opt(name)
+                .await?;
+            found.map(|found| found.data.unwrap_or_default().into_keys().collect())
         }
-    }
-    needed
-}
-
-fn judge(kind: &str, name: &str, needed: &Keys, there: Option<&Keys>) -> Option<Verdict> {
-    let Some(there) = there else {
-        let message = shortened(&format!("{kind} {name} does not exist"));
-        return Some(Verdict::fails(format!("{kind}NotFound"), message));
-    };
-    let missing = needed.difference(there);
-    let messages: Vec<String> = missing
-        .map(|key| format!("{kind} {name} has no key {key}"))
-        .collect();
-    (!messages.is_empty()).then(|| Verdict::fails(format!("{kind}KeyNotFound"), listed(&messages)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(there: Option<&[&str]>, expected: Option<(&str, &str)>) {
-        let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<Keys>();
-        let there = there.map(keys);
-        let verdict = judge(
-            SECRET,
-            "login",
-            &keys(&["password", "user"]),
-            there.as_ref(),
-        );
-        let told = verdict.map(|verdict| (verdict.reason, verdict.message));
-        let expected = expected.map(|(reason, message)| (reason.to_owned(), message.to_owned()));
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_secret_that_is_not_there_is_told() {
-        check(
-            None,
-            Some(("SecretNotFound", "Secret login does not exist")),
-        );
-    }
-
-    #[test]
-    fn a_key_that_is_not_there_is_told() {
-        check(
-            Some(&["user"]),
-            Some(("SecretKeyNotFound", "Secret login has no key password")),
-        );
-    }
-
-    #[test]
-    fn what_is_there_is_not_missing() {
-        check(Some(&["other", "password", "user"]), None);
-    }
+        Origin::ConfigMap => {
+            let found = Api::<ConfigMap>::namespaced(client, namespace)
+                .get_opt(name)
+                .await?;
+            found.map(|found| {
+                let binary = found.binary_data.unwrap_or_default().into_keys();
+                found
+                    .data
+                    .unwrap_or_default()
+                    .into_keys()
+                    .chain(binary)
+                    .collect()
+            })
+        }
+    })
 }

@@ -26,9 +26,11 @@ pub(super) struct Mounts {
 }
 
 /// Where a key comes from.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Origin {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    /// A Secret.
     Secret,
+    /// A ConfigMap.
     ConfigMap,
 }
 
@@ -137,6 +139,22 @@ impl Mounts {
     }
 }
 
+/// The Secrets and ConfigMaps without which a pod does not start, and the keys that they need.
+pub(super) fn needed(bus: &BusConfig, refs: &[KeyRef<'_>]) -> Vec<(Origin, String, Vec<String>)> {
+    let login = access_secret(bus).map(|access| {
+        let keys = vec![access.key.to_string()];
+        (Origin::Secret, access.name.to_string(), keys)
+    });
+    let read = wanted(bus, refs)
+        .into_iter()
+        .filter_map(|((origin, name), keys)| {
+            let keys = keys.into_iter().filter(|(_, optional)| !optional);
+            let keys: Vec<String> = keys.map(|(key, _)| key).collect();
+            (!keys.is_empty()).then_some((origin, name, keys))
+        });
+    login.into_iter().chain(read).collect()
+}
+
 /// The Secret with the login of the bus.
 fn access_secret(bus: &BusConfig) -> Option<&SecretKeySelector> {
     let jet_stream = bus.jet_stream.as_ref();
@@ -162,9 +180,12 @@ fn wanted(bus: &BusConfig, refs: &[KeyRef<'_>]) -> BTreeMap<(Origin, String), Ke
             .or_insert(optional);
     };
     let tls = bus.jet_stream.as_ref().and_then(|bus| bus.tls.as_ref());
-    tls.into_iter()
-        .for_each(|tls| tls.visit_key_refs(&mut want));
-    refs.iter().for_each(|reference| want(*reference));
+    if let Some(tls) = tls {
+        tls.visit_key_refs(&mut want);
+    }
+    for reference in refs {
+        want(*reference);
+    }
     wanted
 }
 

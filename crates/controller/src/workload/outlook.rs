@@ -13,9 +13,6 @@ use crate::pods::Pod;
 /// Whether enough pods run, with the spec as it is.
 pub(super) const AVAILABLE: &str = "Available";
 
-/// The reason for not being available yet, if no other is known.
-pub(super) const PODS_STARTING: &str = "PodsStarting";
-
 /// Whether the pods reach their bus.
 pub(super) const BUS_CONNECTED: &str = "BusConnected";
 
@@ -86,7 +83,7 @@ impl Outlook<'_> {
             .filter(|pod| pod.is_ready && !pod.is_ending)
             .count();
         let message = format!("{ready} of {} pods are ready", self.replicas);
-        Verdict::unknown(PODS_STARTING, message)
+        Verdict::unknown("PodsStarting", message)
     }
 
     /// All pods are of the Deployment's present form, and enough of them work: one of several may be

@@ -1,7 +1,5 @@
 //! Brings about what there should be for an event source or sensor, and tells how it is.
 
-use std::time::Duration;
-
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod as KubePod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -13,7 +11,7 @@ use tiphys_api::worker::SPEC_HASH_ANNOTATION;
 use tiphys_api::{BusConfig, EventBus};
 
 use super::desired::{Desired, deployment_name, desired};
-use super::outlook::{AVAILABLE, Outlook, PODS_STARTING};
+use super::outlook::{AVAILABLE, Outlook};
 use super::{Workload, missing, status};
 use crate::apply::{Outcome, apply, delete, key_of};
 use crate::children::{Child, Key};
@@ -22,9 +20,6 @@ use crate::pods::Pod;
 use crate::{Context, Error, FIELD_MANAGER};
 
 const DEPLOYED: &str = "Deployed";
-
-/// The wait between two looks at what pods lack.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Something that could not be brought about, with the reason and message that Argo Events has for it.
 struct Failure {
@@ -80,15 +75,18 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         generation: object.meta().generation.filter(|_| faults.is_empty()),
     };
     outlook.judge(K::parts_condition(), &mut conditions);
-    let again = match look_for_missing(object, context, &mut conditions).await {
-        Ok(again) => again,
-        Err(error) => {
-            failed = failed.or(Some(error));
-            None
+    let mut look_again = None;
+    if missing::waits(&pods)
+        && let Ok(bus) = config(bus.as_deref())
+    {
+        look_again = Some(missing::ASK_EVERY);
+        if let Some(verdict) = missing::missing(context, object, bus, &pods).await {
+            conditions.set(AVAILABLE, verdict);
         }
-    };
+    }
     let conditions = conditions.with_ready("Running", String::new());
     let wait = status::write(context, object, &conditions, outlook.figures()).await?;
+    let wait = wait.into_iter().chain(look_again).min();
     match failed {
         Some(error) if error.is_transient() => Err(error),
         Some(error) => {
@@ -102,30 +100,8 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
             );
             Ok(wait.map_or_else(Action::await_change, Action::requeue))
         }
-        None => Ok(wait
-            .or(again)
-            .map_or_else(Action::await_change, Action::requeue)),
+        None => Ok(wait.map_or_else(Action::await_change, Action::requeue)),
     }
-}
-
-/// Tells why pods do not start, if it is a key that they read. Returns the wait until the next look:
-/// nothing wakes us when a Secret changes.
-async fn look_for_missing<K: Workload>(
-    object: &K,
-    context: &Context,
-    conditions: &mut Conditions,
-) -> Result<Option<Duration>, Error> {
-    let is_starting = conditions
-        .get(AVAILABLE)
-        .is_some_and(|verdict| verdict.reason == PODS_STARTING);
-    if !is_starting {
-        return Ok(None);
-    }
-    let Some(verdict) = missing::find(object, context).await? else {
-        return Ok(None);
-    };
-    conditions.set(AVAILABLE, verdict);
-    Ok(Some(LOOK_AGAIN))
 }
 
 /// How the bus is reached; otherwise why nothing can be deployed.
