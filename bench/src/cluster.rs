@@ -93,10 +93,10 @@ impl Cluster {
     }
 
     /// Changes the object at `path` by a JSON patch.
-    pub(crate) async fn patch(&self, path: &str, patch: &Value) -> anyhow::Result<()> {
+    pub(crate) async fn patch(&self, path: &str, changes: &Value) -> anyhow::Result<()> {
         let request = Request::patch(path)
             .header(http::header::CONTENT_TYPE, "application/json-patch+json")
-            .body(serde_json::to_vec(patch)?)?;
+            .body(serde_json::to_vec(changes)?)?;
         let answer = self.client.request_text(request).await;
         answer.with_context(|| format!("patch {path}")).map(drop)
     }

@@ -27,22 +27,19 @@ pub(super) async fn find<K: Workload>(
     for ((kind, name), needed) in needed(&object.key_refs()) {
         let failed = |error| Error::request("get", kind, name.clone(), error);
         let client = context.client.clone();
-        let there: Option<Keys> = match kind {
-            SECRET => {
-                let api: Api<Secret> = Api::namespaced(client, &namespace);
-                let found = api.get_opt(&name).await.map_err(failed)?;
-                found.map(|secret| secret.data.unwrap_or_default().into_keys().collect())
-            }
-            _ => {
-                let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
-                let found = api.get_opt(&name).await.map_err(failed)?;
-                found.map(|map| {
-                    let binary = map.binary_data.unwrap_or_default().into_keys();
-                    binary
-                        .chain(map.data.unwrap_or_default().into_keys())
-                        .collect()
-                })
-            }
+        let there: Option<Keys> = if kind == SECRET {
+            let api: Api<Secret> = Api::namespaced(client, &namespace);
+            let found = api.get_opt(&name).await.map_err(failed)?;
+            found.map(|secret| secret.data.unwrap_or_default().into_keys().collect())
+        } else {
+            let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
+            let found = api.get_opt(&name).await.map_err(failed)?;
+            found.map(|map| {
+                let binary = map.binary_data.unwrap_or_default().into_keys();
+                binary
+                    .chain(map.data.unwrap_or_default().into_keys())
+                    .collect()
+            })
         };
         if let Some(verdict) = judge(kind, &name, &needed, there.as_ref()) {
             return Ok(Some(verdict));
