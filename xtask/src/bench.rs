@@ -36,15 +36,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         json,
     } = args;
     let programs = Programs::locate(Progress::Shown)?;
-    let mut cargo = cargo(["build", "--package", "tiphys", "--package", "tiphys-bench"]);
+    let mut command = cargo(["build", "--package", "tiphys", "--package", "tiphys-bench"]);
     // How fast the pods are says nothing in a quick run, and a debug build is there sooner.
     let profile = if *cluster && *quick {
         Profile::Dev
     } else {
         Profile::Release
     };
-    cargo.args((profile == Profile::Release).then_some("--release"));
-    let built = command::build(cargo)?;
+    command.args((profile == Profile::Release).then_some("--release"));
+    let built = command::build(command)?;
     let tiphys = find(&built, "tiphys")?;
     let mut bench = Command::new(find(&built, "tiphys-bench")?);
     bench.arg("--tiphys").arg(&tiphys);
