@@ -46,9 +46,9 @@ impl Drop for WithoutWebhook {
 }
 
 async fn patch(story: &Story, path: &str, value: &str) {
-    let patch = format!(r#"[{{"op": "add", "path": "{path}", "value": {value}}}]"#);
+    let changes = format!(r#"[{{"op": "add", "path": "{path}", "value": {value}}}]"#);
     story
-        .kubectl(["patch", SENSOR_OBJECT, "--type=json", "-p", &patch])
+        .kubectl(["patch", SENSOR_OBJECT, "--type=json", "-p", &changes])
         .await;
 }
 

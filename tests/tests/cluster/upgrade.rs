@@ -20,25 +20,9 @@ impl Upgraded {
     async fn new(cluster: &'static Cluster) -> Self {
         let upgraded = Self { cluster };
         cluster
-            .installation(upgraded.set(cluster.next_image()).iter())
+            .installation(with_image(cluster.next_image()).iter())
             .await;
         upgraded
-    }
-
-    /// The controller runs its own image in the pods that it makes.
-    fn set(&self, image: &str) -> [String; 5] {
-        let patch = format!(
-            r#"{{"spec": {{"template": {{"spec": {{"containers": [{{"name": "controller-manager",
-                "image": "{image}", "env": [{{"name": "TIPHYS_IMAGE", "value": "{image}"}}]}}]}}}}}}}}"#
-        );
-        let words = [
-            "patch",
-            "deployment/controller-manager",
-            "-p",
-            &patch,
-            "--type=strategic",
-        ];
-        words.map(str::to_owned)
     }
 
     async fn end(self) {
@@ -51,9 +35,25 @@ impl Upgraded {
 
 impl Drop for Upgraded {
     fn drop(&mut self) {
-        let back = self.set(self.cluster.image());
+        let back = with_image(self.cluster.image());
         self.cluster.restore(&back.each_ref().map(String::as_str));
     }
+}
+
+/// Arguments of `kubectl`: the controller runs an image, and in the pods that it makes the same.
+fn with_image(image: &str) -> [String; 5] {
+    let patch = format!(
+        r#"{{"spec": {{"template": {{"spec": {{"containers": [{{"name": "controller-manager",
+            "image": "{image}", "env": [{{"name": "TIPHYS_IMAGE", "value": "{image}"}}]}}]}}}}}}}}"#
+    );
+    let words = [
+        "patch",
+        "deployment/controller-manager",
+        "-p",
+        &patch,
+        "--type=strategic",
+    ];
+    words.map(str::to_owned)
 }
 
 #[tokio::test]
