@@ -62,8 +62,8 @@ fn a_plain_event_source_is_a_deployment_and_a_config_map() {
         "controller": "eventsource-controller", "eventsource-name": "ingress-es",
         "owner-name": "ingress-es"
     });
-    let probe = |path: &str, failures: i32| {
-        json!({"httpGet": {"path": path, "port": "metrics"}, "periodSeconds": 5,
+    let probe = |path: &str, seconds: i32, failures: i32| {
+        json!({"httpGet": {"path": path, "port": "metrics"}, "periodSeconds": seconds,
             "timeoutSeconds": 5, "failureThreshold": failures})
     };
     assert_eq!(
@@ -91,8 +91,8 @@ fn a_plain_event_source_is_a_deployment_and_a_config_map() {
                                 {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef":
                                     {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}}
                             ],
-                            "livenessProbe": probe("/healthz", 6),
-                            "readinessProbe": probe("/readyz", 1),
+                            "livenessProbe": probe("/healthz", 5, 6),
+                            "readinessProbe": probe("/readyz", 2, 1),
                             "securityContext": {
                                 "runAsNonRoot": true,
                                 "readOnlyRootFilesystem": true,

@@ -118,12 +118,9 @@ impl Outlook<'_> {
     /// Several pods without the right to agree which one works.
     fn refused(&self) -> Option<Verdict> {
         let refused = self.said().find(|report| report.role == Role::Refused)?;
-        let said = [&refused.bus.message].into_iter().chain(&refused.faults);
-        let message = said
-            .filter(|message| !message.is_empty())
-            .map(String::as_str)
-            .next()
-            .unwrap_or("the pods may not use leases, so that none of them works");
+        let message = &refused.lease.message;
+        let known = (!message.is_empty()).then_some(message.as_str());
+        let message = known.unwrap_or("the pods may not use leases, so that none of them works");
         Some(Verdict::fails("LeaseForbidden", shortened(message)))
     }
 

@@ -15,8 +15,11 @@ use super::Workload;
 use super::mounts::Mounts;
 use crate::settings::Worker;
 
-/// How often the kubelet asks a pod.
+/// How often the kubelet asks whether a pod is alive, and how long it waits for an answer.
 const PROBE_SECONDS: i32 = 5;
+
+/// How often it asks whether a pod is ready: whoever waits for an object waits for this.
+const READINESS_SECONDS: i32 = 2;
 
 /// How many answers in a row may be missing before a pod is started anew: a node that is overloaded
 /// gets no quieter by restarts.
@@ -88,8 +91,8 @@ fn container<K: Workload>(
         resources: user.resources.clone(),
         volume_mounts: Some(mounts),
         security_context: Some(user.security_context.clone().unwrap_or_else(restricted)),
-        liveness_probe: Some(probe("/healthz", LIVENESS_FAILURES)),
-        readiness_probe: Some(probe("/readyz", 1)),
+        liveness_probe: Some(probe("/healthz", PROBE_SECONDS, LIVENESS_FAILURES)),
+        readiness_probe: Some(probe("/readyz", READINESS_SECONDS, 1)),
         ..PodContainer::default()
     }
 }
@@ -134,14 +137,14 @@ fn field(name: &str, path: &str) -> EnvVar {
     }
 }
 
-fn probe(path: &str, failures: i32) -> Probe {
+fn probe(path: &str, seconds: i32, failures: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.to_owned()),
             port: IntOrString::String(PORT.to_owned()),
             ..HTTPGetAction::default()
         }),
-        period_seconds: Some(PROBE_SECONDS),
+        period_seconds: Some(seconds),
         timeout_seconds: Some(PROBE_SECONDS),
         failure_threshold: Some(failures),
         ..Probe::default()

@@ -101,7 +101,8 @@ fn pods_that_refuse_the_present_spec_say_why() {
 
 #[test]
 fn pods_without_leases_do_not_work() {
-    let report = r#"{"generation":2,"role":"Refused","faults":["grant create of leases"]}"#;
+    let report = r#"{"generation":2,"role":"Refused",
+        "lease":{"ok":false,"reason":"Forbidden","message":"grant create of leases"}}"#;
     let expected = (False, "LeaseForbidden", "grant create of leases");
     check(&counts(1, 1, 0), &[pod(report)], "Available", expected);
 }
