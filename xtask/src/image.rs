@@ -1,7 +1,7 @@
 //! `cargo xtask image`: the container image, packed without docker, and loaded where pods find it.
 //!
-//! It holds the program, `git`, the shared libraries that they need, certificates of the public
-//! authorities, and the few files that a C library looks for: no shell, no package manager, no root.
+//! It holds the program, the shared libraries it needs, certificates of the public authorities, and
+//! the few files that a C library looks for: no shell, no package manager, no root.
 
 mod archive;
 mod content;
@@ -159,12 +159,10 @@ fn default_file(profile: Profile, tag: &str) -> PathBuf {
 
 fn image(binary: &Path) -> anyhow::Result<Image> {
     let base = content::base(binary)?;
-    let mut git = content::git()?;
-    git.retain(|path, _| !base.contains_key(path));
     let program = content::program(&stripped(binary)?);
     let config = json!({
         "User": format!("{USER}:{USER}"),
-        "Env": ["PATH=/usr/bin:/"],
+        "Env": ["PATH=/"],
         "Entrypoint": [format!("/{NAME}")],
         "WorkingDir": "/",
         "Labels": {
@@ -175,9 +173,9 @@ fn image(binary: &Path) -> anyhow::Result<Image> {
             "org.opencontainers.image.licenses": "Apache-2.0",
         },
     });
-    // The program changes with every build and the rest hardly ever: layers of their own.
+    // The program changes with every build and the rest hardly ever: a layer each.
     Ok(Image {
-        layers: vec![base, git, program],
+        layers: vec![base, program],
         config,
     })
 }

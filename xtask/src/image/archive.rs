@@ -34,17 +34,8 @@ pub(super) struct Image {
 /// Something in a file system.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Entry {
-    Folder {
-        mode: u32,
-    },
-    File {
-        mode: u32,
-        content: Vec<u8>,
-    },
-    /// Stands for the file of this name in the same folder.
-    Link {
-        to: String,
-    },
+    Folder { mode: u32 },
+    File { mode: u32, content: Vec<u8> },
 }
 
 /// The files of an OCI image layout.
@@ -90,7 +81,7 @@ impl Image {
         let entries = self.layers.iter().flat_map(BTreeMap::values);
         entries
             .map(|entry| match entry {
-                Entry::Folder { .. } | Entry::Link { .. } => 0,
+                Entry::Folder { .. } => 0,
                 Entry::File { content, .. } => content.len(),
             })
             .sum()
@@ -136,14 +127,6 @@ fn tar(entries: &Layer) -> anyhow::Result<Vec<u8>> {
                 header.set_entry_type(tar::EntryType::Regular);
                 header.set_mode(*mode);
                 content
-            }
-            Entry::Link { to } => {
-                header.set_entry_type(tar::EntryType::Symlink);
-                header
-                    .set_link_name(to)
-                    .context("name the target of a link")?;
-                header.set_mode(0o777);
-                &[]
             }
         };
         header.set_size(content.len() as u64);
@@ -197,20 +180,6 @@ mod tests {
             ],
             config: json!({"Entrypoint": ["/tiphys"]}),
         }
-    }
-
-    #[test]
-    fn a_link_leads_to_its_neighbour() {
-        let link = Entry::Link {
-            to: "git-remote-http".to_owned(),
-        };
-        let tar = tar(&Layer::from([("lib/git-remote-https".to_owned(), link)])).unwrap();
-        let mut archive = tar::Archive::new(&*tar);
-        let entry = archive.entries().unwrap().next().unwrap().unwrap();
-        assert_eq!(
-            entry.link_name().unwrap().unwrap().to_str(),
-            Some("git-remote-http")
-        );
     }
 
     /// Path, mode, time and content of each entry.

@@ -22,7 +22,7 @@ const CERTIFICATES_IN_IMAGE: &str = "etc/ssl/certs/ca-certificates.crt";
 /// What a C library before glibc 2.34 loads when it is asked for a name.
 const NAME_SERVICES: [&str; 2] = ["libnss_files.so.2", "libnss_dns.so.2"];
 
-/// Everything but the programs.
+/// Everything but the program.
 pub(super) fn base(binary: &Path) -> anyhow::Result<Layer> {
     let mut layer = Layer::new();
     for (path, text) in texts() {
@@ -48,37 +48,6 @@ pub(super) fn base(binary: &Path) -> anyhow::Result<Layer> {
         );
     }
     layer.insert("tmp".to_owned(), Entry::Folder { mode: 0o1777 });
-    Ok(layer)
-}
-
-/// `git`, which sensors get objects from repositories with: over http and https, not over ssh.
-pub(super) fn git() -> anyhow::Result<Layer> {
-    let folder = Command::new("git")
-        .arg("--exec-path")
-        .output()
-        .context("run `git`: install it")?;
-    let folder = String::from_utf8(folder.stdout).context("read what `git --exec-path` says")?;
-    let folder = Path::new(folder.trim());
-    let program = folder.join("git");
-    let transport = folder.join("git-remote-http");
-    let mut layer = Layer::new();
-    for (path, file) in [
-        ("/usr/bin/git".into(), &program),
-        (transport.to_string_lossy(), &transport),
-    ] {
-        add(&mut layer, &path, 0o755, read(file)?);
-        for library in libraries(file)? {
-            add(
-                &mut layer,
-                &library.to_string_lossy(),
-                0o755,
-                read(&library)?,
-            );
-        }
-    }
-    let secure = format!("{}s", transport.to_string_lossy().trim_start_matches('/'));
-    let to = "git-remote-http".to_owned();
-    layer.insert(secure, Entry::Link { to });
     Ok(layer)
 }
 
