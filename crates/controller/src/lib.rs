@@ -30,6 +30,7 @@ pub mod event_source;
 mod guard;
 mod metrics;
 pub mod name;
+mod patch;
 pub mod pods;
 pub mod run;
 pub mod sensor;

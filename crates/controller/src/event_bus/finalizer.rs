@@ -1,14 +1,12 @@
 //! Keeps a bus from going while it is used, and clears up behind it.
 
-use kube::api::{Patch, PatchParams};
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
-use serde_json::json;
 use tiphys_api::EventBus;
 
 use super::names::Names;
 use super::volumes;
-use crate::{Context, Error, FIELD_MANAGER};
+use crate::{Context, Error, patch};
 
 /// The finalizer that keeps a bus from going while it is used: Argo Events' own.
 const FINALIZER: &str = "eventbus-controller";
@@ -60,7 +58,7 @@ fn connected(kind: &str, mut names: Vec<String>) -> Option<String> {
 pub(super) async fn hold(bus: &EventBus, context: &Context) -> Result<(), Error> {
     let mut finalizers = bus.finalizers().to_vec();
     finalizers.push(FINALIZER.to_owned());
-    set_finalizers(bus, &finalizers, context).await
+    patch::finalizers(context, bus, &finalizers, "hold").await
 }
 
 /// Deletes what does not go by itself, and lets the bus go.
@@ -70,32 +68,6 @@ pub(super) async fn release(bus: &EventBus, context: &Context) -> Result<Action,
     volumes::remove(context, &names).await?;
     let mut finalizers = bus.finalizers().to_vec();
     finalizers.retain(|finalizer| finalizer != FINALIZER);
-    set_finalizers(bus, &finalizers, context).await?;
+    patch::finalizers(context, bus, &finalizers, "hold").await?;
     Ok(Action::await_change())
-}
-
-async fn set_finalizers(
-    bus: &EventBus,
-    finalizers: &[String],
-    context: &Context,
-) -> Result<(), Error> {
-    let patch = json!({
-        "metadata": {"resourceVersion": bus.resource_version(), "finalizers": finalizers},
-    });
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    let name = bus.name_any();
-    let namespace = bus.namespace().unwrap_or_default();
-    let api: Api<EventBus> = Api::namespaced(context.client.clone(), &namespace);
-    context.metrics.wrote("EventBus", "patch");
-    match api
-        .patch_metadata(&name, &params, &Patch::Merge(&patch))
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(source) => Err(Error::request("hold", "EventBus", name, source)),
-    }
 }

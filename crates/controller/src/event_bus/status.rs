@@ -1,12 +1,11 @@
 //! Writes what was found about a bus, if that is news.
 
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
-use serde_json::{Map, Value, json};
+use kube::ResourceExt;
+use serde_json::{Map, Value};
 use tiphys_api::{BusConfig, EventBus, EventBusStatus};
 
 use crate::condition::Conditions;
-use crate::{Context, Error, FIELD_MANAGER, event};
+use crate::{Context, Error, event, patch};
 
 /// Writes the status, if it differs.
 ///
@@ -49,32 +48,8 @@ async fn send(
             source,
         })
     };
-    // The uid refuses a write to an object that has been made anew.
-    let patch = json!({
-        "metadata": {"uid": bus.uid()},
-        "status": merge_patch(&as_json(old)?, as_json(new)?),
-    });
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    context.metrics.wrote("EventBus", "status");
-    let namespace = bus.namespace().unwrap_or_default();
-    let api: Api<EventBus> = Api::namespaced(context.client.clone(), &namespace);
-    match api
-        .patch_status(&name, &params, &Patch::Merge(&patch))
-        .await
-    {
-        Ok(_) => Ok(()),
-        // It was deleted meanwhile, which is told by its watch.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(source) => Err(Error::request(
-            "write the status of",
-            "EventBus",
-            name,
-            source,
-        )),
-    }
+    let change = merge_patch(&as_json(old)?, as_json(new)?);
+    patch::status(context, bus, change).await
 }
 
 /// What turns `old` into `new`, by RFC 7386: members that are gone become null.

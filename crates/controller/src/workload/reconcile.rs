@@ -17,7 +17,7 @@ use crate::apply::{Outcome, apply, delete, key_of};
 use crate::children::{Child, Key};
 use crate::condition::{Conditions, Verdict};
 use crate::pods::Pod;
-use crate::{Context, Error, FIELD_MANAGER};
+use crate::{Context, Error, patch};
 
 const DEPLOYED: &str = "Deployed";
 
@@ -320,24 +320,7 @@ async fn drop_finalizer<K: Workload>(object: &K, context: &Context) -> Result<()
     if finalizers.iter().all(|finalizer| finalizer != K::FINALIZER) {
         return Ok(());
     }
-    let kept: Vec<&String> = finalizers
-        .iter()
-        .filter(|finalizer| *finalizer != K::FINALIZER)
-        .collect();
-    let patch = json!({
-        "metadata": {"resourceVersion": object.resource_version(), "finalizers": kept},
-    });
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
-    let name = object.name_any();
-    context.metrics.wrote(K::KIND, "patch");
-    match api.patch(&name, &params, &Patch::Merge(&patch)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(source) => Err(Error::request("release", K::KIND, name, source)),
-    }
+    let mut kept = finalizers.to_vec();
+    kept.retain(|finalizer| finalizer != K::FINALIZER);
+    patch::finalizers(context, object, &kept, "release").await
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::json;
 use tiphys_api::{Condition, Status};
 use tokio::time::Instant;
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use super::Workload;
 use super::outlook::Figures;
 use crate::condition::Conditions;
-use crate::{Context, Error, FIELD_MANAGER, event};
+use crate::{Context, Error, event, patch};
 
 /// The wait between two writes for one object.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
@@ -92,34 +91,14 @@ fn is_news(old: &Status, new: &Status) -> bool {
 }
 
 async fn send<K: Workload>(context: &Context, object: &K, status: &Status) -> Result<(), Error> {
-    let name = object.name_any();
-    let namespace = object.namespace().unwrap_or_default();
     let conditions: &[Condition] = &status.conditions;
-    // The uid refuses a write to an object that has been made anew.
-    let patch = json!({
-        "metadata": {"uid": object.uid()},
-        "status": {
-            "conditions": conditions,
-            "observedGeneration": status.observed_generation,
-            "lastEventTime": status.last_event_time,
-            "lag": status.lag,
-            "parked": status.parked,
-            "lastError": status.last_error,
-        },
+    let written = json!({
+        "conditions": conditions,
+        "observedGeneration": status.observed_generation,
+        "lastEventTime": status.last_event_time,
+        "lag": status.lag,
+        "parked": status.parked,
+        "lastError": status.last_error,
     });
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    context.metrics.wrote(K::KIND, "status");
-    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
-    match api
-        .patch_status(&name, &params, &Patch::Merge(&patch))
-        .await
-    {
-        Ok(_) => Ok(()),
-        // It was deleted meanwhile, which is told by its watch.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(source) => Err(Error::request("write the status of", K::KIND, name, source)),
-    }
+    patch::status(context, object, written).await
 }

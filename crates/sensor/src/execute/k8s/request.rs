@@ -10,6 +10,7 @@ use tiphys_lang::json::{self, Value};
 use super::discovery::Kind;
 use super::{CALL_TIMEOUT, Error};
 use crate::action::PatchStrategy;
+use crate::execute::clients::chain;
 
 /// The field manager of everything that triggers write.
 const FIELD_MANAGER: &str = "argo-events-sensor";
@@ -297,20 +298,6 @@ pub(in crate::execute) fn classify(error: &kube::Error, act: &str) -> Error {
             .filter(|seconds| *seconds > 0)
             .map(|seconds| Duration::from_secs(u64::from(seconds))),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
