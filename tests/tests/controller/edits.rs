@@ -26,11 +26,10 @@ async fn an_event_source_and_a_sensor_get_pods_of_their_own() {
     let owner = json!([{"apiVersion": "argoproj.io/v1alpha1", "kind": "EventSource",
         "name": "watcher", "uid": owner.metadata.uid, "controller": true}]);
     assert_eq!(json!(deployment.metadata.owner_references), owner);
+    // The objects are applied side by side: the one may be there before the other.
     let config_map = stage
-        .api::<ConfigMap>()
-        .get("watcher-eventsource-spec")
-        .await
-        .unwrap();
+        .eventually::<ConfigMap>("watcher-eventsource-spec", |_| true)
+        .await;
     assert_eq!(json!(config_map.metadata.owner_references), owner);
     assert_eq!(
         config_map.data.unwrap()["eventbus.json"],
