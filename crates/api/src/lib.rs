@@ -21,6 +21,7 @@ pub mod field_path;
 mod filter;
 mod given;
 pub mod manifest;
+pub mod message;
 mod parameter;
 mod problem;
 mod scalar;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream::{Config, JetStream};
 use tiphys_eventbus::{Error, EventBus, StreamReport};
 use tracing::{info, warn};
@@ -37,7 +38,7 @@ pub(crate) async fn connect(config: &Config, tell: impl Fn(Hindrance)) -> Arc<dy
                 info!(url = config.shown_url(), "Connected to the event bus");
                 return Arc::new(bus);
             }
-            Some(Err(error)) => chain(&error),
+            Some(Err(error)) => with_causes(&error),
             None => "no answer".to_owned(),
         };
         warn!(
@@ -62,7 +63,7 @@ pub(crate) async fn set_up(
                 log(&report);
                 return report;
             }
-            Some(Err(error)) => chain(&error),
+            Some(Err(error)) => with_causes(&error),
             None => "no answer".to_owned(),
         };
         warn!(error, "The event bus has no stream yet");
@@ -118,16 +119,4 @@ fn log(report: &StreamReport) {
     for (setting, reason) in &report.refused {
         warn!(setting, reason, "The stream keeps its setting");
     }
-}
-
-/// An error with its causes, in one line; libraries say some things twice.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    for cause in causes.map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }

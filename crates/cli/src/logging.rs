@@ -9,6 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tiphys_api::message::with_causes;
 use tiphys_sensor::action::LogLine;
 use tiphys_sensor::execute::Caller;
 use tiphys_sensor::execute::log::Sink;
@@ -204,10 +205,7 @@ impl Visit for Fields<'_> {
     }
 
     fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
-        let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source())
-            .map(ToString::to_string)
-            .collect();
-        self.push(field, Value::Text(chain.join(": ")));
+        self.push(field, Value::Text(with_causes(error)));
     }
 }
 

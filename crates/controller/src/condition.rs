@@ -2,10 +2,14 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use tiphys_api::message::shortened;
 use tiphys_api::{Condition, ConditionStatus};
 
 /// The aggregate of all other conditions.
 pub const READY: &str = "Ready";
+
+/// The longest a text of a status gets, in characters.
+pub(crate) const LONGEST_MESSAGE: usize = 1_500;
 
 /// What a reconcile has found out about an object.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,8 +65,9 @@ impl Verdict {
 
 impl Conditions {
     /// Sets a condition, in the order in which a human should read them: the first one that does not
-    /// hold is the reason why the object is not ready.
-    pub fn set(&mut self, r#type: &'static str, verdict: Verdict) {
+    /// hold is the reason why the object is not ready. A message is cut to what a human reads.
+    pub fn set(&mut self, r#type: &'static str, mut verdict: Verdict) {
+        verdict.message = shortened(&verdict.message, LONGEST_MESSAGE);
         match self.found.iter_mut().find(|found| found.r#type == r#type) {
             Some(found) => found.verdict = verdict,
             None => self.found.push(Found { r#type, verdict }),

@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use tiphys_api::message::with_causes;
+
 /// What could not be done. What a user has to mend is a condition instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -114,21 +116,12 @@ impl Error {
 
     /// What a user is told: the error and what caused it.
     pub fn message(&self) -> String {
-        let mut message = self.to_string();
         if let Self::Request { source, .. } = self
             && let kube::Error::Api(status) = source.as_ref()
         {
-            message.push_str(": ");
-            message.push_str(&status.message);
-            return message;
+            return format!("{self}: {}", status.message);
         }
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            cause = error.source();
-        }
-        message
+        with_causes(self)
     }
 
     fn is_over_quota(&self) -> bool {

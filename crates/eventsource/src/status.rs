@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use tiphys_api::message::{add_cause, shortened};
+
 /// The longest text that is kept: a condition is no log.
 const LONGEST: usize = 1_000;
 
@@ -86,7 +88,7 @@ impl Reporter {
     pub(crate) fn watch(&self, watch: Watch) {
         self.change(|status| {
             if let Watch::Failed { message, .. } = &watch {
-                status.last_error = Some(shortened(message));
+                status.last_error = Some(shortened(message, LONGEST));
             }
             status.watch = watch;
         });
@@ -102,12 +104,12 @@ impl Reporter {
     pub(crate) fn parked(&self, error: &str) {
         self.change(|status| {
             status.parked += 1;
-            status.last_error = Some(shortened(error));
+            status.last_error = Some(shortened(error, LONGEST));
         });
     }
 
     pub(crate) fn failed(&self, error: &str) {
-        self.change(|status| status.last_error = Some(shortened(error)));
+        self.change(|status| status.last_error = Some(shortened(error, LONGEST)));
     }
 
     fn change(&self, change: impl FnOnce(&mut EventStatus)) {
@@ -131,19 +133,9 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
             Some(kube::Error::Api(status)) => return format!("{text}: {}", status.message),
             _ => cause.to_string(),
         };
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
+        add_cause(&mut text, &cause);
     }
     text
-}
-
-fn shortened(text: &str) -> String {
-    let mut shortened: String = text.chars().take(LONGEST).collect();
-    if shortened.len() < text.len() {
-        shortened.push('…');
-    }
-    shortened
 }
 
 #[cfg(test)]

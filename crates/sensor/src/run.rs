@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::EventBus;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -104,7 +105,7 @@ impl Runner {
             };
             if let Err(error) = &ended {
                 if let Some(name) = names.get(&id) {
-                    self.status.not_listening(name, &prepare::chain(error));
+                    self.status.not_listening(name, &with_causes(error));
                 }
                 let error: &dyn std::error::Error = error;
                 tracing::error!(sensorName = %self.sensor.name, error, "A trigger stopped");

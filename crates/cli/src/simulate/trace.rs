@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::Event;
 use tiphys_sensor::Compiled;
 use tiphys_sensor::action::Action;
@@ -234,7 +235,7 @@ fn arrive(
             } else {
                 Outcome::Parked
             };
-            let action = action.map_err(|error| chain(&error));
+            let action = action.map_err(|error| with_causes(&error));
             firings.push(Firing { parameters, action });
             outcome
         }
@@ -245,7 +246,7 @@ fn follow_dependency(sensor: &Compiled, index: usize, event: &Event) -> Dependen
     let dependency = &sensor.dependencies[index];
     let outcome = dependency
         .transform(event.clone())
-        .map_err(|error| chain(&error));
+        .map_err(|error| with_causes(&error));
     let mut report = DependencyReport {
         index,
         name: Arc::clone(dependency.name()),
@@ -264,11 +265,4 @@ fn follow_dependency(sensor: &Compiled, index: usize, event: &Event) -> Dependen
         report.transformed = Some(outcome);
     }
     report
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

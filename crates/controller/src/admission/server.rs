@@ -20,6 +20,7 @@ use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tiphys_api::EventBus;
+use tiphys_api::message::with_causes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -181,7 +182,7 @@ impl Desk {
         let review = tokio::task::spawn_blocking(move || Review::read(&body)).await;
         let review = review
             .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?
-            .map_err(|error| Refusal(StatusCode::BAD_REQUEST, chain(&error)))?;
+            .map_err(|error| Refusal(StatusCode::BAD_REQUEST, with_causes(&error)))?;
         let review = Arc::new(review);
         let decision = timeout(TIME_LIMIT, self.decide(Arc::clone(&review))).await;
         let (answer, outcome) = match decision {
@@ -264,15 +265,4 @@ fn response(status: StatusCode, content_type: &'static str, body: String) -> Res
         .headers_mut()
         .insert(header::CONTENT_TYPE, content_type);
     response
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -8,9 +8,6 @@ use crate::condition::{Conditions, Verdict};
 /// How many faults a condition names: nobody reads more at a time.
 const NAMED: usize = 5;
 
-/// The longest a message of a condition gets, in characters.
-pub(super) const LONGEST_MESSAGE: usize = 1_500;
-
 /// What is wrong with the spec of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -110,13 +107,5 @@ pub(super) fn listed(messages: &[String]) -> String {
         let more = messages.len() - NAMED;
         text = format!("{text}; and {more} more");
     }
-    shortened(&text)
-}
-
-/// A text that fits into a condition.
-pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    text
 }

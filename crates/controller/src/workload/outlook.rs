@@ -2,12 +2,13 @@
 //! conditions.
 
 use tiphys_api::ConditionStatus;
+use tiphys_api::message::shortened;
 use tiphys_api::worker::{Health, Report, Role};
 
 use super::Parts;
-use super::check::{listed, shortened};
+use super::check::listed;
 use crate::children::{Child, Workload as Counts};
-use crate::condition::{Conditions, Verdict};
+use crate::condition::{Conditions, LONGEST_MESSAGE, Verdict};
 use crate::pods::Pod;
 
 /// Whether enough pods run, with the spec as it is.
@@ -53,7 +54,10 @@ impl Outlook<'_> {
             figures.parked = figures.parked.saturating_add_unsigned(part.parked);
             figures.last_event_time = figures.last_event_time.max(part.last_event_time.clone());
             if let Some(error) = &part.last_error {
-                figures.last_error = Some(shortened(&format!("{}: {error}", part.name)));
+                figures.last_error = Some(shortened(
+                    &format!("{}: {error}", part.name),
+                    LONGEST_MESSAGE,
+                ));
             }
         }
         Some(figures)
@@ -71,7 +75,7 @@ impl Outlook<'_> {
             return self.spec_is_run();
         }
         if let Some((pod, trouble)) = self.troubled() {
-            let message = shortened(&format!("pod {}: {}", pod.name, trouble.message));
+            let message = format!("pod {}: {}", pod.name, trouble.message);
             return Verdict::fails(trouble.reason.clone(), message);
         }
         if let Some(failure) = counts.and_then(failure) {
@@ -121,7 +125,7 @@ impl Outlook<'_> {
         let message = &refused.lease.message;
         let known = (!message.is_empty()).then_some(message.as_str());
         let message = known.unwrap_or("the pods may not use leases, so that none of them works");
-        Some(Verdict::fails("LeaseForbidden", shortened(message)))
+        Some(Verdict::fails("LeaseForbidden", message))
     }
 
     fn bus_connected(&self) -> Verdict {
@@ -197,7 +201,7 @@ fn failure(counts: &Counts) -> Option<Verdict> {
     let condition = failure.or(late)?;
     Some(Verdict::fails(
         condition.reason.clone(),
-        shortened(&condition.message),
+        condition.message.clone(),
     ))
 }
 
@@ -211,7 +215,7 @@ fn failed(name: &str, health: &Health) -> Verdict {
     } else {
         &health.reason
     };
-    Verdict::fails(reason, shortened(&format!("{name}{}", health.message)))
+    Verdict::fails(reason, format!("{name}{}", health.message))
 }
 
 fn waiting(reason: &str, health: &Health) -> Verdict {
@@ -223,7 +227,7 @@ fn waiting(reason: &str, health: &Health) -> Verdict {
     Verdict {
         status: ConditionStatus::Unknown,
         reason: reason.to_owned(),
-        message: shortened(&health.message),
+        message: health.message.clone(),
     }
 }
 

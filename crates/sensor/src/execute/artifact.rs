@@ -15,12 +15,13 @@ use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use reqwest::{Client, Url};
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream;
 use tiphys_lang::yaml;
 use tokio::io::AsyncReadExt as _;
 
 use super::Error;
-use super::clients::{Clients, Settings, chain, read, trust};
+use super::clients::{Clients, Settings, read, trust};
 use super::values::Values;
 use crate::action::{Artifact, KeyOf, Object, S3Object, UrlDocument};
 use crate::parameter::Edit;
@@ -196,8 +197,9 @@ impl Fetcher {
         if let Some(kept) = &kept {
             headers.insert(IF_NONE_MATCH, kept.etag.clone());
         }
-        let away =
-            |error: reqwest::Error| Error::away(format!("{act}: {}", chain(&error.without_url())));
+        let away = |error: reqwest::Error| {
+            Error::away(format!("{act}: {}", with_causes(&error.without_url())))
+        };
         let mut response = client
             .get(url)
             .headers(headers)
@@ -318,7 +320,8 @@ fn without_login(url: &str) -> String {
 fn edit(document: &[u8], edits: &[Edit]) -> Result<Vec<u8>, String> {
     let mut object = yaml::to_json(document).map_err(|error| error.to_string())?;
     for edit in edits {
-        edit.apply(&mut object).map_err(|error| chain(&error))?;
+        edit.apply(&mut object)
+            .map_err(|error| with_causes(&error))?;
     }
     render_object(&object).map(String::into_bytes)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, redirect};
 use sha2::{Digest, Sha256};
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream::{self, client_config};
 
 use super::Error;
@@ -91,7 +92,7 @@ pub(super) fn tls_digest(tls: &jetstream::Tls) -> [u8; 32] {
 
 fn build(settings: &Settings) -> Result<Client, Error> {
     let tls = client_config(Some(&settings.tls)).map_err(|error| Error::Away {
-        message: format!("prepare TLS: {}", chain(&error)),
+        message: format!("prepare TLS: {}", with_causes(&error)),
         hint: Some("correct the certificates in the Secrets that `tls` names".to_owned()),
         retry_after: None,
     })?;
@@ -110,7 +111,7 @@ fn build(settings: &Settings) -> Result<Client, Error> {
     }
     builder
         .build()
-        .map_err(|error| Error::Refused(format!("prepare a connection: {}", chain(&error))))
+        .map_err(|error| Error::Refused(format!("prepare a connection: {}", with_causes(&error))))
 }
 
 /// The values that an action's encryption names.
@@ -160,18 +161,4 @@ pub(super) async fn read(
         body.extend_from_slice(&chunk);
     }
     Ok((body, false))
-}
-
-/// An error with its causes, in one line, without what repeats itself.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -13,9 +13,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, Response, Url};
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream;
 
-use super::clients::{Clients, REDIRECTS, Settings, chain, read, resolve_tls};
+use super::clients::{Clients, REDIRECTS, Settings, read, resolve_tls};
 use super::values::Values;
 use super::{Caller, Error};
 use crate::action::{BasicAuth, HttpAction};
@@ -215,7 +216,7 @@ async fn send(client: &Client, request: &Prepared) -> Result<Response, reqwest::
 /// Why there is no answer. A connection that never stood carried nothing.
 fn unsent(error: reqwest::Error, is_first: bool, act: &str) -> Error {
     let was_never_sent = error.is_connect() && is_first;
-    let message = format!("{act}: {}", chain(&error.without_url()));
+    let message = format!("{act}: {}", with_causes(&error.without_url()));
     if was_never_sent {
         Error::away(message)
     } else {

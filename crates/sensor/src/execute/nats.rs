@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream::{Auth, Config};
 use tiphys_eventbus::publisher::{self, Publisher};
 
 use super::Error;
-use super::clients::{chain, resolve_tls, tls_digest};
+use super::clients::{resolve_tls, tls_digest};
 use super::values::Values;
 use crate::action::{NatsAction, NatsAuth};
 
@@ -52,7 +53,7 @@ impl Executor {
                     hint: Some("allow the user of `auth` to publish there".to_owned()),
                     retry_after: None,
                 },
-                error => Error::Refused(format!("{act}: {}", chain(&error))),
+                error => Error::Refused(format!("{act}: {}", with_causes(&error))),
             })
     }
 
@@ -68,7 +69,7 @@ impl Executor {
             return Ok(Arc::clone(known));
         }
         let publisher = Publisher::connect(&config).await;
-        let publisher = publisher.map_err(|error| Error::away(chain(&error)))?;
+        let publisher = publisher.map_err(|error| Error::away(with_causes(&error)))?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= CONNECTIONS {
             known.clear();

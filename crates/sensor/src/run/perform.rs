@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tiphys_api::message::with_causes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,6 @@ use crate::execute::{Caller, Error};
 use crate::trigger::Trigger;
 
 use super::Runner;
-use super::prepare::chain;
 use super::status::Waiting;
 
 /// The first wait while a target is away.
@@ -86,7 +86,7 @@ impl Firing<'_> {
             .map_err(|error| {
                 self.metrics.attempt(Duration::ZERO, false);
                 Failure::GaveUp {
-                    error: chain(&error),
+                    error: with_causes(&error),
                     attempts: 1,
                     action: None,
                 }

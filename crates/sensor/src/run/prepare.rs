@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::{Context, DecodeError, Delivery, Event};
 
 use crate::engine::{Admission, Dependency, Member, object_key};
@@ -79,7 +80,7 @@ fn admit(
                     object,
                 }),
                 Admission::Filtered(verdict) => Arrival::Filtered(verdict),
-                Admission::Failed(error) => Arrival::Failed(chain(&error)),
+                Admission::Failed(error) => Arrival::Failed(with_causes(&error)),
             };
             (index, arrival)
         })
@@ -88,12 +89,4 @@ fn admit(
         context: event.context,
         arrivals,
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use crate::engine::Tally;
+use tiphys_api::message::shortened;
 
 /// The longest text that is kept: a condition is no log.
 const LONGEST: usize = 1_000;
@@ -101,7 +102,7 @@ impl Status {
     pub(super) fn not_listening(&self, trigger: &Arc<str>, error: &str) {
         self.change(trigger, |status| {
             status.is_listening = false;
-            status.last_error = Some(shortened(error));
+            status.last_error = Some(shortened(error, LONGEST));
         });
     }
 
@@ -123,7 +124,9 @@ impl Status {
     }
 
     pub(super) fn failed(&self, trigger: &Arc<str>, error: &str) {
-        self.change(trigger, |status| status.last_error = Some(shortened(error)));
+        self.change(trigger, |status| {
+            status.last_error = Some(shortened(error, LONGEST))
+        });
     }
 
     pub(super) fn waits(&self, trigger: &Arc<str>, message: &str, hint: &str) -> Waiting<'_> {
@@ -135,8 +138,8 @@ impl Status {
             } else {
                 "TargetAway"
             },
-            message: shortened(message),
-            hint: shortened(hint),
+            message: shortened(message, LONGEST),
+            hint: shortened(hint, LONGEST),
         };
         self.change(trigger, |status| {
             status.waiting += 1;
@@ -174,14 +177,6 @@ impl Drop for Waiting<'_> {
             }
         });
     }
-}
-
-fn shortened(text: &str) -> String {
-    let mut shortened: String = text.chars().take(LONGEST).collect();
-    if shortened.len() < text.len() {
-        shortened.push('…');
-    }
-    shortened
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::{
     Context, Delivery, Durable, ParkReason, StartAt, Subject, Subscription, SubscriptionConfig,
 };
@@ -18,7 +19,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::prepare::{Arrival, Content, Prepared, chain, prepare};
+use super::prepare::{Arrival, Content, Prepared, prepare};
 use super::rounds::Kept;
 use super::work::{BUS_WAIT, Finished, Shared, Work};
 use super::{ACK_WAIT, DRAIN, MAX_IN_FLIGHT, MAX_RUNNING, Runner};
@@ -163,7 +164,7 @@ impl TriggerLoop {
             let Shared {
                 runner, trigger, ..
             } = &*self.shared;
-            let error = chain(&error);
+            let error = with_causes(&error);
             runner.status.not_listening(trigger.name(), &error);
             tracing::warn!(
                 sensorName = %runner.sensor.name,
@@ -221,7 +222,7 @@ impl TriggerLoop {
             delivery
                 .map_err(|error| {
                     tracing::warn!(
-                        error = chain(&error),
+                        error = with_causes(&error),
                         "NATS connection lost, reconnecting..."
                     );
                 })
@@ -310,7 +311,7 @@ impl TriggerLoop {
                     Work::Park {
                         delivery,
                         reason,
-                        error: chain(&error),
+                        error: with_causes(&error),
                     },
                 );
             }
@@ -537,7 +538,10 @@ impl TriggerLoop {
             delivery.ack().await
         };
         if let Err(error) = answered {
-            tracing::warn!(error = chain(&error), "An acknowledgement was not sent");
+            tracing::warn!(
+                error = with_causes(&error),
+                "An acknowledgement was not sent"
+            );
         }
     }
 

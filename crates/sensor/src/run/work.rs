@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tiphys_api::message::with_causes;
 use tiphys_eventbus::{DeadLetter, Delivery, ParkReason};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::perform::{Failure, Firing, Limiter};
-use super::prepare::chain;
 use super::rounds::Kept;
 use super::{ACK_WAIT, Runner};
 use crate::action::Action;
@@ -160,7 +160,7 @@ impl Shared {
             tracing::warn!(
                 sensorName = %self.runner.sensor.name,
                 triggerName = %self.trigger.name(),
-                error = chain(&error),
+                error = with_causes(&error),
                 "Waiting for the event bus to {act}"
             );
             tokio::select! {
@@ -360,7 +360,7 @@ impl Shared {
             tracing::warn!(
                 sensorName = %self.runner.sensor.name,
                 triggerName = %self.trigger.name(),
-                error = chain(&error),
+                error = with_causes(&error),
                 "Waiting for the event bus to confirm an acknowledgement"
             );
             tokio::select! {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use http::{Method, Request, header};
 use kube::Client;
+use tiphys_api::message::with_causes;
 use tiphys_lang::json::{self, Value};
 
 use super::discovery::Kind;
 use super::{CALL_TIMEOUT, Error};
 use crate::action::PatchStrategy;
-use crate::execute::clients::chain;
 
 /// The field manager of everything that triggers write.
 const FIELD_MANAGER: &str = "argo-events-sensor";
@@ -277,7 +277,7 @@ fn is_missing_permission(message: &str) -> bool {
 pub(in crate::execute) fn classify(error: &kube::Error, act: &str) -> Error {
     let kube::Error::Api(status) = error else {
         return Error::Away {
-            message: format!("{act}: {}", chain(error)),
+            message: format!("{act}: {}", with_causes(error)),
             hint: Some("is the API server up? `kubectl cluster-info` asks it".to_owned()),
             retry_after: None,
         };
