@@ -254,10 +254,12 @@ async fn a_message_survives_a_crash_of_nats() {
 async fn a_cluster_of_three_loses_its_leader_and_goes_on() {
     let mut nats = Nats::cluster(programs(), 3, &NatsOptions::default()).unwrap();
     let context = jetstream::new(async_nats::connect(nats.urls()).await.unwrap());
-    context
-        .create_stream(stream_of("replicated", 3))
-        .await
-        .unwrap();
+    // A cluster that has just elected its leader may still lose the first stream that it is asked for.
+    eventually("the replicated stream", || async {
+        let stream = context.get_or_create_stream(stream_of("replicated", 3));
+        stream.await.ok()
+    })
+    .await;
     context
         .publish("replicated", "one".into())
         .await

@@ -91,3 +91,26 @@ async fn pods_that_cannot_start_are_told_and_heal() {
     story.wait("condition=Ready", &[caller]).await;
     assert_eq!(lives(&story, SENSOR_PODS).await.len(), 1);
 }
+
+#[tokio::test]
+async fn an_image_that_cannot_be_pulled_is_told_and_heals() {
+    let story = ready().await;
+    let pods = lives(&story, SENSOR_PODS).await;
+    // The image is on the node only: no registry has it.
+    let always = r#"{"spec": {"template": {"container": {"imagePullPolicy": "Always"}}}}"#;
+    story
+        .kubectl(["patch", SENSOR_OBJECT, "--type=merge", "-p", always])
+        .await;
+    let told = story.told(SENSOR_OBJECT, "Available", ("False", "ImagePullBackOff"));
+    let message = told.await;
+    assert!(message.contains(story.cluster().image()), "{message}");
+    // The pod of before goes on meanwhile.
+    serve(&story, &["meanwhile"]).await;
+    let none = r#"{"spec": {"template": {"container": null}}}"#;
+    story
+        .kubectl(["patch", SENSOR_OBJECT, "--type=merge", "-p", none])
+        .await;
+    story.wait("condition=Ready", &[SENSOR_OBJECT]).await;
+    serve(&story, &["after"]).await;
+    assert_eq!(lives(&story, SENSOR_PODS).await, pods);
+}
