@@ -12,9 +12,16 @@ fn check(layout: &str, text: &str, zone: &str, expected: &str) {
     assert_eq!(found, expected, "{text:?} as {layout:?} in {zone:?}");
 }
 
+#[track_caller]
+fn check_all<const N: usize>(cases: [(&str, &str, &str); N]) {
+    for (layout, text, expected) in cases {
+        check(layout, text, "UTC", expected);
+    }
+}
+
 #[test]
 fn texts_follow_their_layout() {
-    let cases = [
+    check_all([
         (
             "Monday, January 2 2006",
             "SUNDAY, march   4 2026",
@@ -30,15 +37,12 @@ fn texts_follow_their_layout() {
         ("2006", "+026", "refused"),
         ("06", "+5", "1104537600 2005-01-01 00:00:00 +0000 UTC = 05"),
         ("06", "-5", "788918400 1995-01-01 00:00:00 +0000 UTC = 95"),
-    ];
-    for (layout, text, expected) in cases {
-        check(layout, text, "UTC", expected);
-    }
+    ]);
 }
 
 #[test]
 fn days_of_the_year_name_a_date() {
-    let cases = [
+    check_all([
         (
             "2006-002",
             "2024-366",
@@ -51,15 +55,12 @@ fn days_of_the_year_name_a_date() {
             "1709164800 2024-02-29 00:00:00 +0000 UTC = 2024- 60 Feb",
         ),
         ("2006-__2 Jan", "2024- 60 Mar", "refused"),
-    ];
-    for (layout, text, expected) in cases {
-        check(layout, text, "UTC", expected);
-    }
+    ]);
 }
 
 #[test]
 fn both_halves_of_a_day_may_be_named() {
-    let cases = [
+    check_all([
         (
             "3PM pm",
             "3PM am",
@@ -71,15 +72,12 @@ fn both_halves_of_a_day_may_be_named() {
             "-62167219200 0000-01-01 00:00:00 +0000 UTC = 12AM am",
         ),
         ("3PM", "13PM", "refused"),
-    ];
-    for (layout, text, expected) in cases {
-        check(layout, text, "UTC", expected);
-    }
+    ]);
 }
 
 #[test]
 fn fractions_may_come_unasked_and_with_a_sign() {
-    let cases = [
+    check_all([
         (
             "5 2006",
             "7.25 2026",
@@ -97,15 +95,12 @@ fn fractions_may_come_unasked_and_with_a_sign() {
             "07.123456789x",
             "-62167219193 0000-01-01 00:00:07.123456789 +0000 UTC = 07.123456789",
         ),
-    ];
-    for (layout, text, expected) in cases {
-        check(layout, text, "UTC", expected);
-    }
+    ]);
 }
 
 #[test]
 fn offsets_have_odd_corners() {
-    let cases = [
+    check_all([
         (
             "15 -07:00",
             "12 +24:60",
@@ -122,10 +117,7 @@ fn offsets_have_odd_corners() {
             "12 -000001",
             "-62167176000 0000-01-01 12:00:00 +0000 UTC = 12 +000000",
         ),
-    ];
-    for (layout, text, expected) in cases {
-        check(layout, text, "UTC", expected);
-    }
+    ]);
 }
 
 #[test]
