@@ -9,5 +9,3 @@
 pub mod conditions;
 pub mod filter;
 pub mod govaluate;
-
-mod date;

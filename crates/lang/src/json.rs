@@ -13,7 +13,7 @@ mod write;
 pub use check::is_valid;
 pub(crate) use check::is_valid_with;
 pub use read::{Build, Error, MAX_DEPTH, from_slice, parse_with};
-pub(crate) use scan::text_end;
+pub(crate) use scan::{number_end, string_end, unicode_escape};
 pub use write::{float_shortest, float_text, write_float, write_string, write_string_plain};
 
 use indexmap::IndexMap;

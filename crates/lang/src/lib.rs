@@ -3,7 +3,7 @@
 //! Each is its own module and follows one pattern: a program is compiled once, when its object
 //! arrives, and every fault is reported then; running takes `&self` and bytes, and is bounded in
 //! time, memory and nesting. Nothing here knows Kubernetes, tokio or the clock of the machine
-//! (deadlines of programs excepted).
+//! (deadlines and `now` of programs excepted).
 //!
 //! | module | language |
 //! |---|---|
@@ -17,6 +17,7 @@
 //! | [`yaml`] | YAML 1.1 as Kubernetes reads it |
 
 pub mod expr;
+mod gotime;
 pub mod jq;
 pub mod json;
 pub mod lua;

@@ -1,7 +1,7 @@
 //! Whether a text is JSON, without building anything: every filter and parameter asks.
 
 use super::MAX_DEPTH;
-use super::scan::text_end;
+use super::scan::{number_end, string_end};
 
 /// Whether `text` is one JSON document that nests no deeper than [`MAX_DEPTH`].
 ///
@@ -65,7 +65,7 @@ impl<F: FnMut(u32, u32)> Checker<'_, F> {
         let byte = self.after_space()?;
         self.at += 1;
         match byte {
-            b'"' => self.string()?,
+            b'"' => self.at = string_end(self.text, self.at).ok()?,
             b'{' => {
                 self.open(true)?;
                 if self.after_space()? != b'}' {
@@ -84,7 +84,7 @@ impl<F: FnMut(u32, u32)> Checker<'_, F> {
             b't' => self.word(b"rue")?,
             b'f' => self.word(b"alse")?,
             b'n' => self.word(b"ull")?,
-            b'-' | b'0'..=b'9' => self.number(byte)?,
+            b'-' | b'0'..=b'9' => self.at = number_end(self.text, self.at - 1).ok()?,
             _ => return None,
         }
         Some(Next::Rest)
@@ -115,8 +115,7 @@ impl<F: FnMut(u32, u32)> Checker<'_, F> {
         if self.after_space()? != b'"' {
             return None;
         }
-        self.at += 1;
-        self.string()?;
+        self.at = string_end(self.text, self.at + 1).ok()?;
         (self.after_space()? == b':').then(|| self.at += 1)
     }
 
@@ -156,79 +155,6 @@ impl<F: FnMut(u32, u32)> Checker<'_, F> {
         self.text[self.at..]
             .starts_with(rest)
             .then(|| self.at += rest.len())
-    }
-
-    /// The rest of a number that begins with `first`.
-    fn number(&mut self, first: u8) -> Option<()> {
-        let digit = match first {
-            b'-' => self.step()?,
-            digit => digit,
-        };
-        match digit {
-            b'0' => {}
-            b'1'..=b'9' => self.digits(),
-            _ => return None,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.some_digits()?;
-        }
-        Some(())
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    fn step(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn digits(&mut self) {
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    fn some_digits(&mut self) -> Option<()> {
-        let start = self.at;
-        self.digits();
-        (self.at > start).then_some(())
-    }
-
-    /// The rest of a text, behind its first quote.
-    fn string(&mut self) -> Option<()> {
-        loop {
-            self.at = text_end(self.text, self.at)?;
-            match self.step()? {
-                b'"' => return Some(()),
-                b'\\' => self.escape()?,
-                _ => return None,
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Option<()> {
-        match self.step()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-            b'u' => {
-                let digits = self.text.get(self.at..self.at + 4)?;
-                digits
-                    .iter()
-                    .all(u8::is_ascii_hexdigit)
-                    .then(|| self.at += 4)
-            }
-            _ => None,
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::text_end;
+use super::scan::{NO_HEX, number_end, text_end, unicode_escape};
 use super::{Map, Number, Value};
 
 /// How deep arrays and objects may nest.
@@ -209,43 +209,9 @@ impl<'a, B: Build> Reader<'a, B> {
 
     fn number(&mut self) -> Result<&'a str, Error> {
         let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits(),
-            _ => return self.fail("expected a digit"),
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.some_digits()?;
-        }
+        self.at = number_end(self.text, start)?;
         std::str::from_utf8(&self.text[start..self.at])
             .or_else(|_| self.fail("unexpected character"))
-    }
-
-    fn digits(&mut self) {
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    fn some_digits(&mut self) -> Result<(), Error> {
-        let start = self.at;
-        self.digits();
-        if self.at == start {
-            self.fail("expected a digit")
-        } else {
-            Ok(())
-        }
     }
 
     fn string(&mut self) -> Result<Cow<'a, str>, Error> {
@@ -296,37 +262,14 @@ impl<'a, B: Build> Reader<'a, B> {
             Some(b'r') => '\r',
             Some(b't') => '\t',
             Some(b'u') => {
-                let first = self.hex4()?;
-                if (0xd800..0xdc00).contains(&first) && self.text[self.at..].starts_with(b"\\u") {
-                    let mark = self.at;
-                    self.at += 2;
-                    let second = self.hex4()?;
-                    if (0xdc00..0xe000).contains(&second) {
-                        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                        return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    }
-                    self.at = mark;
-                }
-                char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER)
+                let Some((char, end)) = unicode_escape(self.text, self.at) else {
+                    return self.fail(NO_HEX);
+                };
+                self.at = end;
+                char
             }
             _ => return self.fail("unknown escape"),
         })
-    }
-
-    fn hex4(&mut self) -> Result<u32, Error> {
-        let digits = self
-            .text
-            .get(self.at..self.at + 4)
-            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        match digits {
-            Some(code) => {
-                self.at += 4;
-                Ok(code)
-            }
-            None => self.fail("expected four hex digits"),
-        }
     }
 }
 

@@ -8,8 +8,9 @@ use super::function::Param::{
 };
 use super::function::{Args, Function, fixed};
 use super::limit::Outcome;
-use super::sprig::{Time, Version, compare_versions, duration_text, month_name, weekday_name};
+use super::sprig::{Version, compare_versions};
 use super::value::Value;
+use crate::gotime::{Time, Zone, duration, month_name, weekday_name};
 
 /// The method of that name. Its first argument is the receiver, which its parameters leave out.
 pub(super) fn find(receiver: &Value, name: &str) -> Option<&'static Function> {
@@ -26,7 +27,7 @@ pub(super) fn find(receiver: &Value, name: &str) -> Option<&'static Function> {
 /// What the `String` method of a number type gives.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
-        Value::Duration(nanoseconds) => Some(duration_text(*nanoseconds)),
+        Value::Duration(nanoseconds) => Some(duration::text(*nanoseconds)),
         Value::Month(month @ 1..=12) => Some(month_name(*month).into()),
         Value::Month(month) => Some(format!("%!Month({month})")),
         Value::Weekday(day @ 0..=6) => Some(weekday_name(*day).into()),
@@ -44,29 +45,24 @@ const TIME: &[Function] = &[
     fixed("String", &[], |args| args.give(time(args)?.to_string())),
     fixed("Unix", &[], |args| Ok(Value::Int64(time(args)?.unix()))),
     fixed("UnixMilli", &[], |args| {
-        let time = time(args)?;
-        Ok(Value::Int64(
-            time.unix()
-                .wrapping_mul(1_000)
-                .wrapping_add(time.nanosecond() / 1_000_000),
-        ))
+        Ok(Value::Int64(time(args)?.unix_in(1_000)))
     }),
     fixed("UnixMicro", &[], |args| {
-        let time = time(args)?;
-        let micros = time.unix().wrapping_mul(1_000_000);
-        Ok(Value::Int64(micros.wrapping_add(time.nanosecond() / 1_000)))
+        Ok(Value::Int64(time(args)?.unix_in(1_000_000)))
     }),
     fixed("UnixNano", &[], |args| {
-        Ok(Value::Int64(time(args)?.unix_nanos()))
+        Ok(Value::Int64(time(args)?.unix_in(1_000_000_000)))
     }),
-    fixed("Year", &[], |args| Ok(Value::Int(time(args)?.year()))),
-    fixed("Month", &[], |args| Ok(Value::Month(time(args)?.month()))),
-    fixed("Day", &[], |args| Ok(Value::Int(time(args)?.day()))),
+    fixed("Year", &[], |args| Ok(Value::Int(time(args)?.date().year))),
+    fixed("Month", &[], |args| {
+        Ok(Value::Month(time(args)?.date().month))
+    }),
+    fixed("Day", &[], |args| Ok(Value::Int(time(args)?.date().day))),
     fixed("YearDay", &[], |args| {
-        Ok(Value::Int(time(args)?.year_day()))
+        Ok(Value::Int(time(args)?.date().year_day()))
     }),
     fixed("Weekday", &[], |args| {
-        Ok(Value::Weekday(time(args)?.weekday()))
+        Ok(Value::Weekday(time(args)?.date().weekday()))
     }),
     fixed("Hour", &[], |args| Ok(Value::Int(time(args)?.clock().0))),
     fixed("Minute", &[], |args| Ok(Value::Int(time(args)?.clock().1))),
@@ -74,8 +70,8 @@ const TIME: &[Function] = &[
     fixed("Nanosecond", &[], |args| {
         Ok(Value::Int(time(args)?.nanosecond()))
     }),
-    fixed("UTC", &[], |args| Ok(Value::Time(time(args)?.in_utc()))),
-    fixed("Local", &[], |args| Ok(Value::Time(time(args)?.in_utc()))),
+    fixed("UTC", &[], in_utc),
+    fixed("Local", &[], in_utc),
     fixed("IsZero", &[], |args| Ok(Value::Bool(time(args)?.is_zero()))),
     fixed("Add", &[Duration], |args| {
         Ok(Value::Time(time(args)?.plus(args.int(1))))
@@ -111,6 +107,10 @@ fn time<'a>(args: &'a Args<'_>) -> Outcome<&'a Time> {
     }
 }
 
+fn in_utc(args: &Args<'_>) -> Outcome<Value> {
+    Ok(Value::Time(time(args)?.clone().in_zone(Zone::Utc)))
+}
+
 fn other_time<'a>(args: &'a Args<'_>) -> Outcome<&'a Time> {
     match args.any(1) {
         Value::Time(time) => Ok(time),
@@ -131,7 +131,7 @@ fn order_value(order: Ordering) -> Value {
 }
 
 const DURATION: &[Function] = &[
-    fixed("String", &[], |args| args.give(duration_text(args.int(0)))),
+    fixed("String", &[], |args| args.give(duration::text(args.int(0)))),
     fixed("Nanoseconds", &[], |args| Ok(Value::Int64(args.int(0)))),
     fixed("Microseconds", &[], |args| {
         Ok(Value::Int64(args.int(0) / 1_000))
@@ -139,46 +139,24 @@ const DURATION: &[Function] = &[
     fixed("Milliseconds", &[], |args| {
         Ok(Value::Int64(args.int(0) / 1_000_000))
     }),
-    fixed("Seconds", &[], |args| Ok(units(args.int(0), 1_000_000_000))),
-    fixed("Minutes", &[], |args| {
-        Ok(units(args.int(0), 60_000_000_000))
-    }),
-    fixed("Hours", &[], |args| {
-        Ok(units(args.int(0), 3_600_000_000_000))
-    }),
+    fixed("Seconds", &[], |args| Ok(units(args, duration::SECOND))),
+    fixed("Minutes", &[], |args| Ok(units(args, duration::MINUTE))),
+    fixed("Hours", &[], |args| Ok(units(args, duration::HOUR))),
     fixed("Abs", &[], |args| {
         Ok(Value::Duration(args.int(0).saturating_abs()))
     }),
     fixed("Truncate", &[Duration], |args| {
-        let (duration, unit) = (args.int(0), args.int(1));
-        Ok(Value::Duration(if unit <= 0 {
-            duration
-        } else {
-            duration - duration % unit
-        }))
+        let truncated = duration::truncate(args.int(0), args.int(1));
+        Ok(Value::Duration(truncated))
     }),
     fixed("Round", &[Duration], |args| {
-        let (duration, unit) = (args.int(0), args.int(1));
-        if unit <= 0 {
-            return Ok(Value::Duration(duration));
-        }
-        let (whole, rest) = (duration - duration % unit, duration % unit);
-        let up = rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2);
-        Ok(Value::Duration(if up {
-            whole.saturating_add(unit * rest.signum())
-        } else {
-            whole
-        }))
+        let rounded = duration::round(args.int(0), args.int(1));
+        Ok(Value::Duration(rounded))
     }),
 ];
 
-/// Whole units and the fraction apart, which keeps the digits of both.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "this is Go's way to make a float of it"
-)]
-fn units(nanoseconds: i64, unit: i64) -> Value {
-    Value::Float((nanoseconds / unit) as f64 + (nanoseconds % unit) as f64 / unit as f64)
+fn units(args: &Args<'_>, unit: i64) -> Value {
+    Value::Float(duration::in_units(args.int(0), unit))
 }
 
 const NAMED: &[Function] = &[fixed("String", &[], |args| {

@@ -6,16 +6,12 @@
 
 mod call;
 mod cast;
-mod clock;
 mod date;
-mod date_parse;
 mod decimal;
 mod default;
 mod dict;
-mod duration;
 mod encode;
 mod hash;
-mod layout;
 mod list;
 mod merge;
 mod number;
@@ -23,7 +19,6 @@ mod path;
 mod pattern;
 mod random;
 mod text;
-mod time;
 mod url;
 mod version;
 mod words;
@@ -33,7 +28,6 @@ use std::sync::LazyLock;
 
 pub use self::call::{Elements, Returned, call, is_known};
 pub(super) use self::encode::go_lossy;
-pub(super) use self::time::{Time, duration_text, month_name, weekday_name};
 pub(super) use self::version::{Version, compare as compare_versions};
 use super::builtin;
 use super::function::Function;

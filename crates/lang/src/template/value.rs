@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::limit::{Budget, MAX_VALUE_DEPTH, Outcome};
-use super::sprig::{Time, Version};
+use super::sprig::Version;
+use crate::gotime::Time;
 use crate::json;
 
 /// A Go string: bytes, mostly UTF-8. Cutting functions (`trunc`, `substr`) count bytes.

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use super::eval::{Budget, Stop};
 use super::syntax::Binary;
 use super::value::{Elements, Value};
-use crate::expr::date::Time;
 use crate::regex;
 
 /// How long a text may grow.
@@ -72,7 +71,7 @@ pub(super) fn equal(
     Ok(match (left, right) {
         (Value::Text(left), Value::Text(right)) => left == right,
         (Value::Nil, Value::Nil) => true,
-        (Value::Time(left), Value::Time(right)) => left.nanoseconds() == right.nanoseconds(),
+        (Value::Time(left), Value::Time(right)) => left.compare(right).is_eq(),
         _ => match numbers(left, right) {
             Some(Pair::Ints(left, right)) => left == right,
             Some(Pair::Floats(left, right)) => same(left, right),
@@ -144,9 +143,7 @@ fn deep_equal(left: &Value<'_>, right: &Value<'_>, budget: &mut Budget) -> Resul
 pub(super) fn order(left: &Value<'_>, right: &Value<'_>) -> Result<Option<Ordering>, Stop> {
     Ok(match (left, right) {
         (Value::Text(left), Value::Text(right)) => Some(left.cmp(right)),
-        (Value::Time(left), Value::Time(right)) => {
-            Some(left.nanoseconds().cmp(&right.nanoseconds()))
-        }
+        (Value::Time(left), Value::Time(right)) => Some(left.compare(right)),
         (Value::Duration(left), Value::Duration(right)) => Some(left.cmp(right)),
         _ => match numbers(left, right) {
             Some(Pair::Ints(left, right)) => Some(left.cmp(&right)),
@@ -247,7 +244,7 @@ fn add<'a>(
             Some(Value::text(format!("{left}{right}")))
         }
         (Value::Time(time), Value::Duration(by)) | (Value::Duration(by), Value::Time(time)) => {
-            later(time, i128::from(*by))
+            Some(Value::Time(time.plus(*by)))
         }
         (Value::Duration(left), Value::Duration(right)) => {
             Some(Value::Duration(left.wrapping_add(*right)))
@@ -267,18 +264,10 @@ pub(super) fn text_fits(length: usize, budget: &mut Budget) -> Result<(), Stop> 
     budget.charge(length / 64)
 }
 
-fn later<'a>(time: &Time, nanoseconds: i128) -> Option<Value<'a>> {
-    Time::from_nanoseconds(time.nanoseconds() + nanoseconds, time.offset_seconds).map(Value::Time)
-}
-
 fn subtract<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<Value<'a>> {
     match (left, right) {
-        (Value::Time(left), Value::Time(right)) => {
-            let difference = left.nanoseconds() - right.nanoseconds();
-            let bounded = difference.clamp(i64::MIN.into(), i64::MAX.into());
-            i64::try_from(bounded).ok().map(Value::Duration)
-        }
-        (Value::Time(time), Value::Duration(by)) => later(time, -i128::from(*by)),
+        (Value::Time(left), Value::Time(right)) => Some(Value::Duration(left.since(right))),
+        (Value::Time(time), Value::Duration(by)) => Some(Value::Time(time.plus(by.wrapping_neg()))),
         (Value::Duration(left), Value::Duration(right)) => {
             Some(Value::Duration(left.wrapping_sub(*right)))
         }

@@ -7,6 +7,7 @@ use super::arithmetic::{float, int, order, text_fits};
 use super::eval::{Budget, Stop, fetch};
 use super::value::{Elements, Value};
 use super::{format, list, moment};
+use crate::gotime::{Time, duration};
 use crate::json;
 
 macro_rules! builtins {
@@ -95,7 +96,7 @@ pub(super) fn call<'a>(
 ) -> Result<Value<'a>, Stop> {
     budget.charge(1)?;
     match (builtin, arguments) {
-        (Builtin::Now, _) => moment::now(),
+        (Builtin::Now, _) => Ok(Value::Time(Time::now())),
         (Builtin::Max | Builtin::Min, [first, rest @ ..]) => {
             let mut best = first;
             for value in rest {
@@ -182,7 +183,7 @@ fn unary<'a>(builtin: Builtin, value: &Value<'a>, budget: &mut Budget) -> Result
         }
         Builtin::Duration => {
             let text = text(value)?;
-            let parsed = moment::parse_duration(text);
+            let parsed = duration::parse(text);
             Value::Duration(parsed.ok_or_else(|| Stop::new(format!("'{text}' is no duration")))?)
         }
         Builtin::First => fetch(value, &Value::Int(0)).unwrap_or(Value::Nil),

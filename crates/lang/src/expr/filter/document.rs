@@ -10,8 +10,8 @@ use crate::path::container_end;
 /// Why a payload is not one to filter.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("payload is not JSON: {0} at byte {1}")]
-    NotJson(&'static str, usize),
+    #[error("payload is not JSON: {0}")]
+    NotJson(json::Error),
     #[error("payload is not a JSON object")]
     NotAnObject,
 }
@@ -227,7 +227,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn fail<T>(&self, message: &'static str) -> Result<T, Error> {
-        Err(Error::NotJson(message, self.at))
+        let offset = self.at;
+        Err(Error::NotJson(json::Error { message, offset }))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -355,72 +356,12 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) -> Result<(), Error> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
+        self.at = json::number_end(self.text, self.at).map_err(Error::NotJson)?;
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), Error> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at == start {
-            self.fail("expected a digit")
-        } else {
-            Ok(())
-        }
-    }
-
     fn string(&mut self) -> Result<(), Error> {
-        self.at += 1;
-        loop {
-            let Some(end) = json::text_end(self.text, self.at) else {
-                self.at = self.text.len();
-                return self.fail("unexpected end of a text");
-            };
-            self.at = end;
-            match self.text[self.at] {
-                b'"' => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                b'\\' => self.escape()?,
-                _ => return self.fail("control character in a text"),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<(), Error> {
-        let length = match self.text.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-            Some(b'u') => {
-                let digits = self.text.get(self.at + 2..self.at + 6);
-                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    return self.fail("expected four hex digits");
-                }
-                6
-            }
-            _ => return self.fail("unknown escape"),
-        };
-        self.at += length;
+        self.at = json::string_end(self.text, self.at + 1).map_err(Error::NotJson)?;
         Ok(())
     }
 }

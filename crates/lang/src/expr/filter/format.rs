@@ -1,7 +1,7 @@
 //! Values as text: as Go prints them, and as indented JSON.
 
-use super::moment;
 use super::value::Value;
+use crate::gotime::duration;
 use crate::json;
 
 /// The value as Go prints it with `%v`.
@@ -18,8 +18,8 @@ fn write(value: &Value<'_>, out: &mut String) {
         Value::Int(int) => out.push_str(&int.to_string()),
         Value::Float(float) => out.push_str(&json::float_shortest(*float)),
         Value::Text(text) => out.push_str(text),
-        Value::Time(time) => out.push_str(&moment::time_text(time)),
-        Value::Duration(nanoseconds) => out.push_str(&moment::duration_text(*nanoseconds)),
+        Value::Time(time) => out.push_str(&time.to_string()),
+        Value::Duration(nanoseconds) => out.push_str(&duration::text(*nanoseconds)),
         Value::Function(name) | Value::Method(_, name) => out.push_str(name),
         Value::Library => out.push_str("map[]"),
         Value::Groups(groups) => {

@@ -86,6 +86,21 @@ fn dates_have_methods() {
 }
 
 #[test]
+fn dates_keep_their_zone() {
+    holds(
+        "string(date('2026-07-01 12:00', '2006-01-02 15:04', 'Europe/Berlin')) \
+         == '2026-07-01 12:00:00 +0200 CEST'",
+    );
+    holds(
+        "date('2026-03-28 12:00', '2006-01-02 15:04', 'Europe/Berlin').AddDate(0, 0, 1) \
+         == date('2026-03-29T10:00:00Z')",
+    );
+    holds("date('1 GMT+3', '2 MST') == date('1', '2')");
+    holds("duration('90s').Round(duration('1m')) == duration('2m')");
+    fails("date('1', '2', 'Nowhere/City') == nil");
+}
+
+#[test]
 fn functions_of_the_environment() {
     holds("sprig.upper(name) == 'ALICE' && sprig.trunc(2, name) == 'al'");
     holds("jsonpath(toJson(body), '$.user.login') == 'octocat'");

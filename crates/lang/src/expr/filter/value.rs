@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::document::{self, Document};
-use crate::expr::date::Time;
+use crate::gotime::Time;
 use crate::json;
 
 /// How deep lists and maps that an expression builds may nest.
@@ -200,7 +200,7 @@ impl<'a> Value<'a> {
                     .collect();
                 json::Value::Object(members?)
             }
-            Self::Time(time) => json::Value::String(super::moment::rfc3339(time)),
+            Self::Time(time) => json::Value::String(time.rfc3339()),
             _ => return None,
         })
     }

@@ -1,7 +1,25 @@
 //! Splits an expression into tokens and checks which may follow which.
 
 use super::Error;
-use crate::expr::date;
+use crate::gotime;
+
+/// The layouts in which a quoted text is taken for a date, in the order they are tried.
+const DATES: [&str; 14] = [
+    "Mon Jan _2 15:04:05 2006",
+    "Mon Jan _2 15:04:05 MST 2006",
+    "Mon Jan 02 15:04:05 -0700 2006",
+    "3:04PM",
+    "2006-01-02T15:04:05Z07:00",
+    "2006-01-02T15:04:05.999999999Z07:00",
+    "2006-01-02",
+    "2006-01-02 15:04",
+    "2006-01-02 15:04:05",
+    "2006-01-02 15:04:05-07:00",
+    "2006-01-02T15Z0700",
+    "2006-01-02T15:04Z0700",
+    "2006-01-02T15:04:05Z0700",
+    "2006-01-02T15:04:05.999999999Z0700",
+];
 
 /// The smallest parts of an expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,6 +248,15 @@ fn is_symbol(char: char) -> bool {
     !(is_digit(char) || is_letter(char) || matches!(char, '(' | ')' | '[' | ']') || is_quote(char))
 }
 
+/// The seconds from 1970 to the date that `text` reads as.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "every number of an expression is a double"
+)]
+fn date(text: &str) -> Option<f64> {
+    gotime::parse_any(&DATES, text).map(|time| time.unix() as f64)
+}
+
 impl Lexer<'_> {
     fn next(&mut self) -> Option<char> {
         let char = self.rest.chars().next()?;
@@ -260,8 +287,7 @@ impl Lexer<'_> {
                 self.next();
                 let text = self.quoted(is_quote)?;
                 let text = text.ok_or_else(|| Error::new("unclosed string literal"))?;
-                date::any_of(&date::LITERALS, &text)
-                    .map_or(Token::Text(text), |time| Token::Time(time.seconds_as_f64()))
+                date(&text).map_or(Token::Text(text), Token::Time)
             }
             '(' => {
                 self.next();

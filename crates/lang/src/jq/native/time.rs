@@ -1,18 +1,18 @@
 //! Times: seconds since 1970, their parts in UTC, and texts of them.
 
-mod civil;
 mod format;
 mod parse;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use self::civil::Moment;
 use super::{Fun, native};
+use crate::gotime::{DAY, Date, Time};
 use crate::jq::value::{Answer, Val};
 use crate::jq::{fault, number};
 
 /// Formats are short; a long one would only make a text many times its size.
 const MAX_FORMAT: usize = 4096;
+
+/// Times further from 1970 are refused.
+const MAX_SECONDS: f64 = 1e14;
 
 pub(super) fn natives() -> Vec<Fun> {
     vec![
@@ -30,42 +30,67 @@ pub(super) fn natives() -> Vec<Fun> {
 }
 
 /// Seconds since 1970, now.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is the program that asks for the time"
-)]
 pub(super) fn now() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
+    to_seconds(&Time::now())
 }
 
 fn parts_of(name: &str, value: &Val) -> Answer {
     let refused = || fault::not_applicable(name, value);
     let seconds = number::to_float(value).ok_or_else(refused)?;
-    Moment::from_seconds(seconds)
-        .map(to_parts)
+    from_seconds(seconds)
+        .map(|time| to_parts(&time))
         .ok_or_else(refused)
 }
 
-fn to_parts(moment: Moment) -> Val {
-    let date = moment.date();
-    let second = f64::from(moment.second()) + f64::from(moment.nanos) / 1e9;
+/// Out of seconds since 1970 with a fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bounded just before"
+)]
+fn from_seconds(seconds: f64) -> Option<Time> {
+    if seconds.is_nan() || seconds.abs() > MAX_SECONDS {
+        return None;
+    }
+    let nanos = (seconds - seconds.floor()) * 1e9;
+    Some(Time::from_unix(seconds as i64, nanos as u32))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gojq's seconds are doubles too")]
+fn to_seconds(time: &Time) -> f64 {
+    time.unix() as f64 + time.nanosecond() as f64 / 1e9
+}
+
+/// Out of parts, each of which may be beyond its range: the 32nd is the next month's first.
+fn from_date(date: Date, seconds: i64, nanos: u32) -> Option<Time> {
+    let seconds = date.days().checked_mul(DAY)?.checked_add(seconds)?;
+    (seconds.unsigned_abs() < 1 << 50).then(|| Time::from_unix(seconds, nanos))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "below 1e9")]
+fn to_parts(time: &Time) -> Val {
+    let date = time.date();
+    let (hour, minute, second) = time.clock();
     Val::array(vec![
         Val::Int(date.year),
-        Val::Int(i64::from(date.month) - 1),
-        Val::Int(date.day.into()),
-        Val::Int(moment.hour().into()),
-        Val::Int(moment.minute().into()),
-        Val::Float(second),
-        Val::Int(moment.weekday().into()),
-        Val::Int(i64::from(moment.year_day()) - 1),
+        Val::Int(date.month - 1),
+        Val::Int(date.day),
+        Val::Int(hour),
+        Val::Int(minute),
+        Val::Float(second as f64 + time.nanosecond() as f64 / 1e9),
+        Val::Int(date.weekday()),
+        Val::Int(date.year_day() - 1),
     ])
 }
 
-fn from_parts(parts: &[Val]) -> Option<Moment> {
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a fraction of a second is below 1e9 nanoseconds"
+)]
+fn from_parts(parts: &[Val]) -> Option<Time> {
     let mut fields = [0; 6];
-    let mut nanos = 0.0;
+    let mut nanos = 0;
     for (index, part) in parts.iter().take(8).enumerate() {
         let whole = number::to_int(part).filter(|part| part.unsigned_abs() < 1 << 40)?;
         if let Some(field) = fields.get_mut(index) {
@@ -73,17 +98,16 @@ fn from_parts(parts: &[Val]) -> Option<Moment> {
         }
         if index == 5 {
             let seconds = number::to_float(part)?;
-            nanos = (seconds - seconds.floor()) * 1e9;
+            nanos = ((seconds - seconds.floor()) * 1e9) as u32;
         }
     }
     let [year, month, day, hour, minute, second] = fields;
-    Moment::new(
+    let date = Date {
         year,
-        month + 1,
+        month: month + 1,
         day,
-        hour * 3600 + minute * 60 + second,
-        nanos,
-    )
+    };
+    from_date(date, hour * 3600 + minute * 60 + second, nanos)
 }
 
 fn make_time(value: &Val) -> Answer {
@@ -91,7 +115,7 @@ fn make_time(value: &Val) -> Answer {
         return Err(fault::not_applicable("mktime", value));
     };
     match from_parts(parts) {
-        Some(moment) => Ok(Val::Float(moment.to_seconds())),
+        Some(time) => Ok(Val::Float(to_seconds(&time))),
         None => Err(fault::failed(
             "mktime",
             value,
@@ -102,8 +126,8 @@ fn make_time(value: &Val) -> Answer {
 
 fn to_text(name: &str, value: &Val, format: &Val) -> Answer {
     let refused = || fault::not_applicable1(name, value, format);
-    let moment = match (value, number::to_float(value)) {
-        (_, Some(seconds)) => Moment::from_seconds(seconds).ok_or_else(refused)?,
+    let time = match (value, number::to_float(value)) {
+        (_, Some(seconds)) => from_seconds(seconds).ok_or_else(refused)?,
         (Val::Array(parts), _) => from_parts(parts.items())
             .ok_or_else(|| fault::failed1(name, value, format, "expected an array of 8 numbers"))?,
         _ => return Err(refused()),
@@ -112,15 +136,15 @@ fn to_text(name: &str, value: &Val, format: &Val) -> Answer {
         .as_text()
         .filter(|text| text.len() <= MAX_FORMAT)
         .ok_or_else(refused)?;
-    Ok(Val::str(format::format(moment, format)))
+    Ok(Val::str(format::format(&time, format)))
 }
 
 fn from_text(value: &Val, format: &Val) -> Answer {
     match (value.as_text(), format.as_text()) {
         (Some(text), Some(pattern)) if pattern.len() <= MAX_FORMAT => {
-            let moment = parse::parse(text, pattern)
+            let time = parse::parse(text, pattern)
                 .map_err(|why| fault::failed1("strptime", value, format, why))?;
-            Ok(to_parts(moment))
+            Ok(to_parts(&time))
         }
         _ => Err(fault::not_applicable1("strptime", value, format)),
     }

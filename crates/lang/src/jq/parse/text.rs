@@ -5,6 +5,7 @@ use jaq_core::ops::Math;
 use super::lex::Token;
 use super::{Parsed, Parser};
 use crate::jq::desugar::Node;
+use crate::json;
 
 impl<'s> Parser<'s> {
     /// `@format`, or `@format "text"`, whose queries are formatted.
@@ -73,37 +74,15 @@ impl<'s> Parser<'s> {
             Some('r') => '\r',
             Some('t') => '\t',
             Some('u') => {
-                let first = self.hex()?;
-                let pair =
-                    (0xd800..0xdc00).contains(&first) && self.source[self.at..].starts_with("\\u");
-                if pair {
-                    let mark = self.at;
-                    self.at += 2;
-                    let second = self.hex()?;
-                    if (0xdc00..0xe000).contains(&second) {
-                        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                        return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    }
-                    self.at = mark;
-                }
-                char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER)
+                let Some((char, end)) = json::unicode_escape(self.source.as_bytes(), self.at)
+                else {
+                    return self.fail("invalid escape sequence in a text");
+                };
+                self.at = end;
+                char
             }
             _ => return self.fail("invalid escape sequence in a text"),
         })
-    }
-
-    fn hex(&mut self) -> Parsed<u32> {
-        let digits = self
-            .source
-            .get(self.at..self.at + 4)
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        match digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()) {
-            Some(code) => {
-                self.at += 4;
-                Ok(code)
-            }
-            None => self.fail("invalid escape sequence in a text"),
-        }
     }
 }
 

@@ -5,13 +5,11 @@ use super::super::function::{Args, Function, fixed};
 use super::super::limit::Outcome;
 use super::super::literal::parse_int_radix;
 use super::super::value::Value;
-use super::clock;
-use super::date_parse;
-use super::duration::{HOUR, MINUTE, SECOND, duration_text, parse_duration};
-use super::time::Time;
+use crate::gotime::duration::{self, HOUR, MINUTE, SECOND};
+use crate::gotime::{Time, Zone, parse};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("now", &[], |_| Ok(Value::Time(clock::now()))),
+    fixed("now", &[], |_| Ok(Value::Time(Time::now()))),
     fixed("date", &[TextParam, Any], |args| {
         format(args, &args.text(0), 1, "Local")
     }),
@@ -40,13 +38,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         modify(args, false)
     }),
     fixed("toDate", &[TextParam, TextParam], |args| {
-        let time = date_parse::parse(&args.text(0), &args.text(1));
+        let time = to_date(args);
         Ok(Value::Time(time.unwrap_or(Time::ZERO)))
     }),
     fixed(
         "mustToDate",
         &[TextParam, TextParam],
-        |args| match date_parse::parse(&args.text(0), &args.text(1)) {
+        |args| match to_date(args) {
             Some(time) => Ok(Value::Time(time)),
             None => Err(format!("cannot read {:?} as {:?}", args.text(1), args.text(0)).into()),
         },
@@ -56,11 +54,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         _ => args.give("0"),
     }),
     fixed("ago", &[Any], |args| {
-        let time = time_of(args.any(0)).unwrap_or_else(clock::now);
-        let since = clock::now().since(&time);
-        // Rounded to whole seconds, halves away from zero.
-        let rounded = since.saturating_add(since.signum() * SECOND / 2) / SECOND * SECOND;
-        args.give(duration_text(rounded))
+        let time = time_of(args.any(0)).unwrap_or_else(Time::now);
+        let since = Time::now().since(&time);
+        args.give(duration::text(duration::round(since, SECOND)))
     }),
     fixed("duration", &[Any], |args| {
         let seconds = match args.any(0) {
@@ -68,10 +64,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Value::Int64(seconds) => *seconds,
             _ => 0,
         };
-        args.give(duration_text(seconds.wrapping_mul(SECOND)))
+        args.give(duration::text(seconds.wrapping_mul(SECOND)))
     }),
     fixed("durationRound", &[Any], |args| args.give(round(args))),
 ];
+
+fn to_date(args: &Args<'_>) -> Option<Time> {
+    parse(&args.text(0), &args.text(1), &Zone::Utc)
+}
 
 /// Out of range, Go gives the nearest number it has.
 fn parse_seconds(text: &str) -> i64 {
@@ -98,9 +98,10 @@ fn time_of(value: &Value) -> Option<Time> {
 }
 
 fn format(args: &Args<'_>, layout: &str, index: usize, zone: &str) -> Outcome<Value> {
-    let time = time_of(args.any(index)).unwrap_or_else(clock::now);
+    let time = time_of(args.any(index)).unwrap_or_else(Time::now);
     args.budget().take_text(layout.len().saturating_mul(9))?;
-    args.give(time.in_named_zone(zone).format(layout))
+    let zone = Zone::load(zone).unwrap_or(Zone::Utc);
+    args.give(time.in_zone(zone).format(layout))
 }
 
 /// Moves a time by a duration; one that cannot be read is an error or, if lenient, no move.
@@ -108,7 +109,7 @@ fn modify(args: &Args<'_>, is_lenient: bool) -> Outcome<Value> {
     let Value::Time(time) = args.any(1) else {
         return Ok(Value::Nil);
     };
-    match parse_duration(&args.text(0)) {
+    match duration::parse(&args.text(0)) {
         Some(duration) => Ok(Value::Time(time.plus(duration))),
         None if is_lenient => Ok(Value::Time(time.clone())),
         None => Err(format!("invalid duration {:?}", args.text(0)).into()),
@@ -118,9 +119,9 @@ fn modify(args: &Args<'_>, is_lenient: bool) -> Outcome<Value> {
 /// A duration in its largest unit, rounded down.
 fn round(args: &Args<'_>) -> String {
     let duration = match args.any(0) {
-        Value::Text(_) => parse_duration(&args.text(0)).unwrap_or(0),
+        Value::Text(_) => duration::parse(&args.text(0)).unwrap_or(0),
         Value::Int64(nanoseconds) => *nanoseconds,
-        Value::Time(time) => clock::now().since(time),
+        Value::Time(time) => Time::now().since(time),
         _ => 0,
     };
     let magnitude = duration.unsigned_abs();

@@ -50,7 +50,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("nindent", &[Int, TextParam], |args| indent(args, "\n")),
     variadic("quote", &[], Any, quote),
     variadic("squote", &[], Any, squote),
-    variadic("cat", &[], Any, cat),
+    variadic("cat", &[], Any, |args| spaced(args, format::write_plain)),
     fixed("plural", &[TextParam, TextParam, Int], |args| {
         Ok(args.any(usize::from(args.int(2) != 1)).clone())
     }),
@@ -219,51 +219,33 @@ fn indent(args: &Args<'_>, before: &str) -> Outcome<Value> {
 }
 
 fn quote(args: &Args<'_>) -> Outcome<Value> {
-    let mut out = Printer::new(args.budget());
-    for (index, value) in args
-        .values
-        .iter()
-        .filter(|value| !value.is_nothing())
-        .enumerate()
-    {
-        if index > 0 {
-            out.push(b" ")?;
-        }
+    spaced(args, |out, value| {
         let text = args.text_of(value)?;
         args.budget().take_text(text.len().saturating_mul(4))?;
-        out.push(format::quote(&text, '"', false))?;
-    }
-    Ok(Value::text(out.into_bytes()))
+        out.push(format::quote(&text, '"', false))
+    })
 }
 
 fn squote(args: &Args<'_>) -> Outcome<Value> {
-    let mut out = Printer::new(args.budget());
-    for (index, value) in args
-        .values
-        .iter()
-        .filter(|value| !value.is_nothing())
-        .enumerate()
-    {
-        out.push(if index > 0 { &b" '"[..] } else { b"'" })?;
-        format::write_plain(&mut out, value)?;
+    spaced(args, |out, value| {
         out.push(b"'")?;
-    }
-    Ok(Value::text(out.into_bytes()))
+        format::write_plain(out, value)?;
+        out.push(b"'")
+    })
 }
 
-/// All values but nil, printed with spaces between them.
-fn cat(args: &Args<'_>) -> Outcome<Value> {
+/// All values but nil, each as `write` prints it, with spaces between them.
+fn spaced(
+    args: &Args<'_>,
+    write: impl Fn(&mut Printer<'_>, &Value) -> Outcome<()>,
+) -> Outcome<Value> {
     let mut out = Printer::new(args.budget());
-    for (index, value) in args
-        .values
-        .iter()
-        .filter(|value| !value.is_nothing())
-        .enumerate()
-    {
+    let values = args.values.iter().filter(|value| !value.is_nothing());
+    for (index, value) in values.enumerate() {
         if index > 0 {
             out.push(b" ")?;
         }
-        format::write_plain(&mut out, value)?;
+        write(&mut out, value)?;
     }
     Ok(Value::text(out.into_bytes()))
 }

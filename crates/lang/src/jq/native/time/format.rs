@@ -1,6 +1,6 @@
 //! `strftime`: the directives of C with the flags and widths of GNU.
 
-use super::civil::{MONTHS, Moment, WEEKDAYS};
+use crate::gotime::{Time, month_name, weekday_name};
 
 /// The widest field.
 const MAX_WIDTH: usize = 1024;
@@ -24,7 +24,7 @@ struct Flags {
     swap: bool,
 }
 
-pub(super) fn format(moment: Moment, format: &str) -> String {
+pub(super) fn format(time: &Time, format: &str) -> String {
     let mut out = String::new();
     let mut rest = format;
     while let Some(start) = rest.find('%') {
@@ -32,7 +32,7 @@ pub(super) fn format(moment: Moment, format: &str) -> String {
         let directive = &rest[start + 1..];
         let (flags, letter, tail) = read(directive);
         let raw = &rest[start..rest.len() - tail.len()];
-        match letter.and_then(|letter| field(moment, letter, flags)) {
+        match letter.and_then(|letter| field(time, letter, flags)) {
             Some(text) => out.push_str(&text),
             None => out.push_str(raw),
         }
@@ -68,46 +68,41 @@ fn read(directive: &str) -> (Flags, Option<char>, &str) {
     }
 }
 
-fn field(moment: Moment, letter: char, flags: Flags) -> Option<String> {
-    let date = moment.date();
-    let (iso_year, iso_week) = moment.iso_week();
-    let week_from = |first: u32| (moment.year_day() + 6 - (moment.weekday() + 7 - first) % 7) / 7;
-    let hour12 = (moment.hour() + 11) % 12 + 1;
+fn field(time: &Time, letter: char, flags: Flags) -> Option<String> {
+    let date = time.date();
+    let (hour, minute, second) = time.clock();
+    let (iso_year, iso_week) = date.iso_week();
+    let week_from = |first| (date.year_day() + 6 - (date.weekday() + 7 - first) % 7) / 7;
+    let hour12 = (hour + 11) % 12 + 1;
     let number = |number: i64, width| Some(pad_number(number, width, '0', flags));
     let spaced = |number: i64, width| Some(pad_number(number, width, ' ', flags));
     let text = |text: &str| Some(pad_text(text, flags));
-    let month = MONTHS
-        .get(usize::from(date.month) - 1)
-        .copied()
-        .unwrap_or_default();
-    let weekday = WEEKDAYS
-        .get(moment.weekday() as usize)
-        .copied()
-        .unwrap_or_default();
-    let half = if moment.hour() < 12 { "AM" } else { "PM" };
+    let month = month_name(date.month);
+    let weekday = weekday_name(date.weekday());
+    let half = if hour < 12 { "AM" } else { "PM" };
     match letter {
         'Y' => number(date.year, 4),
         'y' => number((date.year % 100).abs(), 2),
         'C' => number(date.year / 100, 2),
         'G' => number(iso_year, 4),
         'g' => number((iso_year % 100).abs(), 2),
-        'm' => number(date.month.into(), 2),
+        'm' => number(date.month, 2),
         'B' => text(month),
         'b' | 'h' => text(&month[..3]),
         'A' => text(weekday),
         'a' => text(&weekday[..3]),
-        'w' => number(moment.weekday().into(), 1),
-        'u' => number(i64::from((moment.weekday() + 6) % 7 + 1), 1),
-        'V' => number(iso_week.into(), 2),
-        'U' => number(week_from(0).into(), 2),
-        'W' => number(week_from(1).into(), 2),
-        'd' => number(date.day.into(), 2),
-        'e' => spaced(date.day.into(), 2),
-        'j' => number(moment.year_day().into(), 3),
-        'H' => number(moment.hour().into(), 2),
-        'k' => spaced(moment.hour().into(), 2),
-        'I' => number(hour12.into(), 2),
-        'l' => spaced(hour12.into(), 2),
+        'w' => number(date.weekday(), 1),
+        'u' => number((date.weekday() + 6) % 7 + 1, 1),
+        'V' => number(iso_week, 2),
+        'U' => number(week_from(0), 2),
+        'W' => number(week_from(1), 2),
+        'd' => number(date.day, 2),
+        'e' => spaced(date.day, 2),
+        'j' => number(date.year_day(), 3),
+        'H' => number(hour, 2),
+        'k' => spaced(hour, 2),
+        'I' => number(hour12, 2),
+        'l' => spaced(hour12, 2),
         'p' => text(half),
         'P' => Some(pad_text(
             half,
@@ -116,24 +111,24 @@ fn field(moment: Moment, letter: char, flags: Flags) -> Option<String> {
                 ..flags
             },
         )),
-        'M' => number(moment.minute().into(), 2),
-        'S' => number(moment.second().into(), 2),
-        's' => spaced(moment.seconds, 1),
-        'f' => number(i64::from(moment.nanos / 1000), 6),
+        'M' => number(minute, 2),
+        'S' => number(second, 2),
+        's' => spaced(time.unix(), 1),
+        'f' => number(time.nanosecond() / 1000, 6),
         'Z' => text("UTC"),
         'z' => Some("+0000".to_owned()),
         ':' => Some("+00:00".to_owned()),
         't' => text("\t"),
         'n' => text("\n"),
         '%' => text("%"),
-        'c' => Some(format(moment, "%a %b %e %H:%M:%S %Y")),
-        '+' => Some(format(moment, "%a %b %e %H:%M:%S %Z %Y")),
-        'v' => Some(format(moment, "%e-%b-%Y")),
-        'r' => Some(format(moment, "%I:%M:%S %p")),
-        'F' => Some(format(moment, "%Y-%m-%d")),
-        'D' | 'x' => Some(format(moment, "%m/%d/%y")),
-        'T' | 'X' => Some(format(moment, "%H:%M:%S")),
-        'R' => Some(format(moment, "%H:%M")),
+        'c' => Some(format(time, "%a %b %e %H:%M:%S %Y")),
+        '+' => Some(format(time, "%a %b %e %H:%M:%S %Z %Y")),
+        'v' => Some(format(time, "%e-%b-%Y")),
+        'r' => Some(format(time, "%I:%M:%S %p")),
+        'F' => Some(format(time, "%Y-%m-%d")),
+        'D' | 'x' => Some(format(time, "%m/%d/%y")),
+        'T' | 'X' => Some(format(time, "%H:%M:%S")),
+        'R' => Some(format(time, "%H:%M")),
         _ => None,
     }
 }

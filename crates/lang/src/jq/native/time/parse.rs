@@ -1,6 +1,6 @@
 //! `strptime`: reads a time by a format. What the format does not name is that of 1900-01-01.
 
-use super::civil::{MONTHS, Moment, WEEKDAYS};
+use crate::gotime::{Date, MONTHS, Time, WEEKDAYS};
 
 /// What has been read.
 struct Fields {
@@ -12,7 +12,7 @@ struct Fields {
     hour: i64,
     minute: i64,
     second: i64,
-    micros: i64,
+    micros: u32,
     afternoon: bool,
     /// Seconds east of UTC.
     offset: i64,
@@ -29,7 +29,7 @@ struct Reader<'t> {
 
 type Read<T> = Result<T, String>;
 
-pub(super) fn parse(text: &str, format: &str) -> Read<Moment> {
+pub(super) fn parse(text: &str, format: &str) -> Read<Time> {
     let fields = Fields {
         year: 1900,
         century: None,
@@ -51,7 +51,7 @@ pub(super) fn parse(text: &str, format: &str) -> Read<Moment> {
     if !reader.rest.is_empty() {
         return Err(format!("unparsed string {:?}", reader.rest));
     }
-    reader.fields.moment()
+    reader.fields.time()
 }
 
 impl Reader<'_> {
@@ -128,7 +128,8 @@ impl Reader<'_> {
                 let before = self.rest.len();
                 let digits = self.number(6, 0..=999_999, letter)?;
                 let missing = 6 - (before - self.rest.len()).min(6);
-                self.fields.micros = (0..missing).fold(digits, |micros, _| micros * 10);
+                let micros = (0..missing).fold(digits, |micros, _| micros * 10);
+                self.fields.micros = u32::try_from(micros).unwrap_or_default();
             }
             's' => self.unix_seconds()?,
             'z' => self.zone()?,
@@ -210,16 +211,11 @@ impl Reader<'_> {
         let negative = self.rest.starts_with('-');
         self.rest = self.rest.strip_prefix('-').unwrap_or(self.rest);
         let seconds = self.number(15, 0..=99_999_999_999_999, 's')?;
-        let moment = Moment {
-            seconds: if negative { -seconds } else { seconds },
-            nanos: 0,
-        };
-        let date = moment.date();
-        (self.fields.year, self.fields.month) = (date.year, date.month.into());
-        self.fields.day = Some(date.day.into());
-        self.fields.hour = moment.hour().into();
-        self.fields.minute = moment.minute().into();
-        self.fields.second = moment.second().into();
+        let time = Time::from_unix(if negative { -seconds } else { seconds }, 0);
+        let date = time.date();
+        (self.fields.year, self.fields.month) = (date.year, date.month);
+        self.fields.day = Some(date.day);
+        (self.fields.hour, self.fields.minute, self.fields.second) = time.clock();
         Ok(())
     }
 
@@ -256,7 +252,7 @@ impl Reader<'_> {
 }
 
 impl Fields {
-    fn moment(&self) -> Read<Moment> {
+    fn time(&self) -> Read<Time> {
         let year = self
             .century
             .map_or(self.year, |century| century * 100 + self.year % 100);
@@ -271,9 +267,9 @@ impl Fields {
             (None, None, Some((week, start))) => (1, self.day_of_week(year, week, start)?),
             (None, None, None) => (self.month, 1),
         };
-        #[expect(clippy::cast_precision_loss, reason = "below a million")]
-        let nanos = self.micros as f64 * 1000.0;
-        Moment::new(year, month, day, seconds, nanos).ok_or_else(|| "year out of range".to_owned())
+        let date = Date { year, month, day };
+        super::from_date(date, seconds, self.micros * 1000)
+            .ok_or_else(|| "year out of range".to_owned())
     }
 
     /// The day, counted from the first of January, of a weekday in a week.
@@ -292,7 +288,11 @@ impl Fields {
         } else {
             week
         };
-        let base = Moment::new(year, 1, -start, 0, 0.0).ok_or("year out of range")?;
-        Ok(week * 7 - start - i64::from(base.weekday()) + weekday)
+        let base = Date {
+            year,
+            month: 1,
+            day: -start,
+        };
+        Ok(week * 7 - start - base.weekday() + weekday)
     }
 }
