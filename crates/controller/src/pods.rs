@@ -76,6 +76,7 @@ pub(crate) struct PodStatus {
     #[serde(rename = "podIP")]
     pod_ip: Option<String>,
     conditions: Vec<PodCondition>,
+    init_container_statuses: Vec<ContainerStatus>,
     container_statuses: Vec<ContainerStatus>,
 }
 

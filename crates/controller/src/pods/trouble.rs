@@ -15,11 +15,18 @@ pub struct Trouble {
 const ON_ITS_WAY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
 
 pub(super) fn of(status: &PodStatus) -> Option<Trouble> {
-    status
-        .container_statuses
-        .iter()
+    let starting = status.init_container_statuses.iter();
+    let unfinished = starting.filter(|container| !is_done(container));
+    unfinished
+        .chain(&status.container_statuses)
         .find_map(of_container)
         .or_else(|| unscheduled(status))
+}
+
+/// A container that prepares the pod has done so.
+fn is_done(container: &ContainerStatus) -> bool {
+    let ended = container.state.terminated.as_ref();
+    ended.is_some_and(|ended| ended.exit_code == 0)
 }
 
 fn of_container(container: &ContainerStatus) -> Option<Trouble> {
@@ -87,6 +94,24 @@ mod tests {
             r#"{"phase":"Pending","containerStatuses":[{"name":"main","restartCount":0,
                 "state":{"waiting":{"reason":"ImagePullBackOff","message":"Back-off pulling x"}}}]}"#,
             Some(("ImagePullBackOff", "Back-off pulling x")),
+        );
+    }
+
+    #[test]
+    fn a_container_that_prepares_the_pod_is_in_trouble_unless_it_has_done_its_work() {
+        let status = |state: &str| {
+            format!(
+                r#"{{"phase":"Pending","initContainerStatuses":[{{"restartCount":0,"state":{state}}}],
+                    "containerStatuses":[{{"state":{{"waiting":{{"reason":"PodInitializing"}}}}}}]}}"#
+            )
+        };
+        check(
+            &status(r#"{"waiting":{"reason":"ErrImagePull","message":"no such image"}}"#),
+            Some(("ErrImagePull", "no such image")),
+        );
+        check(
+            &status(r#"{"terminated":{"exitCode":0,"reason":"Completed"}}"#),
+            None,
         );
     }
 

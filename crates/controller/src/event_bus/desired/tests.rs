@@ -112,6 +112,7 @@ fn a_bus_has_servers() {
                 "spec": {
                     "automountServiceAccountToken": false,
                     "terminationGracePeriodSeconds": 60,
+                    "initContainers": [announcer()],
                     "containers": [container("js-data")],
                     "volumes": [
                         {"name": "pid", "emptyDir": {}},
@@ -122,6 +123,20 @@ fn a_bus_has_servers() {
             },
         })
     );
+}
+
+fn announcer() -> Value {
+    json!({
+        "name": "announce",
+        "image": "nats:2.12.8",
+        "command": ["/nats-server", "--version"],
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    })
 }
 
 fn container(data: &str) -> Value {
@@ -240,6 +255,7 @@ fn everything_that_a_user_wants_is_honoured() {
     for (field, value) in pod.as_object().unwrap() {
         assert_eq!(template["spec"][field], *value, "{field}");
     }
+    assert_eq!(template["spec"]["initContainers"], Value::Null);
     let container = &template["spec"]["containers"][0];
     assert_eq!(container["args"], json!(["-DV"]));
     assert_eq!(container["resources"], json!({"limits": {"memory": "1Gi"}}));
