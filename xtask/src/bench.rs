@@ -5,8 +5,8 @@ use std::process::Command;
 
 use tiphys_testbed::{Programs, Progress};
 
-use crate::command::{self, cargo, find, workspace};
-use crate::image::{self, Profile, Target};
+use crate::command::{self, MESSAGES, Profile, build_binary, built, cargo, find, workspace};
+use crate::image::{self, Target};
 use crate::install::{Kubectl, install};
 use crate::node::{Node, Started};
 
@@ -36,17 +36,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         json,
     } = args;
     let programs = Programs::locate(Progress::Shown)?;
-    let mut command = cargo(["build", "--package", "tiphys", "--package", "tiphys-bench"]);
     // How fast the pods are says nothing in a quick run, and a debug build is there sooner.
     let profile = if *cluster && *quick {
         Profile::Dev
     } else {
         Profile::Release
     };
-    command.args((profile == Profile::Release).then_some("--release"));
-    let built = command::build(command)?;
-    let tiphys = find(&built, "tiphys")?;
-    let mut bench = Command::new(find(&built, "tiphys-bench")?);
+    let tiphys = build_binary(profile)?;
+    let mut bench = cargo(["build", "--package", "tiphys-bench"]);
+    bench.args((profile == Profile::Release).then_some("--release"));
+    bench.args(MESSAGES);
+    let mut bench = Command::new(find(&built(bench)?, "tiphys-bench")?);
     bench.arg("--tiphys").arg(&tiphys);
     bench
         .arg("--story")

@@ -73,15 +73,29 @@ fn line(command: &Command) -> String {
         .join(" ")
 }
 
-/// Builds the `tiphys` program and returns where cargo put it.
-pub(crate) fn build_binary() -> anyhow::Result<PathBuf> {
-    let built = build(cargo(["build", "--package", "tiphys", "--bin", "tiphys"]))?;
-    find(&built, "tiphys")
+/// How the program is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Profile {
+    /// What users run
+    Release,
+    /// Built in a moment; for tests
+    Dev,
 }
 
-/// Runs a `cargo build` and returns where cargo put the programs.
-pub(crate) fn build(mut build: Command) -> anyhow::Result<Vec<PathBuf>> {
-    build.args(["--message-format", "json-render-diagnostics"]);
+/// Builds the `tiphys` program by itself, as users do, and returns where cargo put it. Built together
+/// with other packages it would have their features of common dependencies.
+pub(crate) fn build_binary(profile: Profile) -> anyhow::Result<PathBuf> {
+    let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
+    build.args((profile == Profile::Release).then_some("--release"));
+    build.args(MESSAGES);
+    find(&built(build)?, "tiphys")
+}
+
+/// What makes cargo say where it puts programs.
+pub(crate) const MESSAGES: [&str; 2] = ["--message-format", "json-render-diagnostics"];
+
+/// Runs a build with [`MESSAGES`] and returns where cargo put the programs.
+pub(crate) fn built(mut build: Command) -> anyhow::Result<Vec<PathBuf>> {
     let mut programs = Vec::new();
     let status = status_of(&mut build, |build| {
         for_each_line(build, |line| programs.extend(executable(line)))

@@ -15,7 +15,7 @@ use tiphys_testbed::{
     wait_for,
 };
 
-use crate::command::{build_binary, workspace};
+use crate::command::{Profile, build_binary, workspace};
 use cluster::Cluster;
 use story::Story;
 
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let programs = Programs::locate(Progress::Shown)?;
-    let binary = build_binary()?;
+    let binary = build_binary(Profile::Dev)?;
     let scratch = Scratch::new("demo")?;
     let nats = say("Starting nats-server with JetStream", || {
         Nats::start(&programs, &NatsOptions::default())

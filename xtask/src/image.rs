@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 
-use crate::command::{self, cargo, find, workspace};
+use crate::command::{Profile, build_binary, workspace};
 use archive::Image;
 
 pub(crate) use load::{Target, load};
@@ -49,14 +49,6 @@ pub(crate) struct Args {
     /// The name of the kind cluster
     #[arg(long, value_name = "NAME", default_value = "kind")]
     kind_cluster: String,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub(crate) enum Profile {
-    /// What users run
-    Release,
-    /// Built in a moment; for tests
-    Dev,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -110,9 +102,7 @@ pub(crate) fn build(
         cfg!(target_os = "linux"),
         "the image holds a program for Linux, and is built there"
     );
-    let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
-    build.args((profile == Profile::Release).then_some("--release"));
-    let binary = find(&command::build(build)?, "tiphys")?;
+    let binary = build_binary(profile)?;
     pack(&binary, profile, tag, output)
 }
 

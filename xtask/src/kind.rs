@@ -7,8 +7,8 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::command;
-use crate::image::{self, Profile, Target};
+use crate::command::{self, Profile};
+use crate::image::{self, Target};
 use crate::install::Kubectl;
 use show::install_and_show;
 

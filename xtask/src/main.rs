@@ -7,6 +7,7 @@ mod demo;
 mod image;
 mod install;
 mod kind;
+mod link_order;
 mod node;
 mod servers;
 mod test;
@@ -40,6 +41,8 @@ enum Verb {
     Node(node::Verb),
     /// Runs everything on a kind cluster: creates it, loads the image, installs, shows the story
     Kind(kind::Args),
+    /// Finds out which functions run in pods, and writes them down for the linker
+    LinkOrder,
     /// Gets the servers that the tests need, and prints where they are
     Servers,
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Image(args) => image::run(args),
         Verb::Node(verb) => node::run(verb),
         Verb::Kind(args) => kind::run(&args),
+        Verb::LinkOrder => link_order::run(),
         Verb::Servers => servers::run(),
     };
     match outcome {

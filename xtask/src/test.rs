@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus};
 
 use tiphys_testbed::{Programs, Progress};
 
-use crate::command::{build_binary, cargo, for_each_line, status_of};
+use crate::command::{Profile, build_binary, cargo, for_each_line, status_of};
 use cluster::Choice;
 use summary::Summary;
 
@@ -84,7 +84,7 @@ fn run_here(
     summary: &mut Summary,
 ) -> anyhow::Result<bool> {
     let programs = Programs::locate(Progress::Shown)?;
-    let binary = build_binary()?;
+    let binary = build_binary(Profile::Dev)?;
     let mut tests = cargo(["test", "--no-fail-fast"]);
     match package {
         Some(package) => tests.args(["--package", package]),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::run_tests;
 use super::summary::Summary;
-use crate::command::cargo;
-use crate::image::{self, Packed, Profile, Target};
+use crate::command::{Profile, cargo};
+use crate::image::{self, Packed, Target};
 use crate::install::{Installed, Kubectl, install, uninstall};
 use crate::node::{Node, Started};
 

@@ -1,0 +1,126 @@
+//! `cargo xtask link-order`: finds out which functions run in the pods of an `EventSource` and a
+//! `Sensor`, and writes them down for the linker (`crates/cli/build.rs`).
+//!
+//! Two stories of the pods are run under valgrind's callgrind, which names every function that is
+//! called. The names hold hashes of the versions of their crates: a list that is older than
+//! `Cargo.lock`, the toolchain or the release profile does no harm and less good, which
+//! `cargo xtask bench --cluster` shows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use tiphys_testbed::{Programs, Progress};
+
+use crate::command::{self, MESSAGES, built, cargo, find, is_installed, workspace};
+
+/// What is written.
+const ORDER: &str = "crates/cli/link-order.txt";
+
+/// Where the runs leave what they have seen.
+const SEEN: &str = "target/link-order";
+
+/// The story with and without encryption, each by two pods.
+const STORIES: [&str; 2] = [
+    "start::a_service_becomes_an_ingress_by_two_pods",
+    "start::a_server_is_verified_by_the_authority_of_the_bus",
+];
+
+/// Builds what users run, watches it work and writes the list.
+///
+/// # Errors
+/// If valgrind is not installed, or a story fails.
+pub(crate) fn run() -> anyhow::Result<()> {
+    ensure!(
+        is_installed("valgrind", &["--version"]),
+        "valgrind is not installed: on Debian, `apt-get install valgrind`"
+    );
+    let programs = Programs::locate(Progress::Shown)?;
+    // As it is released, but with the names of its functions.
+    let mut release = cargo(["rustc", "--release", "--package", "tiphys"]);
+    release.args(["--bin", "tiphys"]).args(MESSAGES);
+    release.args(["--", "-C", "strip=none"]);
+    let binary = find(&built(release)?, "tiphys")?;
+
+    let seen = workspace().join(SEEN);
+    if seen.exists() {
+        fs::remove_dir_all(&seen).with_context(|| format!("empty {SEEN}"))?;
+    }
+    fs::create_dir_all(&seen).with_context(|| format!("make {SEEN}"))?;
+    let watched = seen.join("tiphys.sh");
+    fs::write(&watched, watching(&binary, &seen)).context("write the script")?;
+    fs::set_permissions(&watched, fs::Permissions::from_mode(0o755)).context("its mode")?;
+    let mut stories = cargo([
+        "test",
+        "--package",
+        "tiphys-tests",
+        "--test",
+        "worker",
+        "--",
+    ]);
+    stories
+        .args(STORIES)
+        .args(["--exact", "--test-threads", "1"])
+        .envs(programs.variables())
+        .env("TIPHYS_BIN", watched);
+    command::run(&mut stories)?;
+
+    let mut functions = BTreeSet::new();
+    for file in fs::read_dir(&seen).with_context(|| format!("read {SEEN}"))? {
+        let text = fs::read(file?.path())?;
+        called(&String::from_utf8_lossy(&text), &binary, &mut functions);
+    }
+    ensure!(!functions.is_empty(), "no function was seen");
+    let count = functions.len();
+    let list = functions.into_iter().collect::<Vec<_>>().join("\n");
+    fs::write(workspace().join(ORDER), list + "\n").with_context(|| format!("write {ORDER}"))?;
+    eprintln!("{count} functions are in {ORDER}");
+    Ok(())
+}
+
+/// A script in the program's place. What was seen is written now and then, for the stories kill it.
+fn watching(binary: &Path, seen: &Path) -> String {
+    let options = "--tool=callgrind --compress-strings=no --demangle=no --dump-every-bb=20000000";
+    format!(
+        "#!/bin/sh\nexec valgrind --quiet {options} --callgrind-out-file='{}/seen.%p' '{}' \"$@\"\n",
+        seen.display(),
+        binary.display()
+    )
+}
+
+/// Adds the functions of the program that callgrind has seen called.
+fn called(text: &str, binary: &Path, functions: &mut BTreeSet<String>) {
+    let program = binary.to_string_lossy();
+    let mut is_ours = false;
+    for line in text.lines() {
+        if let Some(object) = line.strip_prefix("ob=") {
+            is_ours = object == program;
+        } else if let Some(function) = line.strip_prefix("fn=")
+            && is_ours
+        {
+            // Calls of a function from itself are told apart by a number.
+            let name = function.split('\'').next().unwrap_or(function);
+            functions.insert(name.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_of_the_program_are_found() {
+        let text = "\
+            version: 1\nob=/lib/libc.so.6\nfl=???\nfn=malloc\n16 4\n\n\
+            ob=/target/release/tiphys\nfl=main.rs\nfn=_RNvC6tiphys4main\n16 400\n\
+            cob=/lib/libc.so.6\ncfn=free\ncalls=1 0\n16 3\n\nfn=_RNvC6tiphys4work'2\n16 1\n\
+            fn=_RNvC6tiphys4work\n";
+        let mut functions = BTreeSet::new();
+        called(text, Path::new("/target/release/tiphys"), &mut functions);
+        let found: Vec<_> = functions.iter().map(String::as_str).collect();
+        assert_eq!(found, ["_RNvC6tiphys4main", "_RNvC6tiphys4work"]);
+    }
+}
