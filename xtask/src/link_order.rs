@@ -82,7 +82,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// A script in the program's place. What was seen is written now and then, for the stories kill it.
 fn watching(binary: &Path, seen: &Path) -> String {
-    let options = "--tool=callgrind --compress-strings=no --demangle=no --dump-every-bb=20000000";
+    let options = "--tool=callgrind --compress-strings=no --demangle=no --dump-every-bb=3000000";
     format!(
         "#!/bin/sh\nexec valgrind --quiet {options} --callgrind-out-file='{}/seen.%p' '{}' \"$@\"\n",
         seen.display(),
