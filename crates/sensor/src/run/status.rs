@@ -125,7 +125,7 @@ impl Status {
 
     pub(super) fn failed(&self, trigger: &Arc<str>, error: &str) {
         self.change(trigger, |status| {
-            status.last_error = Some(shortened(error, LONGEST))
+            status.last_error = Some(shortened(error, LONGEST));
         });
     }
 
