@@ -1,6 +1,6 @@
 //! What is wrong is told in words that help, and heals by itself when its cause goes.
 
-use tiphys_tests::Cluster;
+use tiphys_tests::{Cluster, eventually};
 
 use crate::harbour::{
     SENSOR_OBJECT, SENSOR_PODS, SOURCE_OBJECT, SOURCE_PODS, all, are_ready, bus_of_one,
@@ -112,5 +112,8 @@ async fn an_image_that_cannot_be_pulled_is_told_and_heals() {
         .await;
     story.wait("condition=Ready", &[SENSOR_OBJECT]).await;
     serve(&story, &["after"]).await;
-    assert_eq!(lives(&story, SENSOR_PODS).await, pods);
+    eventually("the end of the pod that could not start", || async {
+        (lives(&story, SENSOR_PODS).await == pods).then_some(())
+    })
+    .await;
 }
