@@ -17,6 +17,7 @@
 //! | [`yaml`] | YAML 1.1 as Kubernetes reads it |
 
 pub mod expr;
+mod gomath;
 mod gotime;
 pub mod jq;
 pub mod json;

@@ -13,6 +13,7 @@ mod document;
 mod format;
 mod lex;
 mod number;
+mod reword;
 mod rewrite;
 mod state;
 #[cfg(test)]
@@ -196,7 +197,7 @@ impl From<mlua::Error> for RunError {
                 Some(inner) => inner.clone(),
                 None => Self::Failed(error.to_string()),
             },
-            other => Self::Failed(first_line(&plain_text(other))),
+            other => Self::Failed(reword::reword(&first_line(&plain_text(other)))),
         }
     }
 }

@@ -36,8 +36,9 @@ impl Argument {
     fn type_name(&self) -> &'static str {
         match self {
             Self::Nil => "nil",
-            Self::Bool(_) => "boolean",
-            Self::Number(_) => "number",
+            Self::Bool(_) => "lua.LBool",
+            Self::Number(number) if number::whole(*number).is_some() => "int64",
+            Self::Number(_) => "float64",
             Self::Text(_) => "string",
         }
     }
@@ -226,7 +227,7 @@ impl Spec {
                 b'f' => format!("{size:.*}", self.precision.unwrap_or(6)),
                 _ => self
                     .precision
-                    .map_or_else(|| shortest(size), |most| general(size, most)),
+                    .map_or_else(|| float_shortest(size), |most| general(size, most)),
             }
         } else {
             // Go signs an infinity always.
@@ -291,12 +292,10 @@ fn size<'a>(rest: &mut &[u8], arguments: &mut impl Iterator<Item = &'a Argument>
     Some(text.parse().unwrap_or(MAX_WIDTH).min(MAX_WIDTH))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "cutting the fraction off is what is asked for"
-)]
+/// Without its fraction. What is out of range becomes the lowest number, as on the machines that
+/// Go's programs run on.
 fn truncate(float: f64) -> i64 {
-    float as i64
+    number::whole(float.trunc()).unwrap_or(i64::MIN)
 }
 
 /// `1.5e+00`: Go signs the exponent and gives it two digits.
@@ -309,16 +308,6 @@ fn signed_exponent(text: &str) -> String {
     match power.strip_prefix('-') {
         Some(power) => format!("{digits}e-{power:0>2}"),
         None => format!("{digits}e+{power:0>2}"),
-    }
-}
-
-fn shortest(size: f64) -> String {
-    // `%g` turns to an exponent later than `FormatFloat` does on its own.
-    let power = power_of(&format!("{size:e}"));
-    if size != 0.0 && (-4..21).contains(&power) {
-        format!("{size}")
-    } else {
-        float_shortest(size)
     }
 }
 
@@ -374,6 +363,11 @@ mod tests {
         check("%e", Argument::Number(1.5), "1.500000e+00");
         check("%g", Argument::Number(0.1), "0.1");
         check("%g", Argument::Number(1e21), "1e+21");
+        check("%g", Argument::Number(123_456_789.0), "1.23456789e+08");
+        check("%G", Argument::Number(1e20), "1E+20");
+        check("%u", Argument::Number(5.0), "%!u(int64=5)");
+        check("%u", Argument::Number(5.5), "%!u(float64=5.5)");
+        check("%d", Argument::Number(1e20), "-9223372036854775808");
         check("%.3g", Argument::Number(1234.5), "1.23e+03");
         check("%.3g", Argument::Number(0.5), "0.5");
         check("%x", Argument::Number(255.0), "ff");
@@ -383,7 +377,7 @@ mod tests {
         check("%5s|", Argument::Nil, "  nil|");
         check("%.2s", Argument::Text("äöü".into()), "äö");
         check("%d", Argument::Text(b"42".to_vec()), "42");
-        check("%d", Argument::Bool(true), "%!d(boolean=true)");
+        check("%d", Argument::Bool(true), "%!d(lua.LBool=true)");
         check("100%%", Argument::Nil, "100%");
         check("%s %s", Argument::Nil, "nil %!s(MISSING)");
     }

@@ -1,5 +1,6 @@
 //! One Lua machine with a script loaded: sandboxed, bounded, used for one event after another.
 
+use std::f64::consts::PI;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,9 @@ use mlua::{
 
 use super::document::{Context, Document, dropped_key, expand, node_key};
 use super::format::{Argument, format};
+use super::reword::reword;
 use super::{Limits, RunError, number, rewrite, write};
+use crate::gomath;
 
 /// What scripts see as the name of their source.
 const CHUNK: &str = "=<string>";
@@ -211,6 +214,11 @@ fn host(lua: &Lua) -> mlua::Result<Table> {
         })?,
     )?;
     host.set(
+        "reword",
+        lua.create_function(|_, message: LuaString| Ok(reword(&message.to_string_lossy())))?,
+    )?;
+    mathematics(lua, &host)?;
+    host.set(
         "find",
         lua.create_function(|_, found: Search| Ok(found.place()))?,
     )?;
@@ -219,6 +227,24 @@ fn host(lua: &Lua) -> mlua::Result<Table> {
         lua.create_function(|lua, source: LuaString| Ok(compile(lua, &source)))?,
     )?;
     Ok(host)
+}
+
+/// The functions whose last digit is Go's.
+fn mathematics(lua: &Lua, host: &Table) -> mlua::Result<()> {
+    type OfOne = fn(f64) -> f64;
+    let of_one: [(&str, OfOne); 4] = [
+        ("deg", |x| x * 180.0 / PI),
+        ("rad", |x| x * PI / 180.0),
+        ("log", libm::log),
+        ("log10", gomath::log10),
+    ];
+    for (name, function) in of_one {
+        host.set(name, lua.create_function(move |_, x| Ok(function(x)))?)?;
+    }
+    host.set(
+        "pow",
+        lua.create_function(|_, (x, y)| Ok(gomath::pow(x, y)))?,
+    )
 }
 
 /// A plain search: where, for what, from which place.

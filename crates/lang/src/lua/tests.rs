@@ -141,7 +141,7 @@ fn errors_name_the_line() {
     check(
         "local a = 1\nreturn event.missing.x",
         "{}",
-        "<string>:2: attempt to index nil with 'x'",
+        "<string>:2: attempt to index a non-table object(nil) with key 'x'",
     );
     check(
         "local function f() error('x', 2) end\nf()",
@@ -157,6 +157,81 @@ fn errors_name_the_line() {
     );
     check("return event", "[1]", "the event is not a JSON object");
     check("return event", "null", "{}");
+}
+
+/// The answers of gopher-lua 1.1.2.
+#[test]
+fn what_pcall_catches_reads_as_in_gopher_lua() {
+    let caught = |body: &str, expected: &str| {
+        let script = format!("return {{select(2, pcall(function() {body} end))}}");
+        check(
+            &script,
+            "{}",
+            &format!("[\"\\u003cstring\\u003e:1: {expected}\"]"),
+        );
+    };
+    caught(
+        "return nil + 1",
+        "cannot perform add operation between nil and number",
+    );
+    caught("return 1 < 'a'", "attempt to compare number with string");
+    caught(
+        "event.missing.x = 1",
+        "attempt to index a non-table object(nil) with key 'x'",
+    );
+    caught("event:nosuch()", "attempt to call a non-function object");
+    caught("assert(false, 'no port')", "no port");
+    caught("assert(event.missing)", "assertion failed!");
+    caught(
+        "for _ in ipairs(event.missing) do end",
+        "bad argument #1 to ipairs (table expected, got nil)",
+    );
+    caught(
+        "return table.concat('x')",
+        "bad argument #1 to concat (table expected, got string)",
+    );
+    caught(
+        "return math.log({})",
+        "bad argument #1 to log (number expected, got table)",
+    );
+    caught(
+        "return ('x'):gsub('x', 5)",
+        "bad argument #3 to gsub (string or table or function expected, got number)",
+    );
+    // Once these went through the `string.format` of scripts and came out as `#%! (string=upper)`.
+    caught(
+        "return string.upper(nil)",
+        "bad argument #1 to upper (string expected, got nil)",
+    );
+    caught(
+        "return table.concat({{}})",
+        "invalid value (table) at index 1 in table for concat",
+    );
+    check(
+        "return {select(2, xpcall(function() return #5 end, function(m) return 'h: ' .. m end))}",
+        "{}",
+        r#"["h: \u003cstring\u003e:1: __len undefined"]"#,
+    );
+    check(
+        "return {select(2, coroutine.resume(coroutine.create(function() nosuch() end)))}",
+        "{}",
+        r#"["\u003cstring\u003e:1: attempt to call a non-function object"]"#,
+    );
+}
+
+/// The answers of gopher-lua 1.1.2.
+#[test]
+fn libraries_answer_as_those_of_gopher_lua() {
+    check(
+        "return {math.huge, math.huge == 1/0, math.log(100, 10), math.log10(3), math.rad(math.pi), math.pow(0.1, 37)}",
+        "{}",
+        "[1.7976931348623157e+308,false,4.605170185988092,0.4771212547196624,0.05483113556160754,1.000000000000004e-37]",
+    );
+    check(
+        r##"return {("abc"):gsub("b", "%a%%%0"), select("#", rawset({}, 1, 2))}"##,
+        "{}",
+        r#"["a%a%bc",0]"#,
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::eval::{Budget, Stop};
 use super::syntax::Binary;
 use super::value::{Elements, Value};
-use crate::regex;
+use crate::{gomath, regex};
 
 /// How long a text may grow.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
@@ -193,7 +193,7 @@ pub(super) fn binary<'a>(
             let (base, exponent) = (float(left), float(right));
             Value::Float(
                 base.zip(exponent)
-                    .map(|(base, by)| base.powf(by))
+                    .map(|(base, by)| gomath::pow(base, by))
                     .ok_or_else(refuse)?,
             )
         }

@@ -4,7 +4,7 @@ use super::Error;
 use super::lex::Operator;
 use super::parse::Node;
 use super::value::Value;
-use crate::regex;
+use crate::{gomath, regex};
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<Value>;
 
@@ -228,7 +228,7 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
         Operator::Multiply => left * right,
         Operator::Divide => left / right,
         Operator::Modulus => left % right,
-        Operator::Exponent => left.powf(right),
+        Operator::Exponent => gomath::pow(left, right),
         Operator::BitAnd => to_double(to_int(left) & to_int(right)),
         Operator::BitOr => to_double(to_int(left) | to_int(right)),
         Operator::BitXor => to_double(to_int(left) ^ to_int(right)),

@@ -1,14 +1,16 @@
-//! Mathematics: Go's functions over doubles. Those that agree come from jaq's library.
+//! Mathematics: Go's functions over doubles. Those that agree come from jaq's library, to the last
+//! digit or nearly so.
 
 use jaq_core::native::v;
 use jaq_core::{Native, native::bome};
 
 use super::{Fun, native};
+use crate::gomath;
 use crate::jq::value::{Answer, Val};
 use crate::jq::{fault, number};
 
 /// The functions of jaq's library that do as Go's.
-const BORROWED: [&str; 41] = [
+const BORROWED: [&str; 38] = [
     "acos",
     "acosh",
     "asin",
@@ -28,16 +30,13 @@ const BORROWED: [&str; 41] = [
     "fdim",
     "fma",
     "fmod",
-    "hypot",
     "j0",
     "j1",
     "jn",
     "ldexp",
     "lgamma",
     "log",
-    "log10",
     "log1p",
-    "log2",
     "nextafter",
     "remainder",
     "rint",
@@ -123,11 +122,23 @@ fn own() -> Vec<Fun> {
     vec![
         native!("abs", 0, |value: &Val| number::absolute(value)
             .unwrap_or_else(|| Err(fault::not_applicable("abs", value)))),
-        native!("exp10", 0, |value: &Val| Ok(Val::Float(
-            10_f64.powf(float("exp10", value)?)
-        ))),
+        native!("exp10", 0, |value: &Val| Ok(Val::Float(gomath::pow(
+            10.0,
+            float("exp10", value)?
+        )))),
         native!("pow", 2, |_: &Val, base: &Val, power: &Val| {
-            Ok(Val::Float(float("pow", base)?.powf(float("pow", power)?)))
+            let (base, power) = (float("pow", base)?, float("pow", power)?);
+            Ok(Val::Float(gomath::pow(base, power)))
+        }),
+        native!("log2", 0, |value: &Val| Ok(Val::Float(gomath::log2(
+            float("log2", value)?
+        )))),
+        native!("log10", 0, |value: &Val| Ok(Val::Float(gomath::log10(
+            float("log10", value)?
+        )))),
+        native!("hypot", 2, |_: &Val, left: &Val, right: &Val| {
+            let (left, right) = (float("hypot", left)?, float("hypot", right)?);
+            Ok(Val::Float(gomath::hypot(left, right)))
         }),
         native!("fmin", 2, |_: &Val, left: &Val, right: &Val| {
             Ok(Val::Float(float("fmin", left)?.min(float("fmin", right)?)))
@@ -137,7 +148,7 @@ fn own() -> Vec<Fun> {
         }),
         native!("drem", 2, |_: &Val, left: &Val, right: &Val| {
             let (left, right) = (float("drem", left)?, float("drem", right)?);
-            let rest = left - right * (left / right).round_ties_even();
+            let rest = libm::remainder(left, right);
             Ok(Val::Float(if rest == 0.0 {
                 rest.copysign(left)
             } else {
@@ -145,7 +156,9 @@ fn own() -> Vec<Fun> {
             }))
         }),
         native!("significand", 0, |value: &Val| {
-            Ok(Val::Float(parts(float("significand", value)?).0 * 2.0))
+            Ok(Val::Float(
+                libm::frexp(float("significand", value)?).0 * 2.0,
+            ))
         }),
         native!("logb", 0, |value: &Val| {
             let value = float("logb", value)?;
@@ -153,11 +166,11 @@ fn own() -> Vec<Fun> {
                 0.0 => f64::NEG_INFINITY,
                 value if value.is_infinite() => f64::INFINITY,
                 value if value.is_nan() => value,
-                value => f64::from(parts(value).1 - 1),
+                value => f64::from(libm::frexp(value).1 - 1),
             }))
         }),
         native!("frexp", 0, |value: &Val| {
-            let (fraction, exponent) = parts(float("frexp", value)?);
+            let (fraction, exponent) = libm::frexp(float("frexp", value)?);
             Ok(Val::array(vec![
                 Val::Float(fraction),
                 Val::Int(exponent.into()),
@@ -178,24 +191,6 @@ fn own() -> Vec<Fun> {
         native!("infinite", 0, |_: &Val| Ok(Val::Float(f64::INFINITY))),
         native!("nan", 0, |_: &Val| Ok(Val::Float(f64::NAN))),
     ]
-}
-
-/// A fraction from one half to one, and the power of two it is multiplied with.
-fn parts(value: f64) -> (f64, i32) {
-    if value == 0.0 || !value.is_finite() {
-        return (value, 0);
-    }
-    let (value, shift) = if value.is_normal() {
-        (value, 0)
-    } else {
-        (value * 2_f64.powi(54), -54)
-    };
-    let bits = value.to_bits();
-    let exponent = i32::try_from((bits >> 52) & 0x7ff).unwrap_or(0) - 1022;
-    (
-        f64::from_bits(bits & !(0x7ff << 52) | (1022 << 52)),
-        exponent + shift,
-    )
 }
 
 fn tests() -> [Fun; 5] {

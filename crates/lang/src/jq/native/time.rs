@@ -142,8 +142,10 @@ fn to_text(name: &str, value: &Val, format: &Val) -> Answer {
 fn from_text(value: &Val, format: &Val) -> Answer {
     match (value.as_text(), format.as_text()) {
         (Some(text), Some(pattern)) if pattern.len() <= MAX_FORMAT => {
-            let time = parse::parse(text, pattern)
-                .map_err(|why| fault::failed1("strptime", value, format, why))?;
+            let time = parse::parse(text, pattern).map_err(|why| {
+                let why = format!("failed to parse {text:?} with {pattern:?}: {why}");
+                fault::failed1("strptime", value, format, why)
+            })?;
             Ok(to_parts(&time))
         }
         _ => Err(fault::not_applicable1("strptime", value, format)),
