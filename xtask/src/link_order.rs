@@ -1,7 +1,7 @@
 //! `cargo xtask link-order`: finds out which functions run in the pods of an `EventSource` and a
 //! `Sensor`, and writes them down for the linker (`crates/cli/build.rs`).
 //!
-//! Two stories of the pods are run under valgrind's callgrind, which names every function that is
+//! A story of two pods is run under valgrind's callgrind, which names every function that is
 //! called. The names hold hashes of the versions of their crates: a list that is older than
 //! `Cargo.lock`, the toolchain or the release profile does no harm and less good, which
 //! `cargo xtask bench --cluster` shows.
@@ -22,11 +22,8 @@ const ORDER: &str = "crates/cli/link-order.txt";
 /// Where the runs leave what they have seen.
 const SEEN: &str = "target/link-order";
 
-/// The story with and without encryption, each by two pods.
-const STORIES: [&str; 2] = [
-    "start::a_service_becomes_an_ingress_by_two_pods",
-    "start::a_server_is_verified_by_the_authority_of_the_bus",
-];
+/// The life of two pods: their start, an event, and all of it again.
+const STORY: &str = "start::containers_that_are_killed_go_on_and_repeat_nothing";
 
 /// Builds what users run, watches it work and writes the list.
 ///
@@ -52,7 +49,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let watched = seen.join("tiphys.sh");
     fs::write(&watched, watching(&binary, &seen)).context("write the script")?;
     fs::set_permissions(&watched, fs::Permissions::from_mode(0o755)).context("its mode")?;
-    let mut stories = cargo([
+    let mut story = cargo([
         "test",
         "--package",
         "tiphys-tests",
@@ -60,12 +57,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
         "worker",
         "--",
     ]);
-    stories
-        .args(STORIES)
-        .args(["--exact", "--test-threads", "1"])
+    story
+        .args([STORY, "--exact"])
         .envs(programs.variables())
         .env("TIPHYS_BIN", watched);
-    command::run(&mut stories)?;
+    command::run(&mut story)?;
 
     let mut functions = BTreeSet::new();
     for file in fs::read_dir(&seen).with_context(|| format!("read {SEEN}"))? {
@@ -80,7 +76,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A script in the program's place. What was seen is written now and then, for the stories kill it.
+/// A script in the program's place. What was seen is written now and then, for the story kills it.
 fn watching(binary: &Path, seen: &Path) -> String {
     let options = "--tool=callgrind --compress-strings=no --demangle=no --dump-every-bb=3000000";
     format!(

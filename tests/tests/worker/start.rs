@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use serde_json::{Value, json};
 use tiphys_testbed::{Auth, NatsOptions, Tls};
 use tiphys_tests::{Pod, Tiphys, World, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,7 +15,7 @@ use crate::stage::{Wire, bus, event_source, printed, routed, sensor, serve, work
 /// Waits until both work.
 pub(crate) async fn at_work(source: &Tiphys, sensor: &Tiphys) {
     for tiphys in [source, sensor] {
-        let at_work = |report: &serde_json::Value| {
+        let at_work = |report: &Value| {
             report["role"] == "Active"
                 && report["bus"]["ok"] == true
                 && report["parts"][0]["health"]["ok"] == true
@@ -157,7 +159,7 @@ fn sailor(password: &str) -> Auth {
 }
 
 /// A pod on a bus with a login and these settings of TLS.
-fn pod_with_login(world: &World, tls: Option<serde_json::Value>) -> Pod {
+fn pod_with_login(world: &World, tls: Option<Value>) -> Pod {
     let sensor = workbench(world, "[{template: {name: log, log: {}}}]");
     let pod = Pod::of(world, &sensor);
     // Whether a server encrypts is not said by the URL in a cluster.
@@ -201,6 +203,69 @@ async fn a_server_is_verified_by_the_authority_of_the_bus() {
     let authority = &world.nats().certificates().unwrap().authority;
     pod.volume("values/secrets/login", &[("ca-cert", authority.as_bytes())]);
     ready(&tiphys).await;
+}
+
+/// What the controller writes for pods on a bus of its own: it encrypts, and asks for a password.
+fn on_a_bus_of_the_cluster(world: &World, object: &Value) -> Pod {
+    let pod = Pod::of(world, object);
+    let url = world.nats().url().replace("tls://", "nats://");
+    let stream = "duplicates: 300s\nmaxage: 5m\nmaxbytes: -1\nmaxmsgs: 50000\nreplicas: 1\n";
+    let bus = json!({"jetstream": {
+        "url": url,
+        "accessSecret": {"name": "login", "key": "client-auth"},
+        "streamConfig": stream,
+        "tls": {"caCertSecret": {"name": "login", "key": "ca-cert"}},
+    }});
+    pod.spec(object, &bus);
+    let login: &[u8] = b"username: sailor\npassword: right\n";
+    pod.volume("auth", &[("auth.yaml", login)]);
+    let authority = &world.nats().certificates().unwrap().authority;
+    pod.volume("values/secrets/login", &[("ca-cert", authority.as_bytes())]);
+    pod
+}
+
+async fn renewed(world: &World, lease: &str) -> Option<MicroTime> {
+    let leases = world.api::<Lease>().await;
+    leases.get(lease).await.unwrap().spec.unwrap().renew_time
+}
+
+/// `cargo xtask link-order` watches this one: it is the life of a pair of pods.
+#[tokio::test]
+async fn containers_that_are_killed_go_on_and_repeat_nothing() {
+    let world = world_with(sailor("right"), Tls::Server).await;
+    let source = on_a_bus_of_the_cluster(&world, &event_source(&world));
+    let sensor = on_a_bus_of_the_cluster(&world, &sensor(&world));
+    let start = || (source.start("ingress-es-0"), sensor.start("ingress-sn-0"));
+    let (mut es, mut sn) = start();
+    at_work(&es, &sn).await;
+    serve(&world, "web", 80).await;
+    routed(&world, "web-ing", 80).await;
+    for (tiphys, lease) in [
+        (&mut es, "eventsource-ingress-es"),
+        (&mut sn, "sensor-ingress-sn"),
+    ] {
+        let before = renewed(&world, lease).await;
+        eventually("a renewed lease", || async {
+            (renewed(&world, lease).await > before).then_some(())
+        })
+        .await;
+        assert_eq!(tiphys.get("/healthz").await.unwrap().0, 200);
+        assert_eq!(tiphys.get("/metrics").await.unwrap().0, 200);
+        tiphys.kill();
+    }
+    serve(&world, "meanwhile", 81).await;
+
+    let (es, sn) = start();
+    at_work(&es, &sn).await;
+    routed(&world, "meanwhile-ing", 81).await;
+    serve(&world, "after", 82).await;
+    routed(&world, "after-ing", 82).await;
+    let trigger = ["trigger_name=\"ingress\""];
+    eventually("two firings in the second life", || async {
+        let fired = sn.count("argo_events_action_triggered_total", &trigger);
+        (fired.await == 2).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
