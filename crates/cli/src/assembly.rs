@@ -55,6 +55,7 @@ impl Assembly {
             now: Timestamp::now,
             since,
             added: HashMap::new(),
+            removed: Vec::new(),
             status: Arc::default(),
             handover: tiphys_sensor::run::Handover::default(),
         }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
-use tiphys_eventbus::EventBus;
+use tiphys_eventbus::{Durable, EventBus};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +60,8 @@ pub struct Runner {
     pub since: Timestamp,
     /// When triggers were added that the Sensor did not have at first.
     pub added: HashMap<Arc<str>, Timestamp>,
+    /// Triggers that the Sensor no longer has: what waits for them on the bus is given up.
+    pub removed: Vec<Arc<str>>,
     /// What it says of itself.
     pub status: Arc<Status>,
     /// Lets another runner of the sensor take over.
@@ -88,6 +90,7 @@ impl Runner {
     /// # Cancellation
     /// What was in flight is delivered again later.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        self.give_up_removed().await;
         let mut loops = JoinSet::new();
         let holds = Arc::new(self.handover.done.clone().drop_guard());
         let mut names = HashMap::new();
@@ -113,6 +116,18 @@ impl Runner {
             result = result.and(ended);
         }
         result
+    }
+
+    /// Deletes the consumers of triggers that are gone. One that stays costs the bus a little and
+    /// is no reason not to work.
+    async fn give_up_removed(&self) {
+        for name in &self.removed {
+            let durable = Durable::trigger(&self.sensor.namespace, &self.sensor.name, name);
+            if let Err(error) = self.bus.unsubscribe(&durable).await {
+                let error = with_causes(&error);
+                tracing::warn!(triggerName = %name, error, "The consumer of a removed trigger stays");
+            }
+        }
     }
 
     /// Where a new consumer of a trigger begins.

@@ -80,6 +80,7 @@ impl Running {
             now,
             since: Timestamp::MIN,
             added: HashMap::new(),
+            removed: Vec::new(),
             handover: Handover::default(),
             status: status.clone(),
         };

@@ -39,6 +39,38 @@ async fn an_edit_acts_within_a_second_without_a_restart() {
     reports.until("counts that go on", count).await;
 }
 
+/// Argo Events leaves the consumer of each trigger that ever was.
+#[tokio::test]
+async fn a_removed_trigger_leaves_nothing_on_the_bus() {
+    let world = World::start().await;
+    let sensor = workbench(
+        &world,
+        "[{template: {name: log, log: {}}}, {template: {name: more, log: {}}}]",
+    );
+    let pod = Pod::of(&world, &sensor);
+    let sn = pod.start("sn-0");
+    sn.line("the start", |line| line["msg"] == "Running").await;
+    let wire = Wire::to(&world).await;
+    eventually("a consumer for each trigger", || async {
+        (wire.consumers().await == 2).then_some(())
+    })
+    .await;
+
+    let fewer = edited(&sensor, 2, |spec| {
+        spec["triggers"].as_array_mut().unwrap().pop();
+    });
+    pod.spec(&fewer, &bus(&world));
+    eventually("the end of the other consumer", || async {
+        (wire.consumers().await == 1).then_some(())
+    })
+    .await;
+    wire.event("e1", &json!({})).await;
+    eventually("the event", || async {
+        (printed(&sn) == ["e1"]).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_faulty_edit_changes_nothing_and_is_reported_with_its_field() {
     let world = World::start().await;

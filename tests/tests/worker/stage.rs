@@ -127,6 +127,12 @@ impl Wire {
         sent.await.unwrap().await.unwrap();
     }
 
+    /// How many durable consumers the stream has.
+    pub(crate) async fn consumers(&self) -> usize {
+        let mut stream = self.0.get_stream("default").await.unwrap();
+        stream.info().await.unwrap().state.consumer_count
+    }
+
     /// The ids of everything on the stream.
     pub(crate) async fn stored_ids(&self) -> Vec<String> {
         let mut stream = self.0.get_stream("default").await.unwrap();

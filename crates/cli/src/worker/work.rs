@@ -1,6 +1,6 @@
 //! The work of a worker: runners, one after another, of whatever the spec says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub(super) struct Workshop {
     triggers: Arc<tiphys_sensor::run::Status>,
     /// Since when each trigger is there, as far as this process knows.
     known: HashMap<Arc<str>, Timestamp>,
+    /// Triggers that were there, and that the next runner is to forget.
+    removed: HashSet<Arc<str>>,
 }
 
 /// A runner at work.
@@ -66,6 +68,7 @@ impl Workshop {
             events: Arc::default(),
             triggers: Arc::default(),
             known: HashMap::new(),
+            removed: HashSet::new(),
         }
     }
 
@@ -96,13 +99,14 @@ impl Workshop {
         } else {
             now
         };
-        let names = sensor.triggers.iter().map(|trigger| trigger.name());
-        self.known = names
-            .map(|name| {
-                let since = self.known.get(name).copied().unwrap_or(begin);
-                (Arc::clone(name), since)
-            })
-            .collect();
+        let mut before = std::mem::take(&mut self.known);
+        for trigger in &sensor.triggers {
+            let name = Arc::clone(trigger.name());
+            self.removed.remove(&name);
+            let since = before.remove(&name).unwrap_or(begin);
+            self.known.insert(name, since);
+        }
+        self.removed.extend(before.into_keys());
     }
 
     /// Starts a runner in `group`.
@@ -152,6 +156,7 @@ impl Workshop {
                     .sensor(Arc::clone(sensor), bus, executors, since);
                 runner.status = Arc::clone(&self.triggers);
                 runner.added.clone_from(&self.known);
+                runner.removed = self.removed.drain().collect();
                 let Handover { asked, done } = runner.handover.clone();
                 group.spawn(format!("sensor {name}"), |stop| async move {
                     let _guard = guard;
