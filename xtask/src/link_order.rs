@@ -23,7 +23,7 @@ const ORDER: &str = "crates/cli/link-order.txt";
 const SEEN: &str = "target/link-order";
 
 /// The life of two pods: their start, an event, and all of it again.
-const STORY: &str = "start::containers_that_are_killed_go_on_and_repeat_nothing";
+const STORY: &str = "start::a_pair_of_pods_goes_on_in_new_containers_and_repeats_nothing";
 
 /// Builds what users run, watches it work and writes the list.
 ///
@@ -76,7 +76,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A script in the program's place. What was seen is written now and then, for the story kills it.
+/// A script in the program's place. What was seen is written when it ends, and now and then before.
 fn watching(binary: &Path, seen: &Path) -> String {
     let options = "--tool=callgrind --compress-strings=no --demangle=no --dump-every-bb=3000000";
     format!(

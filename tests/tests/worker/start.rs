@@ -231,7 +231,7 @@ async fn renewed(world: &World, lease: &str) -> Option<MicroTime> {
 
 /// `cargo xtask link-order` watches this one: it is the life of a pair of pods.
 #[tokio::test]
-async fn containers_that_are_killed_go_on_and_repeat_nothing() {
+async fn a_pair_of_pods_goes_on_in_new_containers_and_repeats_nothing() {
     let world = world_with(sailor("right"), Tls::Server).await;
     let source = on_a_bus_of_the_cluster(&world, &event_source(&world));
     let sensor = on_a_bus_of_the_cluster(&world, &sensor(&world));
@@ -251,11 +251,11 @@ async fn containers_that_are_killed_go_on_and_repeat_nothing() {
         .await;
         assert_eq!(tiphys.get("/healthz").await.unwrap().0, 200);
         assert_eq!(tiphys.get("/metrics").await.unwrap().0, 200);
-        tiphys.kill();
+        tiphys.stop().await;
     }
     serve(&world, "meanwhile", 81).await;
 
-    let (es, sn) = start();
+    let (mut es, mut sn) = start();
     at_work(&es, &sn).await;
     routed(&world, "meanwhile-ing", 81).await;
     serve(&world, "after", 82).await;
@@ -266,6 +266,10 @@ async fn containers_that_are_killed_go_on_and_repeat_nothing() {
         (fired.await == 2).then_some(())
     })
     .await;
+    for tiphys in [&mut es, &mut sn] {
+        let (status, _) = tiphys.stop().await;
+        assert!(status.success(), "{status}");
+    }
 }
 
 #[tokio::test]
