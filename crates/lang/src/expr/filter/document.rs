@@ -26,11 +26,7 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     /// Reads a payload: `-` in keys becomes `_`, keys with dots become objects in objects.
     pub(super) fn read(data: &'a [u8]) -> Result<Self, Error> {
-        let mut scanner = Scanner {
-            text: data,
-            at: 0,
-            is_checked: false,
-        };
+        let mut scanner = Scanner::new(data, false);
         scanner.space();
         if scanner.peek() != Some(b'{') {
             scanner.only_value()?;
@@ -45,7 +41,7 @@ impl<'a> Document<'a> {
         }
         let mut members = Vec::new();
         let mut dotted = false;
-        scanner.object(0, &mut |key, value| {
+        scanner.into_members(|key, value| {
             let mut key = text_of(key);
             if key.contains('-') {
                 key = Cow::Owned(key.replace('-', "_"));
@@ -53,7 +49,6 @@ impl<'a> Document<'a> {
             dotted |= key.contains('.');
             members.push((key, value_of(value)));
         })?;
-        scanner.end()?;
         Ok(Self {
             members: if dotted { expand(members) } else { members },
         })
@@ -176,37 +171,52 @@ fn text_of(quoted: &[u8]) -> Cow<'_, str> {
 /// The elements of a valid JSON array.
 pub(super) fn items(text: &[u8]) -> Vec<Value<'_>> {
     let mut items = Vec::new();
-    let mut scanner = Scanner::checked(text);
     // The text has been checked: it does not fail.
-    scanner
-        .array(0, &mut |item| items.push(value_of(item)))
-        .unwrap_or_default();
+    Scanner::new(text, true).array(0, |item| items.push(value_of(item)));
     items
+}
+
+/// Keys and values of an object as they lie in its text.
+pub(super) type Parts<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+/// The keys and values of a valid JSON object.
+pub(super) fn parts(text: &[u8]) -> Parts<'_> {
+    let mut parts = Vec::new();
+    // The text has been checked: it does not fail.
+    Scanner::new(text, true).object(0, |key, value| parts.push((key, value)));
+    parts
+}
+
+/// The value of the last part with this key.
+pub(super) fn part<'a>(parts: &Parts<'a>, key: &str) -> Value<'a> {
+    let found = parts.iter().rev().find(|(name, _)| is_key(name, key));
+    found.map_or(Value::Nil, |(_, value)| value_of(value))
 }
 
 /// The members of a valid JSON object.
 pub(super) fn members(text: &[u8]) -> Vec<(Cow<'_, str>, Value<'_>)> {
-    let mut members = Vec::new();
-    let mut scanner = Scanner::checked(text);
-    let mut add = |key, value| members.push((text_of(key), value_of(value)));
-    // The text has been checked: it does not fail.
-    scanner.object(0, &mut add).unwrap_or_default();
-    members
+    let parts = parts(text).into_iter();
+    parts
+        .map(|(key, value)| (text_of(key), value_of(value)))
+        .collect()
 }
 
 /// The member `key` of a valid JSON object.
 pub(super) fn member<'a>(text: &'a [u8], key: &str) -> Value<'a> {
     let mut found = None;
-    let mut scanner = Scanner::checked(text);
-    let mut compare = |name: &'a [u8], value: &'a [u8]| {
-        let plain = name.len() == key.len() + 2 && &name[1..name.len() - 1] == key.as_bytes();
-        if plain || (name.contains(&b'\\') && text_of(name) == key) {
+    // The text has been checked: it does not fail.
+    Scanner::new(text, true).object(0, |name, value| {
+        if is_key(name, key) {
             found = Some(value);
         }
-    };
-    // The text has been checked: it does not fail.
-    scanner.object(0, &mut compare).unwrap_or_default();
+    });
     found.map_or(Value::Nil, value_of)
+}
+
+/// Whether a valid JSON string says this.
+fn is_key(quoted: &[u8], key: &str) -> bool {
+    let plain = quoted.len() == key.len() + 2 && &quoted[1..quoted.len() - 1] == key.as_bytes();
+    plain || (quoted.contains(&b'\\') && text_of(quoted) == key)
 }
 
 /// Checks JSON byte by byte and hands out the parts of the outermost value.
@@ -215,20 +225,52 @@ struct Scanner<'a> {
     at: usize,
     /// The text is known to be JSON: inner values are stepped over.
     is_checked: bool,
+    /// What is wrong, once something is.
+    fault: Option<json::Error>,
 }
 
 impl<'a> Scanner<'a> {
-    fn checked(text: &'a [u8]) -> Self {
+    fn new(text: &'a [u8], is_checked: bool) -> Self {
         Self {
             text,
             at: 0,
-            is_checked: true,
+            is_checked,
+            fault: None,
         }
     }
 
-    fn fail<T>(&self, message: &'static str) -> Result<T, Error> {
+    /// The text from its start, which has to be an object.
+    fn into_members(mut self, member: impl FnMut(&'a [u8], &'a [u8])) -> Result<(), Error> {
+        let read = self.object(0, member);
+        self.ended(read)
+    }
+
+    fn only_value(mut self) -> Result<(), Error> {
+        let read = self.value(0);
+        self.ended(read)
+    }
+
+    /// What came of reading a value behind which nothing may stand.
+    fn ended(mut self, read: Option<()>) -> Result<(), Error> {
+        if read.is_some() {
+            self.space();
+            if self.at == self.text.len() {
+                return Ok(());
+            }
+            self.fail::<()>("unexpected text after it");
+        }
+        let unknown = json::Error {
+            message: "unexpected character",
+            offset: self.at,
+        };
+        Err(Error::NotJson(self.fault.unwrap_or(unknown)))
+    }
+
+    #[cold]
+    fn fail<T>(&mut self, message: &'static str) -> Option<T> {
         let offset = self.at;
-        Err(Error::NotJson(json::Error { message, offset }))
+        self.fault = Some(json::Error { message, offset });
+        None
     }
 
     fn peek(&self) -> Option<u8> {
@@ -241,28 +283,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn end(&mut self) -> Result<(), Error> {
-        self.space();
-        if self.at < self.text.len() {
-            self.fail("unexpected text after it")
-        } else {
-            Ok(())
-        }
-    }
-
-    fn only_value(&mut self) -> Result<(), Error> {
-        self.value(0)?;
-        self.end()
-    }
-
-    fn value(&mut self, depth: usize) -> Result<(), Error> {
+    fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek() {
             Some(b'{' | b'[') if self.is_checked => {
                 self.at = container_end(self.text, self.at + 1);
-                Ok(())
+                Some(())
             }
-            Some(b'{') => self.object(depth, &mut |_, _| {}),
-            Some(b'[') => self.array(depth, &mut |_| {}),
+            Some(b'{') => self.object(depth, |_, _| {}),
+            Some(b'[') => self.array(depth, |_| {}),
             Some(b'"') => self.string(),
             Some(b't') => self.word(b"true"),
             Some(b'f') => self.word(b"false"),
@@ -273,24 +301,20 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn open(&mut self, depth: usize) -> Result<(), Error> {
+    fn open(&mut self, depth: usize) -> Option<()> {
         if depth >= json::MAX_DEPTH {
             return self.fail("nested too deep");
         }
         self.at += 1;
         self.space();
-        Ok(())
+        Some(())
     }
 
-    fn object(
-        &mut self,
-        depth: usize,
-        member: &mut dyn FnMut(&'a [u8], &'a [u8]),
-    ) -> Result<(), Error> {
+    fn object(&mut self, depth: usize, mut member: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
         self.open(depth)?;
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(());
+            return Some(());
         }
         loop {
             if self.peek() != Some(b'"') {
@@ -309,59 +333,72 @@ impl<'a> Scanner<'a> {
             self.value(depth + 1)?;
             member(key, &self.text[value..self.at]);
             if !self.more(b'}')? {
-                return Ok(());
+                return Some(());
             }
         }
     }
 
-    fn array(&mut self, depth: usize, item: &mut dyn FnMut(&'a [u8])) -> Result<(), Error> {
+    fn array(&mut self, depth: usize, mut item: impl FnMut(&'a [u8])) -> Option<()> {
         self.open(depth)?;
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(());
+            return Some(());
         }
         loop {
             let start = self.at;
             self.value(depth + 1)?;
             item(&self.text[start..self.at]);
             if !self.more(b']')? {
-                return Ok(());
+                return Some(());
             }
         }
     }
 
     /// Steps over a comma (true) or the closing bracket (false).
-    fn more(&mut self, close: u8) -> Result<bool, Error> {
+    fn more(&mut self, close: u8) -> Option<bool> {
         self.space();
         match self.peek() {
             Some(b',') => {
                 self.at += 1;
                 self.space();
-                Ok(true)
+                Some(true)
             }
             Some(byte) if byte == close => {
                 self.at += 1;
-                Ok(false)
+                Some(false)
             }
             _ => self.fail("expected a comma or the end of a list"),
         }
     }
 
-    fn word(&mut self, word: &'static [u8]) -> Result<(), Error> {
+    fn word(&mut self, word: &'static [u8]) -> Option<()> {
         if !self.text[self.at..].starts_with(word) {
             return self.fail("unexpected character");
         }
         self.at += word.len();
-        Ok(())
+        Some(())
     }
 
-    fn number(&mut self) -> Result<(), Error> {
-        self.at = json::number_end(self.text, self.at).map_err(Error::NotJson)?;
-        Ok(())
+    fn number(&mut self) -> Option<()> {
+        let end = json::number_end(self.text, self.at);
+        self.go_on(end)
     }
 
-    fn string(&mut self) -> Result<(), Error> {
-        self.at = json::string_end(self.text, self.at + 1).map_err(Error::NotJson)?;
-        Ok(())
+    fn string(&mut self) -> Option<()> {
+        let end = json::string_end(self.text, self.at + 1);
+        self.go_on(end)
+    }
+
+    fn go_on(&mut self, end: Result<usize, json::Error>) -> Option<()> {
+        match end {
+            Ok(end) => {
+                self.at = end;
+                Some(())
+            }
+            Err(fault) => {
+                self.fault = Some(fault);
+                None
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Runs a checked expression over one event, within bounds of time and memory.
 
 use std::collections::BTreeMap;
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::arithmetic::{self, int};
@@ -20,6 +21,9 @@ const MAX_TIME: Duration = Duration::from_secs(1);
 
 /// How many elements all lists and maps of one run may have together; the language's own bound.
 const MAX_ELEMENTS: usize = 1_000_000;
+
+/// The largest object whose parts are kept while it is looked into.
+const MAX_KEPT: usize = 64 << 10;
 
 /// Why a run ended early.
 #[derive(Debug)]
@@ -106,6 +110,7 @@ pub(super) fn run<'a>(root: &'a Node, document: &'a Document<'a>) -> Result<Valu
         budget: Budget::new(),
         variables: Vec::new(),
         scopes: Vec::new(),
+        kept: Vec::new(),
     };
     run.eval(root).map_err(|stop| match stop {
         Stop::Fault(fault) => fault,
@@ -132,6 +137,13 @@ pub(super) struct Run<'a> {
     pub(super) budget: Budget,
     variables: Vec<(&'a str, Value<'a>)>,
     pub(super) scopes: Vec<Scope<'a>>,
+    /// Objects that were looked into, with their parts.
+    kept: Vec<(&'a [u8], document::Parts<'a>)>,
+}
+
+/// Whether the parts of this JSON are kept: of an object, and not of one that has a great many.
+fn is_kept(text: &[u8]) -> bool {
+    text.first() == Some(&b'{') && text.len() <= MAX_KEPT
 }
 
 impl<'a> Run<'a> {
@@ -178,12 +190,18 @@ impl<'a> Run<'a> {
                 property,
                 optional,
             } => {
+                let is_name = matches!(base.kind, Kind::Name(_));
                 let base = self.eval(base)?;
                 if *optional && base.is_nil() {
                     return Err(Stop::Nil);
                 }
                 let property = self.eval(property)?;
-                fetch(&base, &property)?
+                match (&base, &property) {
+                    (Value::Json(text), Value::Text(name)) if is_name && is_kept(text) => {
+                        self.kept_member(text, name)
+                    }
+                    _ => fetch(&base, &property)?,
+                }
             }
             Kind::Slice { base, from, to } => self.slice(base, from.as_deref(), to.as_deref())?,
             Kind::Call { callee, arguments } => self.call(callee, arguments)?,
@@ -232,6 +250,17 @@ impl<'a> Run<'a> {
         } else {
             self.document.get(name)
         }
+    }
+
+    /// A member of a part of the payload that has a name: a filter looks into the same one again
+    /// and again.
+    fn kept_member(&mut self, text: &'a [u8], name: &str) -> Value<'a> {
+        let kept = self.kept.iter().position(|(kept, _)| ptr::eq(*kept, text));
+        let at = kept.unwrap_or_else(|| {
+            self.kept.push((text, document::parts(text)));
+            self.kept.len() - 1
+        });
+        document::part(&self.kept[at].1, name)
     }
 
     fn pointer(&self, pointer: Pointer) -> Result<Value<'a>, Stop> {

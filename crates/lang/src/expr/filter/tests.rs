@@ -31,6 +31,7 @@ fn keys_of_the_payload_are_names() {
     holds("missing == nil && body.missing == nil && missing?.x == nil");
     holds("body.escaped == '\"q\"' && body.dup == 2");
     holds("$env.name == 'alice' && 'name' in $env");
+    holds("let b = body; b.dup == 2 && body.user.login == 'octocat' && b.user.login == 'octocat'");
     fails("missing.x == nil");
     fails("missing");
 }
