@@ -22,8 +22,11 @@ const MAX_TIME: Duration = Duration::from_secs(1);
 /// How many elements all lists and maps of one run may have together; the language's own bound.
 const MAX_ELEMENTS: usize = 1_000_000;
 
-/// The largest object whose parts are kept while it is looked into.
-const MAX_KEPT: usize = 64 << 10;
+/// Of how many objects the parts are kept while they are looked into.
+const MAX_KEPT: usize = 8;
+
+/// The longest text of an object whose parts are kept.
+const MAX_KEPT_TEXT: usize = 64 << 10;
 
 /// Why a run ended early.
 #[derive(Debug)]
@@ -143,7 +146,7 @@ pub(super) struct Run<'a> {
 
 /// Whether the parts of this JSON are kept: of an object, and not of one that has a great many.
 fn is_kept(text: &[u8]) -> bool {
-    text.first() == Some(&b'{') && text.len() <= MAX_KEPT
+    text.first() == Some(&b'{') && text.len() <= MAX_KEPT_TEXT
 }
 
 impl<'a> Run<'a> {
@@ -255,12 +258,17 @@ impl<'a> Run<'a> {
     /// A member of a part of the payload that has a name: a filter looks into the same one again
     /// and again.
     fn kept_member(&mut self, text: &'a [u8], name: &str) -> Value<'a> {
-        let kept = self.kept.iter().position(|(kept, _)| ptr::eq(*kept, text));
-        let at = kept.unwrap_or_else(|| {
-            self.kept.push((text, document::parts(text)));
-            self.kept.len() - 1
-        });
-        document::part(&self.kept[at].1, name)
+        if let Some((_, parts)) = self.kept.iter().find(|(kept, _)| ptr::eq(*kept, text)) {
+            return document::part(parts, name);
+        }
+        // A variable may have a new value for each element of a list.
+        if self.kept.len() == MAX_KEPT {
+            return document::member(text, name);
+        }
+        let parts = document::parts(text);
+        let value = document::part(&parts, name);
+        self.kept.push((text, parts));
+        value
     }
 
     fn pointer(&self, pointer: Pointer) -> Result<Value<'a>, Stop> {

@@ -57,6 +57,14 @@ fn predicates_run_over_lists() {
 }
 
 #[test]
+fn variables_hold_another_element_each_time() {
+    let items: Vec<_> = (0..20_000).map(|n| format!(r#"{{"n":{n}}}"#)).collect();
+    let event = format!(r#"{{"items":[{}]}}"#, items.join(","));
+    let expression = "count(items, {let x = #; int(x.n) % 2 == 0 && x.n < 100}) == 50";
+    assert_eq!(answer(expression, event.as_bytes()), "true");
+}
+
+#[test]
 fn types_decide() {
     holds("age == 37.0 && !(age == '37')");
     holds("nums == [3.0, 1.0, 2.0] && !(nums == [3, 1, 2])");
