@@ -11,11 +11,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
+use tiphys_http::Certificate;
 
 use crate::Error;
 
@@ -80,11 +78,7 @@ impl Material {
     /// # Errors
     /// If they do not, or are none.
     pub fn certified_key(&self) -> Result<CertifiedKey, Error> {
-        let chain: Result<Vec<_>, _> =
-            CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect();
-        let chain = chain.map_err(unusable)?;
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(unusable)?;
-        CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(unusable)
+        Certificate::from_pem(self.certificate.as_bytes(), self.key.as_bytes()).map_err(unusable)
     }
 }
 

@@ -10,6 +10,7 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
+use tiphys_http::Certificate;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ use tracing::{info, warn};
 use super::certificate::{Material, Wanted};
 use super::metrics::Metrics;
 use super::registration::{self, Address};
-use super::server::{Server, Shown};
+use super::server::Server;
 use super::store::Store;
 use crate::Error;
 
@@ -79,15 +80,15 @@ impl Webhook {
             first = self.first_certificate() => first,
             () = shutdown.cancelled() => return Ok(()),
         };
-        let shown = Arc::new(Shown::new(certificate));
+        let shown = Arc::new(Certificate::new(certificate));
         let server = Server::new(
             Arc::clone(&shown),
             self.client.clone(),
             self.metrics.clone(),
-        )?;
+        );
         let serving = server.serve(listener, shutdown.clone());
         tokio::select! {
-            () = serving => {}
+            ended = serving => ended?,
             () = self.keep(material, &shown) => {}
         }
         (self.ready)(false);
@@ -109,7 +110,7 @@ impl Webhook {
     }
 
     /// Keeps certificate and configuration as they should be.
-    async fn keep(&self, mut material: Material, shown: &Shown) {
+    async fn keep(&self, mut material: Material, shown: &Certificate) {
         let mut wait = BACKOFF.0;
         let mut is_known = false;
         loop {
@@ -145,7 +146,7 @@ impl Webhook {
             .clamp(shortest, LOOK)
     }
 
-    async fn look(&self, material: &mut Material, shown: &Shown) -> Result<(), Error> {
+    async fn look(&self, material: &mut Material, shown: &Certificate) -> Result<(), Error> {
         let next = self.certificate().await?;
         self.register(&next.authorities).await?;
         self.metrics.renewed(next.renew);
