@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A person who waits wants a sign of life about this often.
+/// A person who waits wants a heartbeat about this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// Says on standard error what is being done.

@@ -50,8 +50,8 @@ object! {
         last_event_time: Option<Time>,
         /// How many events wait on the bus for the triggers.
         lag: Option<i64>,
-        /// How many events were put aside, because they cannot succeed, since the pods started.
-        parked: Option<i64>,
+        /// How many events became dead letters, because they cannot succeed, since the pods started.
+        dead_lettered: Option<i64>,
         /// The last attempt that failed.
         last_error: Option<String>,
     }

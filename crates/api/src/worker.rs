@@ -102,8 +102,9 @@ pub struct PartReport {
     pub health: Health,
     /// How many events were published or have fired.
     pub done: u64,
-    /// How many events were put aside because they cannot succeed.
-    pub parked: u64,
+    /// How many events became dead letters because they cannot succeed.
+    #[serde(alias = "parked")]
+    pub dead_lettered: u64,
     /// How many events wait on the bus for the trigger.
     pub lag: u64,
     /// When the last event was published or received (RFC 3339).

@@ -31,7 +31,7 @@ use tracing::debug;
 /// more, the oldest ends: whoever holds connections open keeps nobody from asking.
 const MAX_CONNECTIONS: usize = 32;
 
-/// How long the main loop may show no sign of life.
+/// How long the main loop may go without a heartbeat.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// What the admin port tells.

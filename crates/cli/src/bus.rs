@@ -8,7 +8,7 @@ use tiphys_eventbus::jetstream::{Config, JetStream};
 use tiphys_eventbus::{Error, EventBus, StreamReport};
 use tracing::{info, warn};
 
-/// The first and the longest wait before a server that is away is asked again: it may come up at any
+/// The first and the longest wait before a server that is unavailable is asked again: it may come up at any
 /// moment, and everything waits for it.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 

@@ -32,7 +32,7 @@ impl Cluster {
             impersonate,
         } = args;
         let mut config = kubeconfig::config(kubeconfig).await?;
-        // Waiting for a cluster that is away is ours to do, and to tell.
+        // Waiting for a cluster that is unavailable is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
         let user = User {

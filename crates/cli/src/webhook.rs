@@ -27,7 +27,7 @@ use crate::process::{self, Signals};
 const THREADS: usize = 2;
 
 /// How often the process shows that it is alive.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 pub(crate) fn main(args: WebhookArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     process::start(log, Some(THREADS), |_| run(args))
@@ -48,7 +48,7 @@ async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
     admin_tasks.spawn(server.serve(stop.clone()));
     let webhook = webhook(args, client, metrics, &admin);
     let mut serving = std::pin::pin!(webhook.run(listener, stop.clone()));
-    let mut life = interval(SIGN_OF_LIFE);
+    let mut life = interval(HEARTBEAT);
     life.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

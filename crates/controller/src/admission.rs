@@ -12,7 +12,7 @@
 //! * [`certificate`] and [`store`] make, keep and renew what it shows to the API server;
 //!   [`registration`] tells the API server where it is and whom to trust.
 //!
-//! Nothing depends on it: the API server goes on without it when it is away, and what it would have
+//! Nothing depends on it: the API server goes on without it when it is unavailable, and what it would have
 //! said stands in the object's conditions.
 
 pub mod certificate;

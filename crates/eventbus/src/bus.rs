@@ -1,4 +1,4 @@
-//! The bus as the rest of the program sees it: publish, subscribe, keep state, park.
+//! The bus as the rest of the program sees it: publish, subscribe, keep state, dead-letter.
 
 use std::fmt;
 use std::future::Future;
@@ -37,7 +37,7 @@ pub trait EventBus: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If the message is larger than the bus takes ([`Error::TooLarge`]), or the bus is closed. While
-    /// the server is away the message waits in the client; its [`PublishAck`] then reports a
+    /// the server is unavailable the message waits in the client; its [`PublishAck`] then reports a
     /// transient error after a time-out, and the message may still be stored later: publish it again
     /// with the same id, the server drops the duplicate.
     async fn publish(&self, message: Outgoing) -> Result<PublishAck, Error>;
@@ -70,14 +70,14 @@ pub trait EventBus: fmt::Debug + Send + Sync {
     /// If the server is out of reach.
     async fn state(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error>;
 
-    /// Puts an event that cannot be processed aside, with everything needed to understand and to
+    /// Stores an event that cannot be processed, with everything needed to understand and to
     /// replay it. Returns when it is stored.
     ///
     /// # Errors
     /// If it could not be stored: the event must then stay where it is.
-    async fn park(&self, letter: DeadLetter) -> Result<(), Error>;
+    async fn dead_letter(&self, letter: DeadLetter) -> Result<(), Error>;
 
-    /// Events put aside, oldest first, with their numbers: a page of them.
+    /// Dead letters, oldest first, with their numbers: a page of them.
     ///
     /// # Errors
     /// If the server is out of reach.

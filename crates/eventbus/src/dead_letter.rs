@@ -1,4 +1,4 @@
-//! Events that could not be processed, put aside with all that is needed to understand and to
+//! Dead letters: events that could not be processed, with all that is needed to understand and to
 //! replay them.
 
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::{BoxError, Subject};
 /// The stream that holds the dead letters of a bus.
 pub(crate) const STREAM: &str = "tiphys-dead-letters";
 
-/// An event put aside.
+/// An event that could not be processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
@@ -25,13 +25,14 @@ pub struct DeadLetter {
     /// Name of the trigger.
     pub trigger: String,
     /// Why, in one word.
-    pub reason: ParkReason,
+    pub reason: DeadLetterReason,
     /// Why, in words.
     pub error: String,
     /// How often it was tried.
     pub attempts: u32,
-    /// When it was put aside.
-    pub parked_at: Timestamp,
+    /// When it became a dead letter.
+    #[serde(alias = "parkedAt")]
+    pub dead_lettered_at: Timestamp,
     /// Where the event had been published.
     pub subject: Subject,
     /// The encoded event.
@@ -45,11 +46,11 @@ pub struct DeadLetter {
     pub action: Option<String>,
 }
 
-/// Why an event was put aside. A closed set of names: a metric label.
+/// Why an event could not be processed. A closed set of names: a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum ParkReason {
+pub enum DeadLetterReason {
     /// It is not an event.
     Malformed,
     /// Its transform failed.
@@ -81,7 +82,7 @@ pub struct DeadLetterFilter {
     pub limit: usize,
 }
 
-impl ParkReason {
+impl DeadLetterReason {
     /// Its name, as in metrics and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,7 +97,7 @@ impl ParkReason {
     }
 }
 
-impl fmt::Display for ParkReason {
+impl fmt::Display for DeadLetterReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -226,7 +227,7 @@ mod base64_text {
 mod tests {
     use bytes::Bytes;
 
-    use super::{DeadLetter, DeadLetterFilter, ParkReason};
+    use super::{DeadLetter, DeadLetterFilter, DeadLetterReason};
     use crate::Subject;
 
     fn letter(payload: usize) -> DeadLetter {
@@ -234,10 +235,10 @@ mod tests {
             namespace: "ns".to_owned(),
             sensor: "s".to_owned(),
             trigger: "t.u".to_owned(),
-            reason: ParkReason::RetriesExhausted,
+            reason: DeadLetterReason::RetriesExhausted,
             error: "no".to_owned(),
             attempts: 3,
-            parked_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            dead_lettered_at: "2026-01-02T03:04:05Z".parse().unwrap(),
             subject: Subject::event("es", "ev"),
             payload: Bytes::from(vec![b'x'; payload]),
             cut_from: None,
@@ -250,9 +251,15 @@ mod tests {
         let stored = letter(3).encode(10_000).unwrap();
         assert_eq!(
             stored,
-            r#"{"namespace":"ns","sensor":"s","trigger":"t.u","reason":"retries-exhausted","error":"no","attempts":3,"parkedAt":"2026-01-02T03:04:05Z","subject":"default.es.ev","payloadBase64":"eHh4","action":"{}"}"#
+            r#"{"namespace":"ns","sensor":"s","trigger":"t.u","reason":"retries-exhausted","error":"no","attempts":3,"deadLetteredAt":"2026-01-02T03:04:05Z","subject":"default.es.ev","payloadBase64":"eHh4","action":"{}"}"#
         );
         assert_eq!(DeadLetter::decode(&stored).unwrap(), letter(3));
+    }
+
+    #[test]
+    fn a_letter_stored_under_the_former_name_of_its_time_is_read() {
+        let stored = br#"{"namespace":"ns","sensor":"s","trigger":"t.u","reason":"retries-exhausted","error":"no","attempts":3,"parkedAt":"2026-01-02T03:04:05Z","subject":"default.es.ev","payloadBase64":"eHh4","action":"{}"}"#;
+        assert_eq!(DeadLetter::decode(stored).unwrap(), letter(3));
     }
 
     #[test]

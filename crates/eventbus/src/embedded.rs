@@ -45,7 +45,7 @@ struct Inner {
     clock: Clock,
     core: Mutex<Core>,
     states: Mutex<HashMap<Bucket, Arc<EmbeddedState>>>,
-    letters: Mutex<Letters>,
+    dead_letters: Mutex<DeadLetters>,
     closed: CancellationToken,
 }
 
@@ -57,7 +57,7 @@ struct Core {
 }
 
 #[derive(Default)]
-struct Letters {
+struct DeadLetters {
     last: u64,
     kept: VecDeque<(u64, DeadLetter)>,
 }
@@ -80,7 +80,7 @@ impl Embedded {
                 clock,
                 core: Mutex::new(core),
                 states: Mutex::default(),
-                letters: Mutex::default(),
+                dead_letters: Mutex::default(),
                 closed: CancellationToken::new(),
             }),
         }
@@ -204,14 +204,14 @@ impl EventBus for Embedded {
             .clone())
     }
 
-    async fn park(&self, letter: DeadLetter) -> Result<(), Error> {
+    async fn dead_letter(&self, dead_letter: DeadLetter) -> Result<(), Error> {
         self.inner.check_open()?;
-        let mut letters = locked(&self.inner.letters);
-        letters.last += 1;
-        let sequence = letters.last;
-        letters.kept.push_back((sequence, letter));
-        if letters.kept.len() > MAX_DEAD_LETTERS {
-            letters.kept.pop_front();
+        let mut dead_letters = locked(&self.inner.dead_letters);
+        dead_letters.last += 1;
+        let sequence = dead_letters.last;
+        dead_letters.kept.push_back((sequence, dead_letter));
+        if dead_letters.kept.len() > MAX_DEAD_LETTERS {
+            dead_letters.kept.pop_front();
         }
         Ok(())
     }
@@ -221,21 +221,20 @@ impl EventBus for Embedded {
         filter: &DeadLetterFilter,
     ) -> Result<Vec<(u64, DeadLetter)>, Error> {
         self.inner.check_open()?;
-        let letters = locked(&self.inner.letters);
-        let wanted = letters
-            .kept
-            .iter()
-            .filter(|(sequence, letter)| *sequence > filter.after && filter.wants(letter));
+        let dead_letters = locked(&self.inner.dead_letters);
+        let wanted = dead_letters.kept.iter().filter(|(sequence, dead_letter)| {
+            *sequence > filter.after && filter.wants(dead_letter)
+        });
         Ok(wanted.take(filter.page()).cloned().collect())
     }
 
     async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, Error> {
         self.inner.check_open()?;
-        let mut letters = locked(&self.inner.letters);
-        let found = letters
+        let mut dead_letters = locked(&self.inner.dead_letters);
+        let found = dead_letters
             .kept
             .binary_search_by_key(&sequence, |(sequence, _)| *sequence);
-        Ok(found.is_ok_and(|index| letters.kept.remove(index).is_some()))
+        Ok(found.is_ok_and(|index| dead_letters.kept.remove(index).is_some()))
     }
 
     fn max_payload(&self) -> usize {

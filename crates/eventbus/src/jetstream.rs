@@ -8,7 +8,7 @@
 mod config;
 mod connect;
 mod consume;
-mod letters;
+mod dead_letters;
 mod publish;
 mod read;
 mod state;
@@ -27,7 +27,7 @@ use async_trait::async_trait;
 pub use self::config::{Auth, Config, Identity, Tls};
 use self::connect::{ApiError, Connection, timestamp};
 pub(crate) use self::connect::{connect_core, without_passwords};
-use self::letters::Letters;
+use self::dead_letters::DeadLetters;
 use self::publish::Publisher;
 use self::stream::Keeper;
 pub use self::tls::client_config;
@@ -49,7 +49,7 @@ pub struct JetStream {
     connection: Arc<Connection>,
     publisher: Arc<Publisher>,
     keeper: Arc<Keeper>,
-    letters: Letters,
+    dead_letters: DeadLetters,
 }
 
 impl JetStream {
@@ -61,12 +61,12 @@ impl JetStream {
         let connection = Arc::new(Connection::open(config).await?);
         let publisher = Arc::new(Publisher::start(connection.clone()));
         let keeper = Arc::new(Keeper::new(connection.clone(), STREAM));
-        let letters = Letters::new(connection.clone(), publisher.clone());
+        let dead_letters = DeadLetters::new(connection.clone(), publisher.clone());
         Ok(Self {
             connection,
             publisher,
             keeper,
-            letters,
+            dead_letters,
         })
     }
 }
@@ -165,9 +165,9 @@ impl EventBus for JetStream {
         Ok(Arc::new(state))
     }
 
-    async fn park(&self, letter: DeadLetter) -> Result<(), Error> {
+    async fn dead_letter(&self, dead_letter: DeadLetter) -> Result<(), Error> {
         self.connection.check_open()?;
-        self.letters.park(letter).await
+        self.dead_letters.dead_letter(dead_letter).await
     }
 
     async fn dead_letters(
@@ -175,12 +175,12 @@ impl EventBus for JetStream {
         filter: &DeadLetterFilter,
     ) -> Result<Vec<(u64, DeadLetter)>, Error> {
         self.connection.check_open()?;
-        self.letters.list(filter).await
+        self.dead_letters.list(filter).await
     }
 
     async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, Error> {
         self.connection.check_open()?;
-        self.letters.remove(sequence).await
+        self.dead_letters.remove(sequence).await
     }
 
     fn max_payload(&self) -> usize {

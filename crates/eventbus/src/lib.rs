@@ -20,7 +20,7 @@ pub use bus::{
     Delivery, EventBus, MessageAck, Outgoing, PublishAck, StartAt, State, StateEntry,
     StoredMessage, StreamReport, Subscription, SubscriptionConfig,
 };
-pub use dead_letter::{DeadLetter, DeadLetterFilter, ParkReason};
+pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterReason};
 pub use error::{BoxError, Cause, Error};
 pub use event::{Context, DecodeError, Event, EventId};
 pub use name::{Bucket, Durable, Subject};

@@ -99,7 +99,7 @@ impl Publisher {
     /// # Cancellation
     /// The message may have been published or not.
     pub async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), Error> {
-        // A message that is sent while the connection is away would be sent by whoever reconnects,
+        // A message that is sent while the connection is down would be sent by whoever reconnects,
         // long after it was given up.
         if self.client.connection_state() != State::Connected {
             return Err(Error::NotConnected);

@@ -82,7 +82,7 @@ impl Metrics {
         );
         registry.register(
             "argo_events_events_processing_failed",
-            "Events that could not be published and were put aside",
+            "Events that could not be published and became dead letters",
             metrics.processing_failed.clone(),
         );
         registry.register(
@@ -162,7 +162,7 @@ impl EventMetrics {
         self.sent_failed.inc();
     }
 
-    pub(crate) fn parked(&self) {
+    pub(crate) fn dead_lettered(&self) {
         self.processing_failed.inc();
     }
 

@@ -27,8 +27,8 @@ pub struct EventStatus {
     pub watch: Watch,
     /// How many events were published since the start of the process.
     pub published: u64,
-    /// How many were put aside since then.
-    pub parked: u64,
+    /// How many became dead letters since then.
+    pub dead_lettered: u64,
     /// When the last one was published.
     pub last_event: Option<Timestamp>,
     /// The last failure.
@@ -101,9 +101,9 @@ impl Reporter {
         });
     }
 
-    pub(crate) fn parked(&self, error: &str) {
+    pub(crate) fn dead_lettered(&self, error: &str) {
         self.change(|status| {
-            status.parked += 1;
+            status.dead_lettered += 1;
             status.last_error = Some(shortened(error, LONGEST));
         });
     }

@@ -1,7 +1,7 @@
 //! Actions: what a firing asks for, as data. Executors perform them, `simulate` prints them.
 //!
 //! An action names Secrets and `ConfigMaps`, and never holds their values: it is logged, shown and
-//! parked.
+//! stored in dead letters.
 
 mod artifact;
 mod http;

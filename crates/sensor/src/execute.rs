@@ -31,10 +31,10 @@ pub struct Executors {
 /// Why an action was not performed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Whoever should have done it is away, busy, or not allowed to yet: not an answer, so it is
-    /// tried again without counting.
+    /// Whoever should have done it is unavailable, busy, or not allowed to yet: not an answer, so it
+    /// is tried again without counting.
     #[error("{message}")]
-    Away {
+    Unavailable {
         /// What was attempted, and what is wrong.
         message: String,
         /// What a human can do, if it does not pass by itself.
@@ -57,9 +57,9 @@ pub struct Caller<'c> {
 }
 
 impl Error {
-    /// Somebody is away, and there is nothing more to say about it.
-    fn away(message: String) -> Self {
-        Self::Away {
+    /// Somebody is unavailable, and there is nothing more to say about it.
+    fn unavailable(message: String) -> Self {
+        Self::Unavailable {
             message,
             hint: None,
             retry_after: None,
@@ -68,7 +68,7 @@ impl Error {
 
     /// The same, with what a human can do about an absence.
     fn with_hint(mut self, text: String) -> Self {
-        if let Self::Away { hint, .. } = &mut self {
+        if let Self::Unavailable { hint, .. } = &mut self {
             *hint = Some(text);
         }
         self
@@ -115,7 +115,7 @@ impl Executors {
     }
 
     fn cluster(&self) -> Result<&k8s::Executor, Error> {
-        self.k8s.as_ref().ok_or_else(|| Error::Away {
+        self.k8s.as_ref().ok_or_else(|| Error::Unavailable {
             message: "there is no cluster to act on".to_owned(),
             hint: Some("set KUBECONFIG, or pass --kubeconfig".to_owned()),
             retry_after: None,

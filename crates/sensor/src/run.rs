@@ -28,10 +28,11 @@ use crate::{Error, trigger::Trigger};
 use trigger_loop::TriggerLoop;
 
 pub(crate) use perform::fraction;
-pub use status::{Away, Status, TriggerStatus};
+pub use status::{Status, TriggerStatus, Unavailable};
 
-/// How long a delivery may stay without a sign of life before the bus delivers it again. Signs of
-/// life are sent at a third of it, so that it decides only how fast a crashed process is replaced.
+/// How long a delivery may stay without a heartbeat, an in-progress acknowledgement, before the bus
+/// delivers it again. Heartbeats are sent at a third of it, so that it decides only how fast a
+/// crashed process is replaced.
 const ACK_WAIT: Duration = Duration::from_secs(30);
 
 /// How many deliveries one trigger may have in its hands.

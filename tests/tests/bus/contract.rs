@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use tiphys_eventbus::{
-    Bucket, DeadLetter, DeadLetterFilter, Delivery, Durable, EventBus, Outgoing, ParkReason,
+    Bucket, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable, EventBus, Outgoing,
     StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
 };
 use tokio::time::{Instant, timeout};
@@ -411,10 +411,10 @@ fn letter(trigger: &str, payload: usize) -> DeadLetter {
         namespace: "ns".to_owned(),
         sensor: "my.sensor".to_owned(),
         trigger: trigger.to_owned(),
-        reason: ParkReason::RetriesExhausted,
+        reason: DeadLetterReason::RetriesExhausted,
         error: "the server said no".to_owned(),
         attempts: 5,
-        parked_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        dead_lettered_at: "2026-01-02T03:04:05Z".parse().unwrap(),
         subject: subject(),
         payload: Bytes::from(vec![b'x'; payload]),
         cut_from: None,
@@ -427,7 +427,7 @@ pub(crate) async fn dead_letters_are_kept_until_they_are_removed(bus: &dyn Event
     let all = DeadLetterFilter::default();
     assert_eq!(bus.dead_letters(&all).await.unwrap(), []);
     for trigger in ["one", "two * .", "three"] {
-        bus.park(letter(trigger, 3)).await.unwrap();
+        bus.dead_letter(letter(trigger, 3)).await.unwrap();
     }
     let listed = bus.dead_letters(&all).await.unwrap();
     let triggers: Vec<_> = listed
@@ -458,7 +458,7 @@ pub(crate) async fn dead_letters_are_kept_until_they_are_removed(bus: &dyn Event
 pub(crate) async fn a_dead_letter_that_is_too_large_is_cut(bus: &dyn EventBus) {
     ready(bus).await;
     let size = bus.max_payload();
-    bus.park(letter("large", size)).await.unwrap();
+    bus.dead_letter(letter("large", size)).await.unwrap();
     let listed = bus
         .dead_letters(&DeadLetterFilter::default())
         .await

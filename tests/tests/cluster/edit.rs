@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// A jq program that ends too early.
 const BAD_JQ: &str = ".a |";
 
-/// The webhook is away, and comes back in any case.
+/// The webhook is unavailable, and comes back in any case.
 struct WithoutWebhook {
     cluster: &'static Cluster,
 }

@@ -40,7 +40,7 @@ impl Puppet {
 
 fn report(generation: i64, watch: &Value) -> Value {
     json!({"generation": generation, "role": "Active", "bus": {"ok": true},
-        "parts": [{"name": "thing", "health": watch, "done": 3, "parked": 0,
+        "parts": [{"name": "thing", "health": watch, "done": 3, "deadLettered": 0,
                    "lastEventTime": "2026-01-02T03:04:05.678Z"}]})
 }
 
@@ -111,7 +111,7 @@ async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
         .unwrap();
     assert_eq!(status.observed_generation, Some(1));
     assert_eq!(json!(status.last_event_time), json!("2026-01-02T03:04:05Z"));
-    assert_eq!((status.lag, status.parked), (Some(0), Some(0)));
+    assert_eq!((status.lag, status.dead_lettered), (Some(0), Some(0)));
 
     stage
         .world

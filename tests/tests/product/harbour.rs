@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often the cluster is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a writer waits for an API server that is away.
-const AWAY: Duration = Duration::from_millis(100);
+/// How long a writer waits for an API server that is unavailable.
+const UNAVAILABLE: Duration = Duration::from_millis(100);
 
 /// The event source of the example, in another namespace.
 pub(crate) fn event_source(namespace: &str) -> String {
@@ -80,7 +80,7 @@ impl Harbour {
         }
     }
 
-    /// Creates an annotated service, or changes its port; tries again while the API server is away.
+    /// Creates an annotated service, or changes its port; tries again while the API server is unavailable.
     pub(crate) async fn serve(&self, name: &str, port: u16) {
         let service = service(name, port);
         let apply = PatchParams::apply("tiphys-tests").force();
@@ -90,18 +90,18 @@ impl Harbour {
             .await
         {
             expect_absence(&error);
-            tokio::time::sleep(AWAY).await;
+            tokio::time::sleep(UNAVAILABLE).await;
         }
     }
 
-    /// Deletes a service; tries again while the API server is away.
+    /// Deletes a service; tries again while the API server is unavailable.
     pub(crate) async fn close(&self, name: &str) {
         while let Err(error) = self.services.delete(name, &DeleteParams::default()).await {
             if matches!(&error, kube::Error::Api(status) if status.code == 404) {
                 return;
             }
             expect_absence(&error);
-            tokio::time::sleep(AWAY).await;
+            tokio::time::sleep(UNAVAILABLE).await;
         }
     }
 
@@ -121,7 +121,7 @@ impl Harbour {
         closing.await;
     }
 
-    /// What each ingress routes to; `None` while the API server is away.
+    /// What each ingress routes to; `None` while the API server is unavailable.
     pub(crate) async fn routes(&self) -> Option<BTreeMap<String, Route>> {
         let ingresses = self.ingresses.list(&ListParams::default()).await.ok()?;
         let routes = ingresses.items.into_iter().map(|ingress| {
@@ -239,7 +239,7 @@ fn differences(found: &BTreeMap<String, Route>, wanted: &BTreeMap<String, Route>
         .collect()
 }
 
-/// An API server that is away or starting is no reason to fail; a refusal is.
+/// An API server that is unavailable or starting is no reason to fail; a refusal is.
 #[track_caller]
 fn expect_absence(error: &kube::Error) {
     if let kube::Error::Api(status) = error {

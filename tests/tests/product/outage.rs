@@ -92,7 +92,7 @@ async fn an_api_server_that_comes_late_and_is_killed_under_load_is_waited_for() 
     // An outage is not a failed attempt: nothing was given up.
     assert_eq!(
         tiphys
-            .count("tiphys_sensor_events", &["outcome=\"parked\""])
+            .count("tiphys_sensor_events", &["outcome=\"dead_lettered\""])
             .await,
         0
     );

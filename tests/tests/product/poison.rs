@@ -1,8 +1,8 @@
-//! Events that nobody should have published: put aside with a reason, counted, and in nobody's way.
+//! Events that nobody should have published: dead-lettered with a reason, counted, and in nobody's way.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
-use tiphys_eventbus::ParkReason;
+use tiphys_eventbus::DeadLetterReason;
 use tiphys_tests::{World, eventually};
 
 use crate::wire::{self, Wire, cloud_event, outcome};
@@ -72,7 +72,7 @@ async fn poison_is_put_aside_with_its_reason_and_the_next_event_fires() {
     }
     let letters = wire.dead_letters(18).await;
     for letter in &letters {
-        assert_eq!(letter.reason, ParkReason::Malformed, "{letter:?}");
+        assert_eq!(letter.reason, DeadLetterReason::Malformed, "{letter:?}");
         assert!(!letter.error.is_empty());
         let (sensor, subject) = (letter.sensor.as_str(), letter.subject.to_string());
         assert_eq!((sensor, subject.as_str()), ("workbench", "default.input.a"));
@@ -96,15 +96,15 @@ async fn poison_is_put_aside_with_its_reason_and_the_next_event_fires() {
     for letter in &wire.dead_letters(23).await[18..] {
         assert_eq!(letter.trigger, "keep");
         let expected = if letter.error.contains("Not A Name!") {
-            ParkReason::RetriesExhausted
+            DeadLetterReason::RetriesExhausted
         } else {
-            ParkReason::RenderFailed
+            DeadLetterReason::RenderFailed
         };
         assert_eq!(letter.reason, expected, "{}", letter.error);
     }
-    outcome(&tiphys, "keep", "parked", 14).await;
+    outcome(&tiphys, "keep", "dead_lettered", 14).await;
     outcome(&tiphys, "keep", "fired", 1).await;
-    outcome(&tiphys, "print", "parked", 9).await;
+    outcome(&tiphys, "print", "dead_lettered", 9).await;
     outcome(&tiphys, "print", "fired", 6).await;
     // Nothing got lost in between: what was received is the sum of the outcomes.
     for trigger in ["trigger_name=\"keep\"", "trigger_name=\"print\""] {

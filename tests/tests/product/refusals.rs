@@ -1,11 +1,11 @@
-//! What an API server refuses: counted, tried again as the retry strategy says, then put aside.
+//! What an API server refuses: counted, tried again as the retry strategy says, then dead-lettered.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
 use serde_json::json;
-use tiphys_eventbus::ParkReason;
+use tiphys_eventbus::DeadLetterReason;
 use tiphys_tests::{World, eventually};
 
 use crate::wire::{self, Wire, outcome};
@@ -39,7 +39,7 @@ async fn a_retry_strategy_counts_answers_and_gives_up_after_the_last() {
     let letter = wire.dead_letters(1).await.remove(0);
     assert_eq!(
         (letter.reason, letter.attempts),
-        (ParkReason::RetriesExhausted, 3)
+        (DeadLetterReason::RetriesExhausted, 3)
     );
     let error = "create configmaps nowhere/x: namespaces \"nowhere\" not found";
     assert_eq!(

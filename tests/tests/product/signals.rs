@@ -100,11 +100,11 @@ async fn sigterm_under_load_loses_nothing_and_repeats_nothing() {
     let bus = JetStream::connect(&Config::new(world.nats().url()))
         .await
         .unwrap();
-    let parked = bus
+    let dead_lettered = bus
         .dead_letters(&DeadLetterFilter::default())
         .await
         .unwrap();
-    assert_eq!(parked.len(), 0);
+    assert_eq!(dead_lettered.len(), 0);
 }
 
 #[tokio::test]

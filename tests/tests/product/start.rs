@@ -104,8 +104,11 @@ async fn missing_permissions_are_told_as_commands_and_taken_when_they_are_given(
     let create = "{apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [\"*\"]}";
     world.apply(&role("create", namespace, create)).await;
     harbour.route_of("web-ing", &expected("web", 80).1).await;
-    let parked = ["outcome=\"parked\""];
-    assert_eq!(tiphys.count("tiphys_sensor_events", &parked).await, 0);
+    let dead_lettered = ["outcome=\"dead_lettered\""];
+    assert_eq!(
+        tiphys.count("tiphys_sensor_events", &dead_lettered).await,
+        0
+    );
     let (status, _) = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

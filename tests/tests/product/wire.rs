@@ -59,7 +59,7 @@ impl Wire {
         .await;
     }
 
-    /// What was put aside, as soon as it is so much.
+    /// The dead letters, as soon as there are so many.
     pub(crate) async fn dead_letters(&self, count: usize) -> Vec<DeadLetter> {
         let bus = JetStream::connect(&Config::new(&self.url))
             .await

@@ -124,7 +124,7 @@ async fn objects_come_from_files_and_config_maps() {
     let source = format!("{{file: {{path: '{}'}}}}", path.display());
     let sensor = story.run(&source, KnownValues::of(&[])).await;
     sensor.publish("order", r#"{"id":"file"}"#).await;
-    assert!(sensor.away().await.starts_with("read "));
+    assert!(sensor.unavailable().await.starts_with("read "));
     std::fs::write(&path, MANIFEST).unwrap();
     story.made("file").await;
     sensor.stop().await;
@@ -134,7 +134,12 @@ async fn objects_come_from_files_and_config_maps() {
         .run("{configmap: {name: manifests, key: map.yaml}}", values)
         .await;
     sensor.publish("order", r#"{"id":"config"}"#).await;
-    assert!(sensor.away().await.ends_with("/manifests does not exist"));
+    assert!(
+        sensor
+            .unavailable()
+            .await
+            .ends_with("/manifests does not exist")
+    );
     let text = serde_json::to_string(&format!("{MANIFEST}\n")).unwrap();
     let manifest = format!(
         "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: manifests}}, data: {{map.yaml: {text}}}}}"
@@ -277,7 +282,7 @@ async fn an_object_comes_from_an_s3_bucket() {
     let wrong = KnownValues::of(&[("s3", "access", "access"), ("s3", "secret", "wrong")]);
     let sensor = story.run(&source, wrong).await;
     sensor.publish("order", r#"{"id":"s3"}"#).await;
-    assert!(sensor.away().await.ends_with(": 403 Forbidden"));
+    assert!(sensor.unavailable().await.ends_with(": 403 Forbidden"));
     sensor.stop().await;
 
     story

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tiphys_eventbus::embedded::Embedded;
-use tiphys_eventbus::{DeadLetterFilter, EventBus as _, ParkReason};
+use tiphys_eventbus::{DeadLetterFilter, DeadLetterReason, EventBus as _};
 use tiphys_testbed::Certificates;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
@@ -124,7 +124,7 @@ async fn a_request_waits_for_its_server_and_is_sent_once() {
     sensor.publish("order", "{}").await;
     assert!(
         sensor
-            .away()
+            .unavailable()
             .await
             .starts_with(&format!("POST http://{address}/: "))
     );
@@ -216,7 +216,7 @@ async fn a_request_without_an_answer_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_request_that_a_stop_cuts_short_is_parked() {
+async fn a_request_that_a_stop_cuts_short_becomes_a_dead_letter() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let spec = spec(&format!("template: {{name: call, http: {{url: '{url}'}}}}"));
@@ -240,7 +240,7 @@ async fn a_request_that_a_stop_cuts_short_is_parked() {
     };
     assert_eq!(
         (letter.reason, letter.attempts),
-        (ParkReason::Interrupted, 1)
+        (DeadLetterReason::Interrupted, 1)
     );
 }
 
@@ -265,10 +265,10 @@ async fn a_server_is_trusted_by_the_authority_of_the_trigger_or_not_asked_at_all
     )
     .await;
     sensor.publish("order", "{}").await;
-    let away = sensor.away().await;
+    let unavailable = sensor.unavailable().await;
     assert!(
-        away.contains("invalid peer certificate: UnknownIssuer"),
-        "{away}"
+        unavailable.contains("invalid peer certificate: UnknownIssuer"),
+        "{unavailable}"
     );
     sensor.stop().await;
     assert!(web.asked().is_empty());

@@ -88,10 +88,10 @@ authorization { users: [{user: ada, password: pw, permissions: {publish: "other"
     )
     .await;
     sensor.publish("order", r#"{"id":7}"#).await;
-    let away = sensor.away().await;
+    let unavailable = sensor.unavailable().await;
     assert!(
-        away.contains("permissions violation for publish to \"orders\""),
-        "{away}"
+        unavailable.contains("permissions violation for publish to \"orders\""),
+        "{unavailable}"
     );
     assert!(sensor.dead_letters().await.is_empty());
     sensor.stop().await;
@@ -128,7 +128,7 @@ async fn a_server_is_trusted_by_the_authority_of_the_trigger() {
     )
     .await;
     sensor.publish("order", r#"{"id":7}"#).await;
-    assert!(sensor.away().await.contains("the CA certificate"));
+    assert!(sensor.unavailable().await.contains("the CA certificate"));
     sensor.stop().await;
 
     let values = KnownValues::of(&[("nats", "ca", &authority)]);

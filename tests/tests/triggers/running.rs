@@ -140,15 +140,15 @@ impl Running {
     }
 
     /// What the sensor waits for, as soon as it waits.
-    pub(crate) async fn away(&self) -> String {
-        let away = || async {
+    pub(crate) async fn unavailable(&self) -> String {
+        let unavailable = || async {
             self.status
-                .away()
+                .unavailable()
                 .into_iter()
                 .next()
                 .map(|(_, message)| message)
         };
-        eventually("the sensor waits", away).await
+        eventually("the sensor waits", unavailable).await
     }
 
     /// The lines of the log triggers, as soon as there are so many.
@@ -197,7 +197,7 @@ impl Values for KnownValues {
         let value = self.0.get(&(key.name.clone(), key.key.clone()));
         value
             .map(|value| Value::new(value.as_bytes()))
-            .ok_or_else(|| execute::Error::Away {
+            .ok_or_else(|| execute::Error::Unavailable {
                 message: format!("no Secret {}", key.name),
                 hint: None,
                 retry_after: None,

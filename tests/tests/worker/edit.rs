@@ -190,7 +190,7 @@ async fn twenty_edits_of_a_sensor_under_load_lose_and_repeat_nothing() {
         })
         .await;
     assert_eq!(report["parts"][0]["done"], done);
-    assert_eq!(report["parts"][0]["parked"], 0);
+    assert_eq!(report["parts"][0]["deadLettered"], 0);
     let printed = printed(&tiphys);
     assert_eq!(printed.len(), wanted.len(), "each is printed once");
     assert_eq!(printed.into_iter().collect::<BTreeSet<_>>(), wanted);
@@ -274,7 +274,7 @@ async fn an_edit_mends_a_trigger_whose_target_is_away_and_finishes_what_was_let_
             report["parts"][0]["health"]["ok"] == false
         })
         .await;
-    assert_eq!(report["parts"][0]["health"]["reason"], "TargetAway");
+    assert_eq!(report["parts"][0]["health"]["reason"], "TargetUnavailable");
     reports
         .until("both", |report| report["parts"][1]["lag"] == 1)
         .await;
@@ -297,7 +297,7 @@ async fn an_edit_mends_a_trigger_whose_target_is_away_and_finishes_what_was_let_
         "{:?}",
         start.elapsed()
     );
-    assert_eq!(report["parts"][1]["parked"], 0);
+    assert_eq!(report["parts"][1]["deadLettered"], 0);
 
     // The request was acknowledged before it began: it is finished as it was meant, and once.
     let server = tokio::net::TcpListener::bind(("127.0.0.1", port))
@@ -318,5 +318,5 @@ async fn an_edit_mends_a_trigger_whose_target_is_away_and_finishes_what_was_let_
         .until("the call", |report| report["parts"][0]["done"] == 1)
         .await;
     assert_eq!(report["parts"][0]["health"]["ok"], true);
-    assert_eq!(report["parts"][0]["parked"], 0);
+    assert_eq!(report["parts"][0]["deadLettered"], 0);
 }

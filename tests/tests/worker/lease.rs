@@ -141,7 +141,7 @@ async fn whoever_loses_the_lease_stops() {
         .await;
     assert_eq!(report["lease"]["message"], "thief holds it");
     Wire::to(&world).await.event("e1", &json!({})).await;
-    // The thief never shows a sign of life.
+    // The thief never shows a heartbeat.
     reports
         .until("the return", |report| report["role"] == "Active")
         .await;

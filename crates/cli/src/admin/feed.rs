@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// The longest silence.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What a follower has been told last is not kept: whoever reads slowly misses lines, and gets the
 /// newest one next.
@@ -21,7 +21,7 @@ pub(super) fn lines(
 ) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send {
     latest.mark_changed();
     unfold(latest, |mut latest| async move {
-        if let Ok(Err(_)) = timeout(SIGN_OF_LIFE, latest.changed()).await {
+        if let Ok(Err(_)) = timeout(HEARTBEAT, latest.changed()).await {
             return None;
         }
         let line = latest.borrow_and_update().clone();

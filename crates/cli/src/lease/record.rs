@@ -36,7 +36,7 @@ impl Known {
     }
 
     /// Whether `identity` may take it: nobody holds it, or it does itself, or its holder has shown no
-    /// sign of life for as long as it said it would be waited for.
+    /// heartbeat for as long as it said it would be waited for.
     pub(super) fn is_free(&self, identity: &str, now: Instant) -> bool {
         let holder = self.holder();
         holder.is_empty() || holder == identity || now >= self.free_at()
@@ -101,7 +101,7 @@ pub(super) fn own(lease: &mut Lease, owner: Option<&OwnerReference>) {
     }
 }
 
-/// The lease with another sign of life.
+/// The lease with another heartbeat.
 pub(super) fn renewed(lease: &Lease, now: Timestamp) -> Lease {
     let mut lease = lease.clone();
     spec(&mut lease).renew_time = Some(MicroTime(now));

@@ -22,7 +22,7 @@ const SOURCES_STOP: Duration = Duration::from_secs(1);
 const RUN_EMPTY: Duration = Duration::from_millis(1_500);
 
 /// How often the process shows that it is alive.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Runs everything until a signal, and stops it: the first signal drains, a second one aborts.
 pub(super) async fn run(
@@ -82,14 +82,14 @@ async fn watch(
     signals: &mut Signals,
     admin: &Admin,
 ) -> ExitCode {
-    let mut signs = interval(SIGN_OF_LIFE);
+    let mut heartbeats = interval(HEARTBEAT);
     let mut is_anything_running = true;
     while is_anything_running {
         tokio::select! {
             _ = signals.next() => return ExitCode::SUCCESS,
             Some(()) = sources.ended() => {}
             Some(()) = sensors.ended() => {}
-            _ = signs.tick() => admin.show_life(),
+            _ = heartbeats.tick() => admin.show_life(),
         }
         is_anything_running = !sources.is_empty() || !sensors.is_empty();
     }

@@ -110,7 +110,7 @@ impl Done {
                 }),
             }
         }
-        if trigger.outcome == Outcome::Parked && trigger.firings.is_empty() {
+        if trigger.outcome == Outcome::DeadLettered && trigger.firings.is_empty() {
             let transforms = dependencies
                 .iter()
                 .filter_map(|report| report.transformed.as_ref());

@@ -108,7 +108,7 @@ fn trigger(report: &TriggerReport, out: &mut Page) -> fmt::Result {
         }
         Outcome::Filtered => "does not fire: filtered".to_owned(),
         Outcome::Deduplicated => "does not fire: it has had this event".to_owned(),
-        Outcome::Parked => "fails: the event would be parked".to_owned(),
+        Outcome::DeadLettered => "fails: the event would become a dead letter".to_owned(),
         Outcome::InFlight => "is at work".to_owned(),
     };
     writeln!(out, "  trigger {} ({}) {says}", report.name, report.kind)?;

@@ -195,7 +195,7 @@ impl<'l> World<'l> {
                         &mut report.firings,
                     )
                 }
-                (None, Some(Err(_))) => Outcome::Parked,
+                (None, Some(Err(_))) => Outcome::DeadLettered,
                 (None, _) => Outcome::Filtered,
             };
             report.outcome = report.outcome.min(outcome);
@@ -233,7 +233,7 @@ fn arrive(
             let outcome = if action.is_ok() {
                 Outcome::Fired
             } else {
-                Outcome::Parked
+                Outcome::DeadLettered
             };
             let action = action.map_err(|error| with_causes(&error));
             firings.push(Firing { parameters, action });

@@ -59,7 +59,7 @@ pub(super) fn event(name: &str, status: EventStatus) -> PartReport {
     let EventStatus {
         watch,
         published,
-        parked,
+        dead_lettered,
         last_event,
         last_error,
     } = status;
@@ -75,7 +75,7 @@ pub(super) fn event(name: &str, status: EventStatus) -> PartReport {
             } => bad(reason, &message, &hint),
         },
         done: published,
-        parked,
+        dead_lettered,
         lag: 0,
         last_event_time: last_event.map(|time| time.to_string()),
         last_error,
@@ -84,8 +84,8 @@ pub(super) fn event(name: &str, status: EventStatus) -> PartReport {
 
 /// What a trigger says.
 pub(super) fn trigger(name: &str, status: &TriggerStatus) -> PartReport {
-    let health = match (&status.away, status.is_listening, &status.last_error) {
-        (Some(away), ..) => bad(away.reason, &away.message, &away.hint),
+    let health = match (&status.unavailable, status.is_listening, &status.last_error) {
+        (Some(unavailable), ..) => bad(unavailable.reason, &unavailable.message, &unavailable.hint),
         (None, true, _) => good(),
         (None, false, Some(error)) => bad("NotSubscribed", error, ""),
         (None, false, None) => Health::default(),
@@ -95,7 +95,7 @@ pub(super) fn trigger(name: &str, status: &TriggerStatus) -> PartReport {
         name: name.to_owned(),
         health,
         done: count(Outcome::Fired),
-        parked: count(Outcome::Parked),
+        dead_lettered: count(Outcome::DeadLettered),
         lag: status.pending + count(Outcome::InFlight),
         last_event_time: status.last_event.map(|time| time.to_string()),
         last_error: status.last_error.clone(),

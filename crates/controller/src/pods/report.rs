@@ -169,7 +169,7 @@ fn same_but_for_counts(one: &Report, other: &Report) -> bool {
         for part in &mut report.parts {
             part.done = 0;
             part.lag = 0;
-            part.parked = part.parked.min(1);
+            part.dead_lettered = part.dead_lettered.min(1);
             part.last_error = part.last_error.as_ref().map(|_| String::new());
             part.last_event_time = None;
         }
@@ -201,10 +201,10 @@ mod tests {
 
     #[test]
     fn counts_and_times_concern_nobody_at_once() {
-        let report = |done, parked| Report {
+        let report = |done, dead_lettered| Report {
             parts: vec![PartReport {
                 done,
-                parked,
+                dead_lettered,
                 ..PartReport::default()
             }],
             ..Report::default()

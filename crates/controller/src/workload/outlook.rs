@@ -32,7 +32,7 @@ pub(super) struct Outlook<'a> {
 pub(super) struct Figures {
     pub(super) last_event_time: Option<String>,
     pub(super) lag: i64,
-    pub(super) parked: i64,
+    pub(super) dead_lettered: i64,
     pub(super) last_error: Option<String>,
 }
 
@@ -51,7 +51,9 @@ impl Outlook<'_> {
         let mut figures = Figures::default();
         for part in reports.flat_map(|report| &report.parts) {
             figures.lag = figures.lag.saturating_add_unsigned(part.lag);
-            figures.parked = figures.parked.saturating_add_unsigned(part.parked);
+            figures.dead_lettered = figures
+                .dead_lettered
+                .saturating_add_unsigned(part.dead_lettered);
             figures.last_event_time = figures.last_event_time.max(part.last_event_time.clone());
             if let Some(error) = &part.last_error {
                 figures.last_error = Some(shortened(

@@ -72,7 +72,7 @@ fn with_figures(old: &Status, figures: Option<Figures>) -> Status {
     Status {
         last_event_time: last.map(Time).or_else(|| old.last_event_time.clone()),
         lag: Some(figures.lag),
-        parked: Some(figures.parked),
+        dead_lettered: Some(figures.dead_lettered),
         last_error: figures.last_error,
         ..Status::default()
     }
@@ -83,7 +83,7 @@ fn is_news(old: &Status, new: &Status) -> bool {
     let plain = |status: &Status| Status {
         lag: None,
         last_event_time: None,
-        parked: status.parked.map(|parked| parked.min(1)),
+        dead_lettered: status.dead_lettered.map(|count| count.min(1)),
         last_error: status.last_error.as_ref().map(|_| String::new()),
         ..status.clone()
     };
@@ -97,7 +97,7 @@ async fn send<K: Workload>(context: &Context, object: &K, status: &Status) -> Re
         "observedGeneration": status.observed_generation,
         "lastEventTime": status.last_event_time,
         "lag": status.lag,
-        "parked": status.parked,
+        "deadLettered": status.dead_lettered,
         "lastError": status.last_error,
     });
     patch::status(context, object, written).await

@@ -12,7 +12,7 @@ pub enum Outcome {
     /// Its action was performed, or was started where it may run at most once.
     Fired,
     /// It could not be processed and lies in the dead-letter stream.
-    Parked,
+    DeadLettered,
     /// It waits for other events of its round.
     Waiting,
     /// A filter did not take it, or a newer event took its place in a round.
@@ -27,7 +27,7 @@ impl Outcome {
     /// All outcomes, in their order.
     pub const ALL: [Self; 6] = [
         Self::Fired,
-        Self::Parked,
+        Self::DeadLettered,
         Self::Waiting,
         Self::Filtered,
         Self::Deduplicated,
@@ -41,7 +41,7 @@ impl Outcome {
             Self::Filtered => "filtered",
             Self::Deduplicated => "deduplicated",
             Self::Waiting => "waiting",
-            Self::Parked => "parked",
+            Self::DeadLettered => "dead_lettered",
             Self::InFlight => "in_flight",
         }
     }

@@ -1,7 +1,7 @@
 //! Fetches the objects that actions start from, wherever they are.
 //!
-//! Whoever is away is waited for; what is not there, or is too large, is an answer. Documents on web
-//! and S3 servers are kept, and only asked for again if they have changed.
+//! Whoever is unavailable is waited for; what is not there, or is too large, is an answer. Documents
+//! on web and S3 servers are kept, and only asked for again if they have changed.
 
 mod git;
 mod s3;
@@ -173,7 +173,7 @@ impl Fetcher {
         let act = format!("get {}", name(request.artifact));
         match tokio::time::timeout(FETCH_TIMEOUT, self.ask(request, &act)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Error::away(format!(
+            Err(_) => Err(Error::unavailable(format!(
                 "{act}: no answer in {} s",
                 FETCH_TIMEOUT.as_secs()
             ))),
@@ -197,15 +197,15 @@ impl Fetcher {
         if let Some(kept) = &kept {
             headers.insert(IF_NONE_MATCH, kept.etag.clone());
         }
-        let away = |error: reqwest::Error| {
-            Error::away(format!("{act}: {}", with_causes(&error.without_url())))
+        let unavailable = |error: reqwest::Error| {
+            Error::unavailable(format!("{act}: {}", with_causes(&error.without_url())))
         };
         let mut response = client
             .get(url)
             .headers(headers)
             .send()
             .await
-            .map_err(away)?;
+            .map_err(unavailable)?;
         let status = response.status();
         match (status, kept) {
             (StatusCode::NOT_MODIFIED, Some(kept)) => return Ok(kept.document),
@@ -213,7 +213,7 @@ impl Fetcher {
             _ => return Err(refusal(status, act)),
         }
         let etag = response.headers().get(ETAG).cloned();
-        let (document, is_longer) = read(&mut response, limit).await.map_err(away)?;
+        let (document, is_longer) = read(&mut response, limit).await.map_err(unavailable)?;
         if is_longer {
             return Err(Error::Refused(format!(
                 "{act}: it has more than {limit} bytes"
@@ -244,12 +244,12 @@ impl Fetcher {
 fn refusal(status: StatusCode, act: &str) -> Error {
     let message = format!("{act}: {status}");
     match status.as_u16() {
-        401 | 403 => Error::Away {
+        401 | 403 => Error::Unavailable {
             message,
             hint: Some("the server wants another login, or this one has to be allowed".to_owned()),
             retry_after: None,
         },
-        408 | 429 | 500.. => Error::away(message),
+        408 | 429 | 500.. => Error::unavailable(message),
         _ => Error::Refused(message),
     }
 }
@@ -262,18 +262,18 @@ fn parse(url: &str) -> Result<Url, Error> {
 }
 
 async fn file(path: &str) -> Result<Vec<u8>, Error> {
-    let away = |error: std::io::Error| Error::Away {
+    let unavailable = |error: std::io::Error| Error::Unavailable {
         message: format!("read {path}: {error}"),
         hint: Some("the file has to be mounted there, by `spec.template`".to_owned()),
         retry_after: None,
     };
     let mut bytes = Vec::new();
-    let file = tokio::fs::File::open(path).await.map_err(away)?;
+    let file = tokio::fs::File::open(path).await.map_err(unavailable)?;
     let limit = u64::try_from(OBJECT_LIMIT).unwrap_or(u64::MAX);
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .await
-        .map_err(away)?;
+        .map_err(unavailable)?;
     if bytes.len() > OBJECT_LIMIT {
         return Err(Error::Refused(format!(
             "{path} has more than {OBJECT_LIMIT} bytes"
@@ -351,7 +351,11 @@ mod tests {
             (503, true),
         ] {
             let error = refusal(StatusCode::from_u16(status).unwrap(), "get x");
-            assert_eq!(matches!(error, Error::Away { .. }), waits, "{status}");
+            assert_eq!(
+                matches!(error, Error::Unavailable { .. }),
+                waits,
+                "{status}"
+            );
         }
     }
 

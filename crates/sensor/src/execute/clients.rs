@@ -91,7 +91,7 @@ pub(super) fn tls_digest(tls: &jetstream::Tls) -> [u8; 32] {
 }
 
 fn build(settings: &Settings) -> Result<Client, Error> {
-    let tls = client_config(Some(&settings.tls)).map_err(|error| Error::Away {
+    let tls = client_config(Some(&settings.tls)).map_err(|error| Error::Unavailable {
         message: format!("prepare TLS: {}", with_causes(&error)),
         hint: Some("correct the certificates in the Secrets that `tls` names".to_owned()),
         retry_after: None,

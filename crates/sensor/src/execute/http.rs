@@ -218,7 +218,7 @@ fn unsent(error: reqwest::Error, is_first: bool, act: &str) -> Error {
     let was_never_sent = error.is_connect() && is_first;
     let message = format!("{act}: {}", with_causes(&error.without_url()));
     if was_never_sent {
-        Error::away(message)
+        Error::unavailable(message)
     } else {
         Error::Refused(message)
     }
@@ -269,7 +269,7 @@ async fn judge(
     let is_busy = status == StatusCode::TOO_MANY_REQUESTS
         || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
     if is_busy && !is_allowed {
-        return Err(Error::Away {
+        return Err(Error::Unavailable {
             message: format!("{act}: the server is busy ({status})"),
             hint: None,
             retry_after: retry_after

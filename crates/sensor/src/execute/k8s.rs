@@ -298,7 +298,7 @@ fn is_marked(live: &Value, marks: &Marks) -> bool {
     annotation == Some(&Value::String(marks.event_ids.clone()))
 }
 
-/// How long one call to the API server may take before it counts as away.
+/// How long one call to the API server may take before it counts as unavailable.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -47,8 +47,10 @@ impl Executor {
             .publish(&action.subject, payload)
             .await
             .map_err(|error| match error {
-                publisher::Error::NotConnected => Error::away(format!("{act}: not connected")),
-                publisher::Error::NotAllowed(reason) => Error::Away {
+                publisher::Error::NotConnected => {
+                    Error::unavailable(format!("{act}: not connected"))
+                }
+                publisher::Error::NotAllowed(reason) => Error::Unavailable {
                     message: format!("{act}: {reason}"),
                     hint: Some("allow the user of `auth` to publish there".to_owned()),
                     retry_after: None,
@@ -69,7 +71,7 @@ impl Executor {
             return Ok(Arc::clone(known));
         }
         let publisher = Publisher::connect(&config).await;
-        let publisher = publisher.map_err(|error| Error::away(with_causes(&error)))?;
+        let publisher = publisher.map_err(|error| Error::unavailable(with_causes(&error)))?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= CONNECTIONS {
             known.clear();

@@ -138,7 +138,7 @@ impl ClusterValues {
             known.clear();
         }
         known.insert(object.clone(), (Instant::now(), data));
-        value.ok_or_else(|| Error::Away {
+        value.ok_or_else(|| Error::Unavailable {
             message: format!("{object} has no key {key}"),
             hint: Some(format!(
                 "add the key; `kubectl edit {}` does",
@@ -184,13 +184,13 @@ impl ClusterValues {
         };
         match tokio::time::timeout(CALL_TIMEOUT, answer).await {
             Ok(Ok(Some(data))) => Ok(data),
-            Ok(Ok(None)) => Err(Error::Away {
+            Ok(Ok(None)) => Err(Error::Unavailable {
                 message: format!("{object} does not exist"),
                 hint: Some("create it: the trigger goes on by itself".to_owned()),
                 retry_after: None,
             }),
             Ok(Err(error)) => Err(classify(&error, &act)),
-            Err(_) => Err(Error::away(format!(
+            Err(_) => Err(Error::unavailable(format!(
                 "{act}: no answer in {} s",
                 CALL_TIMEOUT.as_secs()
             ))),
@@ -261,7 +261,7 @@ impl MountedValues {
         let path = self.root.join(folder).join(&key.name).join(&key.key);
         match tokio::fs::read(&path).await {
             Ok(bytes) => Ok(Value::new(&bytes)),
-            Err(error) => Err(Error::Away {
+            Err(error) => Err(Error::Unavailable {
                 message: format!("read {}: {error}", path.display()),
                 hint: Some(format!(
                     "key {} of {} has to be mounted there",
@@ -300,7 +300,7 @@ impl Values for NoValues {
 }
 
 fn nowhere(kind: &str, key: &KeyOf) -> Error {
-    Error::Away {
+    Error::Unavailable {
         message: format!("there is no cluster to read {kind} {} from", key.name),
         hint: Some("set KUBECONFIG, or pass --kubeconfig".to_owned()),
         retry_after: None,
@@ -341,7 +341,7 @@ mod tests {
             "plain"
         );
         let missing = values.secret(&key("login", "other")).await.unwrap_err();
-        assert!(matches!(missing, Error::Away { .. }), "{missing}");
+        assert!(matches!(missing, Error::Unavailable { .. }), "{missing}");
         for (name, part) in [("..", "x"), ("login", "../token"), ("", "x")] {
             let refused = values.secret(&key(name, part)).await.unwrap_err();
             assert!(matches!(refused, Error::Refused(_)), "{refused}");

@@ -15,10 +15,10 @@ use crate::trigger::Trigger;
 use super::Runner;
 use super::status::Waiting;
 
-/// The first wait while a target is away.
+/// The first wait while a target is unavailable.
 const AWAY_FIRST: Duration = Duration::from_millis(100);
 
-/// The longest wait while a target is away.
+/// The longest wait while a target is unavailable.
 const AWAY_LAST: Duration = Duration::from_secs(15);
 
 /// The longest wait that a target may ask for.
@@ -138,7 +138,7 @@ impl Firing<'_> {
             match result {
                 Ok(()) => return Ok(Ok(())),
                 Err(Error::Refused(error)) => return Ok(Err(error)),
-                Err(Error::Away {
+                Err(Error::Unavailable {
                     message,
                     hint,
                     retry_after,

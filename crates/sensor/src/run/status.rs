@@ -27,7 +27,7 @@ pub struct TriggerStatus {
     /// It has its subscription.
     pub is_listening: bool,
     /// What it waits for, and what a human can do about it.
-    pub away: Option<Away>,
+    pub unavailable: Option<Unavailable>,
     /// Where its events are, since the start of the process.
     pub tally: Tally,
     /// How many events waited on the bus when the last one came.
@@ -44,8 +44,8 @@ pub struct TriggerStatus {
 
 /// Why actions wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Away {
-    /// One word: `Forbidden` or `TargetAway`.
+pub struct Unavailable {
+    /// One word: `Forbidden` or `TargetUnavailable`.
     pub reason: &'static str,
     /// What was attempted and what is wrong.
     pub message: String,
@@ -66,12 +66,12 @@ impl Status {
     }
 
     /// The triggers that wait for somebody, with what is wrong.
-    pub fn away(&self) -> Vec<(Arc<str>, String)> {
+    pub fn unavailable(&self) -> Vec<(Arc<str>, String)> {
         let triggers = self.locked();
-        let away = triggers.iter().filter_map(|(name, status)| {
-            Some((name.clone(), status.away.as_ref()?.message.clone()))
+        let unavailable = triggers.iter().filter_map(|(name, status)| {
+            Some((name.clone(), status.unavailable.as_ref()?.message.clone()))
         });
-        away.collect()
+        unavailable.collect()
     }
 
     /// A number that grows with each change.
@@ -132,19 +132,19 @@ impl Status {
     pub(super) fn waits(&self, trigger: &Arc<str>, message: &str, hint: &str) -> Waiting<'_> {
         // As Kubernetes words it: `User "x" cannot create resource "y" in …`.
         let is_forbidden = message.contains("User \"") && message.contains(" cannot ");
-        let away = Away {
+        let unavailable = Unavailable {
             reason: if is_forbidden {
                 "Forbidden"
             } else {
-                "TargetAway"
+                "TargetUnavailable"
             },
             message: shortened(message, LONGEST),
             hint: shortened(hint, LONGEST),
         };
         self.change(trigger, |status| {
             status.waiting += 1;
-            status.last_error = Some(away.message.clone());
-            status.away = Some(away);
+            status.last_error = Some(unavailable.message.clone());
+            status.unavailable = Some(unavailable);
         });
         Waiting {
             status: self,
@@ -173,7 +173,7 @@ impl Drop for Waiting<'_> {
         self.status.change(&self.trigger, |status| {
             status.waiting -= 1;
             if status.waiting == 0 {
-                status.away = None;
+                status.unavailable = None;
             }
         });
     }
@@ -194,13 +194,13 @@ mod tests {
         );
         let second = status.waits(&trigger, "create b: no answer", "");
         drop(first);
-        let away = status.triggers()["t"].away.clone().unwrap();
+        let unavailable = status.triggers()["t"].unavailable.clone().unwrap();
         assert_eq!(
-            (away.reason, away.message.as_str()),
-            ("TargetAway", "create b: no answer")
+            (unavailable.reason, unavailable.message.as_str()),
+            ("TargetUnavailable", "create b: no answer")
         );
         drop(second);
-        assert_eq!(status.triggers()["t"].away, None);
+        assert_eq!(status.triggers()["t"].unavailable, None);
     }
 
     #[test]

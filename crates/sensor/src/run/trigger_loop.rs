@@ -12,7 +12,8 @@ use futures::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::{
-    Context, Delivery, Durable, ParkReason, StartAt, Subject, Subscription, SubscriptionConfig,
+    Context, DeadLetterReason, Delivery, Durable, StartAt, Subject, Subscription,
+    SubscriptionConfig,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -305,10 +306,10 @@ impl TriggerLoop {
         self.in_flight.insert(sequence, flight);
         match content {
             Content::Unreadable(error) => {
-                let reason = ParkReason::Malformed;
+                let reason = DeadLetterReason::Malformed;
                 self.add(
                     &[],
-                    Work::Park {
+                    Work::DeadLetter {
                         delivery,
                         reason,
                         error: with_causes(&error),
@@ -347,9 +348,9 @@ impl TriggerLoop {
             Arrival::Failed(error) => {
                 self.add(
                     &[],
-                    Work::Park {
+                    Work::DeadLetter {
                         delivery,
-                        reason: ParkReason::TransformFailed,
+                        reason: DeadLetterReason::TransformFailed,
                         error,
                     },
                 );

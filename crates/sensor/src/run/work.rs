@@ -1,10 +1,10 @@
-//! What a trigger's deliveries lead to, carried out beside each other: fire, keep, park.
+//! What a trigger's deliveries lead to, carried out beside each other: fire, keep, dead-letter.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tiphys_api::message::with_causes;
-use tiphys_eventbus::{DeadLetter, Delivery, ParkReason};
+use tiphys_eventbus::{DeadLetter, DeadLetterReason, Delivery};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -43,9 +43,9 @@ pub(super) enum Work {
         kept: Kept,
     },
     /// Put an event aside.
-    Park {
+    DeadLetter {
         delivery: Arc<Delivery>,
-        reason: ParkReason,
+        reason: DeadLetterReason,
         error: String,
     },
 }
@@ -82,7 +82,7 @@ impl Work {
         match self {
             Self::Fire { delivery, .. }
             | Self::Keep { delivery, .. }
-            | Self::Park { delivery, .. } => Some(delivery),
+            | Self::DeadLetter { delivery, .. } => Some(delivery),
             Self::Forget { .. } => None,
         }
     }
@@ -133,11 +133,11 @@ impl Shared {
                 .persist("forget kept events", || kept.forget(&dependencies))
                 .await
                 .map(|()| Outcome::Filtered),
-            Work::Park {
+            Work::DeadLetter {
                 delivery,
                 reason,
                 error,
-            } => self.park(&delivery, reason, error, 0, None).await,
+            } => self.dead_letter(&delivery, reason, error, 0, None).await,
         };
         Finished {
             sequence,
@@ -228,8 +228,11 @@ impl Shared {
         }
         if self.release(round, latest, kept).await.is_none() {
             let error = "the process stopped before the acknowledgement was confirmed".to_owned();
-            let reason = ParkReason::Interrupted;
-            return (self.park(delivery, reason, error, 0, None).await, false);
+            let reason = DeadLetterReason::Interrupted;
+            return (
+                self.dead_letter(delivery, reason, error, 0, None).await,
+                false,
+            );
         }
         self.released().push(delivery.sequence);
         let outcome = self.carry_on(round, delivery, &action, true).await;
@@ -385,7 +388,7 @@ impl Shared {
         }
     }
 
-    /// What becomes of a firing that failed: taken over, put aside, or left to the bus if the
+    /// What becomes of a firing that failed: taken over, dead-lettered, or left to the bus if the
     /// process stops.
     async fn fail(
         &self,
@@ -408,10 +411,11 @@ impl Shared {
                 action,
             }) => {
                 let reason = match action {
-                    Some(_) => ParkReason::RetriesExhausted,
-                    None => ParkReason::RenderFailed,
+                    Some(_) => DeadLetterReason::RetriesExhausted,
+                    None => DeadLetterReason::RenderFailed,
                 };
-                self.park(delivery, reason, error, attempts, action).await
+                self.dead_letter(delivery, reason, error, attempts, action)
+                    .await
             }
             // The bus will not deliver it again: nothing but the dead-letter stream keeps it.
             Err(Failure::Interrupted {
@@ -426,8 +430,8 @@ impl Shared {
                 } else {
                     ("the process stopped before the action could start", 0)
                 };
-                let reason = ParkReason::Interrupted;
-                self.park(delivery, reason, error.to_owned(), attempts, action)
+                let reason = DeadLetterReason::Interrupted;
+                self.dead_letter(delivery, reason, error.to_owned(), attempts, action)
                     .await
             }
             Err(Failure::Interrupted { .. }) => None,
@@ -446,10 +450,10 @@ impl Shared {
         );
     }
 
-    async fn park(
+    async fn dead_letter(
         &self,
         delivery: &Delivery,
-        reason: ParkReason,
+        reason: DeadLetterReason,
         error: String,
         attempts: u32,
         action: Option<String>,
@@ -462,7 +466,7 @@ impl Shared {
             reason,
             error,
             attempts,
-            parked_at: (runner.now)(),
+            dead_lettered_at: (runner.now)(),
             subject: delivery.subject.clone(),
             payload: delivery.payload.clone(),
             cut_from: None,
@@ -472,12 +476,14 @@ impl Shared {
             sensorName = letter.sensor,
             triggerName = letter.trigger,
             error = letter.error,
-            "Parked an event"
+            "Dead-lettered an event"
         );
         runner.status.failed(self.trigger.name(), &letter.error);
-        self.persist("park an event", || runner.bus.park(letter.clone()))
-            .await?;
-        Some(Outcome::Parked)
+        self.persist("dead-letter an event", || {
+            runner.bus.dead_letter(letter.clone())
+        })
+        .await?;
+        Some(Outcome::DeadLettered)
     }
 
     fn log_success(&self, trigger: &Trigger, round: &Round) {

@@ -170,7 +170,7 @@ fn the_bus_and_each_event_are_judged() {
 #[test]
 fn figures_are_summed_over_the_pods_that_work() {
     let one = r#"{"role":"Active","parts":[
-        {"name":"a","lag":2,"parked":1,"lastEventTime":"2026-01-01T00:00:00Z"},
+        {"name":"a","lag":2,"deadLettered":1,"lastEventTime":"2026-01-01T00:00:00Z"},
         {"name":"b","lag":3,"lastEventTime":"2026-01-02T00:00:00Z","lastError":"x"}]}"#;
     let standby = r#"{"role":"Standby","parts":[{"name":"a","lag":9}]}"#;
     let pods = [pod(one), pod(standby)];
@@ -185,7 +185,7 @@ fn figures_are_summed_over_the_pods_that_work() {
         Some(Figures {
             last_event_time: Some("2026-01-02T00:00:00Z".to_owned()),
             lag: 5,
-            parked: 1,
+            dead_lettered: 1,
             last_error: Some("b: x".to_owned()),
         })
     );

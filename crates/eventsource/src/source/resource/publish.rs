@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use tiphys_eventbus::{
-    DeadLetter, Error as BusError, EventBus, Outgoing, ParkReason, PublishAck, State,
+    DeadLetter, DeadLetterReason, Error as BusError, EventBus, Outgoing, PublishAck, State,
 };
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ pub(super) struct Message {
     pub(super) outgoing: Outgoing,
     /// When what it tells was read.
     pub(super) received: Instant,
-    /// It cannot be published, and is to be put aside.
+    /// It cannot be published, and is to be dead-lettered.
     pub(super) is_too_large: bool,
 }
 
@@ -319,7 +319,9 @@ impl Target {
         offered: Option<Result<PublishAck, BusError>>,
     ) -> Result<(), BusError> {
         if message.is_too_large {
-            return self.park(message, "larger than what the bus takes").await;
+            return self
+                .dead_letter(message, "larger than what the bus takes")
+                .await;
         }
         let offered = match offered {
             Some(offered) => offered,
@@ -343,31 +345,33 @@ impl Target {
                 );
                 Ok(())
             }
-            Err(error @ BusError::TooLarge { .. }) => self.park(message, &error.to_string()).await,
+            Err(error @ BusError::TooLarge { .. }) => {
+                self.dead_letter(message, &error.to_string()).await
+            }
             Err(error) => Err(error),
         }
     }
 
-    async fn park(&self, message: &Message, why: &str) -> Result<(), BusError> {
+    async fn dead_letter(&self, message: &Message, why: &str) -> Result<(), BusError> {
         let event = &self.event;
         self.bus
-            .park(DeadLetter {
+            .dead_letter(DeadLetter {
                 namespace: event.namespace.to_string(),
                 // No sensor has seen it.
                 sensor: String::new(),
                 trigger: String::new(),
-                reason: ParkReason::TooLarge,
+                reason: DeadLetterReason::TooLarge,
                 error: why.to_owned(),
                 attempts: 0,
-                parked_at: (self.now)(),
+                dead_lettered_at: (self.now)(),
                 subject: message.outgoing.subject.clone(),
                 payload: message.outgoing.payload.clone(),
                 cut_from: None,
                 action: None,
             })
             .await?;
-        self.metrics.parked();
-        self.reporter.parked(why);
+        self.metrics.dead_lettered();
+        self.reporter.dead_lettered(why);
         tracing::error!(
             eventSourceName = %event.source,
             eventName = %event.name,
@@ -376,7 +380,7 @@ impl Target {
             error = why,
             size = message.outgoing.payload.len(),
             limit = self.bus.max_payload(),
-            "failed to process a Resource event: it is put aside with the dead letters; raise \
+            "failed to process a Resource event: it is stored as a dead letter; raise \
              max_payload of the bus to have such events delivered"
         );
         Ok(())

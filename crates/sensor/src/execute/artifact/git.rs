@@ -125,8 +125,8 @@ impl Repositories {
             return Ok(Arc::clone(folder));
         }
         let folder = tempfile::Builder::new().prefix("tiphys-git-").tempdir();
-        let folder =
-            folder.map_err(|error| Error::away(format!("make a folder for git: {error}")))?;
+        let folder = folder
+            .map_err(|error| Error::unavailable(format!("make a folder for git: {error}")))?;
         Ok(Arc::clone(self.folder.get_or_init(|| Arc::new(folder))))
     }
 
@@ -139,7 +139,7 @@ impl Repositories {
         }
         if !folder.join("HEAD").exists() {
             std::fs::create_dir_all(folder)
-                .map_err(|error| Error::away(format!("make a folder for git: {error}")))?;
+                .map_err(|error| Error::unavailable(format!("make a folder for git: {error}")))?;
             git(folder, &["init", "--bare", "--quiet", "."]).await?;
         }
         let commit = self.fetch(fetch, folder).await?;
@@ -175,7 +175,7 @@ impl Repositories {
             let result = tokio::time::timeout(FETCH_TIMEOUT, run)
                 .await
                 .map_err(|_| {
-                    Error::away(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs()))
+                    Error::unavailable(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs()))
                 })?;
             match result? {
                 Ok(_) => {
@@ -185,7 +185,7 @@ impl Repositories {
                 }
                 Err(message) if is_missing(&message) => missing = message,
                 Err(message) => {
-                    return Err(Error::Away {
+                    return Err(Error::Unavailable {
                         message: format!("{act}: {message}"),
                         hint: Some("does the URL exist, and may the login read it?".to_owned()),
                         retry_after: None,
@@ -225,7 +225,7 @@ impl Repositories {
             }) => {
                 let key = self.values.find(private_key).await?;
                 let file = key_file(key.bytes())
-                    .map_err(|error| Error::away(format!("write the SSH key: {error}")))?;
+                    .map_err(|error| Error::unavailable(format!("write the SSH key: {error}")))?;
                 let hosts = if *insecure_ignore_host_key {
                     "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
                 } else {
@@ -310,7 +310,7 @@ async fn run(
         command.env(format!("GIT_CONFIG_KEY_{index}"), key);
         command.env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
-    let output = command.output().await.map_err(|error| Error::Away {
+    let output = command.output().await.map_err(|error| Error::Unavailable {
         message: format!("run git: {error}"),
         hint: Some("objects from git need the `git` program in PATH".to_owned()),
         retry_after: None,
@@ -398,6 +398,6 @@ mod tests {
         let gone = repositories
             .read(&file(&at.join("gone"), GitRef::Default, "x"), 10)
             .await;
-        assert!(matches!(gone, Err(Error::Away { .. })), "{gone:?}");
+        assert!(matches!(gone, Err(Error::Unavailable { .. })), "{gone:?}");
     }
 }

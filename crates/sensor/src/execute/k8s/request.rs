@@ -227,7 +227,7 @@ impl Requests {
             Ok(Ok(text)) => return Ok(Ok(text)),
             Ok(Err(error)) => error,
             Err(_) => {
-                return Err(Error::Away {
+                return Err(Error::Unavailable {
                     message: format!("{act}: no answer in {} s", CALL_TIMEOUT.as_secs()),
                     hint: None,
                     retry_after: None,
@@ -272,11 +272,11 @@ fn is_missing_permission(message: &str) -> bool {
     message.contains("User \"") && message.contains(" cannot ")
 }
 
-/// An error of the API server that is no answer to what was asked: it is away, busy, broken, or has
-/// not been told yet that we may.
+/// An error of the API server that is no answer to what was asked: it is unavailable, busy,
+/// broken, or has not been told yet that we may.
 pub(in crate::execute) fn classify(error: &kube::Error, act: &str) -> Error {
     let kube::Error::Api(status) = error else {
-        return Error::Away {
+        return Error::Unavailable {
             message: format!("{act}: {}", with_causes(error)),
             hint: Some("is the API server up? `kubectl cluster-info` asks it".to_owned()),
             retry_after: None,
@@ -291,7 +291,7 @@ pub(in crate::execute) fn classify(error: &kube::Error, act: &str) -> Error {
         let resource = act.split(' ').nth(1).unwrap_or_default();
         format!("give the permission; `kubectl auth can-i {verb} {resource}` checks it")
     });
-    Error::Away {
+    Error::Unavailable {
         message: format!("{act}: {}", status.message),
         hint,
         retry_after: seconds

@@ -25,13 +25,13 @@ const MAX_MESSAGES: i64 = 100_000;
 const HEADERS_ROOM: usize = 128;
 
 /// The dead letters of a bus. Their stream is made when the first of them comes.
-pub(super) struct Letters {
+pub(super) struct DeadLetters {
     connection: Arc<Connection>,
     publisher: Arc<Publisher>,
     keeper: OnceCell<Arc<Keeper>>,
 }
 
-impl Letters {
+impl DeadLetters {
     pub(super) fn new(connection: Arc<Connection>, publisher: Arc<Publisher>) -> Self {
         Self {
             connection,
@@ -40,15 +40,15 @@ impl Letters {
         }
     }
 
-    pub(super) async fn park(&self, letter: DeadLetter) -> Result<(), Error> {
+    pub(super) async fn dead_letter(&self, dead_letter: DeadLetter) -> Result<(), Error> {
         let keeper = self
             .keeper
             .get_or_try_init(|| self.ready())
             .await
             .map_err(failed)?;
-        let subject = Subject::from_wire(&letter.stored_subject());
+        let subject = Subject::from_wire(&dead_letter.stored_subject());
         let limit = self.connection.max_payload().saturating_sub(HEADERS_ROOM);
-        let encoded = letter.encode(limit);
+        let encoded = dead_letter.encode(limit);
         let encoded = encoded.map_err(|err| Error::DeadLetters {
             source: Cause::Refused(err),
         })?;
@@ -91,18 +91,18 @@ impl Letters {
         let start = DeliverPolicy::ByStartSequence {
             start_sequence: filter.after + 1,
         };
-        let mut letters = Vec::new();
+        let mut dead_letters = Vec::new();
         let take = |sequence, message: async_nats::jetstream::Message| match DeadLetter::decode(
             &message.payload,
         ) {
-            Ok(letter) => letters.push((sequence, letter)),
+            Ok(dead_letter) => dead_letters.push((sequence, dead_letter)),
             Err(error) => tracing::warn!(sequence, %error, "This dead letter cannot be read"),
         };
         let subjects = filter.subjects();
         let page = filter.page();
         match super::read::messages(&self.connection, STREAM, &subjects, start, page, take).await {
             Err(err) if !err.is_missing() => Err(failed(err)),
-            _ => Ok(letters),
+            _ => Ok(dead_letters),
         }
     }
 
