@@ -5,27 +5,28 @@
 
 mod config;
 
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::{ArgAction, Args};
 use kube::Client;
 use prometheus_client::registry::Registry;
+use tiphys_api::worker;
 use tiphys_controller::settings::Worker;
 use tiphys_controller::{Metrics, Options, Settings};
+use tiphys_runtime::admin::Admin;
+use tiphys_runtime::election::{Elector, Standing, Timing};
+use tiphys_runtime::{Signals, process};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::admin::Admin;
-use crate::args::{ControllerArgs, LogArgs};
-use crate::cluster::Cluster;
-use crate::lease::{Elector, Standing, Timing};
-use crate::logging::Logging;
-use crate::process::{self, Signals};
-use crate::worker::unique_name;
+use crate::args::{ClusterArgs, LogArgs};
 use config::File;
 
 /// The name of the Lease, as Argo Events' controller has it.
@@ -40,11 +41,64 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long its reconcilers may take to end: a reconcile can end at every step.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
-pub(crate) fn main(args: ControllerArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
-    process::start(log, Some(THREADS), |logging| run(args, logging))
+/// The process that makes servers and pods of the objects in a cluster.
+#[derive(Debug, Args)]
+pub(crate) struct ControllerArgs {
+    /// Look at one namespace only
+    #[arg(long)]
+    pub(crate) namespaced: bool,
+    /// The namespace of --namespaced, and of the Lease outside a pod
+    #[arg(
+        long,
+        env = "NAMESPACE",
+        value_name = "NAME",
+        default_value = "argo-events"
+    )]
+    pub(crate) managed_namespace: String,
+    /// Work only while no other controller does: `--leader-election=false` needs nobody's leave
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) leader_election: bool,
+    /// Where metrics and health are served; port 0 takes a free one
+    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
+    pub(crate) admin: SocketAddr,
+    /// Image of the pods of event sources and sensors; by default `$ARGO_EVENTS_IMAGE`, or this
+    /// program's own version of `tiphys`
+    #[arg(long, env = "TIPHYS_IMAGE", value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// When that image is pulled: `Always`, `IfNotPresent` or `Never`
+    #[arg(
+        long,
+        env = "IMAGE_PULL_POLICY",
+        value_name = "POLICY",
+        default_value = "IfNotPresent"
+    )]
+    pub(crate) image_pull_policy: String,
+    /// File with the versions of NATS and the defaults of buses, in Argo Events' format; it may change
+    /// while the controller runs, and without it the built-in ones count
+    #[arg(
+        long,
+        env = "TIPHYS_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/tiphys/controller-config.yaml"
+    )]
+    pub(crate) config: PathBuf,
+    /// Name of the pod: who holds the Lease; by default one that nobody else has
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub(crate) pod_name: Option<String>,
+    /// Namespace of the Lease; by default --managed-namespace
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub(crate) pod_namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
-async fn run(args: ControllerArgs, _: Logging) -> anyhow::Result<ExitCode> {
+pub(crate) fn main(args: ControllerArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    process::start(log.settings(), Some(THREADS), |_| run(args))
+}
+
+async fn run(args: ControllerArgs) -> anyhow::Result<ExitCode> {
     let ControllerArgs {
         namespaced,
         managed_namespace,
@@ -74,8 +128,8 @@ async fn run(args: ControllerArgs, _: Logging) -> anyhow::Result<ExitCode> {
     let stop_admin = CancellationToken::new();
     let mut admin_tasks = JoinSet::new();
     admin_tasks.spawn(server.serve(stop_admin.clone()));
-    let client = Cluster::open(&cluster).await?.user("", "")?.client;
-    let instance = pod_name.unwrap_or_else(unique_name);
+    let client = cluster.open().await?.user("", "")?.client;
+    let instance = pod_name.unwrap_or_else(process::unique_name);
     let mut election = JoinSet::new();
     let stop_election = CancellationToken::new();
     let (standing, stands) = watch::channel(Standing::Waiting(String::new()));

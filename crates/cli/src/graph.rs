@@ -1,14 +1,37 @@
 //! `tiphys graph`.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::{Args, ValueEnum};
 use tiphys_api::manifest::Content;
 use tiphys_graph::Graph;
 
-use crate::args::{Drawing, GraphArgs};
 use crate::files;
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    /// Files or folders of manifests; `-` is standard input
+    #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+    /// How it is drawn
+    #[arg(short, long, value_name = "FORMAT", default_value = "svg")]
+    pub(crate) output: Drawing,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Drawing {
+    /// A picture to look at
+    Svg,
+    /// Text that Markdown viewers draw
+    Mermaid,
+    /// Text for Graphviz
+    Dot,
+    /// The nodes and edges
+    Json,
+}
 
 pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     let loaded = files::load(&args.files, "default")?;

@@ -1,13 +1,24 @@
 //! `tiphys lint`.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::Args;
 use tiphys_api::manifest::Content;
 
-use crate::args::LintArgs;
 use crate::files;
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// Files or folders of manifests; `-` is standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
 
 pub(crate) fn main(args: &LintArgs) -> anyhow::Result<ExitCode> {
     let LintArgs { files, strict } = args;

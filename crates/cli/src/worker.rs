@@ -1,56 +1,51 @@
 //! `tiphys eventsource` and `tiphys sensor`: the process in the pod of one object.
-//!
-//! It reads files only, and follows their changes. What is missing (a sound spec, the lease, the bus)
-//! is waited for and reported, and never a reason to end: a pod that restarts says less.
 
-mod connection;
-mod files;
-mod life;
-mod opening;
-mod report;
-mod spec;
-mod work;
-
-use std::hash::{BuildHasher as _, RandomState};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use clap::Args;
+use tiphys_api::worker;
+use tiphys_runtime::logging::Logging;
+use tiphys_runtime::process;
+use tiphys_sensor::execute::values;
+use tiphys_worker::{Config, Kind};
 
-use crate::admin::Admin;
-use crate::args::{LogArgs, WorkerArgs};
-use crate::assembly::Assembly;
-use crate::cluster::Cluster;
-use crate::lease::Timing;
-use crate::logging::Logging;
-use crate::process::{self, Signals};
-use connection::Folders;
-use life::Worker;
-use report::Reports;
-use work::Workshop;
+use crate::args::{ClusterArgs, LogArgs};
 
 /// The most threads that a worker computes on: on a machine with many cores, each would cost memory.
 const THREADS: usize = 4;
 
-/// What is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    EventSource,
-    Sensor,
-}
-
-/// Who the process is.
-#[derive(Debug, Clone)]
-struct Pod {
-    name: String,
-    /// `None`: that of the object.
-    namespace: Option<String>,
+/// Where a process in a pod finds what it runs. All files may change while it runs.
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// Folder with object.json (or object.json.zst) and eventbus.json
+    #[arg(long, env = "TIPHYS_SPEC", value_name = "DIR", default_value = worker::SPEC_FOLDER)]
+    pub(crate) spec: PathBuf,
+    /// Folder with auth.yaml, the login to the event bus
+    #[arg(long, env = "TIPHYS_BUS_AUTH", value_name = "DIR", default_value = worker::BUS_AUTH_FOLDER)]
+    pub(crate) bus_auth: PathBuf,
+    /// Folder with secrets/NAME/KEY and config/NAME/KEY
+    #[arg(long, env = "TIPHYS_VALUES", value_name = "DIR", default_value = values::MOUNTS)]
+    pub(crate) values: PathBuf,
+    /// Where metrics, health and the report are served; port 0 takes a free one
+    #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
+    pub(crate) admin: SocketAddr,
+    /// Name of the pod: who holds the lease; by default one that nobody else has
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub(crate) pod_name: Option<String>,
+    /// Namespace of the pod and of its lease; by default that of the object
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub(crate) pod_namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
 pub(crate) fn main(kind: Kind, args: WorkerArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
-    process::start(log, Some(THREADS), |logging| run(kind, args, logging))
+    process::start(log.settings(), Some(THREADS), |logging| {
+        run(kind, args, logging)
+    })
 }
 
 async fn run(kind: Kind, args: WorkerArgs, logging: Logging) -> anyhow::Result<ExitCode> {
@@ -58,44 +53,20 @@ async fn run(kind: Kind, args: WorkerArgs, logging: Logging) -> anyhow::Result<E
         spec,
         bus_auth,
         values,
-        admin: address,
+        admin,
         pod_name,
         pod_namespace,
         cluster,
     } = args;
-    let mut signals = Signals::open()?;
-    let (assembly, registry) = Assembly::new(&logging);
-    let (reports, latest) = Reports::new();
-    let admin = Arc::new(Admin::new(registry, Some(latest)));
-    let server = process::open_admin(address, &admin).await?;
-    let stop_admin = CancellationToken::new();
-    let mut admin_tasks = JoinSet::new();
-    admin_tasks.spawn(server.serve(stop_admin.clone()));
-
-    let cluster = Cluster::open(&cluster).await;
-    if let Err(error) = &cluster {
-        let error = format!("{error:#}");
-        warn!(error, "There is no cluster to act on: pass --kubeconfig");
-    }
-    let pod = Pod {
-        name: pod_name.unwrap_or_else(unique_name),
-        namespace: pod_namespace,
-    };
-    let folders = Folders {
+    let config = Config {
+        kind,
         spec,
-        auth: bus_auth,
+        bus_auth,
         values,
+        admin,
+        pod_name,
+        pod_namespace,
     };
-    let workshop = Workshop::new(assembly, cluster.ok(), logging.fields, &folders.values);
-    let worker = Worker::new(kind, pod, folders, Timing::from_env(), workshop);
-    let code = worker.run(&mut signals, reports, &admin).await;
-    stop_admin.cancel();
-    admin_tasks.shutdown().await;
-    Ok(code)
-}
-
-/// A name that no other process has, for a process that is in no pod.
-pub(crate) fn unique_name() -> String {
-    let random = RandomState::new().hash_one(std::process::id());
-    format!("tiphys-{}-{random:016x}", std::process::id())
+    let cluster = cluster.open().await;
+    Ok(Box::pin(tiphys_worker::run(config, cluster, logging)).await?)
 }

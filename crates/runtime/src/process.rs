@@ -1,8 +1,6 @@
 //! What all commands that stay have in common: how they begin, what stops them, and how they end.
 
-mod signals;
-mod tasks;
-
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,23 +9,24 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::admin::{Admin, Server};
-use crate::args::LogArgs;
-use crate::logging::{self, Logging};
-
-pub(crate) use signals::Signals;
-pub(crate) use tasks::Group;
+use crate::logging::{self, Logging, Settings};
+use crate::{Error, Signals};
 
 /// How long a stop may take. Whoever stops a process expects it to end within five seconds.
-pub(crate) const STOP: Duration = Duration::from_millis(4_700);
+pub const STOP: Duration = Duration::from_millis(4_700);
 
 /// Runs a command to its end, on at most so many threads.
-pub(crate) fn start<F>(
-    log: &LogArgs,
+///
+/// # Errors
+/// If the process cannot begin, or those of the command.
+pub fn start<F, E>(
+    log: Settings,
     threads: Option<usize>,
     command: impl FnOnce(Logging) -> F,
-) -> anyhow::Result<ExitCode>
+) -> Result<ExitCode, E>
 where
-    F: Future<Output = anyhow::Result<ExitCode>>,
+    F: Future<Output = Result<ExitCode, E>>,
+    E: From<Error>,
 {
     let logging = logging::start(log)?;
     // Both crates that speak TLS may be built with other providers too; this one is meant.
@@ -39,7 +38,7 @@ where
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         builder.worker_threads(cores.min(most));
     }
-    let runtime = builder.enable_all().build()?;
+    let runtime = builder.enable_all().build().map_err(Error::Threads)?;
     let result = runtime.block_on(command(logging));
     // A jq program that is still running must not hold the process up.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -47,7 +46,10 @@ where
 }
 
 /// Opens the admin port, and says where it is.
-pub(crate) async fn open_admin(address: SocketAddr, admin: &Arc<Admin>) -> anyhow::Result<Server> {
+///
+/// # Errors
+/// If it cannot be opened.
+pub async fn open_admin(address: SocketAddr, admin: &Arc<Admin>) -> Result<Server, Error> {
     let server = match Server::open(address, Arc::clone(admin)).await {
         // A machine without IPv6 has no such address, though every address is meant.
         Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
@@ -63,7 +65,7 @@ pub(crate) async fn open_admin(address: SocketAddr, admin: &Arc<Admin>) -> anyho
 }
 
 /// Ends in order: waits for `stop` to finish what was received, unless a second signal comes.
-pub(crate) async fn end(
+pub async fn end(
     stop: impl Future<Output = ()>,
     signals: &mut Signals,
     code: ExitCode,
@@ -81,4 +83,10 @@ pub(crate) async fn end(
             ExitCode::from(130)
         }
     }
+}
+
+/// A name that no other process has, for a process that is in no pod.
+pub fn unique_name() -> String {
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("tiphys-{}-{random:016x}", std::process::id())
 }

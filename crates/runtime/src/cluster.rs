@@ -1,37 +1,36 @@
 //! The cluster that commands act on.
 
-use anyhow::Context;
 use kube::{Client, Config};
 
-use crate::args::ClusterArgs;
-use crate::kubeconfig;
+use crate::{Error, Kubeconfig};
 
 /// A cluster, and who we are to it.
-pub(crate) struct Cluster {
+#[derive(Clone)]
+pub struct Cluster {
     config: Config,
     /// Act as the service account of each object.
     impersonate: bool,
     user: User,
     /// The namespace of objects that name none.
-    pub(crate) namespace: String,
+    pub namespace: String,
 }
 
 /// A user of a cluster.
 #[derive(Clone)]
-pub(crate) struct User {
-    pub(crate) client: Client,
+pub struct User {
+    /// What it asks with.
+    pub client: Client,
     /// Whom it impersonates; empty if nobody.
-    pub(crate) identity: String,
+    pub identity: String,
 }
 
 impl Cluster {
     /// Reads the configuration; nothing is asked of the cluster yet.
-    pub(crate) async fn open(args: &ClusterArgs) -> anyhow::Result<Self> {
-        let ClusterArgs {
-            kubeconfig,
-            impersonate,
-        } = args;
-        let mut config = kubeconfig::config(kubeconfig).await?;
+    ///
+    /// # Errors
+    /// If there is no kubeconfig, or it cannot be used.
+    pub async fn open(kubeconfig: &Kubeconfig, impersonate: bool) -> Result<Self, Error> {
+        let mut config = kubeconfig.config().await?;
         // Waiting for a cluster that is unavailable is ours to do, and to tell.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
@@ -41,14 +40,17 @@ impl Cluster {
         };
         Ok(Self {
             config,
-            impersonate: *impersonate,
+            impersonate,
             user,
             namespace,
         })
     }
 
     /// Who acts for an object: its service account if that is wanted, or the kubeconfig's user.
-    pub(crate) fn user(&self, namespace: &str, service_account: &str) -> anyhow::Result<User> {
+    ///
+    /// # Errors
+    /// If no client can be made for it.
+    pub fn user(&self, namespace: &str, service_account: &str) -> Result<User, Error> {
         if !self.impersonate {
             return Ok(self.user.clone());
         }
@@ -67,6 +69,6 @@ impl Cluster {
     }
 }
 
-fn client(config: Config) -> anyhow::Result<Client> {
-    Client::try_from(config).context("prepare the connection to the cluster")
+fn client(config: Config) -> Result<Client, Error> {
+    Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))
 }

@@ -4,11 +4,11 @@
 //! look is a few system calls on a file system in memory.
 
 use std::fs::{self, Metadata};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use crate::Error;
 
 /// The largest file that is read: more than the API server stores of one object.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -24,20 +24,20 @@ struct Stamp {
 
 /// Files that are watched.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(crate) struct Files {
     paths: Vec<PathBuf>,
     seen: Vec<Option<Stamp>>,
 }
 
 impl Files {
     /// Watches these files, which need not exist. They count as unseen.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
         let seen = Vec::new();
         Self { paths, seen }
     }
 
     /// Watches these files from here on; true if they are others than before.
-    pub(super) fn watch(&mut self, paths: Vec<PathBuf>) -> bool {
+    pub(crate) fn watch(&mut self, paths: Vec<PathBuf>) -> bool {
         if self.paths == paths {
             return false;
         }
@@ -46,7 +46,7 @@ impl Files {
     }
 
     /// Looks at them; true if one has changed, appeared or gone since the last look.
-    pub(super) fn have_changed(&mut self) -> bool {
+    pub(crate) fn have_changed(&mut self) -> bool {
         let now: Vec<_> = self.paths.iter().map(|path| stamp(path)).collect();
         let have_changed = now != self.seen;
         self.seen = now;
@@ -65,27 +65,36 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 /// Reads a file; `None` if there is none.
-pub(super) fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    let name = path.display();
-    let file = match fs::File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file.with_context(|| format!("open {name}"))?,
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let path = || path.to_owned();
+    let file = match fs::File::open(path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(Error::Open {
+                path: path(),
+                source,
+            });
+        }
+        Ok(file) => file,
     };
-    bounded(file)
-        .with_context(|| format!("read {name}"))
-        .map(Some)
+    let bytes = bounded(file).map_err(|source| Error::Read {
+        path: path(),
+        source,
+    })?;
+    Ok(Some(bytes))
 }
 
 /// Unpacks what was packed with zstd.
-pub(super) fn unpack(packed: &[u8]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     bounded(zstd::Decoder::new(packed)?)
 }
 
-fn bounded(source: impl std::io::Read) -> anyhow::Result<Vec<u8>> {
+fn bounded(source: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
-        bail!("it is larger than {} MiB", LARGEST / 1024 / 1024);
+        let error = format!("it is larger than {} MiB", LARGEST / 1024 / 1024);
+        return Err(io::Error::other(error));
     }
     Ok(bytes)
 }

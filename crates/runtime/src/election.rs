@@ -36,36 +36,36 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 const WATCH_SECONDS: u32 = 290;
 
 /// Who wants a lease, and which.
-pub(crate) struct Elector {
+pub struct Elector {
     /// What it asks with.
-    pub(crate) client: Client,
+    pub client: Client,
     /// The namespace of the lease.
-    pub(crate) namespace: String,
+    pub namespace: String,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Who holds it then: the name of the pod.
-    pub(crate) identity: String,
+    pub identity: String,
     /// With what the lease goes; `None` if it is to stay.
-    pub(crate) owner: Option<OwnerReference>,
+    pub owner: Option<OwnerReference>,
     /// How long what takes.
-    pub(crate) timing: Timing,
+    pub timing: Timing,
 }
 
 /// How long a lease counts, and how it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timing {
+pub struct Timing {
     /// How long others wait for its holder.
-    pub(crate) duration: Duration,
+    pub duration: Duration,
     /// How long its holder tries to renew it before it stops. Shorter than `duration`: the rest is
     /// the time to stop in.
-    pub(crate) renew_deadline: Duration,
+    pub renew_deadline: Duration,
     /// The wait between attempts.
-    pub(crate) retry_period: Duration,
+    pub retry_period: Duration,
 }
 
 /// Where a process stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// It is not known: why, as far as that is known.
     Waiting(String),
     /// It holds the lease.
@@ -92,7 +92,7 @@ impl Default for Timing {
 impl Timing {
     /// Reads `LEADER_ELECTION_LEASE_DURATION`, `_RENEW_DEADLINE` and `_RETRY_PERIOD`, as Argo Events
     /// does: Go durations; one that is none counts as not set.
-    pub(crate) fn from_env() -> Self {
+    pub fn from_env() -> Self {
         let default = Self::default();
         let read = |name: &str, default| {
             let name = format!("LEADER_ELECTION_{name}");
@@ -127,7 +127,7 @@ impl Timing {
 
     /// How long work may go on after the lease was lost, such that it has ended before anybody else
     /// begins.
-    pub(crate) fn time_to_stop(&self) -> Duration {
+    pub fn time_to_stop(&self) -> Duration {
         self.duration.saturating_sub(self.renew_deadline) * 9 / 10
     }
 
@@ -154,7 +154,7 @@ impl Elector {
     ///
     /// # Cancellation
     /// A lease that is held is not given back.
-    pub(crate) async fn run(self, standing: watch::Sender<Standing>, shutdown: CancellationToken) {
+    pub async fn run(self, standing: watch::Sender<Standing>, shutdown: CancellationToken) {
         loop {
             let mut lease = tokio::select! {
                 biased;

@@ -9,31 +9,109 @@ use jiff::Timestamp;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tiphys_api::message::with_causes;
 use tiphys_api::worker::{OBJECT_KEY, PACKED_OBJECT_KEY};
 use tiphys_api::{EventSource, Problem, Sensor, Template, validate};
 
-use super::Kind;
-use super::files::{read, unpack};
+use crate::files::{read, unpack};
+use crate::{Error, Kind};
 
 /// An object that can run.
-pub(super) struct Spec {
-    pub(super) name: String,
-    pub(super) namespace: String,
-    pub(super) uid: Option<String>,
-    pub(super) generation: Option<i64>,
-    pub(super) created: Option<Timestamp>,
+pub struct Spec {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    /// Name of its `EventBus`.
+    pub(crate) bus: String,
+    pub(crate) uid: Option<String>,
+    pub(crate) generation: Option<i64>,
+    pub(crate) created: Option<Timestamp>,
     /// How many pods there are.
-    pub(super) replicas: i32,
+    pub(crate) replicas: i32,
     /// Under which service account, for hints.
-    pub(super) account: String,
+    pub(crate) account: String,
     /// The same for two objects that do the same: whatever else differs between them.
-    pub(super) fingerprint: u64,
-    pub(super) program: Program,
+    pub(crate) fingerprint: u64,
+    pub(crate) program: Program,
+}
+
+impl Spec {
+    /// What an event source that was compiled does.
+    pub fn event_source(object: EventSource, compiled: tiphys_eventsource::Compiled) -> Self {
+        let mut body = object.spec;
+        let parts = Parts {
+            replicas: body.replicas.take(),
+            template: body.template.take(),
+            bus: body.bus_name().to_owned(),
+            program: Program::EventSource(Arc::new(compiled)),
+        };
+        body.service = None;
+        Self::new(object.metadata, &body, parts)
+    }
+
+    /// What a sensor that was compiled does.
+    pub fn sensor(object: Sensor, compiled: tiphys_sensor::Compiled) -> Self {
+        let mut body = object.spec;
+        let parts = Parts {
+            replicas: body.replicas.take(),
+            template: body.template.take(),
+            bus: body.bus_name().to_owned(),
+            program: Program::Sensor {
+                sensor: Arc::new(compiled),
+                logging_fields: body.logging_fields.clone().into_inner(),
+            },
+        };
+        body.revision_history_limit = None;
+        Self::new(object.metadata, &body, parts)
+    }
+
+    /// `body` is what of the object says what it does.
+    fn new(metadata: ObjectMeta, body: &impl Serialize, parts: Parts) -> Self {
+        let Parts {
+            replicas,
+            template,
+            bus,
+            program,
+        } = parts;
+        // Those of the metadata may be left out in a manifest.
+        let (namespace, name) = match &program {
+            Program::EventSource(source) => (&source.namespace, &source.name),
+            Program::Sensor { sensor, .. } => (&sensor.namespace, &sensor.name),
+        };
+        let (namespace, name) = (namespace.to_string(), name.to_string());
+        let mut hasher = DefaultHasher::new();
+        (&name, &namespace, &metadata.uid).hash(&mut hasher);
+        serde_json::to_string(body)
+            .unwrap_or_default()
+            .hash(&mut hasher);
+        let account = template
+            .map(|template| template.service_account_name.clone().into_inner())
+            .filter(|account| !account.is_empty());
+        Self {
+            account: account.unwrap_or_else(|| "default".to_owned()),
+            name,
+            namespace,
+            bus,
+            uid: metadata.uid,
+            generation: metadata.generation,
+            created: metadata.creation_timestamp.map(|time| time.0),
+            replicas: replicas.unwrap_or(1),
+            fingerprint: hasher.finish(),
+            program,
+        }
+    }
+}
+
+/// What of a spec does not say what the object does, and what does it.
+struct Parts {
+    replicas: Option<i32>,
+    template: Option<Template>,
+    bus: String,
+    program: Program,
 }
 
 /// What runs.
 #[derive(Clone)]
-pub(super) enum Program {
+pub(crate) enum Program {
     EventSource(Arc<tiphys_eventsource::Compiled>),
     Sensor {
         sensor: Arc<tiphys_sensor::Compiled>,
@@ -43,11 +121,11 @@ pub(super) enum Program {
 
 /// Why an object cannot run.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     /// The generation of the object, if it could be read that far.
-    pub(super) generation: Option<i64>,
+    pub(crate) generation: Option<i64>,
     /// `field: message`.
-    pub(super) faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }
 
 impl fmt::Display for Refused {
@@ -57,7 +135,7 @@ impl fmt::Display for Refused {
 }
 
 /// The files that an object may be in.
-pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     [OBJECT_KEY, PACKED_OBJECT_KEY]
         .iter()
         .map(|key| folder.join(key))
@@ -65,10 +143,10 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reads, checks and compiles the object.
-pub(super) fn load(kind: Kind, folder: &Path) -> Result<Spec, Refused> {
-    let refused = |error: anyhow::Error| Refused {
+pub(crate) fn load(kind: Kind, folder: &Path) -> Result<Spec, Refused> {
+    let refused = |error: Error| Refused {
         generation: None,
-        faults: vec![format!("{error:#}")],
+        faults: vec![with_causes(&error)],
     };
     let bytes = object(folder).map_err(refused)?;
     match kind {
@@ -77,67 +155,44 @@ pub(super) fn load(kind: Kind, folder: &Path) -> Result<Spec, Refused> {
     }
 }
 
-fn object(folder: &Path) -> anyhow::Result<Vec<u8>> {
+fn object(folder: &Path) -> Result<Vec<u8>, Error> {
     if let Some(bytes) = read(&folder.join(OBJECT_KEY))? {
         return Ok(bytes);
     }
     if let Some(packed) = read(&folder.join(PACKED_OBJECT_KEY))? {
-        return unpack(&packed).map_err(|error| error.context(PACKED_OBJECT_KEY));
+        return unpack(&packed).map_err(|source| Error::Unpack {
+            file: PACKED_OBJECT_KEY,
+            source,
+        });
     }
-    anyhow::bail!(
-        "there is neither {OBJECT_KEY} nor {PACKED_OBJECT_KEY} in {}",
-        folder.display()
-    )
+    Err(Error::NoObject {
+        plain: OBJECT_KEY,
+        packed: PACKED_OBJECT_KEY,
+        folder: folder.to_owned(),
+    })
 }
 
 fn event_source(bytes: &[u8]) -> Result<Spec, Refused> {
-    let mut object: EventSource = parse(bytes, "EventSource")?;
-    let generation = object.metadata.generation;
-    let compiled =
-        tiphys_eventsource::compile(&object).map_err(|problems| refuse(generation, &problems))?;
-    let replicas = object.spec.replicas.unwrap_or(1);
-    let template = object.spec.template.take();
-    object.spec.replicas = None;
-    object.spec.service = None;
-    let program = Program::EventSource(Arc::new(compiled));
-    Ok(spec(
-        object.metadata,
-        &object.spec,
-        replicas,
-        template,
-        program,
-    ))
+    let object: EventSource = parse(bytes, "EventSource")?;
+    let compiled = tiphys_eventsource::compile(&object)
+        .map_err(|problems| refuse(object.metadata.generation, &problems))?;
+    Ok(Spec::event_source(object, compiled))
 }
 
 fn sensor(bytes: &[u8]) -> Result<Spec, Refused> {
-    let mut object: Sensor = parse(bytes, "Sensor")?;
+    let object: Sensor = parse(bytes, "Sensor")?;
     let generation = object.metadata.generation;
     let mut problems = validate::sensor(&object);
     problems.retain(Problem::is_error);
-    let compiled = match tiphys_sensor::Compiled::compile(&object) {
-        Ok(compiled) if problems.is_empty() => compiled,
-        Ok(_) => return Err(refuse(generation, &problems)),
+    match tiphys_sensor::Compiled::compile(&object) {
+        Ok(compiled) if problems.is_empty() => Ok(Spec::sensor(object, compiled)),
+        Ok(_) => Err(refuse(generation, &problems)),
         Err(found) => {
             // The static rules may have said it already, in other words.
             problems.extend(found);
-            return Err(refuse(generation, &problems));
+            Err(refuse(generation, &problems))
         }
-    };
-    let replicas = object.spec.replicas.unwrap_or(1);
-    let template = object.spec.template.take();
-    object.spec.replicas = None;
-    object.spec.revision_history_limit = None;
-    let program = Program::Sensor {
-        sensor: Arc::new(compiled),
-        logging_fields: object.spec.logging_fields.clone().into_inner(),
-    };
-    Ok(spec(
-        object.metadata,
-        &object.spec,
-        replicas,
-        template,
-        program,
-    ))
+    }
 }
 
 fn parse<K: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<K, Refused> {
@@ -175,36 +230,6 @@ fn refuse(generation: Option<i64>, problems: &[Problem]) -> Refused {
         }
     }
     Refused { generation, faults }
-}
-
-fn spec(
-    metadata: ObjectMeta,
-    body: &impl Serialize,
-    replicas: i32,
-    template: Option<Template>,
-    program: Program,
-) -> Spec {
-    let name = metadata.name.unwrap_or_default();
-    let namespace = metadata.namespace.unwrap_or_default();
-    let mut hasher = DefaultHasher::new();
-    (&name, &namespace, &metadata.uid).hash(&mut hasher);
-    serde_json::to_string(body)
-        .unwrap_or_default()
-        .hash(&mut hasher);
-    let account = template
-        .map(|template| template.service_account_name.clone().into_inner())
-        .filter(|account| !account.is_empty());
-    Spec {
-        account: account.unwrap_or_else(|| "default".to_owned()),
-        name,
-        namespace,
-        uid: metadata.uid,
-        generation: metadata.generation,
-        created: metadata.creation_timestamp.map(|time| time.0),
-        replicas,
-        fingerprint: hasher.finish(),
-        program,
-    }
 }
 
 #[cfg(test)]

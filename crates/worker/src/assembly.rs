@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tiphys_eventbus::EventBus;
+use tiphys_runtime::cluster::User;
+use tiphys_runtime::logging::Printer;
 use tiphys_sensor::execute::Executors;
 use tiphys_sensor::execute::log::Sink;
 use tiphys_sensor::execute::values::Values;
 
-use crate::cluster::User;
-use crate::logging::Logging;
+use crate::print::Stdout;
 
 /// What the runners of a process share.
 pub(crate) struct Assembly {
@@ -22,12 +23,12 @@ pub(crate) struct Assembly {
 
 impl Assembly {
     /// Also returns where the runners count.
-    pub(crate) fn new(logging: &Logging) -> (Self, Registry) {
+    pub(crate) fn new(printer: Printer) -> (Self, Registry) {
         let mut registry = Registry::default();
         let assembly = Self {
             sensor_metrics: tiphys_sensor::Metrics::register(&mut registry),
             source_metrics: tiphys_eventsource::Metrics::register(&mut registry),
-            sink: Arc::clone(&logging.sink),
+            sink: Arc::new(Stdout(printer)),
         };
         (assembly, registry)
     }

@@ -10,23 +10,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tiphys_api::API_VERSION;
+use tiphys_api::message::with_causes;
 use tiphys_api::worker::{BUS_KEY, Health, Report, Role, event_source_lease, sensor_lease};
+use tiphys_runtime::admin::Admin;
+use tiphys_runtime::election::{Elector, Standing, Timing};
+use tiphys_runtime::{Group, Signals, process};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::connection::{self, Folders};
-use super::files::Files;
-use super::opening::{Bus, Open};
-use super::report::Reports;
-use super::spec::{self, Refused, Spec};
-use super::work::{Key, Work, Workshop};
-use super::{Kind, Pod};
-use crate::admin::Admin;
-use crate::lease::{Elector, Standing, Timing};
-use crate::process::{self, Group, Signals};
+use crate::connection::{self, Folders};
+use crate::files::Files;
+use crate::opening::{Bus, Open};
+use crate::report::Reports;
+use crate::spec::{self, Refused, Spec};
+use crate::work::{Key, Work, Workshop};
+use crate::{Kind, Pod};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -38,7 +39,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
 /// A running worker.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     kind: Kind,
     pod: Pod,
     folders: Folders,
@@ -78,7 +79,7 @@ enum Wake {
 }
 
 impl Worker {
-    pub(super) fn new(
+    pub(crate) fn new(
         kind: Kind,
         pod: Pod,
         folders: Folders,
@@ -110,7 +111,7 @@ impl Worker {
     }
 
     /// Runs until a signal, then finishes what was received and gives the lease back.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         mut self,
         signals: &mut Signals,
         mut reports: Reports,
@@ -219,7 +220,7 @@ impl Worker {
                 return;
             }
             Err(error) => {
-                standing.send_replace(Standing::Waiting(format!("{error:#}")));
+                standing.send_replace(Standing::Waiting(with_causes(&error)));
                 return;
             }
         };
@@ -314,7 +315,7 @@ impl Worker {
                 self.work = Some(work);
             }
             Err(error) => {
-                let error = format!("{error:#}");
+                let error = with_causes(&error);
                 if self.faults.first() != Some(&error) {
                     error!(error, "Not run");
                     self.faults = vec![error];

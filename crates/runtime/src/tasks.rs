@@ -1,27 +1,32 @@
 //! Tasks that are stopped and awaited together.
 
+use std::error::Error;
 use std::time::Duration;
 
+use tiphys_api::message::with_causes;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+/// Why a task has stopped, whatever kind of task it was.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
 /// Tasks of one kind, and what stops them.
 #[derive(Default)]
-pub(crate) struct Group {
-    tasks: JoinSet<(String, anyhow::Result<()>)>,
+pub struct Group {
+    tasks: JoinSet<(String, Result<(), BoxError>)>,
     /// Tells them to finish.
-    pub(crate) stop: CancellationToken,
+    pub stop: CancellationToken,
 }
 
 /// How a task ended.
-type Ended = Result<(String, anyhow::Result<()>), JoinError>;
+type Ended = Result<(String, Result<(), BoxError>), JoinError>;
 
 impl Group {
     /// Starts a task; `start` gets what tells it to finish.
-    pub(crate) fn spawn<F>(&mut self, name: String, start: impl FnOnce(CancellationToken) -> F)
+    pub fn spawn<F>(&mut self, name: String, start: impl FnOnce(CancellationToken) -> F)
     where
-        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         let task = start(self.stop.clone());
         self.tasks.spawn(async move { (name, task.await) });
@@ -31,24 +36,24 @@ impl Group {
     ///
     /// # Cancellation
     /// Nothing is lost.
-    pub(crate) async fn ended(&mut self) -> Option<()> {
+    pub async fn ended(&mut self) -> Option<()> {
         let ended = self.tasks.join_next().await?;
         report(ended);
         Some(())
     }
 
     /// Whether none of them runs.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
     /// Waits for all of them.
-    pub(crate) async fn finish(&mut self) {
+    pub async fn finish(&mut self) {
         while self.ended().await.is_some() {}
     }
 
     /// Tells all of them to finish, and ends those that take longer than `time`.
-    pub(crate) async fn end_within(mut self, time: Duration) {
+    pub async fn end_within(mut self, time: Duration) {
         self.stop.cancel();
         if tokio::time::timeout(time, self.finish()).await.is_err() {
             self.tasks.shutdown().await;
@@ -59,7 +64,7 @@ impl Group {
 fn report(ended: Ended) {
     match ended {
         Ok((_, Ok(()))) => {}
-        Ok((name, Err(error))) => error!(error = format!("{error:#}"), "Stopped: {name}"),
+        Ok((name, Err(error))) => error!(error = with_causes(&*error), "Stopped: {name}"),
         Err(error) => error!(error = error.to_string(), "A task died"),
     }
 }

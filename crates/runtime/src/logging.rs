@@ -6,46 +6,60 @@ mod sample;
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
-use tiphys_sensor::action::LogLine;
-use tiphys_sensor::execute::Caller;
-use tiphys_sensor::execute::log::Sink;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::args::{LogArgs, LogFormat, LogLevel};
-pub(crate) use extra::LoggingFields;
-use line::{Line, Value};
+use crate::Error;
+pub use extra::LoggingFields;
+use line::Line;
+pub use line::Value;
 use sample::Sampler;
 
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The least important lines that are logged.
+    pub level: Level,
+    /// How lines are written: by default for people on a terminal, JSON elsewhere.
+    pub format: Option<Format>,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line, with Argo Events' field names.
+    Json,
+    /// Lines for people.
+    Text,
+}
+
 /// Logging that was started.
-pub(crate) struct Logging {
+#[derive(Debug)]
+pub struct Logging {
     /// Where `log` triggers print.
-    pub(crate) sink: Arc<dyn Sink>,
+    pub printer: Printer,
     /// What sensors add to their lines.
-    pub(crate) fields: LoggingFields,
+    pub fields: LoggingFields,
 }
 
 /// Starts logging to standard error; `log` triggers print to standard output.
-pub(crate) fn start(args: &LogArgs) -> anyhow::Result<Logging> {
+///
+/// # Errors
+/// If somebody else logs already.
+pub fn start(settings: Settings) -> Result<Logging, Error> {
+    let Settings { level, format } = settings;
     let fields = LoggingFields::default();
-    let level = match args.log_level {
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Error => LevelFilter::ERROR,
-    };
     let format = |is_terminal: bool| {
-        args.log_format.unwrap_or(if is_terminal {
-            LogFormat::Text
+        format.unwrap_or(if is_terminal {
+            Format::Text
         } else {
-            LogFormat::Json
+            Format::Json
         })
     };
     let stderr = std::io::stderr();
@@ -55,13 +69,14 @@ pub(crate) fn start(args: &LogArgs) -> anyhow::Result<Logging> {
         extra: fields.clone(),
     };
     tracing_subscriber::registry()
-        .with(lines.with_filter(own(level)))
-        .try_init()?;
-    let sink = Arc::new(Stdout {
+        .with(lines.with_filter(own(LevelFilter::from_level(level))))
+        .try_init()
+        .map_err(Error::Logging)?;
+    let printer = Printer {
         format: format(std::io::stdout().is_terminal()),
         extra: fields.clone(),
-    });
-    Ok(Logging { sink, fields })
+    };
+    Ok(Logging { printer, fields })
 }
 
 /// Our own lines from `level` up; those of libraries only if a human should know.
@@ -72,7 +87,9 @@ fn own(level: LevelFilter) -> tracing_subscriber::filter::Targets {
         "tiphys_controller",
         "tiphys_eventbus",
         "tiphys_eventsource",
+        "tiphys_runtime",
         "tiphys_sensor",
+        "tiphys_worker",
     ]
     .into_iter()
     .fold(
@@ -86,7 +103,7 @@ fn own(level: LevelFilter) -> tracing_subscriber::filter::Targets {
 
 /// Writes events of `tracing` as lines.
 struct Lines {
-    format: LogFormat,
+    format: Format,
     sampler: Sampler,
     extra: LoggingFields,
 }
@@ -209,33 +226,25 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// Prints the events of `log` triggers.
-struct Stdout {
-    format: LogFormat,
+/// Prints the lines of `log` triggers to standard output.
+#[derive(Debug, Clone)]
+pub struct Printer {
+    format: Format,
     extra: LoggingFields,
 }
 
-impl Sink for Stdout {
-    fn print(&self, line: &LogLine, caller: Caller<'_>) {
-        let text = |text: &str| Value::Text(text.to_owned());
-        let mut fields = vec![
-            ("sensorName", text(caller.sensor)),
-            ("triggerName", text(caller.trigger)),
-            ("triggerType", text("Log")),
-            ("dependencyName", text(&line.dependency_name)),
-            (
-                "eventContext",
-                Value::Json(line.event_context.get().to_owned()),
-            ),
-        ];
-        let extra = self.extra.of(caller.sensor);
+impl Printer {
+    /// Prints a line of a sensor.
+    pub fn print(&self, sensor: &str, message: &str, fields: Vec<(&str, Value)>) {
+        let extra = self.extra.of(sensor);
+        let mut fields = fields;
         with_extra(&mut fields, extra.as_deref());
         let line = Line {
             level: "info",
             time: Timestamp::now(),
             logger: "argo-events.sensor",
             caller: None,
-            message: &line.message,
+            message,
             fields: &fields,
         };
         let printed = std::io::stdout()

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Tells reports.
-pub(super) struct Reports {
+pub(crate) struct Reports {
     lines: watch::Sender<Bytes>,
     told: Report,
     told_at: Option<Instant>,
@@ -22,7 +22,7 @@ pub(super) struct Reports {
 
 impl Reports {
     /// Also returns where the newest report is found, as a line of JSON.
-    pub(super) fn new() -> (Self, watch::Receiver<Bytes>) {
+    pub(crate) fn new() -> (Self, watch::Receiver<Bytes>) {
         let told = Report::default();
         let (lines, latest) = watch::channel(line(&told));
         let reports = Self {
@@ -34,12 +34,12 @@ impl Reports {
     }
 
     /// Whether a report would be told now.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.told_at.is_none_or(|at| at.elapsed() >= EVERY)
     }
 
     /// Tells a report if it says something that the last one did not.
-    pub(super) fn tell(&mut self, report: Report) {
+    pub(crate) fn tell(&mut self, report: Report) {
         if report != self.told {
             self.lines.send_replace(line(&report));
             self.told = report;
@@ -55,7 +55,7 @@ fn line(report: &Report) -> Bytes {
 }
 
 /// What an event says.
-pub(super) fn event(name: &str, status: EventStatus) -> PartReport {
+pub(crate) fn event(name: &str, status: EventStatus) -> PartReport {
     let EventStatus {
         watch,
         published,
@@ -83,7 +83,7 @@ pub(super) fn event(name: &str, status: EventStatus) -> PartReport {
 }
 
 /// What a trigger says.
-pub(super) fn trigger(name: &str, status: &TriggerStatus) -> PartReport {
+pub(crate) fn trigger(name: &str, status: &TriggerStatus) -> PartReport {
     let health = match (&status.unavailable, status.is_listening, &status.last_error) {
         (Some(unavailable), ..) => bad(unavailable.reason, &unavailable.message, &unavailable.hint),
         (None, true, _) => good(),

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiphys_api::message::with_causes;
+use tiphys_runtime::admin::Admin;
+use tiphys_runtime::{Group, Signals, process};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,8 +15,6 @@ use tracing::{info, warn};
 
 use super::bus::Buses;
 use super::parts::Parts;
-use crate::admin::Admin;
-use crate::process::{self, Group, Signals};
 
 /// How much of a stop the event sources have, where the sensors have to wait for them.
 const SOURCES_STOP: Duration = Duration::from_secs(1);
@@ -25,7 +26,7 @@ const RUN_EMPTY: Duration = Duration::from_millis(1_500);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Runs everything until a signal, and stops it: the first signal drains, a second one aborts.
-pub(super) async fn run(
+pub async fn run(
     parts: Parts,
     buses: Buses,
     address: SocketAddr,
@@ -44,7 +45,7 @@ pub(super) async fn run(
             admin_tasks.spawn(server.serve(stop_admin.clone()));
         }
         Err(error) => {
-            let error = format!("{error:#}");
+            let error = with_causes(&error);
             warn!(error, "No metrics: pass another --admin address");
         }
     }

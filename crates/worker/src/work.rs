@@ -6,21 +6,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tiphys_api::worker::PartReport;
+use tiphys_runtime::Group;
+use tiphys_runtime::cluster::{Cluster, User};
+use tiphys_runtime::logging::LoggingFields;
 use tiphys_sensor::execute::Executors;
 use tiphys_sensor::execute::values::{MountedValues, Values};
 use tiphys_sensor::run::Handover;
 use tokio_util::sync::CancellationToken;
 
-use super::opening::Open;
-use super::report;
-use super::spec::{Program, Spec};
+use crate::Error;
 use crate::assembly::Assembly;
-use crate::cluster::{Cluster, User};
-use crate::logging::LoggingFields;
-use crate::process::Group;
+use crate::opening::Open;
+use crate::report;
+use crate::spec::{Program, Spec};
 
 /// Makes runners.
-pub(super) struct Workshop {
+pub(crate) struct Workshop {
     assembly: Assembly,
     cluster: Option<Cluster>,
     logging: LoggingFields,
@@ -35,25 +36,25 @@ pub(super) struct Workshop {
 }
 
 /// A runner at work.
-pub(super) struct Work {
-    pub(super) key: Key,
+pub(crate) struct Work {
+    pub(crate) key: Key,
     /// Cancelled to have it make room for another one.
-    pub(super) leave: CancellationToken,
+    pub(crate) leave: CancellationToken,
     /// Cancelled when another one may begin.
-    pub(super) gone: CancellationToken,
+    pub(crate) gone: CancellationToken,
     /// Cancelled when it has ended.
-    pub(super) ended: CancellationToken,
+    pub(crate) ended: CancellationToken,
 }
 
 /// What a runner was made of: another one is needed when it differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) spec: u64,
-    pub(super) bus: u64,
+pub(crate) struct Key {
+    pub(crate) spec: u64,
+    pub(crate) bus: u64,
 }
 
 impl Workshop {
-    pub(super) fn new(
+    pub(crate) fn new(
         assembly: Assembly,
         cluster: Option<Cluster>,
         logging: LoggingFields,
@@ -73,7 +74,7 @@ impl Workshop {
     }
 
     /// Who this process is to the cluster, if there is one.
-    pub(super) fn user(&self, spec: &Spec) -> anyhow::Result<Option<User>> {
+    pub(crate) fn user(&self, spec: &Spec) -> Result<Option<User>, Error> {
         let Some(cluster) = &self.cluster else {
             return Ok(None);
         };
@@ -85,7 +86,7 @@ impl Workshop {
     }
 
     /// Takes note of the triggers of a spec at the moment at which it came.
-    pub(super) fn note(&mut self, spec: &Spec, now: Timestamp) {
+    pub(crate) fn note(&mut self, spec: &Spec, now: Timestamp) {
         let Program::Sensor {
             sensor,
             logging_fields,
@@ -110,12 +111,12 @@ impl Workshop {
     }
 
     /// Starts a runner in `group`.
-    pub(super) fn start(
+    pub(crate) fn start(
         &mut self,
         spec: &Spec,
         open: &Open,
         group: &mut Group,
-    ) -> anyhow::Result<Work> {
+    ) -> Result<Work, Error> {
         let user = self.user(spec)?;
         let key = Key {
             spec: spec.fingerprint,
@@ -127,7 +128,7 @@ impl Workshop {
         let name = format!("{}/{}", spec.namespace, spec.name);
         match &spec.program {
             Program::EventSource(source) => {
-                let user = user.ok_or_else(|| anyhow::anyhow!("there is no cluster to watch"))?;
+                let user = user.ok_or(Error::NoCluster)?;
                 let mut runner = self.assembly.event_source(Arc::clone(source), bus, user);
                 runner.status = Arc::clone(&self.events);
                 let leave = group.stop.child_token();
@@ -173,12 +174,12 @@ impl Workshop {
     }
 
     /// A number that grows with each change of what the parts say.
-    pub(super) fn changes(&self) -> u64 {
+    pub(crate) fn changes(&self) -> u64 {
         self.events.changes() + self.triggers.changes()
     }
 
     /// What the parts of a spec say.
-    pub(super) fn parts(&self, spec: &Spec) -> Vec<PartReport> {
+    pub(crate) fn parts(&self, spec: &Spec) -> Vec<PartReport> {
         match &spec.program {
             Program::EventSource(source) => {
                 let mut told = self.events.events();

@@ -7,30 +7,30 @@ use tiphys_eventbus::EventBus;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::connection::{Settings, Target};
 use crate::bus::{self, Hindrance};
+use crate::connection::{Settings, Target};
 
 /// The bus of a worker: the one in use, and the one that is being opened.
-pub(super) struct Bus {
+pub(crate) struct Bus {
     /// The settings that count: those of `open`, or of what is being opened.
     wanted: Option<u64>,
     opening: JoinSet<Open>,
     progress: watch::Receiver<Health>,
-    pub(super) open: Option<Open>,
+    pub(crate) open: Option<Open>,
 }
 
 /// An open bus.
 #[derive(Debug, Clone)]
-pub(super) struct Open {
-    pub(super) bus: Arc<dyn EventBus>,
+pub(crate) struct Open {
+    pub(crate) bus: Arc<dyn EventBus>,
     /// Which settings it was opened with.
-    pub(super) fingerprint: u64,
+    pub(crate) fingerprint: u64,
     /// What of its settings the stream did not take.
     refused: String,
 }
 
 impl Bus {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             wanted: None,
             opening: JoinSet::new(),
@@ -40,7 +40,7 @@ impl Bus {
     }
 
     /// Begins to open the bus of these settings, unless that is the one already.
-    pub(super) fn want(&mut self, settings: Settings) {
+    pub(crate) fn want(&mut self, settings: Settings) {
         let Settings {
             target,
             fingerprint,
@@ -75,7 +75,7 @@ impl Bus {
     ///
     /// # Cancellation
     /// Nothing is lost.
-    pub(super) async fn opened(&mut self) -> Open {
+    pub(crate) async fn opened(&mut self) -> Open {
         loop {
             match self.opening.join_next().await {
                 Some(Ok(open)) if Some(open.fingerprint) == self.wanted => return open,
@@ -86,12 +86,12 @@ impl Bus {
     }
 
     /// How far opening it has come.
-    pub(super) fn progress(&self) -> Health {
+    pub(crate) fn progress(&self) -> Health {
         self.progress.borrow().clone()
     }
 
     /// How it is.
-    pub(super) fn health(&self) -> Health {
+    pub(crate) fn health(&self) -> Health {
         let progress = self.progress.borrow().clone();
         let Some(open) = &self.open else {
             return progress;

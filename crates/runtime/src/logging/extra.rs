@@ -11,11 +11,11 @@ type Field = (String, String);
 
 /// The fields of each sensor, by its name. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LoggingFields(Arc<RwLock<HashMap<String, Arc<[Field]>>>>);
+pub struct LoggingFields(Arc<RwLock<HashMap<String, Arc<[Field]>>>>);
 
 impl LoggingFields {
     /// Sets the fields of a sensor.
-    pub(crate) fn set(&self, sensor: &str, fields: &BTreeMap<String, String>) {
+    pub fn set(&self, sensor: &str, fields: &BTreeMap<String, String>) {
         let fields: Arc<[Field]> = fields
             .iter()
             .filter(|(name, _)| !TAKEN.contains(&name.as_str()))

@@ -3,45 +3,46 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, bail};
+use tiphys_api::message::with_causes;
 use tiphys_api::worker::{BUS_AUTH_FILE, BUS_KEY};
 use tiphys_api::{BusConfig, JetStreamConfig, SecretKeySelector, TlsConfig, TlsMode};
 use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
 
-use super::files::read;
+use crate::Error;
+use crate::files::read;
 
 /// Where the files are.
 #[derive(Debug, Clone)]
-pub(super) struct Folders {
-    pub(super) spec: PathBuf,
-    pub(super) auth: PathBuf,
-    pub(super) values: PathBuf,
+pub(crate) struct Folders {
+    pub(crate) spec: PathBuf,
+    pub(crate) auth: PathBuf,
+    pub(crate) values: PathBuf,
 }
 
 /// How to reach the bus.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// How to connect, and the settings of the stream.
-    pub(super) target: Result<Target, Unusable>,
+    pub(crate) target: Result<Target, Unusable>,
     /// All files that it was made of: a change of one of them makes another one.
-    pub(super) files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// The same for equal contents of the files.
-    pub(super) fingerprint: u64,
+    pub(crate) fingerprint: u64,
 }
 
 /// Where to connect to.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub(super) config: Config,
-    pub(super) stream: Option<String>,
+pub(crate) struct Target {
+    pub(crate) config: Config,
+    pub(crate) stream: Option<String>,
 }
 
 /// Why there is no bus to connect to.
 #[derive(Debug)]
-pub(super) struct Unusable {
+pub(crate) struct Unusable {
     /// One word.
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
 }
 
 /// Reads the files as it is told which.
@@ -52,7 +53,7 @@ struct Reader<'f> {
 }
 
 /// Reads how to reach the bus. `name` is what the server shows this client as.
-pub(super) fn load(folders: &Folders, name: &str) -> Settings {
+pub(crate) fn load(folders: &Folders, name: &str) -> Settings {
     let mut reader = Reader {
         folders,
         files: Vec::new(),
@@ -68,16 +69,19 @@ pub(super) fn load(folders: &Folders, name: &str) -> Settings {
 
 impl Reader<'_> {
     fn target(&mut self, name: &str) -> Result<Target, Unusable> {
-        let invalid = |error: anyhow::Error| Unusable {
+        let invalid = |error: Error| Unusable {
             reason: "InvalidConfig",
-            message: format!("{error:#}"),
+            message: with_causes(&error),
         };
         let bytes = self
             .needed(&self.folders.spec.join(BUS_KEY))
             .map_err(invalid)?;
-        let config: BusConfig = serde_json::from_slice(&bytes)
-            .with_context(|| format!("read {BUS_KEY}"))
-            .map_err(invalid)?;
+        let config: BusConfig = serde_json::from_slice(&bytes).map_err(|source| {
+            invalid(Error::BusSettings {
+                file: BUS_KEY,
+                source,
+            })
+        })?;
         let unsupported = |kind: &str| Unusable {
             reason: "Unsupported",
             message: format!(
@@ -91,11 +95,11 @@ impl Reader<'_> {
             } => self.jet_stream(&config, name).map_err(invalid),
             BusConfig { kafka: Some(_), .. } => Err(unsupported("Kafka")),
             BusConfig { nats: Some(_), .. } => Err(unsupported("NATS Streaming")),
-            _ => Err(invalid(anyhow!("{BUS_KEY} names no bus"))),
+            _ => Err(invalid(Error::NoBus(BUS_KEY))),
         }
     }
 
-    fn jet_stream(&mut self, config: &JetStreamConfig, name: &str) -> anyhow::Result<Target> {
+    fn jet_stream(&mut self, config: &JetStreamConfig, name: &str) -> Result<Target, Error> {
         let auth = match config.access_secret {
             Some(_) => self.auth()?,
             None => Auth::None,
@@ -116,14 +120,14 @@ impl Reader<'_> {
         })
     }
 
-    fn auth(&mut self) -> anyhow::Result<Auth> {
+    fn auth(&mut self) -> Result<Auth, Error> {
         let path = self.folders.auth.join(BUS_AUTH_FILE);
         let text = self.text(&path)?;
-        Auth::from_access_secret(&text).with_context(|| format!("read {}", path.display()))
+        Auth::from_access_secret(&text).map_err(|source| Error::Login { path, source })
     }
 
-    fn tls(&mut self, tls: &TlsConfig) -> anyhow::Result<Tls> {
-        Ok(match tls.mode().context("tls of the EventBus")? {
+    fn tls(&mut self, tls: &TlsConfig) -> Result<Tls, Error> {
+        Ok(match tls.mode().map_err(Error::Tls)? {
             TlsMode::SkipVerify => Tls {
                 insecure_skip_verify: true,
                 ..Tls::default()
@@ -143,27 +147,27 @@ impl Reader<'_> {
     }
 
     /// A key of a Secret, where the controller mounts it.
-    fn secret(&mut self, selector: &SecretKeySelector) -> anyhow::Result<String> {
+    fn secret(&mut self, selector: &SecretKeySelector) -> Result<String, Error> {
         let (name, key) = (selector.name.as_str(), selector.key.as_str());
         for part in [name, key] {
             if part.is_empty() || part.contains('/') || part == "." || part == ".." {
-                bail!("{part:?} is no name of a mounted value");
+                return Err(Error::ValueName(part.to_owned()));
             }
         }
         let path = self.folders.values.join("secrets").join(name).join(key);
         self.text(&path)
     }
 
-    fn text(&mut self, path: &Path) -> anyhow::Result<String> {
+    fn text(&mut self, path: &Path) -> Result<String, Error> {
         let bytes = self.needed(path)?;
-        String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+        String::from_utf8(bytes).map_err(|_| Error::NotUtf8(path.to_owned()))
     }
 
-    fn needed(&mut self, path: &Path) -> anyhow::Result<Vec<u8>> {
+    fn needed(&mut self, path: &Path) -> Result<Vec<u8>, Error> {
         self.files.push(path.to_owned());
         let bytes = read(path)?;
         bytes.hash(&mut self.hasher);
-        bytes.with_context(|| format!("{} is not there", path.display()))
+        bytes.ok_or_else(|| Error::Missing(path.to_owned()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::args::LogFormat;
+use super::Format;
 
 /// A log line.
 pub(super) struct Line<'l> {
@@ -15,7 +15,7 @@ pub(super) struct Line<'l> {
 }
 
 /// The value of a field.
-pub(super) enum Value {
+pub enum Value {
     /// A text.
     Text(String),
     /// JSON, as it is.
@@ -23,10 +23,10 @@ pub(super) enum Value {
 }
 
 impl Line<'_> {
-    pub(super) fn render(&self, format: LogFormat) -> String {
+    pub(super) fn render(&self, format: Format) -> String {
         match format {
-            LogFormat::Json => self.json(),
-            LogFormat::Text => self.text(),
+            Format::Json => self.json(),
+            Format::Text => self.text(),
         }
     }
 
@@ -122,7 +122,7 @@ fn short(file: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn line(fields: &[(&'static str, Value)], format: LogFormat) -> String {
+    fn line(fields: &[(&'static str, Value)], format: Format) -> String {
         let line = Line {
             level: "info",
             time: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
@@ -141,7 +141,7 @@ mod tests {
             ("eventContext", Value::Json(r#"{"id":"1"}"#.into())),
         ];
         assert_eq!(
-            line(&fields, LogFormat::Json),
+            line(&fields, Format::Json),
             concat!(
                 r#"{"level":"info","ts":"2026-01-02T03:04:05.000000006Z","logger":"argo-events.sensor","#,
                 r#""caller":"run/work.rs:7","msg":"Successfully processed trigger 'a'","#,
@@ -155,7 +155,7 @@ mod tests {
     fn text_lines_cannot_control_a_terminal() {
         let fields = [("a", Value::Text("\u{1b}[31mred".into()))];
         assert_eq!(
-            line(&fields, LogFormat::Text),
+            line(&fields, Format::Text),
             "03:04:05.000 INFO  Successfully processed trigger 'a'  a=\u{fffd}[31mred\n"
         );
     }

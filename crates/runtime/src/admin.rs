@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -27,6 +26,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::Error;
+
 /// How many connections are served at a time: scrapers, probes and the controller need a few. Of
 /// more, the oldest ends: whoever holds connections open keeps nobody from asking.
 const MAX_CONNECTIONS: usize = 32;
@@ -36,7 +37,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// What the admin port tells.
 #[derive(Debug)]
-pub(crate) struct Admin {
+pub struct Admin {
     /// The metrics of the process.
     registry: Registry,
     /// Whether it is ready: false until it runs, and from the first signal on.
@@ -49,7 +50,7 @@ pub(crate) struct Admin {
 
 /// An opened admin port.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     listener: TcpListener,
     admin: Arc<Admin>,
 }
@@ -59,20 +60,22 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 impl Server {
     /// Opens the port.
-    pub(crate) async fn open(address: SocketAddr, admin: Arc<Admin>) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("open the admin port {address}"))?;
+    ///
+    /// # Errors
+    /// If somebody else has it, or it is no address of this machine.
+    pub async fn open(address: SocketAddr, admin: Arc<Admin>) -> Result<Self, Error> {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| Error::Admin { address, source })?;
         Ok(Self { listener, admin })
     }
 
     /// Where it was opened.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
+    pub fn address(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
     }
 
     /// Serves until `shutdown`.
-    pub(crate) async fn serve(self, shutdown: CancellationToken) {
+    pub async fn serve(self, shutdown: CancellationToken) {
         let mut connections = JoinSet::new();
         let mut ages = VecDeque::new();
         loop {
@@ -112,7 +115,7 @@ async fn connection(stream: TcpStream, admin: Arc<Admin>) {
 
 impl Admin {
     /// Not ready yet.
-    pub(crate) fn new(registry: Registry, report: Option<watch::Receiver<Bytes>>) -> Self {
+    pub fn new(registry: Registry, report: Option<watch::Receiver<Bytes>>) -> Self {
         Self {
             registry,
             ready: AtomicBool::new(false),
@@ -122,12 +125,12 @@ impl Admin {
     }
 
     /// Says whether it is ready.
-    pub(crate) fn set_ready(&self, is_ready: bool) {
+    pub fn set_ready(&self, is_ready: bool) {
         self.ready.store(is_ready, Ordering::Relaxed);
     }
 
     /// The main loop is at work: called by it every now and then.
-    pub(crate) fn show_life(&self) {
+    pub fn show_life(&self) {
         *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 

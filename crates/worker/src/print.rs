@@ -1,0 +1,26 @@
+//! Prints the events of `log` triggers.
+
+use tiphys_runtime::logging::{Printer, Value};
+use tiphys_sensor::action::LogLine;
+use tiphys_sensor::execute::Caller;
+use tiphys_sensor::execute::log::Sink;
+
+/// Standard output.
+pub(crate) struct Stdout(pub(crate) Printer);
+
+impl Sink for Stdout {
+    fn print(&self, line: &LogLine, caller: Caller<'_>) {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let fields = vec![
+            ("sensorName", text(caller.sensor)),
+            ("triggerName", text(caller.trigger)),
+            ("triggerType", text("Log")),
+            ("dependencyName", text(&line.dependency_name)),
+            (
+                "eventContext",
+                Value::Json(line.event_context.get().to_owned()),
+            ),
+        ];
+        self.0.print(caller.sensor, &line.message, fields);
+    }
+}
