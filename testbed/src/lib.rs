@@ -20,12 +20,18 @@ pub use http::Response;
 pub use nats::{Auth, Nats, NatsOptions, Tls};
 pub use ports::free_port;
 pub use process::{Process, is_alive};
-pub use programs::{NodePrograms, Programs, bus_client};
+pub use programs::{NodePrograms, Programs, bus_client, nats_server};
 pub use progress::Progress;
 pub use scratch::Scratch;
 
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// How long anything is waited for before it has failed.
+///
+/// On a machine that does ten other things what takes a second may take a minute, and what works never
+/// meets it.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How often a condition is looked at while it is awaited.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

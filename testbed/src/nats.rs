@@ -2,23 +2,16 @@
 
 mod config;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::http::{self, Request};
 use crate::process::Process;
-use crate::{Certificates, Programs, Scratch, free_port, wait_for};
+use crate::{Certificates, PATIENCE, Programs, Scratch, free_port, wait_for};
 use config::{MemberConfig, Ports};
-
-/// A single server needs a fraction of a second, a cluster must elect a leader.
-const START_PATIENCE: Duration = Duration::from_secs(30);
-
-/// What a stopping server gets before it is killed.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a start is tried again on other ports when somebody else took one.
 const START_ATTEMPTS: usize = 5;
@@ -99,6 +92,14 @@ impl Nats {
         Self::cluster(programs, 1, options)
     }
 
+    /// Starts this one server program, where that is all there is.
+    ///
+    /// # Errors
+    /// When it does not come up: with its last log lines.
+    pub fn start_program(program: &Path, options: &NatsOptions) -> anyhow::Result<Self> {
+        Self::servers(program, 1, options)
+    }
+
     /// Starts `size` servers that replicate to each other, and waits until JetStream has a leader.
     ///
     /// # Errors
@@ -108,14 +109,18 @@ impl Nats {
         size: usize,
         options: &NatsOptions,
     ) -> anyhow::Result<Self> {
+        Self::servers(&programs.nats_server, size, options)
+    }
+
+    fn servers(program: &Path, size: usize, options: &NatsOptions) -> anyhow::Result<Self> {
         for _ in 1..START_ATTEMPTS {
-            let mut nats = Self::prepare(programs, size, options)?;
+            let mut nats = Self::prepare(program, size, options)?;
             match nats.start_all() {
                 Err(_) if nats.a_port_was_taken() => {}
                 result => return result.map(|()| nats),
             }
         }
-        let mut nats = Self::prepare(programs, size, options)?;
+        let mut nats = Self::prepare(program, size, options)?;
         nats.start_all().map(|()| nats)
     }
 
@@ -161,7 +166,7 @@ impl Nats {
     /// When it cannot be signalled.
     pub fn stop(&mut self, index: usize) -> anyhow::Result<()> {
         if let Some(mut process) = self.members[index].process.take() {
-            process.terminate(STOP_PATIENCE)?;
+            process.terminate(PATIENCE)?;
         }
         Ok(())
     }
@@ -228,7 +233,7 @@ impl Nats {
             .filter_map(|member| member.process.as_ref())
     }
 
-    fn prepare(programs: &Programs, size: usize, options: &NatsOptions) -> anyhow::Result<Self> {
+    fn prepare(program: &Path, size: usize, options: &NatsOptions) -> anyhow::Result<Self> {
         let scratch = Scratch::new("nats")?;
         let certificates = match options.tls {
             Tls::Off => None,
@@ -259,7 +264,7 @@ impl Nats {
             });
         }
         Ok(Self {
-            program: programs.nats_server.clone(),
+            program: program.to_owned(),
             members,
             certificates,
             scratch,
@@ -293,7 +298,7 @@ impl Nats {
         let is_cluster = self.members.len() > 1;
         let member = &mut self.members[index];
         let what = format!("{} being ready", member.name);
-        wait_for(&what, START_PATIENCE, || {
+        wait_for(&what, PATIENCE, || {
             if let Some(process) = member.process.as_mut() {
                 process.ensure_running()?;
             }

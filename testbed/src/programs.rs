@@ -55,12 +55,27 @@ impl Programs {
     }
 
     fn locate_with(settings: &Settings, progress: Progress) -> anyhow::Result<Self> {
+        let all = [Program::Etcd, Program::KubeApiserver, Program::NatsServer];
+        let [etcd, kube_apiserver, nats_server] = locate(all, settings, progress)?;
         Ok(Self {
-            etcd: locate(Program::Etcd, settings, progress)?,
-            kube_apiserver: locate(Program::KubeApiserver, settings, progress)?,
-            nats_server: locate(Program::NatsServer, settings, progress)?,
+            etcd,
+            kube_apiserver,
+            nats_server,
         })
     }
+}
+
+/// Finds NATS alone, or gets it: where somebody else brings the control plane.
+///
+/// # Errors
+/// When it can neither be found nor got: with each attempt and the line that installs it.
+pub fn nats_server(progress: Progress) -> anyhow::Result<PathBuf> {
+    let [program] = locate(
+        [Program::NatsServer],
+        &Settings::from_environment()?,
+        progress,
+    )?;
+    Ok(program)
 }
 
 /// Finds the program that speaks to a bus with the libraries of Argo Events, or builds it.
@@ -68,36 +83,77 @@ impl Programs {
 /// # Errors
 /// When it cannot be built: with the line that installs what is missing.
 pub fn bus_client(progress: Progress) -> anyhow::Result<PathBuf> {
-    cached_or_got(Program::BusClient, &Settings::from_environment()?, progress)
+    let [program] = cached_or_got(
+        [Program::BusClient],
+        &Settings::from_environment()?,
+        progress,
+    )?;
+    Ok(program)
 }
 
-fn locate(program: Program, settings: &Settings, progress: Progress) -> anyhow::Result<PathBuf> {
-    if let Some(path) = named_by_environment(program, settings)? {
-        return Ok(path);
-    }
-    if let Some(path) = cached(program, settings)? {
-        return Ok(path);
-    }
-    if let Some(path) = on_path(program, settings) {
-        return Ok(path);
-    }
-    cached_or_got(program, settings, progress)
-}
-
-fn cached_or_got(
-    program: Program,
+fn locate<const N: usize>(
+    programs: [Program; N],
     settings: &Settings,
     progress: Progress,
-) -> anyhow::Result<PathBuf> {
-    if let Some(path) = cached(program, settings)? {
-        return Ok(path);
+) -> anyhow::Result<[PathBuf; N]> {
+    let find = |program| match named_by_environment(program, settings)? {
+        Some(path) => Ok(Some(path)),
+        None => Ok(cached(program, settings)?.or_else(|| on_path(program, settings))),
+    };
+    complete(programs, find, settings, progress)
+}
+
+fn cached_or_got<const N: usize>(
+    programs: [Program; N],
+    settings: &Settings,
+    progress: Progress,
+) -> anyhow::Result<[PathBuf; N]> {
+    complete(
+        programs,
+        |program| cached(program, settings),
+        settings,
+        progress,
+    )
+}
+
+/// The programs that `find` finds, and the others from the cache, once they are got together: what
+/// several of them are made from is built once.
+fn complete<const N: usize>(
+    programs: [Program; N],
+    find: impl Fn(Program) -> anyhow::Result<Option<PathBuf>>,
+    settings: &Settings,
+    progress: Progress,
+) -> anyhow::Result<[PathBuf; N]> {
+    let is_missing = |program: &Program| Ok(find(*program)?.is_none());
+    let missing: Vec<Program> = keep(&programs, is_missing)?;
+    if !missing.is_empty() {
+        let _lock = lock(settings, progress)?;
+        // Whoever held the lock may have got them.
+        let is_missing = |program: &Program| Ok(cached(*program, settings)?.is_none());
+        get(&keep(&missing, is_missing)?, settings, progress)?;
     }
-    let _lock = lock(settings, progress)?;
-    // Whoever held the lock may have got it.
-    match cached(program, settings)? {
-        Some(path) => Ok(path),
-        None => get(program, settings, progress),
+    let mut paths = programs.map(|_| PathBuf::new());
+    for (program, path) in programs.into_iter().zip(&mut paths) {
+        let found = match find(program)? {
+            Some(found) => Some(found),
+            None => cached(program, settings)?,
+        };
+        *path = found.with_context(|| format!("find {} where it was put", program.name()))?;
     }
+    Ok(paths)
+}
+
+fn keep(
+    programs: &[Program],
+    is_wanted: impl Fn(&Program) -> anyhow::Result<bool>,
+) -> anyhow::Result<Vec<Program>> {
+    let mut kept = Vec::new();
+    for program in programs {
+        if is_wanted(program)? {
+            kept.push(*program);
+        }
+    }
+    Ok(kept)
 }
 
 /// A path in the environment is an order: where nothing is there, nothing else is tried.
@@ -171,27 +227,38 @@ fn lock(settings: &Settings, progress: Progress) -> anyhow::Result<File> {
     Ok(file)
 }
 
-fn get(program: Program, settings: &Settings, progress: Progress) -> anyhow::Result<PathBuf> {
-    let mut tried = vec![format!("not in {}", settings.cache.display())];
-    if let Some((major, minor)) = program.oldest() {
-        tried.push(format!("not on PATH in version {major}.{minor} or newer"));
-        match download::download(program, settings, progress) {
-            Ok(path) => return Ok(path),
-            Err(error) => {
-                let failure = format!("not downloaded: {error:#}");
-                progress.say(&format!("{} {failure}", program.name()));
-                tried.push(failure);
+fn get(programs: &[Program], settings: &Settings, progress: Progress) -> anyhow::Result<()> {
+    let mut left = Vec::new();
+    let mut faults = Vec::new();
+    for program in programs {
+        // One archive has two of them.
+        if cached(*program, settings)?.is_some() {
+            continue;
+        }
+        let mut tried = vec![format!("not in {}", settings.cache.display())];
+        if let Some((major, minor)) = program.oldest() {
+            tried.push(format!("not on PATH in version {major}.{minor} or newer"));
+            match download::download(*program, settings, progress) {
+                Ok(_) => continue,
+                Err(error) => {
+                    let failure = format!("not downloaded: {error:#}");
+                    progress.say(&format!("{} {failure}", program.name()));
+                    tried.push(failure);
+                }
             }
         }
-    }
-    build::build(program, settings, progress).with_context(|| {
-        format!(
+        left.push(*program);
+        faults.push(format!(
             "{} is missing: {}. To have it, {}",
             program.name(),
             tried.join(", "),
             program.install_line()
-        )
-    })
+        ));
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    build::build(&left, settings, progress).with_context(|| faults.join("\n"))
 }
 
 #[cfg(test)]

@@ -9,18 +9,15 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use tiphys_testbed::{
-    ControlPlane, ControlPlaneOptions, Nats, NatsOptions, Process, Programs, Progress, Scratch,
-    wait_for,
+    ControlPlane, ControlPlaneOptions, Nats, NatsOptions, PATIENCE, Process, Programs, Progress,
+    Scratch, nats_server, wait_for,
 };
 
 use crate::command::{Profile, build_binary, workspace};
 use cluster::Cluster;
 use story::Story;
-
-/// How long a process may take to start and to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,14 +32,21 @@ pub(crate) struct Args {
     context: Option<String>,
 }
 
+/// What the demo starts beside tiphys.
+enum Servers {
+    /// All of them.
+    All(Programs),
+    /// NATS alone: the cluster is somebody else's.
+    Bus(PathBuf),
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let programs = Programs::locate(Progress::Shown)?;
-    let binary = build_binary(Profile::Dev)?;
+    let (servers, binary) = get(args)?;
     let scratch = Scratch::new("demo")?;
     let nats = say("Starting nats-server with JetStream", || {
-        Nats::start(&programs, &NatsOptions::default())
+        servers.start_nats()
     })?;
-    let cluster = open(args, &programs)?;
+    let cluster = open(args, &servers)?;
     let story = Story::new(&cluster, workspace().join("examples/auto-ingress"));
     say(
         "Applying the CRDs, the bus, the RBAC, the EventSource and the Sensor",
@@ -66,6 +70,41 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Gets the servers and the product side by side: while Go links on one core, Rust has the others.
+fn get(args: &Args) -> anyhow::Result<(Servers, PathBuf)> {
+    std::thread::scope(|scope| {
+        let servers = scope.spawn(|| Servers::get(args));
+        let binary = build_binary(Profile::Dev);
+        let servers = servers
+            .join()
+            .map_err(|_| anyhow!("getting the servers panicked"))?;
+        Ok((servers?, binary?))
+    })
+}
+
+impl Args {
+    fn names_a_cluster(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
+}
+
+impl Servers {
+    fn get(args: &Args) -> anyhow::Result<Self> {
+        if args.names_a_cluster() {
+            return nats_server(Progress::Shown).map(Self::Bus);
+        }
+        Programs::locate(Progress::Shown).map(Self::All)
+    }
+
+    fn start_nats(&self) -> anyhow::Result<Nats> {
+        let options = NatsOptions::default();
+        match self {
+            Self::All(programs) => Nats::start(programs, &options),
+            Self::Bus(program) => Nats::start_program(program, &options),
+        }
+    }
+}
+
 /// Says what is done, does it, and says how long it took.
 fn say<T>(what: &str, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let start = std::time::Instant::now();
@@ -74,13 +113,13 @@ fn say<T>(what: &str, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result
     Ok(result)
 }
 
-fn open(args: &Args, programs: &Programs) -> anyhow::Result<Cluster> {
-    if args.kubeconfig.is_some() || args.context.is_some() {
+fn open(args: &Args, servers: &Servers) -> anyhow::Result<Cluster> {
+    let Servers::All(programs) = servers else {
         return Ok(Cluster::existing(
             args.kubeconfig.clone(),
             args.context.clone(),
         ));
-    }
+    };
     say("Starting etcd and kube-apiserver", || {
         ControlPlane::start(programs, ControlPlaneOptions::default()).and_then(Cluster::own)
     })

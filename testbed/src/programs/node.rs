@@ -24,11 +24,11 @@ impl NodePrograms {
     /// When one cannot be got: with each attempt and the line that installs it.
     pub fn locate(progress: Progress) -> anyhow::Result<Self> {
         let settings = Settings::from_environment()?;
-        let programs = Program::NODE
-            .into_iter()
-            .map(|program| Ok((program.name(), cached_or_got(program, &settings, progress)?)))
-            .collect::<anyhow::Result<_>>()?;
-        Ok(Self { programs })
+        let paths = cached_or_got(Program::NODE, &settings, progress)?;
+        let names = Program::NODE.map(Program::name);
+        Ok(Self {
+            programs: names.into_iter().zip(paths).collect(),
+        })
     }
 
     /// True if none need be built.

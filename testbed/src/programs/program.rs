@@ -144,6 +144,19 @@ impl Program {
         }
     }
 
+    /// What Go calls it: the last element of its package that is no version.
+    pub(super) fn built_name(self) -> &'static str {
+        let mut elements = self.package().rsplit('/');
+        let is_version = |element: &&str| {
+            element
+                .strip_prefix('v')
+                .is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+        };
+        elements
+            .find(|element| !is_version(element))
+            .unwrap_or_default()
+    }
+
     /// The version in `go.mod`, such as `v2.12.8`; of a folder, a hash of all that it is made from.
     pub(super) fn version(self) -> anyhow::Result<String> {
         match self.source() {

@@ -30,7 +30,8 @@ fn script(path: &Path, output: &str) {
 }
 
 fn locate_nats(settings: &Settings) -> anyhow::Result<PathBuf> {
-    locate(Program::NatsServer, settings, Progress::Hidden)
+    let [path] = locate([Program::NatsServer], settings, Progress::Hidden)?;
+    Ok(path)
 }
 
 #[test]
@@ -54,6 +55,18 @@ fn every_program_is_a_tool_or_a_folder_of_the_go_module() {
 }
 
 #[test]
+fn go_names_a_program_by_its_package() {
+    let names = [
+        Program::Etcd,
+        Program::NatsServer,
+        Program::KubeApiserver,
+        Program::Coredns,
+    ];
+    let names = names.map(Program::built_name);
+    assert_eq!(names, ["server", "nats-server", "kube-apiserver", "dns"]);
+}
+
+#[test]
 fn a_program_of_our_own_is_as_old_as_its_source() {
     let [dns, pause] = [Program::Coredns, Program::Pause].map(|each| each.version().unwrap());
     assert_ne!(dns, pause);
@@ -66,7 +79,7 @@ fn a_node_does_not_use_what_the_path_has() {
     let mut settings = bare(&folder);
     settings.path = vec![folder.path().join("bin")];
     script(&folder.path().join("bin/kubelet"), "Kubernetes v1.35.4");
-    let error = locate(Program::Kubelet, &settings, Progress::Hidden).unwrap_err();
+    let error = locate([Program::Kubelet], &settings, Progress::Hidden).unwrap_err();
     let error = error.to_string();
     assert!(error.contains("kubelet is missing: not in "), "{error}");
     assert!(!error.contains("PATH"), "{error}");
@@ -108,7 +121,7 @@ fn kubebuilder_assets_name_the_folder_of_the_control_plane() {
     settings
         .named
         .insert("KUBEBUILDER_ASSETS", folder.path().join("assets").into());
-    let located = locate(Program::Etcd, &settings, Progress::Hidden).unwrap();
+    let [located] = locate([Program::Etcd], &settings, Progress::Hidden).unwrap();
     assert_eq!(located, etcd);
 }
 
@@ -172,6 +185,16 @@ fn a_program_that_cannot_be_got_is_reported_with_the_line_that_installs_it() {
         "go install github.com/nats-io/nats-server/v2@v2.12.8",
     ] {
         assert!(error.contains(part), "{part:?} in {error:?}");
+    }
+}
+
+#[test]
+fn all_programs_that_cannot_be_got_are_reported_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Programs::locate_with(&bare(&folder), Progress::Hidden).unwrap_err();
+    let error = error.to_string();
+    for part in ["etcd is", "kube-apiserver is", "nats-server is"] {
+        assert!(error.contains(&format!("{part} missing")), "{error}");
     }
 }
 
