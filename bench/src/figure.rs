@@ -1,10 +1,13 @@
 //! What is measured, one file a figure.
 
 mod backlog;
+mod bounds;
 mod cluster;
+mod controller;
 mod languages;
 mod latency;
 mod memory;
+mod pods;
 mod simulate;
 mod stop;
 
@@ -24,10 +27,16 @@ pub(crate) enum Figure {
     Backlog,
     /// One process with the story, doing nothing
     Memory,
+    /// A controller that finds a thousand objects, and then has nothing to do
+    Controller,
+    /// The process in a pod: edits, and another pod that takes over
+    Pods,
     /// SIGTERM under load: how long it takes, and what gets lost
     Stop,
     /// The small languages, per core
     Languages,
+    /// Hostile input and endless programs: the slowest
+    Bounds,
     /// `tiphys simulate`
     Simulate,
     /// The pods in a cluster with nodes: first trigger, edits, memory. Only if asked for
@@ -49,8 +58,11 @@ impl Figure {
             Self::Latency => latency::measure(bench, report),
             Self::Backlog => backlog::measure(bench, report),
             Self::Memory => memory::measure(bench, report),
+            Self::Controller => controller::measure(bench, report),
+            Self::Pods => pods::measure(bench, report),
             Self::Stop => stop::measure(bench, report),
             Self::Languages => languages::measure(bench, report),
+            Self::Bounds => bounds::measure(bench, report),
             Self::Simulate => simulate::measure(bench, report),
             Self::Cluster => cluster::measure(bench, report),
         }

@@ -1,19 +1,22 @@
 //! The program that is measured: started as a user starts it, its data and its log apart.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use tiphys_testbed::{Process, Scratch, wait_for};
+use serde_json::Value;
+use tiphys_testbed::{PATIENCE, Process, Scratch};
 
 use crate::Bench;
 
-/// How long it may take to start: servers of a loaded machine answer late.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How often its log is looked at for what is measured by it.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// A running `tiphys run`.
+/// A running `tiphys`.
 pub(crate) struct Tiphys {
     process: Process,
     output: PathBuf,
@@ -28,12 +31,28 @@ pub(crate) struct Memory {
 }
 
 impl Tiphys {
-    /// Starts it and waits until it runs. `name` names its files in `scratch`.
+    /// Starts `tiphys run` and waits until it runs. `name` names its files in `scratch`.
     pub(crate) fn start(
         bench: &Bench,
         scratch: &Scratch,
         name: &str,
         args: &[String],
+    ) -> anyhow::Result<Self> {
+        let args: Vec<&str> = ["run"]
+            .into_iter()
+            .chain(args.iter().map(String::as_str))
+            .collect();
+        Self::spawn(bench, scratch, name, &args, &[], "Running")
+    }
+
+    /// Starts it with `args` and further variables, and waits until it logs `ready`.
+    pub(crate) fn spawn(
+        bench: &Bench,
+        scratch: &Scratch,
+        name: &str,
+        args: &[&str],
+        variables: &[(&str, &Path)],
+        ready: &str,
     ) -> anyhow::Result<Self> {
         let output = scratch.path().join(format!("{name}.out"));
         let mut command = Command::new("sh");
@@ -43,17 +62,95 @@ impl Tiphys {
             .arg(&output)
             .arg(&bench.tiphys);
         command
-            .args(["run", "--admin", "127.0.0.1:0", "--log-format", "json"])
-            .args(args);
+            .args(args)
+            .args(["--admin", "127.0.0.1:0", "--log-format", "json"]);
         // Nobody's cluster but the one that is named.
         command.env("KUBECONFIG", "/dev/null");
-        let mut process = Process::spawn(name, &mut command, scratch)?;
-        wait_for("tiphys running", PATIENCE, || {
-            process.ensure_running()?;
-            let log = fs::read_to_string(process.log())?;
-            Ok(log.contains("\"msg\":\"Running\"").then_some(()))
-        })?;
-        Ok(Self { process, output })
+        command.envs(variables.iter().copied());
+        let process = Process::spawn(name, &mut command, scratch)?;
+        let mut tiphys = Self { process, output };
+        tiphys.logged(ready, |line| line["msg"] == ready)?;
+        Ok(tiphys)
+    }
+
+    /// The first log line that is wanted, as soon as there is one.
+    pub(crate) fn logged(
+        &mut self,
+        what: &str,
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.process.ensure_running()?;
+            let found = self.lines()?.into_iter().find(&is_wanted);
+            if let Some(line) = found {
+                return Ok(line);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{what} is not logged: {}",
+                self.report()
+            );
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// What it has logged.
+    pub(crate) fn lines(&self) -> anyhow::Result<Vec<Value>> {
+        let log = fs::read_to_string(self.process.log())?;
+        let lines = log.lines();
+        Ok(lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    }
+
+    /// What a counter on its admin port says, all labels together.
+    pub(crate) fn count(&self, metric: &str) -> anyhow::Result<u64> {
+        let answer = self.get("/metrics")?;
+        let counts = answer.lines().filter_map(|line| {
+            let rest = line.strip_prefix(metric)?;
+            rest.starts_with(['{', ' ']).then_some(())?;
+            rest.rsplit(' ').next()?.parse::<u64>().ok()
+        });
+        Ok(counts.sum())
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) fn await_ready(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.get("/readyz")?.contains(" 200 ") {
+            self.process.ensure_running()?;
+            ensure!(
+                Instant::now() < deadline,
+                "it is not ready: {}",
+                self.report()
+            );
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// The answer of its admin port, head and body.
+    fn get(&self, path: &str) -> anyhow::Result<String> {
+        let lines = self.lines()?;
+        let serving = |line: &&Value| line["msg"] == "Serving metrics and health";
+        let serving = lines.iter().find(serving);
+        let address = serving.and_then(|line| line["address"].as_str());
+        let mut connection = TcpStream::connect(address.context("the admin port is not served")?)?;
+        write!(connection, "GET {path} HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Tells it to end, and does not wait for that.
+    pub(crate) fn terminate(&mut self) -> anyhow::Result<()> {
+        self.process.send_terminate()
+    }
+
+    /// Ends it as a lost machine does.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill().map(drop)
     }
 
     /// Where its standard output goes.

@@ -1,6 +1,7 @@
 //! The world of the story: a control plane, a NATS server, and what the story is about.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -54,6 +55,16 @@ impl World {
             control_plane,
             nats,
         })
+    }
+
+    /// The kubeconfig of the admin.
+    pub(crate) fn kubeconfig(&self) -> anyhow::Result<PathBuf> {
+        self.control_plane.kubeconfig()
+    }
+
+    /// Where the NATS server is.
+    pub(crate) fn nats_url(&self) -> String {
+        self.nats.url()
     }
 
     /// Starts tiphys on the story's manifests.

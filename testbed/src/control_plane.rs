@@ -16,13 +16,11 @@ use rcgen::KeyPair;
 
 use crate::http::{self, Request, Response};
 use crate::process::Process;
-use crate::{Programs, Scratch, free_port, wait_for};
+use crate::{PATIENCE, Programs, Scratch, free_port, wait_for};
 use etcd::Etcd;
 
-/// Usually 2 to 5 seconds; a loaded machine with two cores has needed twenty.
-const START_PATIENCE: Duration = Duration::from_mins(1);
-
-/// What a stopping API server gets before it is killed: it may wait for its watches.
+/// What a stopping API server gets before it is killed: it may wait for its watches, and nobody waits for
+/// them.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a start is tried again on other ports when somebody else took one.
@@ -266,7 +264,7 @@ impl ControlPlane {
     }
 
     fn await_ready(&mut self) -> anyhow::Result<()> {
-        wait_for("the API server being ready", START_PATIENCE, || {
+        wait_for("the API server being ready", PATIENCE, || {
             if let Some(apiserver) = self.apiserver.as_mut() {
                 apiserver.ensure_running()?;
             }

@@ -5,17 +5,12 @@
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// A loopback connection is there at once or not at all.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The slowest answer asked for here is a physical compaction of etcd.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::PATIENCE;
 
 /// What a server answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,9 +64,9 @@ pub(crate) fn send_tls(port: u16, roots: &str, request: Request<'_>) -> anyhow::
 
 fn connect(port: u16) -> io::Result<TcpStream> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 

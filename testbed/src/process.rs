@@ -193,7 +193,7 @@ mod tests {
     fn output_is_in_the_log() {
         let scratch = Scratch::new("unit").unwrap();
         let mut process = shell("echo one; echo two >&2; echo three", &scratch);
-        crate::wait_for("end", Duration::from_secs(5), || process.exit_status()).unwrap();
+        crate::wait_for("end", crate::PATIENCE, || process.exit_status()).unwrap();
         assert_eq!(process.log_tail(2), "two\nthree");
     }
 
@@ -201,7 +201,7 @@ mod tests {
     fn an_early_end_is_an_error_with_the_log() {
         let scratch = Scratch::new("unit").unwrap();
         let mut process = shell("echo no such flag; exit 3", &scratch);
-        crate::wait_for("end", Duration::from_secs(5), || process.exit_status()).unwrap();
+        crate::wait_for("end", crate::PATIENCE, || process.exit_status()).unwrap();
         let error = process.ensure_running().unwrap_err().to_string();
         assert_eq!(error, "shell ended (exit status: 3):\nno such flag");
     }
@@ -213,7 +213,7 @@ mod tests {
             "trap '' TERM; echo ready; while :; do sleep 0.1; done",
             &scratch,
         );
-        crate::wait_for("ready", Duration::from_secs(5), || {
+        crate::wait_for("ready", crate::PATIENCE, || {
             Ok((process.log_tail(1) == "ready").then_some(()))
         })
         .unwrap();
@@ -225,14 +225,14 @@ mod tests {
     fn a_dropped_process_is_gone_with_its_children() {
         let scratch = Scratch::new("unit").unwrap();
         let process = shell("sleep 1000 & echo $!; wait", &scratch);
-        let child: u32 = crate::wait_for("child", Duration::from_secs(5), || {
+        let child: u32 = crate::wait_for("child", crate::PATIENCE, || {
             Ok(process.log_tail(1).parse().ok())
         })
         .unwrap();
         let id = process.id();
         drop(process);
         assert!(!is_alive(id));
-        crate::wait_for("end of the child", Duration::from_secs(5), || {
+        crate::wait_for("end of the child", crate::PATIENCE, || {
             Ok(has_ended(child).then_some(()))
         })
         .unwrap();

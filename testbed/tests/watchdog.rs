@@ -5,14 +5,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use tiphys_testbed::{Process, Scratch, is_alive, wait_for};
+use tiphys_testbed::{PATIENCE, Process, Scratch, is_alive, wait_for};
 
 /// Set in the child that is to be killed.
 const ROLE: &str = "TIPHYS_WATCHDOG_TEST";
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_killed_run_leaves_no_process_and_no_folder() {

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::eventually;
+use crate::wait::{eventually, kubectl_patience};
 use crate::world::unique_name;
 
 /// The program; `kubectl` on `PATH` if it is not set.
@@ -39,9 +39,6 @@ const KEEP_VARIABLE: &str = "E2E_KEEP";
 
 /// Where the product is installed.
 const INSTALLED_IN: &str = "argo-events";
-
-/// How long `kubectl` waits: long enough for a loaded machine that starts many pods at once.
-const PATIENCE: &str = "--timeout=120s";
 
 /// What all stories share: the installed product.
 static INSTALLATION: RwLock<()> = RwLock::const_new(());
@@ -153,7 +150,17 @@ impl Cluster {
         self.kubectl(within(INSTALLED_IN, arguments)).await
     }
 
-    /// The same where nothing can be awaited, and whether or not it succeeds.
+    /// Waits until all pods of a workload of the product (`deployment/a`) are those of its newest spec,
+    /// and ready.
+    ///
+    /// # Panics
+    /// When they are not in time.
+    pub async fn installed(&self, workload: &str) {
+        self.installation(["rollout", "status", workload, &kubectl_patience()])
+            .await;
+    }
+
+    /// Runs `kubectl` there where nothing can be awaited, and whether or not it succeeds.
     pub fn restore(&self, arguments: &[&str]) {
         let mut command = self.command();
         let status = command.args(within(INSTALLED_IN, arguments)).status();
@@ -313,9 +320,22 @@ impl Story {
     /// # Panics
     /// When it does not in time.
     pub async fn wait<S: AsRef<str>>(&self, what: &str, objects: &[S]) {
-        let mut arguments = vec!["wait".to_owned(), format!("--for={what}"), PATIENCE.into()];
+        let mut arguments = vec![
+            "wait".to_owned(),
+            format!("--for={what}"),
+            kubectl_patience(),
+        ];
         arguments.extend(objects.iter().map(|object| object.as_ref().to_owned()));
         self.kubectl(arguments).await;
+    }
+
+    /// Waits until all pods of a workload (`deployment/a`) are those of its newest spec, and ready.
+    ///
+    /// # Panics
+    /// When they are not in time.
+    pub async fn rolled_out(&self, workload: &str) {
+        self.kubectl(["rollout", "status", workload, &kubectl_patience()])
+            .await;
     }
 
     /// Waits until a condition of an object (`sensor/harbour`) has a status and a reason, and returns

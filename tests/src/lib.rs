@@ -2,7 +2,7 @@
 //! in a control plane that all stories of a test binary share. Stories that need pods get a [`Story`]: a
 //! namespace of a [`Cluster`] whose nodes run them.
 //!
-//! The servers come from `tiphys-testbed`. Deadlines and waiting are here and nowhere else.
+//! The servers come from `tiphys-testbed`. Deadlines and waiting are here (`wait.rs`) and nowhere else.
 
 #![expect(
     clippy::expect_used,
@@ -11,13 +11,17 @@
 )]
 
 mod cluster;
+mod moments;
 mod pod;
 mod servers;
 mod tiphys;
+mod wait;
 mod world;
 
 pub use cluster::{Cluster, Story, Told};
+pub use moments::Moments;
 pub use pod::Pod;
 pub use servers::{client, control_plane, programs};
 pub use tiphys::{Desk, Reported, Tiphys, binary, tiphys};
-pub use world::{World, eventually};
+pub use wait::{PATIENCE, eventually, eventually_ok, in_silence, kubectl_patience, pause, within};
+pub use world::World;

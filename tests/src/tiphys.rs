@@ -6,23 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use serde_json::Value;
 use tiphys_testbed::{Process, Scratch};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 
-use crate::world::eventually;
+use crate::wait::{PATIENCE, POLL_INTERVAL, eventually, within};
 
 /// Names the program; set by `cargo xtask test`.
 const BINARY_VARIABLE: &str = "TIPHYS_BIN";
-
-/// What a run gets to end by itself: more than it promises, so that a story can say how long it took.
-const END_PATIENCE: Duration = Duration::from_secs(15);
-
-/// How long something that should be reported is waited for.
-const REPORT_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Log lines shown when a story fails.
 const LOG_LINES: usize = 60;
@@ -247,7 +240,7 @@ impl Tiphys {
     /// The first report that is wanted, as soon as there is one.
     ///
     /// # Panics
-    /// When there is none in a minute.
+    /// When there is none in time.
     pub async fn reported(&self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         self.follow().await.until(what, is_wanted).await
     }
@@ -357,25 +350,21 @@ impl Tiphys {
     /// # Panics
     /// When it does not end.
     pub async fn ended(&mut self) -> ExitStatus {
-        let deadline = tokio::time::Instant::now() + END_PATIENCE;
-        loop {
-            if let Some(status) = self.process.exit_status().expect("the system says") {
-                return status;
+        let ending = async {
+            loop {
+                if let Some(status) = self.process.exit_status().expect("the system says") {
+                    return status;
+                }
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
-            let now = tokio::time::Instant::now();
-            assert!(
-                now < deadline,
-                "`tiphys` did not end within {END_PATIENCE:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        };
+        within("the end of `tiphys`", ending).await
     }
 
-    /// Stops it as a rollout does, and says how it ended and how long that took.
-    pub async fn stop(&mut self) -> (ExitStatus, Duration) {
-        let start = tokio::time::Instant::now();
+    /// Stops it as a rollout does, and says how it ended.
+    pub async fn stop(&mut self) -> ExitStatus {
         self.terminate();
-        (self.ended().await, start.elapsed())
+        self.ended().await
     }
 }
 
@@ -400,7 +389,7 @@ impl Reported {
     /// The first line that is wanted, as soon as it comes.
     ///
     /// # Panics
-    /// When none comes in a minute: with the last one.
+    /// When none comes in time: with the last one.
     pub async fn until(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let coming = async {
@@ -412,7 +401,7 @@ impl Reported {
             }
             None
         };
-        let come = tokio::time::timeout(REPORT_PATIENCE, coming).await;
+        let come = tokio::time::timeout(PATIENCE, coming).await;
         match come.ok().flatten() {
             Some(report) => report,
             None => panic!("{what} was not reported: {last:#}"),

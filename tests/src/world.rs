@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
@@ -11,14 +10,8 @@ use kube::core::{GroupVersionKind, NamespaceResourceScope, ObjectMeta};
 use kube::{Api, Client, Resource, discovery};
 use serde_json::Value;
 use tiphys_testbed::{ControlPlane, Nats, NatsOptions};
-use tokio::time::{Instant, sleep};
 
 use crate::{Desk, servers};
-
-/// The only deadline: long enough for a loaded machine, since a story that works never meets it.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Shown when a story fails.
 const KINDS: [&str; 3] = ["eventbus", "eventsources", "sensors"];
@@ -214,27 +207,6 @@ impl Drop for World {
         if std::thread::panicking() {
             eprintln!("{}\n{}", self.objects(), self.control_plane.log_tails());
         }
-    }
-}
-
-/// Asks `probe` again and again until it gives a value.
-///
-/// # Panics
-/// When it has given none for a minute.
-pub async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = probe().await {
-            return value;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{what} did not happen within {PATIENCE:?}"
-        );
-        sleep(POLL_INTERVAL).await;
     }
 }
 

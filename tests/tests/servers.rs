@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, stream};
@@ -14,7 +13,7 @@ use kube::api::{ListParams, PostParams, WatchEvent, WatchParams};
 use kube::core::ObjectMeta;
 use kube::{Api, Client};
 use tiphys_testbed::{Auth, ControlPlane, ControlPlaneOptions, Nats, NatsOptions, Tls, User};
-use tiphys_tests::{World, client, eventually, programs};
+use tiphys_tests::{PATIENCE, World, client, eventually, programs};
 
 /// The example pair of the NATS documentation.
 const NKEY_SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
@@ -51,7 +50,7 @@ async fn admin(control_plane: &ControlPlane) -> Client {
 /// Connects, and does one round trip.
 async fn connect(nats: &Nats, options: ConnectOptions) -> Result<(), String> {
     let connected = options
-        .connection_timeout(Duration::from_secs(5))
+        .connection_timeout(PATIENCE)
         .connect(nats.url())
         .await
         .map_err(|error| error.to_string())?;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crate::command::{self, workspace};
 
 /// How long pods may take to run. Of the images, only that of NATS is pulled.
-pub(crate) const READY: &str = "--timeout=180s";
+pub(crate) const READY: &str = "--timeout=600s";
 
 /// What is installed: everything, with an image that was loaded into the nodes.
 const OVERLAY: &str = "deploy/kind";

@@ -94,12 +94,12 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
     let what = format!("backlog of {count} events, jq and log");
     report.add(
         Row::new(what.clone(), "events/s", *rate)
-            .at_least(20_000.0)
+            .at_least(40_000.0)
             .floor(floor, *floor_rate),
     );
     report.add(
         Row::new(what, "CPU ms/event", *cpu_ms)
-            .at_most(0.08)
+            .at_most(0.04)
             .floor(floor, *floor_cpu_ms),
     );
     Ok(())

@@ -104,7 +104,7 @@ async fn on_a_ready_bus(stage: &mut Stage<'_>, report: &mut Report) -> anyhow::R
         "idle pods of EventSource and Sensor",
         &pair,
         [155.0, 29.0],
-        [30.0, 12.0],
+        [28.5, 5.1],
     );
     add_memory(
         report,

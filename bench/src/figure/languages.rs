@@ -78,7 +78,7 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
         trigger.fire(&round, "ingress-sn", "playground").is_ok(),
         "the story does not fire"
     );
-    add("Ingress with 6 parameters", 1e5, read, &mut || {
+    add("Ingress with 6 parameters", 2e5, read, &mut || {
         black_box(
             trigger
                 .fire(black_box(&round), "ingress-sn", "playground")

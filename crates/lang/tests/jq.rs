@@ -5,7 +5,7 @@
     reason = "the functions the tests share are tests too"
 )]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tiphys_lang::jq::{Limits, Program, RunError};
 
@@ -32,7 +32,7 @@ fn check_refused(program: &str, expected: &str) {
     assert_eq!(Program::compile(program).unwrap_err().to_string(), expected);
 }
 
-/// Runs on the stack of a usual worker thread; what it takes is bounded well below a test's patience.
+/// Runs on the stack of a usual worker thread.
 #[track_caller]
 fn check_ends(program: &str) -> RunError {
     let source = program.to_owned();
@@ -42,17 +42,13 @@ fn check_ends(program: &str) -> RunError {
             ..Limits::default()
         };
         let program = Program::compile(&source).unwrap().with_limits(limits);
-        let start = Instant::now();
-        let error = program.transform(EVENT.as_bytes()).unwrap_err();
-        (error, start.elapsed())
+        program.transform(EVENT.as_bytes()).unwrap_err()
     };
     let thread = std::thread::Builder::new()
         .stack_size(2 * 1024 * 1024)
         .spawn(run)
         .unwrap();
-    let (error, took) = thread.join().unwrap();
-    assert!(took < Duration::from_secs(8), "took {took:?}");
-    error
+    thread.join().unwrap()
 }
 
 #[track_caller]

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use super::corpus::Case;
 use super::mutate::Mutator;
 
-/// The longest a case may take. The limits of the languages are a second; the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// When a case is taken for one that never ends. The limits of the languages are a second; the machine
+/// may be busy.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The most memory that the process may have taken, in KiB: the limits of the languages are 128 MiB
 /// for each of the threads.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -10,10 +9,7 @@ use serde_json::{Value, json};
 use super::START_ATTEMPTS;
 use crate::http::{self, Request, Response};
 use crate::process::Process;
-use crate::{Scratch, free_port, wait_for};
-
-/// Usually a fraction of a second.
-const START_PATIENCE: Duration = Duration::from_secs(30);
+use crate::{PATIENCE, Scratch, free_port, wait_for};
 
 /// A running etcd.
 #[derive(Debug)]
@@ -73,7 +69,7 @@ impl Etcd {
     }
 
     fn await_ready(&mut self) -> anyhow::Result<()> {
-        wait_for("etcd being ready", START_PATIENCE, || {
+        wait_for("etcd being ready", PATIENCE, || {
             self.process.ensure_running()?;
             let answer = http::send(self.port, Request::get("/readyz"));
             Ok(answer.ok().filter(|answer| answer.status == 200).map(drop))

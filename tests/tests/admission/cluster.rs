@@ -4,11 +4,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use kube::Client;
 use tiphys_testbed::{ControlPlane, ControlPlaneOptions, Process, Scratch, free_port};
-use tiphys_tests::{binary, client, eventually, programs};
+use tiphys_tests::{PATIENCE, binary, client, eventually, programs};
 
 use crate::repository;
 
@@ -174,9 +173,7 @@ impl Running {
         let address = format!("127.0.0.1:{}", self.admin);
         let answer = tokio::task::spawn_blocking(move || {
             let mut connection = std::net::TcpStream::connect(&address).ok()?;
-            connection
-                .set_read_timeout(Some(Duration::from_secs(5)))
-                .ok()?;
+            connection.set_read_timeout(Some(PATIENCE)).ok()?;
             let request = "GET /readyz HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n";
             connection.write_all(request.as_bytes()).ok()?;
             let mut answer = String::new();

@@ -3,20 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use tiphys_eventbus::{Bucket, Delivery, EventBus, Subscription, SubscriptionConfig};
+use tiphys_tests::within;
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use crate::contract::{config, durable, message, next, publish, subject, take};
 use crate::server::NatsServer;
-
-/// How long a story may take.
-///
-/// Shorter than the ack wait: what got lost with a connection is not to wait for that.
-const WITHIN: Duration = Duration::from_secs(25);
 
 const MESSAGES: usize = 3000;
 
@@ -107,7 +101,8 @@ async fn a_server_killed_under_load_loses_nothing_and_repeats_nothing() {
             killed,
         )
     };
-    timeout(WITHIN, story).await.expect("the story ends");
+    // The ack wait is longer: what got lost with a connection does not wait for that.
+    within("the end of the story", story).await;
 }
 
 #[tokio::test]
@@ -133,11 +128,8 @@ async fn a_message_in_hand_while_the_server_restarts_is_acknowledged_once() {
 /// The next delivery, however often the connection is lost before it.
 async fn healed(subscription: &mut Subscription) -> Delivery {
     loop {
-        match timeout(WITHIN, subscription.deliveries.next())
-            .await
-            .unwrap()
-            .unwrap()
-        {
+        let next = within("a delivery", subscription.deliveries.next()).await;
+        match next.unwrap() {
             Ok(delivery) => return delivery,
             Err(error) => assert!(error.is_transient(), "{error}"),
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tiphys_eventbus::jetstream::{Config, JetStream};
+use tiphys_tests::{pause, within};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
 
-/// How long a server may take to come up.
-const UP_WITHIN: Duration = Duration::from_secs(20);
+/// How often its file is looked for: the tests start and restart many servers.
+const LOOK: Duration = Duration::from_millis(10);
 
 pub(crate) struct NatsServer {
     process: Child,
@@ -71,27 +71,31 @@ impl NatsServer {
     async fn announced_port(&mut self) -> u16 {
         let pid = self.process.id().expect("the server runs");
         let suffix = format!("_{pid}.ports");
-        let deadline = Instant::now() + UP_WITHIN;
-        loop {
-            let ports = self
-                .file_that_ends_with(&suffix)
-                .and_then(|path| std::fs::read(path).ok());
-            let ports: Option<serde_json::Value> =
-                ports.and_then(|ports| serde_json::from_slice(&ports).ok());
-            if let Some(port) = ports.as_ref().and_then(|ports| ports["nats"][0].as_str()) {
-                let port = port.rsplit(':').next().and_then(|port| port.parse().ok());
-                return port.expect("the server writes a URL with a port");
+        let coming = async {
+            loop {
+                let announced = self
+                    .file_that_ends_with(&suffix)
+                    .and_then(|path| std::fs::read(path).ok())
+                    .and_then(|ports| serde_json::from_slice::<serde_json::Value>(&ports).ok());
+                if let Some(port) = announced
+                    .as_ref()
+                    .and_then(|ports| ports["nats"][0].as_str())
+                {
+                    let port = port.rsplit(':').next().and_then(|port| port.parse().ok());
+                    return port.expect("the server writes a URL with a port");
+                }
+                let status = self.process.try_wait().expect("the server can be asked");
+                if status.is_some() {
+                    let log = std::fs::read_to_string(self.directory.path().join("log"));
+                    panic!(
+                        "the server did not come up ({status:?}): {}",
+                        log.unwrap_or_default()
+                    );
+                }
+                pause(LOOK).await;
             }
-            let status = self.process.try_wait().expect("the server can be asked");
-            if status.is_some() || Instant::now() > deadline {
-                let log = std::fs::read_to_string(self.directory.path().join("log"));
-                panic!(
-                    "the server did not come up ({status:?}): {}",
-                    log.unwrap_or_default()
-                );
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
+        };
+        within("the server's start", coming).await
     }
 }
 

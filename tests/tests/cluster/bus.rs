@@ -17,18 +17,14 @@ async fn nothing_is_lost_when_servers_die() {
     story.apply(&services(&between, 80)).await;
     are_served(&story, &before).await;
     are_served(&story, &between).await;
-    story
-        .kubectl(["rollout", "status", SERVERS, "--timeout=120s"])
-        .await;
+    story.rolled_out(SERVERS).await;
     are_ready(&story).await;
 
     let end = "delete pod eventbus-jetstream-eb-js-1 --wait=false";
     story.kubectl(end.split(' ')).await;
     story.apply(&services(&after, 80)).await;
     are_served(&story, &after).await;
-    story
-        .kubectl(["rollout", "status", SERVERS, "--timeout=120s"])
-        .await;
+    story.rolled_out(SERVERS).await;
     are_ready(&story).await;
     story
         .wait("jsonpath={.status.readyReplicas}=3", &[SERVERS])

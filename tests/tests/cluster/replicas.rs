@@ -35,9 +35,7 @@ async fn a_standby_takes_over_and_nothing_is_lost() {
         .wait("jsonpath={.status.readyReplicas}=2", &deployments)
         .await;
     for deployment in deployments {
-        story
-            .kubectl(["rollout", "status", deployment, "--timeout=120s"])
-            .await;
+        story.rolled_out(deployment).await;
     }
     are_ready(&story).await;
     serve(&story, &["before"]).await;

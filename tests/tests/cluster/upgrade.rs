@@ -28,8 +28,7 @@ impl Upgraded {
     async fn end(self) {
         let cluster = self.cluster;
         drop(self);
-        let status = "rollout status deployment/controller-manager --timeout=120s";
-        cluster.installation(status.split(' ')).await;
+        cluster.installed("deployment/controller-manager").await;
     }
 }
 
@@ -67,9 +66,7 @@ async fn an_upgrade_rolls_the_pods_and_loses_nothing() {
     let roll = async {
         story.wait(&is_next, &DEPLOYMENTS).await;
         for deployment in DEPLOYMENTS {
-            story
-                .kubectl(["rollout", "status", deployment, "--timeout=120s"])
-                .await;
+            story.rolled_out(deployment).await;
         }
         is_rolled.set(true);
     };

@@ -217,6 +217,17 @@ spec: {jetstreamExotic: {url: URL}}";
             .unwrap();
     }
 
+    /// Waits until the controller has written so often and has nothing to do, and returns its writes until
+    /// then.
+    pub(crate) async fn quiet_after(&self, writes: u64) -> u64 {
+        eventually("the controller's writes", || async {
+            let count = self.controller.count("tiphys_controller_writes_total", &[]);
+            (count.await >= writes).then_some(())
+        })
+        .await;
+        self.quiet().await
+    }
+
     /// Waits until the controller has nothing to do, and returns its writes until then.
     pub(crate) async fn quiet(&self) -> u64 {
         quiet(&self.controller).await

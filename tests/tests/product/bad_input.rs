@@ -147,7 +147,7 @@ async fn faults_are_told_with_their_places_and_the_good_pair_runs() {
     let errors = lines.iter().filter(|line| line["level"] == "error");
     let messages: Vec<&str> = errors.filter_map(|line| line["msg"].as_str()).collect();
     assert_faults(&without_folder(&desk, messages.into_iter()));
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 

@@ -2,7 +2,6 @@
 //! makes of them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Service;
@@ -10,22 +9,13 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tiphys_tests::{Desk, World, eventually};
+use tiphys_tests::{Desk, World, eventually, eventually_ok};
 
 const EVENT_SOURCE: &str = include_str!("../../../examples/auto-ingress/ingress-es.yaml");
 const SENSOR: &str = include_str!("../../../examples/auto-ingress/ingress-sn.yaml");
 
 /// How many requests a load has on their way at a time.
 const WRITERS: usize = 8;
-
-/// How long a load may take to arrive in the cluster: a loaded machine, and a backoff or two.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// How often the cluster is looked at meanwhile.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// How long a writer waits for an API server that is unavailable.
-const UNAVAILABLE: Duration = Duration::from_millis(100);
 
 /// The event source of the example, in another namespace.
 pub(crate) fn event_source(namespace: &str) -> String {
@@ -84,25 +74,23 @@ impl Harbour {
     pub(crate) async fn serve(&self, name: &str, port: u16) {
         let service = service(name, port);
         let apply = PatchParams::apply("tiphys-tests").force();
-        while let Err(error) = self
-            .services
-            .patch(name, &apply, &Patch::Apply(&service))
-            .await
-        {
-            expect_absence(&error);
-            tokio::time::sleep(UNAVAILABLE).await;
-        }
+        eventually_ok("the service", || async {
+            let patch = Patch::Apply(&service);
+            let served = self.services.patch(name, &apply, &patch).await;
+            served.map(drop).inspect_err(expect_absence)
+        })
+        .await;
     }
 
     /// Deletes a service; tries again while the API server is unavailable.
     pub(crate) async fn close(&self, name: &str) {
-        while let Err(error) = self.services.delete(name, &DeleteParams::default()).await {
-            if matches!(&error, kube::Error::Api(status) if status.code == 404) {
-                return;
+        eventually_ok("the service's deletion", || async {
+            match self.services.delete(name, &DeleteParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                deleted => deleted.map(drop).inspect_err(expect_absence),
             }
-            expect_absence(&error);
-            tokio::time::sleep(UNAVAILABLE).await;
-        }
+        })
+        .await;
     }
 
     /// Creates services, or changes their ports, several at a time.
@@ -137,20 +125,16 @@ impl Harbour {
             .into_iter()
             .map(|(name, port)| expected(&name, port))
             .collect();
-        let mut differ = Vec::new();
-        let arriving = async {
-            loop {
-                if let Some(routes) = self.routes().await {
-                    differ = differences(&routes, &wanted);
-                    if differ.is_empty() {
-                        return;
-                    }
-                }
-                tokio::time::sleep(LOOK).await;
+        eventually_ok("the wanted ingresses", || async {
+            let routes = self.routes().await.ok_or("the API server is away")?;
+            let differ = differences(&routes, &wanted);
+            if differ.is_empty() {
+                Ok(())
+            } else {
+                Err(differ.join("\n"))
             }
-        };
-        let arrived = tokio::time::timeout(PATIENCE, arriving).await;
-        assert!(arrived.is_ok(), "not as they should be: {differ:#?}");
+        })
+        .await;
     }
 
     /// Waits for one ingress.

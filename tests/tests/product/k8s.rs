@@ -38,7 +38,7 @@ async fn fifty_updates_of_one_object_side_by_side_are_all_applied() {
     outcome(&tiphys, "tally", "fired", 50).await;
     let tally = world.api::<ConfigMap>().await.get("tally").await.unwrap();
     assert_eq!(tally.data.unwrap().len(), 50);
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -145,7 +145,7 @@ async fn each_patch_strategy_does_what_the_api_server_means_by_it() {
         [port(0), port(1)],
         [(json!("http"), json!(80)), (json!("https"), json!(8443))]
     );
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -192,7 +192,7 @@ spec:
     // Deleting what is gone is a success.
     wire.event("input", "a", "a2", &json!({})).await;
     outcome(&tiphys, "sink", "fired", 2).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -242,7 +242,7 @@ spec:
         (container.name.as_str(), container.image.as_deref()),
         ("ship", Some("argo:1-heroes"))
     );
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -253,7 +253,7 @@ async fn plural_and_scope_of_every_kind_come_from_the_api_server() {
     let group = format!("{}.example.org", world.namespace());
     let priority = format!("{}-captain", world.namespace());
     let triggers = "
-  - retryStrategy: {steps: 100, duration: 100ms, factor: 1}
+  - retryStrategy: {steps: 10000, duration: 100ms, factor: 1}
     template:
       name: sheep
       conditions: a
@@ -325,7 +325,7 @@ spec:
     assert_eq!(dolly.data["spec"]["fleece"], "golden");
     let class: PriorityClass = Api::all(client).get(&priority).await.unwrap();
     assert_eq!(class.value, 7);
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -396,6 +396,6 @@ async fn created_objects_say_where_they_come_from() {
             world.namespace()
         )
     );
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::join;
 use tiphys_testbed::{ControlPlane, ControlPlaneOptions, Nats, NatsOptions};
-use tiphys_tests::{Desk, World, client, eventually, programs};
+use tiphys_tests::{Desk, World, client, eventually, pause, programs};
 
 use crate::harbour::{self, Harbour, names};
 
@@ -34,7 +34,7 @@ async fn a_nats_server_killed_under_load_comes_back_and_nothing_is_lost() {
         for count in [5, 25] {
             some_ingresses(&harbour, count).await;
             world.nats_mut().kill(0).unwrap();
-            tokio::time::sleep(OUTAGE).await;
+            pause(OUTAGE).await;
             tokio::task::block_in_place(|| world.nats_mut().restart(0)).unwrap();
         }
     };
@@ -43,9 +43,8 @@ async fn a_nats_server_killed_under_load_comes_back_and_nothing_is_lost() {
     let late = names("late", 0..20).into_iter().map(|name| (name, 80));
     harbour.routes_to(changed.chain(late)).await;
     assert!(tiphys.is_running());
-    let (status, took) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,7 +81,7 @@ async fn an_api_server_that_comes_late_and_is_killed_under_load_is_waited_for() 
     let outage = async {
         some_ingresses(&harbour, 5).await;
         control_plane.kill_apiserver().unwrap();
-        tokio::time::sleep(OUTAGE).await;
+        pause(OUTAGE).await;
         tokio::task::block_in_place(|| control_plane.start_apiserver()).unwrap();
     };
     join!(load, outage);
@@ -97,6 +96,6 @@ async fn an_api_server_that_comes_late_and_is_killed_under_load_is_waited_for() 
         0
     );
     assert!(tiphys.is_running());
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

@@ -76,10 +76,11 @@ async fn the_users_manifests_run_unchanged_with_the_rights_of_their_service_acco
         .unwrap();
     harbour.gone("fortune-svc-ing").await;
 
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
-    // Its log trigger prints one event in 15 seconds; the whole story took less.
-    assert_eq!(desk.printed_ids().len(), 1);
+    // Its log trigger prints one event in 15 seconds: one of the three, or more where the story takes longer.
+    let printed = desk.printed_ids().len();
+    assert!((1..=3).contains(&printed), "{printed}");
     let problems = tiphys
         .lines()
         .into_iter()
@@ -99,7 +100,7 @@ async fn play(world: &World, desk: Desk) {
     harbour.route_of(&ingress, &expected("web", 81).1).await;
     harbour.close("web").await;
     harbour.gone(&ingress).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -191,6 +192,6 @@ async fn a_server_that_refuses_the_password_is_told_and_asked_again() {
         !tiphys.output().contains("wrong"),
         "no line tells the password"
     );
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

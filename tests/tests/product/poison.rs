@@ -111,6 +111,6 @@ async fn poison_is_put_aside_with_its_reason_and_the_next_event_fires() {
         let sum = tiphys.count("tiphys_sensor_events", &[trigger]).await;
         assert_eq!(sum, 15);
     }
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

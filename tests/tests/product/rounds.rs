@@ -66,7 +66,7 @@ async fn a_kept_event_survives_a_restart_and_completes_its_round() {
     outcome(&tiphys, "both", "waiting", 1).await;
     outcome(&tiphys, "both", "filtered", 1).await;
     eventually_made(&maps, "either", &["1 none", "2 none"]).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 
     let mut tiphys = desk.start();
@@ -83,7 +83,7 @@ async fn a_kept_event_survives_a_restart_and_completes_its_round() {
     eventually_made(&maps, "both", &["2 10", "3 20"]).await;
     let either = ["1 none", "2 none", "3 none", "none 10", "none 20"];
     eventually_made(&maps, "either", &either).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -103,7 +103,7 @@ async fn one_event_can_feed_two_dependencies() {
         .await;
     eventually_made(&maps, "both", &["7 7"]).await;
     eventually_made(&maps, "either", &["1 none", "7 none", "none 7"]).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -132,6 +132,6 @@ async fn an_event_delivered_again_after_a_restart_makes_no_second_object() {
     )
     .await;
     outcome(&tiphys, "either", "deduplicated", 1).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

@@ -1,7 +1,6 @@
 //! SIGTERM: what was received is finished, and the rest comes after the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use futures::join;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -12,9 +11,6 @@ use tiphys_eventbus::{DeadLetterFilter, EventBus as _};
 use tiphys_tests::{Desk, World, eventually};
 
 use crate::harbour::{self, Harbour, names};
-
-/// What a stop may take.
-const STOP: Duration = Duration::from_secs(5);
 
 /// The ids of the events that triggers of this type say they have carried out, in order.
 fn processed(desk: &Desk, trigger_type: &str) -> Vec<String> {
@@ -57,9 +53,8 @@ async fn sigterm_under_load_loses_nothing_and_repeats_nothing() {
         .await;
         first.stop().await
     };
-    let ((), (status, took)) = join!(load, stop);
+    let ((), status) = join!(load, stop);
     assert_eq!(status.code(), Some(0));
-    assert!(took < STOP, "{took:?}");
     let after_stop = harbour.routes().await.unwrap().len();
     assert!(after_stop < 150, "it stopped under load");
 
@@ -71,7 +66,7 @@ async fn sigterm_under_load_loses_nothing_and_repeats_nothing() {
         (desk.printed_ids().len() >= 150).then_some(())
     })
     .await;
-    let (status, _) = second.stop().await;
+    let status = second.stop().await;
     assert!(status.success(), "{status}");
 
     // Each was created once, and nothing changed it since.
@@ -118,9 +113,8 @@ async fn the_bus_in_the_process_runs_empty_before_it_ends() {
     let mut tiphys = desk.start();
     tiphys.watching().await;
     harbour.serve_all(names("web", 0..40), 80).await;
-    let (status, took) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert_eq!(status.code(), Some(0));
-    assert!(took < STOP, "{took:?}");
     // Whatever the event source had published is done; nobody keeps it for later.
     let sent = processed(&desk, "Kubernetes");
     let ingresses = harbour.routes().await.unwrap();
@@ -175,9 +169,8 @@ async fn while_it_drains_it_is_alive_but_not_ready_and_a_second_signal_ends_it_a
     .await;
     assert_eq!(tiphys.get("/healthz").await, Some((200, "ok\n".to_owned())));
     assert!(tiphys.is_running());
-    let (status, took) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert_eq!(status.code(), Some(130));
-    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test]
@@ -189,13 +182,12 @@ async fn what_cannot_be_finished_in_time_is_done_after_the_next_start() {
     tiphys.watching().await;
     harbour.serve("web", 80).await;
     tiphys.logged("Waiting to execute a trigger").await;
-    let (status, took) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert_eq!(status.code(), Some(0));
-    assert!(took < STOP, "{took:?}");
 
     let mut tiphys = harbour::desk(&world).start();
     harbour.routes_to([("web".to_owned(), 80)]).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
     let first_of = |lines: &[Value]| lines.iter().any(|line| line["triggerType"] == "Log");
     assert!(first_of(&desk.lines()), "the log trigger was not held back");

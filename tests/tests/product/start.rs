@@ -38,7 +38,7 @@ async fn a_nats_server_that_comes_late_is_waited_for() {
     tiphys.watching().await;
     harbour.serve("web", 80).await;
     harbour.route_of("web-ing", &expected("web", 80).1).await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -50,9 +50,8 @@ async fn a_stop_while_it_waits_for_the_bus_is_a_stop() {
     tiphys
         .logged("Waiting for the event bus: is the server up?")
         .await;
-    let (status, took) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
-    assert!(took.as_secs() < 2, "{took:?}");
 }
 
 #[tokio::test]
@@ -109,7 +108,7 @@ async fn missing_permissions_are_told_as_commands_and_taken_when_they_are_given(
         tiphys.count("tiphys_sensor_events", &dead_lettered).await,
         0
     );
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -153,7 +152,7 @@ spec:
         )
         .await;
     tiphys.watching().await;
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }
 
@@ -182,6 +181,6 @@ async fn without_a_kubeconfig_it_says_so_and_runs_what_needs_none() {
         (&running["eventSources"], &running["sensors"]),
         (&0.into(), &1.into())
     );
-    let (status, _) = tiphys.stop().await;
+    let status = tiphys.stop().await;
     assert!(status.success(), "{status}");
 }

@@ -14,7 +14,7 @@ use tiphys_eventbus::{
 };
 use tiphys_eventsource::{Compiled, Metrics, Runner, compile};
 use tiphys_testbed::{ControlPlane, ControlPlaneOptions, Nats, NatsOptions};
-use tiphys_tests::{eventually, programs};
+use tiphys_tests::{PATIENCE, eventually, programs, within};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -132,9 +132,7 @@ impl Source {
     pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
         let stopping = async { while self.tasks.join_next().await.is_some() {} };
-        tokio::time::timeout(std::time::Duration::from_secs(4), stopping)
-            .await
-            .expect("a quick end");
+        within("the end", stopping).await;
         self.bus.close().await.unwrap();
     }
 
@@ -192,7 +190,7 @@ pub(crate) async fn read(url: &str) -> Reader {
         durable: Durable::trigger("stories", "reader", "all"),
         subjects: vec![Subject::event("es", "ev")],
         start: StartAt::First,
-        ack_wait: std::time::Duration::from_secs(30),
+        ack_wait: PATIENCE,
         max_in_flight: 100,
     };
     let Subscription { mut deliveries } = bus.subscribe(config).await.unwrap();

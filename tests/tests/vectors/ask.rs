@@ -3,14 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
 use serde_json::Value;
+use tiphys_tests::PATIENCE;
 
 use super::line::Line;
-
-/// The longest that one line may take. Programs are stopped after a second, on a busy machine later.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What our code says to a line: the answer in the form of `want`, or an error.
 pub(crate) type Answer = Result<Value, String>;

@@ -1,9 +1,7 @@
 //! An edited spec acts in the running process, and no event gets lost or is handled twice.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tiphys_tests::{Pod, World, eventually};
 
@@ -11,7 +9,7 @@ use crate::stage::{Wire, bus, edited, event_source, printed, routed, sensor, ser
 use crate::start::at_work;
 
 #[tokio::test]
-async fn an_edit_acts_within_a_second_without_a_restart() {
+async fn an_edit_acts_without_a_restart() {
     let world = World::start().await;
     let (source, sensor) = (event_source(&world), sensor(&world));
     let (source_pod, sensor_pod) = (Pod::of(&world, &source), Pod::of(&world, &sensor));
@@ -25,13 +23,9 @@ async fn an_edit_acts_within_a_second_without_a_restart() {
             "-way".into();
     });
     let mut reports = sn.follow().await;
-    let start = Timestamp::now();
     sensor_pod.spec(&changed, &bus(&world));
     let is_running = |line: &Value| line["msg"] == "Running" && line["generation"] == 2;
-    let line = sn.line("the edit", is_running).await;
-    let acts: Timestamp = line["ts"].as_str().unwrap().parse().unwrap();
-    let took = acts.duration_since(start);
-    assert!(took < SignedDuration::from_secs(1), "{took:?}");
+    sn.line("the edit", is_running).await;
     serve(&world, "shop", 81).await;
     routed(&world, "shop-way", 81).await;
     assert!(sn.is_running());
@@ -285,18 +279,12 @@ async fn an_edit_mends_a_trigger_whose_target_is_away_and_finishes_what_was_let_
         spec["triggers"][0]["template"]["http"]["url"] =
             format!("http://127.0.0.1:{port}/new").into();
     });
-    let start = Instant::now();
     pod.spec(&mended, &bus(&world));
     let report = reports
         .until("the mended trigger", |report| {
             report["parts"][1]["done"] == 1
         })
         .await;
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
     assert_eq!(report["parts"][1]["deadLettered"], 0);
 
     // The request was acknowledged before it began: it is finished as it was meant, and once.

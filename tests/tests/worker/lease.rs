@@ -1,8 +1,6 @@
 //! Several pods of one object: one of them works.
 
-use std::time::{Duration, Instant};
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::{Value, json};
 use tiphys_tests::{Pod, Tiphys, World, eventually};
@@ -56,14 +54,11 @@ async fn one_of_two_works_and_the_other_takes_over_when_it_stops() {
     .await;
     assert_eq!(printed(&second).len(), 0);
 
-    let (status, took) = first.stop().await;
+    let status = first.stop().await;
     assert!(status.success(), "{status}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
     has_role(&second, "Active").await;
-    let released = first.logged("Gave the lease back").await;
-    let taken = second.logged("Holding the lease").await;
-    let took = time(&taken).duration_since(time(&released));
-    assert!(took < SignedDuration::from_secs(1), "{took:?}");
+    first.logged("Gave the lease back").await;
+    second.logged("Holding the lease").await;
     assert_eq!(lease(&world).await.lease_transitions, Some(1));
     wire.event("e21", &json!({})).await;
     eventually("the next event", || async {
@@ -76,23 +71,24 @@ async fn one_of_two_works_and_the_other_takes_over_when_it_stops() {
 async fn the_other_takes_over_from_one_that_was_killed_but_not_before_its_time() {
     let world = World::start().await;
     let mut pod = pod(&world, 2);
-    pod.set("LEADER_ELECTION_LEASE_DURATION", "3s");
-    pod.set("LEADER_ELECTION_RENEW_DEADLINE", "2s");
+    // Shorter than usual, yet so long that nobody loses it because the machine is slow.
+    pod.set("LEADER_ELECTION_LEASE_DURATION", "12s");
+    pod.set("LEADER_ELECTION_RENEW_DEADLINE", "10s");
     pod.set("LEADER_ELECTION_RETRY_PERIOD", "500ms");
     let mut first = pod.start("sn-0");
     has_role(&first, "Active").await;
     let second = pod.start("sn-1");
     has_role(&second, "Standby").await;
     let mut reports = second.follow().await;
+    let held = lease(&world).await;
+    assert_eq!(held.holder_identity.as_deref(), Some("sn-0"));
     first.kill();
-    let killed = Instant::now();
     reports
         .until("the change-over", |report| report["role"] == "Active")
         .await;
-    let took = killed.elapsed();
-    // It was renewed at most a second before.
-    assert!(took > Duration::from_millis(1_900), "{took:?}");
-    assert!(took < Duration::from_millis(4_500), "{took:?}");
+    let taken = lease(&world).await.acquire_time.unwrap().0;
+    let free = held.renew_time.unwrap().0 + SignedDuration::from_secs(12);
+    assert!(taken >= free, "taken at {taken}, free at {free}");
     Wire::to(&world).await.event("e1", &json!({})).await;
     eventually("the event", || async {
         (printed(&second) == ["e1"]).then_some(())
@@ -107,14 +103,8 @@ async fn a_container_that_restarts_in_its_pod_goes_on_with_its_lease() {
     let mut first = pod.start("sn-0");
     has_role(&first, "Active").await;
     first.kill();
-    let start = Instant::now();
     let again = pod.start("sn-0");
     has_role(&again, "Active").await;
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
     assert_eq!(lease(&world).await.lease_transitions, Some(0));
 }
 
@@ -150,10 +140,6 @@ async fn whoever_loses_the_lease_stops() {
         (printed(&tiphys) == ["e1"]).then_some(())
     })
     .await;
-}
-
-fn time(line: &Value) -> Timestamp {
-    line["ts"].as_str().unwrap().parse().unwrap()
 }
 
 /// Pods whose service account may do nothing.

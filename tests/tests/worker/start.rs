@@ -1,7 +1,5 @@
 //! From a folder to acting: what a pod reads, and what it waits for.
 
-use std::time::Duration;
-
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde_json::{Value, json};
@@ -45,9 +43,8 @@ async fn a_service_becomes_an_ingress_by_two_pods() {
     routed(&world, "web-ing", 80).await;
     assert_eq!(printed(&sn).len(), 1);
     for tiphys in [&mut es, &mut sn] {
-        let (status, took) = tiphys.stop().await;
+        let status = tiphys.stop().await;
         assert!(status.success(), "{status}");
-        assert!(took < Duration::from_secs(5), "{took:?}");
     }
 }
 
@@ -267,7 +264,7 @@ async fn a_pair_of_pods_goes_on_in_new_containers_and_repeats_nothing() {
     })
     .await;
     for tiphys in [&mut es, &mut sn] {
-        let (status, _) = tiphys.stop().await;
+        let status = tiphys.stop().await;
         assert!(status.success(), "{status}");
     }
 }

@@ -4,17 +4,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use tiphys_testbed::{Process, wait_for};
+use tiphys_testbed::{PATIENCE, Process, wait_for};
 
 use super::cluster::Cluster;
 use super::say;
-
-/// How long each thing may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is looked at.
 const INGRESS: &str = "/apis/networking.k8s.io/v1/namespaces/playground/ingresses/harbour-svc-ing";

