@@ -5,6 +5,8 @@
 
 #[path = "product/bad_input.rs"]
 mod bad_input;
+#[path = "product/conditions.rs"]
+mod conditions;
 #[path = "product/crash.rs"]
 mod crash;
 #[path = "product/harbour.rs"]

@@ -92,6 +92,7 @@ impl Runner {
             };
             self.start(attempt, Duration::ZERO, &mut tasks, &mut running, &shutdown);
         }
+        tracing::info!(eventSourceName = %self.source.name, "Eventing server started.");
         while !running.is_empty() && !shutdown.is_cancelled() {
             tokio::select! {
                 biased;

@@ -13,6 +13,7 @@ mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -82,6 +83,29 @@ pub struct Handover {
     pub done: CancellationToken,
 }
 
+/// The triggers of a sensor that do not have their subscription yet.
+#[derive(Debug)]
+struct Opening {
+    sensor: Arc<str>,
+    left: AtomicUsize,
+}
+
+impl Opening {
+    fn of(sensor: &Compiled) -> Self {
+        Self {
+            sensor: Arc::clone(&sensor.name),
+            left: AtomicUsize::new(sensor.triggers.len()),
+        }
+    }
+
+    /// One has it: logs, as Argo Events does, that the sensor has started when it was the last one.
+    fn opened(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            tracing::info!(sensorName = %self.sensor, "Sensor started.");
+        }
+    }
+}
+
 impl Runner {
     /// Runs until `shutdown`; then finishes what is in flight, for at most 4 s, and returns.
     ///
@@ -94,9 +118,11 @@ impl Runner {
         self.give_up_removed().await;
         let mut loops = JoinSet::new();
         let holds = Arc::new(self.handover.done.clone().drop_guard());
+        let opening = Arc::new(Opening::of(&self.sensor));
         let mut names = HashMap::new();
         for trigger in &self.sensor.triggers {
-            let trigger_loop = TriggerLoop::new(self.clone(), Arc::clone(trigger));
+            let trigger_loop =
+                TriggerLoop::new(self.clone(), Arc::clone(trigger), Arc::clone(&opening));
             let task = loops.spawn(trigger_loop.run(shutdown.clone(), Arc::clone(&holds)));
             names.insert(task.id(), Arc::clone(trigger.name()));
         }

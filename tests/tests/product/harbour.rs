@@ -126,7 +126,7 @@ impl Harbour {
             .map(|(name, port)| expected(&name, port))
             .collect();
         eventually_ok("the wanted ingresses", || async {
-            let routes = self.routes().await.ok_or("the API server is away")?;
+            let routes = self.routes().await.ok_or("the API server is unavailable")?;
             let differ = differences(&routes, &wanted);
             if differ.is_empty() {
                 Ok(())

@@ -160,7 +160,7 @@ async fn while_it_drains_it_is_alive_but_not_ready_and_a_second_signal_ends_it_a
     tiphys.watching().await;
     assert_eq!(tiphys.get("/readyz").await, Some((200, "ok\n".to_owned())));
     harbour.serve("web", 80).await;
-    tiphys.logged("Waiting to execute a trigger").await;
+    tiphys.logged("Failed to execute a trigger").await;
 
     tiphys.terminate();
     eventually("readiness to go", || async {
@@ -181,7 +181,7 @@ async fn what_cannot_be_finished_in_time_is_done_after_the_next_start() {
     let mut tiphys = desk.start();
     tiphys.watching().await;
     harbour.serve("web", 80).await;
-    tiphys.logged("Waiting to execute a trigger").await;
+    tiphys.logged("Failed to execute a trigger").await;
     let status = tiphys.stop().await;
     assert_eq!(status.code(), Some(0));
 

@@ -84,7 +84,7 @@ async fn missing_permissions_are_told_as_commands_and_taken_when_they_are_given(
     tiphys.watching().await;
 
     harbour.serve("web", 80).await;
-    let told = tiphys.logged("Waiting to execute a trigger").await;
+    let told = tiphys.logged("Failed to execute a trigger").await;
     assert_eq!(told["level"], "warn");
     assert_eq!(told["triggerName"], "ingress");
     let error = told["error"].as_str().unwrap();

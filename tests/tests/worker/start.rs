@@ -39,6 +39,9 @@ async fn a_service_becomes_an_ingress_by_two_pods() {
         Pod::of(&world, &sensor).start("ingress-sn-0"),
     );
     at_work(&es, &sn).await;
+    // What Argo Events' users look for.
+    es.logged("Eventing server started.").await;
+    sn.logged("Sensor started.").await;
     serve(&world, "web", 80).await;
     routed(&world, "web-ing", 80).await;
     assert_eq!(printed(&sn).len(), 1);

@@ -183,7 +183,7 @@ impl Firing<'_> {
             triggerType = self.trigger.kind(),
             error = message,
             hint,
-            "Waiting to execute a trigger"
+            "Failed to execute a trigger"
         );
         self.runner.status.waits(self.trigger.name(), message, hint)
     }

@@ -23,7 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::prepare::{Arrival, Content, Prepared, prepare};
 use super::rounds::Kept;
 use super::work::{BUS_WAIT, Finished, Shared, Work};
-use super::{ACK_WAIT, DRAIN, MAX_IN_FLIGHT, MAX_RUNNING, Runner};
+use super::{ACK_WAIT, DRAIN, MAX_IN_FLIGHT, MAX_RUNNING, Opening, Runner};
 use crate::Error;
 use crate::engine::{Lanes, Outcome, Rounds, Seen, Step, Tally, Ticket};
 use crate::trigger::Trigger;
@@ -40,6 +40,7 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 /// One trigger of a running sensor.
 pub(super) struct TriggerLoop {
     shared: Arc<Shared>,
+    opening: Arc<Opening>,
     rounds: Rounds,
     seen: Seen,
     lanes: Lanes,
@@ -80,8 +81,9 @@ enum Wake {
 }
 
 impl TriggerLoop {
-    pub(super) fn new(runner: Runner, trigger: Arc<Trigger>) -> Self {
+    pub(super) fn new(runner: Runner, trigger: Arc<Trigger>, opening: Arc<Opening>) -> Self {
         Self {
+            opening,
             rounds: Rounds::new(Arc::clone(trigger.conditions())),
             seen: Seen::default(),
             lanes: Lanes::default(),
@@ -116,6 +118,7 @@ impl TriggerLoop {
             .runner
             .status
             .listening(self.shared.trigger.name());
+        self.opening.opened();
         let mut prepared = self.prepared(subscription);
         let mut signs = interval(ACK_WAIT / 3);
         signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
