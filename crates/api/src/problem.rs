@@ -72,12 +72,22 @@ impl Problem {
         }
     }
 
-    /// An event source or trigger of a kind that is understood, but not run.
-    pub fn unsupported(field_path: impl Into<String>, kind: &str) -> Self {
-        Self::error(
+    /// Field, message and hint: where only errors are shown.
+    pub fn text(&self) -> String {
+        let Self {
             field_path,
-            format!("{kind} is understood, but not run by this version"),
-        )
+            message,
+            hint,
+            severity: _,
+        } = self;
+        let place = match field_path.as_str() {
+            "" => "",
+            _ => ": ",
+        };
+        match hint {
+            Some(hint) => format!("{field_path}{place}{message} ({hint})"),
+            None => format!("{field_path}{place}{message}"),
+        }
     }
 
     /// True if the object cannot run.
@@ -88,15 +98,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.severity)?;
-        if !self.field_path.is_empty() {
-            write!(f, "{}: ", self.field_path)?;
-        }
-        f.write_str(&self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, " ({hint})"),
-            None => Ok(()),
-        }
+        write!(f, "{}: {}", self.severity, self.text())
     }
 }
 
@@ -166,5 +168,6 @@ mod tests {
             problem.to_string(),
             "error: spec.triggers[0]: no name (add one)"
         );
+        assert_eq!(Problem::warning("", "odd").text(), "odd");
     }
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tiphys_api::manifest::{self, Fault, Object};
-use tiphys_controller::check::{Checked, check};
+use tiphys_check::Checked;
 
-pub(crate) use tiphys_controller::check::Program;
+pub(crate) use tiphys_check::Program;
 
 /// The largest file that is read as a manifest: twice what the API server stores of one object.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -29,7 +29,7 @@ pub(crate) struct Loadable {
     /// The object as it was read.
     pub(crate) object: Object,
     /// What of it can run.
-    pub(crate) program: Program,
+    pub(crate) program: Option<Program>,
 }
 
 /// Reads manifests, checks and compiles them. Objects without a namespace get `namespace`.
@@ -40,17 +40,16 @@ pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded>
         let manifest = manifest::read(&path.display().to_string(), &text);
         let mut faults = manifest.faults;
         for object in manifest.objects {
-            let Checked {
-                program,
-                faults: mut own,
-            } = check(&object, namespace);
-            faults.append(&mut own);
+            let Checked { program, problems } = tiphys_check::object(&object, namespace);
+            faults.extend(problems.into_iter().map(|problem| object.fault(problem)));
             loaded.objects.push(Loadable { object, program });
         }
         faults.sort_by_key(|fault| (fault.line, fault.column, fault.problem.severity));
         faults.dedup();
         loaded.faults.append(&mut faults);
     }
+    let objects = loaded.objects.iter().map(|loadable| &loadable.object);
+    loaded.faults.extend(tiphys_check::set(objects, namespace));
     Ok(loaded)
 }
 

@@ -154,10 +154,10 @@ fn tell(loaded: &Loaded) {
 fn specs(loaded: Loaded) -> Vec<Spec> {
     let specs = loaded.objects.into_iter().filter_map(|loadable| {
         match (loadable.program, loadable.object.content) {
-            (Program::Sensor(compiled), Content::Sensor(object)) => {
+            (Some(Program::Sensor(compiled)), Content::Sensor(object)) => {
                 Some(Spec::sensor(*object, *compiled))
             }
-            (Program::EventSource(compiled), Content::EventSource(object)) => {
+            (Some(Program::EventSource(compiled)), Content::EventSource(object)) => {
                 Some(Spec::event_source(*object, *compiled))
             }
             _ => None,

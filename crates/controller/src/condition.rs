@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tiphys_api::message::shortened;
-use tiphys_api::{Condition, ConditionStatus};
+use tiphys_api::{Condition, ConditionStatus, Problem};
 
 /// The aggregate of all other conditions.
 pub const READY: &str = "Ready";
@@ -16,6 +16,9 @@ pub(crate) const LONGEST_MESSAGE: usize = 1_500;
 pub struct Conditions {
     found: Vec<Found>,
 }
+
+/// How many problems a condition names: nobody reads more at a time.
+const NAMED: usize = 5;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Found {
@@ -135,5 +138,21 @@ impl Conditions {
             .collect();
         conditions.sort_by(|a, b| a.r#type.as_str().cmp(b.r#type.as_str()));
         conditions
+    }
+}
+
+/// The first few problems, and how many more there are.
+pub(crate) fn listed(problems: &[Problem]) -> String {
+    let texts: Vec<String> = problems.iter().map(Problem::text).collect();
+    joined(&texts)
+}
+
+/// The first few messages, and how many more there are.
+pub(crate) fn joined(messages: &[String]) -> String {
+    let first: Vec<&str> = messages.iter().take(NAMED).map(String::as_str).collect();
+    let text = first.join("; ");
+    match messages.len().saturating_sub(NAMED) {
+        0 => text,
+        more => format!("{text}; and {more} more"),
     }
 }

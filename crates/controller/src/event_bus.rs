@@ -13,13 +13,9 @@ mod reconcile;
 mod secrets;
 mod server_config;
 mod servers;
-mod spec;
 mod status;
-mod stream_config;
 pub mod versions;
 mod volumes;
-
-pub use spec::problems;
 
 use std::sync::Arc;
 

@@ -53,11 +53,8 @@ impl Workload for EventSource {
         self.status.as_ref()
     }
 
-    fn problems(&self) -> Vec<Problem> {
-        match tiphys_eventsource::compile(self) {
-            Ok(_) => Vec::new(),
-            Err(problems) => problems,
-        }
+    fn errors(&self) -> Vec<Problem> {
+        tiphys_check::event_source(self).into_errors()
     }
 
     fn aspects() -> &'static [Aspect] {

@@ -19,7 +19,6 @@
 
 pub mod admission;
 pub mod apply;
-pub mod check;
 pub mod children;
 pub mod condition;
 pub mod context;

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
-use tiphys_api::{
-    KeyRef, KeyRefs, Problem, Sensor, SensorSpec, Service, Status, Template, validate,
-};
-use tiphys_sensor::Compiled;
+use tiphys_api::{KeyRef, KeyRefs, Problem, Sensor, SensorSpec, Service, Status, Template};
 
 use crate::workload::{self, Aspect, Parts, Workload};
 use crate::{Context, Error};
@@ -53,12 +50,8 @@ impl Workload for Sensor {
         self.status.as_ref()
     }
 
-    fn problems(&self) -> Vec<Problem> {
-        let mut problems = validate::sensor(self);
-        if let Err(found) = Compiled::compile(self) {
-            problems.extend(found);
-        }
-        problems
+    fn errors(&self) -> Vec<Problem> {
+        tiphys_check::sensor(self).into_errors()
     }
 
     fn aspects() -> &'static [Aspect] {

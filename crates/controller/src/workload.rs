@@ -72,8 +72,8 @@ pub trait Workload:
     fn key_refs(&self) -> Vec<KeyRef<'_>>;
     /// What is written about it.
     fn status(&self) -> Option<&Status>;
-    /// Everything that is wrong with it.
-    fn problems(&self) -> Vec<Problem>;
+    /// Why it cannot run.
+    fn errors(&self) -> Vec<Problem>;
     /// The conditions of its spec: which faults belong to which, and Argo Events' reasons.
     fn aspects() -> &'static [Aspect];
     /// The condition that tells whether its parts work.

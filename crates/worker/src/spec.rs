@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tiphys_api::message::with_causes;
 use tiphys_api::worker::{OBJECT_KEY, PACKED_OBJECT_KEY};
-use tiphys_api::{EventSource, Problem, Sensor, Template, validate};
+use tiphys_api::{EventSource, Problem, Sensor, Template};
+use tiphys_check::Checked;
 
 use crate::files::{read, unpack};
 use crate::{Error, Kind};
@@ -174,25 +175,18 @@ fn object(folder: &Path) -> Result<Vec<u8>, Error> {
 
 fn event_source(bytes: &[u8]) -> Result<Spec, Refused> {
     let object: EventSource = parse(bytes, "EventSource")?;
-    let compiled = tiphys_eventsource::compile(&object)
-        .map_err(|problems| refuse(object.metadata.generation, &problems))?;
+    let compiled = sound(
+        object.metadata.generation,
+        tiphys_check::event_source(&object),
+    )?;
     Ok(Spec::event_source(object, compiled))
 }
 
 fn sensor(bytes: &[u8]) -> Result<Spec, Refused> {
     let object: Sensor = parse(bytes, "Sensor")?;
     let generation = object.metadata.generation;
-    let mut problems = validate::sensor(&object);
-    problems.retain(Problem::is_error);
-    match tiphys_sensor::Compiled::compile(&object) {
-        Ok(compiled) if problems.is_empty() => Ok(Spec::sensor(object, compiled)),
-        Ok(_) => Err(refuse(generation, &problems)),
-        Err(found) => {
-            // The static rules may have said it already, in other words.
-            problems.extend(found);
-            Err(refuse(generation, &problems))
-        }
-    }
+    let compiled = sound(generation, tiphys_check::sensor(&object))?;
+    Ok(Spec::sensor(object, compiled))
 }
 
 fn parse<K: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<K, Refused> {
@@ -218,18 +212,18 @@ fn parse<K: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<K, Refused> {
     serde_json::from_slice(bytes).map_err(|error| refused(generation, error.to_string()))
 }
 
-fn refuse(generation: Option<i64>, problems: &[Problem]) -> Refused {
-    let mut faults: Vec<String> = Vec::new();
-    let mut told: Vec<&str> = Vec::new();
-    for problem in problems.iter().filter(|problem| problem.is_error()) {
-        if !told.contains(&problem.field_path.as_str()) {
-            told.push(&problem.field_path);
-            let hint = problem.hint.as_deref();
-            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-            faults.push(format!("{}: {}{hint}", problem.field_path, problem.message));
-        }
+/// What can run; otherwise why it cannot.
+fn sound<P>(generation: Option<i64>, checked: Checked<P>) -> Result<P, Refused> {
+    match checked {
+        Checked {
+            program: Some(program),
+            ..
+        } => Ok(program),
+        faulty => Err(Refused {
+            generation,
+            faults: faulty.into_errors().iter().map(Problem::text).collect(),
+        }),
     }
-    Refused { generation, faults }
 }
 
 #[cfg(test)]

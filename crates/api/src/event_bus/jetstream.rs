@@ -65,6 +65,14 @@ object! {
     }
 }
 
+impl JetStreamBus {
+    /// The number of servers.
+    pub fn server_count(&self) -> i32 {
+        // Argo Events' default.
+        self.replicas.unwrap_or(3)
+    }
+}
+
 object! {
     /// Settings of a container of the bus.
     pub struct ContainerTemplate {

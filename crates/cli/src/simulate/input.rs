@@ -140,7 +140,7 @@ fn from_object(
     let mut arrivals = Vec::new();
     let mut watched = Vec::new();
     for loadable in &loaded.objects {
-        let (Program::EventSource(source), Content::EventSource(spec)) =
+        let (Some(Program::EventSource(source)), Content::EventSource(spec)) =
             (&loadable.program, &loadable.object.content)
         else {
             continue;

@@ -92,7 +92,7 @@ impl<'l> World<'l> {
             .objects
             .iter()
             .filter_map(|loadable| match &loadable.program {
-                Program::Sensor(sensor) => Some(&**sensor),
+                Some(Program::Sensor(sensor)) => Some(&**sensor),
                 _ => None,
             });
         Self {

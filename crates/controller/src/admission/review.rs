@@ -12,7 +12,6 @@ use tiphys_api::manifest::{self, Content, Fault, Object};
 use tiphys_api::{GROUP, Problem};
 
 use super::{change, text};
-use crate::check::check;
 
 /// A question of the API server: may this object be stored?
 #[derive(Debug)]
@@ -214,11 +213,11 @@ impl Review {
         };
         let mut faults = faults.clone();
         if let Some(object) = object {
-            faults.extend(check(object, &self.namespace).faults);
+            let problems = tiphys_check::object(object, &self.namespace).problems;
             let change = old.as_ref().map(|old| change_of(old, object));
             let bus = (bus == Bus::Missing).then(|| self.missing_bus()).flatten();
-            let more = change.into_iter().flatten().chain(bus);
-            faults.extend(more.map(|problem| object.fault(problem)));
+            let all = problems.into_iter().chain(change.into_iter().flatten());
+            faults.extend(all.chain(bus).map(|problem| object.fault(problem)));
         }
         faults.sort_by_key(|fault| (fault.line, fault.problem.severity));
         let problems = faults.into_iter().map(|fault| fault.problem);
@@ -230,11 +229,7 @@ impl Review {
 
     fn missing_bus(&self) -> Option<Problem> {
         let BusName { namespace, name } = self.bus()?;
-        let message = format!(
-            "there is no EventBus {name} in namespace {namespace} yet; the {} waits for it",
-            self.kind
-        );
-        Some(Problem::warning("spec.eventBusName", message))
+        Some(tiphys_check::missing_bus(&self.kind, &namespace, &name))
     }
 }
 

@@ -46,21 +46,9 @@ fn told(problems: &[Problem], most: usize, longest: usize, what: &str) -> Vec<St
 }
 
 fn line(problem: &Problem, longest: usize) -> String {
-    let Problem {
-        field_path,
-        message,
-        hint,
-        severity: _,
-    } = problem;
-    let mut line = match field_path.as_str() {
-        "" => message.clone(),
-        path => format!("{path}: {message}"),
-    };
-    if let Some(hint) = hint {
-        line = format!("{line} ({hint})");
-    }
     // A warning travels in a header, and a fault is one line.
-    let line: String = line
+    let line: String = problem
+        .text()
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();

@@ -13,11 +13,11 @@ use tiphys_api::{
 
 use super::change::{self, Change, Refusal};
 use super::credentials::CLIENT_AUTH;
-use super::desired::{self, CLIENT_PORT, Objects, Plan};
+use super::desired::{CLIENT_PORT, Objects, Plan};
 use super::names::Names;
 use super::secrets::{CA_CERT, Secrets};
 use super::volumes::GrowError;
-use super::{keep, spec, stream_config, versions, volumes};
+use super::{keep, versions, volumes};
 use crate::apply::{apply, delete_this, is_applied, key_of};
 use crate::children::Key;
 use crate::pods::Pod;
@@ -40,12 +40,12 @@ pub(super) async fn deploy(
     settings: &JetStreamSettings,
     context: &Context,
 ) -> Result<(BusConfig, Timestamp), Failure> {
-    let stream = stream_config::merged(
+    let stream = tiphys_check::stream_config::merged(
         &settings.stream_config,
         spec.stream_config.as_deref(),
-        desired::servers(spec),
+        spec.server_count(),
     )
-    .map_err(|problem| Failure::told("InvalidSpec", spec::listed(&[problem])))?;
+    .map_err(|problem| Failure::told("InvalidSpec", problem.text()))?;
     let version = versions::find(settings, &spec.version)
         .map_err(|message| Failure::told("JetStreamStatefulSetFailed", message))?;
     let owner = owner(bus);

@@ -24,9 +24,6 @@ use super::server_config::ServerConfig;
 use crate::name;
 use crate::settings::Versions;
 
-/// How many servers a bus has if nobody says, as in Argo Events.
-pub(super) const SERVERS: i32 = 3;
-
 /// The size of a volume if nobody says, as in Argo Events.
 pub(super) const VOLUME_SIZE: &str = "20Gi";
 
@@ -82,18 +79,13 @@ pub(super) struct Objects {
     pub(super) stateful_set: StatefulSet,
 }
 
-/// How many servers the bus is to have.
-pub(super) fn servers(spec: &JetStreamBus) -> i32 {
-    spec.replicas.unwrap_or(SERVERS)
-}
-
 impl Plan<'_> {
     /// The objects.
     pub(super) fn objects(&self) -> Objects {
         let config = ServerConfig {
             names: self.names,
             bus: self.bus,
-            servers: servers(self.spec),
+            servers: self.spec.server_count(),
             max_payload: self.spec.max_payload.as_deref().unwrap_or(MAX_PAYLOAD),
             settings: self.spec.settings.as_deref(),
             default_settings: self.default_settings,
@@ -107,7 +99,7 @@ impl Plan<'_> {
                 ..ConfigMap::default()
             },
             service: self.service(),
-            disruption_budget: (servers(self.spec) > 1).then(|| self.disruption_budget()),
+            disruption_budget: (self.spec.server_count() > 1).then(|| self.disruption_budget()),
             stateful_set: self.stateful_set(&hash),
         }
     }
@@ -178,7 +170,7 @@ impl Plan<'_> {
             metadata,
             spec: Some(StatefulSetSpec {
                 pod_management_policy: Some("Parallel".to_owned()),
-                replicas: Some(servers(self.spec)),
+                replicas: Some(self.spec.server_count()),
                 selector: self.selector(),
                 service_name: Some(self.names.service.clone()),
                 template: self.pod_template(hash),

@@ -11,9 +11,9 @@ use super::change::{self, Refusal};
 use super::deploy::{deploy, in_trouble, stateful_set, url};
 use super::names::Names;
 use super::servers::{SERVING, Servers, Trouble};
-use super::{desired, finalizer, spec, status};
-use crate::condition::{Conditions, Verdict};
-use crate::settings::Settings;
+use super::{finalizer, status};
+use crate::condition::{Conditions, Verdict, listed};
+use crate::settings::{JetStreamSettings, Settings};
 use crate::{Context, Error};
 
 /// Whether the spec can be run.
@@ -68,7 +68,7 @@ pub(super) async fn reconcile(bus: &EventBus, context: &Context) -> Result<Actio
     let uid = bus.uid().unwrap_or_default();
     let problems = match context.memory.malformed(&uid) {
         Some(fault) => vec![Problem::error("spec", fault)],
-        None => spec::faults(bus, &settings.event_bus),
+        None => errors(bus, &settings.event_bus.jet_stream),
     };
     found.examine(bus, &settings, problems, context).await;
     let Found {
@@ -89,6 +89,13 @@ pub(super) async fn reconcile(bus: &EventBus, context: &Context) -> Result<Actio
     }
 }
 
+/// Why the spec cannot run. An unknown version has a condition of its own in Argo Events.
+fn errors(bus: &EventBus, settings: &JetStreamSettings) -> Vec<Problem> {
+    let mut problems = tiphys_check::event_bus(bus, &settings.stream_config);
+    problems.retain(Problem::is_error);
+    problems
+}
+
 impl Found {
     async fn examine(
         &mut self,
@@ -101,7 +108,7 @@ impl Found {
         let names = Names::of(&bus.name_any(), &namespace);
         let kept = kept(bus);
         if !problems.is_empty() {
-            let verdict = Verdict::fails("InvalidSpec", spec::listed(&problems));
+            let verdict = Verdict::fails("InvalidSpec", listed(&problems));
             self.conditions.set(CONFIGURED, verdict);
             self.config = kept;
             self.stays(bus, &names, context);
@@ -139,7 +146,7 @@ impl Found {
                         self.error = failure.error;
                     }
                 }
-                let wanted = desired::servers(spec);
+                let wanted = spec.server_count();
                 self.conditions
                     .set(AVAILABLE, servers(&names, wanted, context).verdict());
             }

@@ -1,14 +1,11 @@
 //! Which images a version of the bus is made of.
 
+use tiphys_check::stream_config;
+
 use crate::settings::{EventBusSettings, JetStreamSettings, Versions};
 
 /// What NATS stores, unless the controller's configuration says otherwise: Argo Events' defaults.
 const SETTINGS: &str = "max_memory_store: -1\nmax_file_store: 1TB\n";
-
-/// What the stream is like, unless the controller's configuration says otherwise: Argo Events'
-/// defaults.
-const STREAM_CONFIG: &str = "maxMsgs: 50000\nmaxAge: 168h\nmaxBytes: -1\nreplicas: 3\n\
-                             duplicates: 300s\nretention: 0\ndiscard: 0\n";
 
 /// The newest version, which new buses should have.
 const LATEST: &str = "2.12.8";
@@ -35,7 +32,7 @@ pub fn builtin() -> EventBusSettings {
     EventBusSettings {
         jet_stream: JetStreamSettings {
             settings: SETTINGS.to_owned(),
-            stream_config: STREAM_CONFIG.to_owned(),
+            stream_config: stream_config::DEFAULT.to_owned(),
             versions: std::iter::once(latest).chain(others).collect(),
         },
     }

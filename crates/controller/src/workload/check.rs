@@ -1,59 +1,28 @@
-//! Whether a spec can run, found by the code that runs it.
+//! Whether a spec can run, as [`tiphys_check`] finds it, by condition.
 
 use tiphys_api::Problem;
 
 use super::{Aspect, Workload};
-use crate::condition::{Conditions, Verdict};
+use crate::condition::{Conditions, Verdict, listed};
 
-/// How many faults a condition names: nobody reads more at a time.
-const NAMED: usize = 5;
-
-/// What is wrong with the spec of an object.
+/// Why the spec of an object cannot run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    found: Vec<Fault>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Fault {
-    field: String,
-    message: String,
+    found: Vec<Problem>,
 }
 
 impl Faults {
-    /// Checks an object as `tiphys lint` does.
+    /// Checks an object.
     pub fn of<K: Workload>(object: &K) -> Self {
-        let mut found: Vec<Fault> = Vec::new();
-        let problems = object.problems();
-        for problem in problems.into_iter().filter(Problem::is_error) {
-            let Problem {
-                field_path,
-                message,
-                hint,
-                ..
-            } = problem;
-            let message = match hint {
-                Some(hint) => format!("{message} ({hint})"),
-                None => message,
-            };
-            // The static rules and the compiler see some of them both.
-            if found.iter().all(|fault| fault.field != field_path) {
-                found.push(Fault {
-                    field: field_path,
-                    message,
-                });
-            }
+        Self {
+            found: object.errors(),
         }
-        Self { found }
     }
 
     /// An object that is not even of the right shape.
     pub fn malformed(message: &str) -> Self {
         Self {
-            found: vec![Fault {
-                field: String::new(),
-                message: message.to_owned(),
-            }],
+            found: vec![Problem::error("", message)],
         }
     }
 
@@ -70,42 +39,18 @@ impl Faults {
             let here = self.found.iter().filter(|fault| {
                 belongs(fault, aspect) || is_last && !aspects.iter().any(|any| belongs(fault, any))
             });
-            let messages: Vec<String> = here.map(Fault::to_text).collect();
-            let verdict = if messages.is_empty() {
+            let here: Vec<Problem> = here.cloned().collect();
+            let verdict = if here.is_empty() {
                 Verdict::holds()
             } else {
-                Verdict::fails(aspect.reason, listed(&messages))
+                Verdict::fails(aspect.reason, listed(&here))
             };
             conditions.set(aspect.condition, verdict);
         }
     }
 }
 
-impl Fault {
-    fn to_text(&self) -> String {
-        if self.field.is_empty() {
-            return self.message.clone();
-        }
-        format!("{}: {}", self.field, self.message)
-    }
-}
-
-fn belongs(fault: &Fault, aspect: &Aspect) -> bool {
-    let rest = fault.field.strip_prefix(aspect.field);
+fn belongs(fault: &Problem, aspect: &Aspect) -> bool {
+    let rest = fault.field_path.strip_prefix(aspect.field);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-}
-
-/// The first few, and how many more there are.
-pub(super) fn listed(messages: &[String]) -> String {
-    let mut text = messages
-        .iter()
-        .take(NAMED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("; ");
-    if messages.len() > NAMED {
-        let more = messages.len() - NAMED;
-        text = format!("{text}; and {more} more");
-    }
-    text
 }

@@ -12,10 +12,9 @@ use kube::Api;
 use tiphys_api::BusConfig;
 
 use super::Workload;
-use super::check::listed;
 use super::mounts::{Origin, needed};
 use crate::Context;
-use crate::condition::Verdict;
+use crate::condition::{Verdict, joined};
 use crate::pods::Pod;
 
 /// A pod that has no address for so long waits for something.
@@ -61,7 +60,7 @@ pub(super) async fn missing<K: Workload>(
             }
         }
     }
-    (!messages.is_empty()).then(|| Verdict::fails("MissingKeys", listed(&messages)))
+    (!messages.is_empty()).then(|| Verdict::fails("MissingKeys", joined(&messages)))
 }
 
 fn is_late(created: Option<Timestamp>, now: Timestamp) -> bool {

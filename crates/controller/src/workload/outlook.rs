@@ -6,9 +6,8 @@ use tiphys_api::message::shortened;
 use tiphys_api::worker::{Health, Report, Role};
 
 use super::Parts;
-use super::check::listed;
 use crate::children::{Child, Workload as Counts};
-use crate::condition::{Conditions, LONGEST_MESSAGE, Verdict};
+use crate::condition::{Conditions, LONGEST_MESSAGE, Verdict, joined};
 use crate::pods::Pod;
 
 /// Whether enough pods run, with the spec as it is.
@@ -112,7 +111,7 @@ impl Outlook<'_> {
         };
         match report.generation {
             Some(generation) if generation >= wanted => Verdict::holds(),
-            _ if !report.faults.is_empty() => Verdict::fails("SpecNotRun", listed(&report.faults)),
+            _ if !report.faults.is_empty() => Verdict::fails("SpecNotRun", joined(&report.faults)),
             Some(generation) => Verdict::unknown(
                 "SpecOutdated",
                 format!("the pods run generation {generation}, not {wanted} yet"),
@@ -164,7 +163,7 @@ impl Outlook<'_> {
                 .map(|(name, health)| failed(name, health).message)
                 .collect();
             let reason = failed("", first).reason;
-            return Verdict::fails(reason, listed(&messages));
+            return Verdict::fails(reason, joined(&messages));
         }
         match unknown {
             Some(health) if !parts.silent_is_well => waiting("Starting", health),

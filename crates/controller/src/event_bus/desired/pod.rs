@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
-use super::{CLIENT_PORT, CLUSTER_PORT, CONFIG_KEY, MONITOR_PORT, Plan, merged, servers};
+use super::{CLIENT_PORT, CLUSTER_PORT, CONFIG_KEY, MONITOR_PORT, Plan, merged};
 use crate::event_bus::credentials::ENCRYPTION;
 
 /// Annotation of pods: what their servers read when they start.
@@ -61,7 +61,7 @@ impl Plan<'_> {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         PodSpec {
             affinity: spec.affinity.clone(),
-            init_containers: (servers(self.spec) > 1).then(|| vec![self.announcer()]),
+            init_containers: (self.spec.server_count() > 1).then(|| vec![self.announcer()]),
             containers: vec![self.container()],
             image_pull_secrets: some(spec.image_pull_secrets.to_vec()),
             node_selector: Some(spec.node_selector.clone().into_inner())

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tiphys_api::Problem;
 
+/// What a stream is like, unless the controller's configuration says otherwise: Argo Events' defaults.
+pub const DEFAULT: &str = "maxMsgs: 50000\nmaxAge: 168h\nmaxBytes: -1\nreplicas: 3\nduplicates: 300s\n\
+                           retention: 0\ndiscard: 0\n";
+
 /// The field that the user writes.
 const FIELD: &str = "spec.jetstream.streamConfig";
 
@@ -17,7 +21,7 @@ const MOST_REPLICAS: i64 = 5;
 ///
 /// # Errors
 /// If a text is no YAML mapping, or the user asks for more copies than there are servers.
-pub(super) fn merged(defaults: &str, own: Option<&str>, servers: i32) -> Result<String, Problem> {
+pub fn merged(defaults: &str, own: Option<&str>, servers: i32) -> Result<String, Problem> {
     let mut settings = settings(defaults)
         .map_err(|message| Problem::error("eventBus.jetstream.streamConfig", message))?;
     let own = self::settings(own.unwrap_or_default())
@@ -122,25 +126,17 @@ fn is_plain(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::merged;
-
-    const DEFAULTS: &str = "maxMsgs: 50000\nmaxAge: 168h\nmaxBytes: -1\nreplicas: 3\n\
-                            duplicates: 300s\nretention: 0\ndiscard: 0\n";
+    use super::{DEFAULT, merged};
 
     #[test]
     fn own_settings_are_merged_over_the_defaults_as_argo_events_writes_them() {
         assert_eq!(
-            merged(DEFAULTS, Some("maxAge: 24h"), 3).unwrap(),
+            merged(DEFAULT, Some("maxAge: 24h"), 3).unwrap(),
             "discard: 0\nduplicates: 300s\nmaxage: 24h\nmaxbytes: -1\nmaxmsgs: 50000\nreplicas: 3\n\
              retention: 0\n"
         );
         assert_eq!(
-            merged(
-                DEFAULTS,
-                Some("MAXAGE: 5m\nmaxbytes: '7'\nreplicas: 2\n"),
-                3
-            )
-            .unwrap(),
+            merged(DEFAULT, Some("MAXAGE: 5m\nmaxbytes: '7'\nreplicas: 2\n"), 3).unwrap(),
             "discard: 0\nduplicates: 300s\nmaxage: 5m\nmaxbytes: \"7\"\nmaxmsgs: 50000\n\
              replicas: 2\nretention: 0\n"
         );
@@ -153,7 +149,7 @@ mod tests {
             (Some("# nothing"), 5, "replicas: 3\n"),
             (Some("replicas: 2"), 3, "replicas: 2\n"),
         ] {
-            let settings = merged(DEFAULTS, own, servers).unwrap();
+            let settings = merged(DEFAULT, own, servers).unwrap();
             assert!(settings.contains(replicas), "{settings}");
         }
     }
@@ -179,7 +175,7 @@ mod tests {
             ),
             ("- 1", 3, "not a mapping"),
         ] {
-            let problem = merged(DEFAULTS, Some(own), servers).unwrap_err();
+            let problem = merged(DEFAULT, Some(own), servers).unwrap_err();
             assert_eq!(problem.field_path, "spec.jetstream.streamConfig");
             assert_eq!(problem.message, message);
         }
