@@ -4,7 +4,9 @@
 //! A pod reads everything from files, none from the API server, so that its service account needs no
 //! rights for it. It reports over its admin port, for the same reason.
 
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use tiphys_base::Reason;
 
 /// The folder with the pod's spec: the volume of a ConfigMap with the keys below.
 pub const SPEC_FOLDER: &str = "/etc/tiphys";
@@ -85,8 +87,10 @@ pub enum Role {
 pub struct Health {
     /// `None`: not known yet.
     pub ok: Option<bool>,
-    /// One word for the cause, for programs: `Forbidden`, `ConnectionFailed`.
-    pub reason: String,
+    /// The cause in one word, for programs. `None` if there is nothing to say, and in reports that do
+    /// not say it.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// The cause in words, with what a human can do.
     pub message: String,
 }
@@ -111,4 +115,46 @@ pub struct PartReport {
     pub last_event_time: Option<String>,
     /// The last attempt that failed.
     pub last_error: Option<String>,
+}
+
+/// A reason. Older programs write an empty text where there is none.
+fn said<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Reason>, D::Error> {
+    let written = Option::<String>::deserialize(reader)?;
+    let word = written.filter(|word| !word.is_empty());
+    word.map(|word| Reason::deserialize(word.into_deserializer()))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_other_versions_are_read() {
+        let read = |text: &str| serde_json::from_str::<Health>(text).unwrap();
+        assert_eq!(read("{}").reason, None);
+        assert_eq!(read(r#"{"reason":""}"#).reason, None);
+        assert_eq!(read(r#"{"reason":null}"#).reason, None);
+        assert_eq!(
+            read(r#"{"reason":"Forbidden"}"#).reason,
+            Some(Reason::Forbidden)
+        );
+        assert_eq!(
+            read(r#"{"reason":"TargetAway"}"#).reason,
+            Some(Reason::TargetUnavailable)
+        );
+        assert_eq!(
+            read(r#"{"reason":"OfTomorrow"}"#).reason,
+            Some(Reason::Unknown)
+        );
+        let health = Health {
+            ok: Some(false),
+            reason: Some(Reason::Forbidden),
+            message: "no".to_owned(),
+        };
+        assert_eq!(
+            serde_json::to_string(&health).unwrap(),
+            r#"{"ok":false,"reason":"Forbidden","message":"no"}"#
+        );
+    }
 }

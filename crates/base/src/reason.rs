@@ -62,7 +62,7 @@ reasons! {
     Malformed,
     /// The target of an action is unavailable: the action waits for it.
     #[serde(alias = "TargetAway")]
-    Unavailable,
+    TargetUnavailable,
 
     // What this program could not do.
     /// An object of this name belongs to somebody else.
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(Reason::LeaseForbidden.to_string(), "LeaseForbidden");
         assert_eq!(read("\"LeaseForbidden\""), Reason::LeaseForbidden);
         // Programs of other versions have their own.
-        assert_eq!(read("\"TargetAway\""), Reason::Unavailable);
+        assert_eq!(read("\"TargetAway\""), Reason::TargetUnavailable);
         assert_eq!(read("\"OfTomorrow\""), Reason::Unknown);
     }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tiphys_api::message::shortened;
 use tiphys_api::{Condition, ConditionStatus, Problem};
+use tiphys_base::Reason;
 
 /// The aggregate of all other conditions.
 pub const READY: &str = "Ready";
@@ -31,10 +32,47 @@ struct Found {
 pub struct Verdict {
     /// Whether the condition holds.
     pub status: ConditionStatus,
-    /// One word for the cause; empty if there is none.
-    pub reason: String,
+    /// The cause in one word.
+    pub reason: Cause,
     /// The cause in words; empty if there is none.
     pub message: String,
+}
+
+/// The cause of a condition, in one word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// There is nothing to say.
+    #[default]
+    None,
+    /// What we found.
+    Found(Reason),
+    /// What Kubernetes says of a pod, a container or a Deployment: its words are open.
+    Kubernetes(String),
+}
+
+impl Cause {
+    /// What Kubernetes says, if it says something.
+    pub fn kubernetes(word: &str) -> Self {
+        match word {
+            "" => Self::Found(Reason::Failed),
+            word => Self::Kubernetes(word.to_owned()),
+        }
+    }
+
+    /// The word; empty if there is none.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::None => "",
+            Self::Found(reason) => reason.as_str(),
+            Self::Kubernetes(word) => word,
+        }
+    }
+}
+
+impl From<Reason> for Cause {
+    fn from(reason: Reason) -> Self {
+        Self::Found(reason)
+    }
 }
 
 impl Verdict {
@@ -42,13 +80,13 @@ impl Verdict {
     pub fn holds() -> Self {
         Self {
             status: ConditionStatus::True,
-            reason: String::new(),
+            reason: Cause::None,
             message: String::new(),
         }
     }
 
     /// It does not hold.
-    pub fn fails(reason: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn fails(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
         Self {
             status: ConditionStatus::False,
             reason: reason.into(),
@@ -57,7 +95,7 @@ impl Verdict {
     }
 
     /// Nobody knows yet.
-    pub fn unknown(reason: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn unknown(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
         Self {
             status: ConditionStatus::Unknown,
             reason: reason.into(),
@@ -86,22 +124,16 @@ impl Conditions {
     /// Adds `Ready`: false if one condition does not hold, true if all do. `reason` is what is said
     /// when all do.
     #[must_use]
-    pub fn with_ready(mut self, reason: &str, message: impl Into<String>) -> Self {
+    pub fn with_ready(mut self, reason: Reason, message: impl Into<String>) -> Self {
         let of = |status| {
             let mut found = self.found.iter();
             found.find(move |found| found.verdict.status == status)
         };
         let failing = of(ConditionStatus::False).or_else(|| of(ConditionStatus::Unknown));
         let verdict = match failing {
-            Some(found) => {
-                let mut verdict = found.verdict.clone();
-                if verdict.reason.is_empty() {
-                    verdict.reason = format!("{}{:?}", found.r#type, verdict.status);
-                }
-                verdict
-            }
+            Some(found) => found.verdict.clone(),
             None => Verdict {
-                reason: reason.to_owned(),
+                reason: reason.into(),
                 message: message.into(),
                 ..Verdict::holds()
             },

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use tiphys_api::message::with_causes;
+use tiphys_base::Reason;
 
 /// What could not be done. What a user has to mend is a condition instead.
 #[derive(Debug, thiserror::Error)]
@@ -74,23 +75,14 @@ impl Error {
         }
     }
 
-    /// A closed set of names: metric label, condition reason.
-    pub fn category(&self) -> &'static str {
+    /// The cause in one word.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Request { .. } => match self.code() {
-                Some(401) => "Unauthorized",
-                Some(403) if self.is_over_quota() => "QuotaExceeded",
-                Some(403) => "Forbidden",
-                Some(404) => "NotFound",
-                Some(409) => "Conflict",
-                Some(400 | 422) => "Invalid",
-                Some(429) => "TooManyRequests",
-                Some(_) => "Refused",
-                None => "Unreachable",
-            },
-            Self::Foreign { .. } => "Foreign",
-            Self::Encode { .. } | Self::Compress { .. } => "Encode",
-            Self::Make { .. } => "Make",
+            Self::Request { .. } if self.is_over_quota() => Reason::QuotaExceeded,
+            Self::Request { .. } => self.code().map_or(Reason::Unreachable, Reason::of_status),
+            Self::Foreign { .. } => Reason::Foreign,
+            Self::Encode { .. } | Self::Compress { .. } => Reason::Encode,
+            Self::Make { .. } => Reason::Make,
         }
     }
 
@@ -124,10 +116,13 @@ impl Error {
         with_causes(self)
     }
 
+    /// A quota answers as a missing permission does: only the words differ.
     fn is_over_quota(&self) -> bool {
         match self {
             Self::Request { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => status.message.contains("exceeded quota"),
+                kube::Error::Api(status) => {
+                    status.code == 403 && status.message.contains("exceeded quota")
+                }
                 _ => false,
             },
             _ => false,

@@ -6,6 +6,7 @@ use kube::runtime::controller::Action;
 use tiphys_api::{
     EventSource, EventSourceSpec, KeyRef, KeyRefs, Problem, Service, Status, Template,
 };
+use tiphys_base::Reason;
 
 use crate::workload::{self, Aspect, Parts, Workload};
 use crate::{Context, Error};
@@ -60,7 +61,7 @@ impl Workload for EventSource {
     fn aspects() -> &'static [Aspect] {
         &[Aspect {
             condition: "SourcesProvided",
-            reason: "InvalidEventSource",
+            reason: Reason::InvalidEventSource,
             field: "spec",
         }]
     }

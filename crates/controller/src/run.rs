@@ -181,7 +181,7 @@ where
     K: Resource<DynamicType = ()>,
 {
     let kind = kind::<K>();
-    context.metrics.failed(kind, error.category());
+    context.metrics.failed(kind, error.reason().as_str());
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let wait = context.failures.failed(identity(&*object));

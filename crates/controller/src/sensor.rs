@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kube::runtime::controller::Action;
 use tiphys_api::{KeyRef, KeyRefs, Problem, Sensor, SensorSpec, Service, Status, Template};
+use tiphys_base::Reason;
 
 use crate::workload::{self, Aspect, Parts, Workload};
 use crate::{Context, Error};
@@ -58,12 +59,12 @@ impl Workload for Sensor {
         &[
             Aspect {
                 condition: "DependenciesProvided",
-                reason: "InvalidDependencies",
+                reason: Reason::InvalidDependencies,
                 field: "spec.dependencies",
             },
             Aspect {
                 condition: "TriggersProvided",
-                reason: "InvalidTriggers",
+                reason: Reason::InvalidTriggers,
                 field: "spec.triggers",
             },
         ]

@@ -23,6 +23,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tiphys_api::{KeyRef, Problem, Service, Status, Template};
 
+use tiphys_base::Reason;
+
 pub use check::Faults;
 pub use desired::{Desired, desired};
 pub(crate) use memory::Memory;
@@ -86,7 +88,7 @@ pub struct Aspect {
     /// The condition.
     pub condition: &'static str,
     /// Its reason if there are faults.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The part of the spec; other faults belong to the last aspect.
     pub field: &'static str,
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use tiphys_base::Reason;
+
 /// What a running event source could not do. Each is tried again by the event source itself; what
 /// reaches the caller needs a human.
 #[derive(Debug, thiserror::Error)]
@@ -80,22 +82,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// A closed set of names: metric label, condition reason.
-    pub fn category(&self) -> &'static str {
+    /// The cause in one word.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::State { .. } => "State",
-            Self::Request { .. } | Self::Ended { .. } => match self.code() {
-                Some(401) => "Unauthorized",
-                Some(403) => "Forbidden",
-                Some(404) => "NotFound",
-                Some(410) => "Gone",
-                Some(429) => "TooManyRequests",
-                Some(_) => "Refused",
-                None => "Unreachable",
-            },
-            Self::Silent { .. } | Self::Broken { .. } => "Unreachable",
-            Self::Malformed { .. } | Self::TooLong { .. } => "Malformed",
-            Self::Task(_) => "Task",
+            Self::State { .. } => Reason::State,
+            Self::Request { .. } | Self::Ended { .. } => {
+                self.code().map_or(Reason::Unreachable, Reason::of_status)
+            }
+            Self::Silent { .. } | Self::Broken { .. } => Reason::Unreachable,
+            Self::Malformed { .. } | Self::TooLong { .. } => Reason::Malformed,
+            Self::Task(_) => Reason::Task,
         }
     }
 

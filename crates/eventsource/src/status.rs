@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use tiphys_api::message::{add_cause, shortened};
+use tiphys_base::Reason;
 
 /// The longest text that is kept: a condition is no log.
 const LONGEST: usize = 1_000;
@@ -45,8 +46,8 @@ pub enum Watch {
     Synced,
     /// It cannot be opened.
     Failed {
-        /// One word: `Forbidden`, `NotFound`, `Unreachable` and others.
-        reason: &'static str,
+        /// `Forbidden`, `NotFound`, `Unreachable` and others.
+        reason: Reason,
         /// What was attempted and what is wrong.
         message: String,
         /// What a human can do.

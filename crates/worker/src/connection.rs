@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tiphys_api::message::with_causes;
 use tiphys_api::worker::{BUS_AUTH_FILE, BUS_KEY};
 use tiphys_api::{BusConfig, JetStreamConfig, SecretKeySelector, TlsConfig, TlsMode};
+use tiphys_base::Reason;
 use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
 
 use crate::Error;
@@ -40,8 +41,7 @@ pub(crate) struct Target {
 /// Why there is no bus to connect to.
 #[derive(Debug)]
 pub(crate) struct Unusable {
-    /// One word.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Reason,
     pub(crate) message: String,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn load(folders: &Folders, name: &str) -> Settings {
 impl Reader<'_> {
     fn target(&mut self, name: &str) -> Result<Target, Unusable> {
         let invalid = |error: Error| Unusable {
-            reason: "InvalidConfig",
+            reason: Reason::InvalidConfig,
             message: with_causes(&error),
         };
         let bytes = self
@@ -83,7 +83,7 @@ impl Reader<'_> {
             })
         })?;
         let unsupported = |kind: &str| Unusable {
-            reason: "Unsupported",
+            reason: Reason::Unsupported,
             message: format!(
                 "the EventBus is {kind}, which this version of tiphys does not speak: use jetstream"
             ),
@@ -197,7 +197,7 @@ mod tests {
         std::fs::write(folders.auth.join("auth.yaml"), "username: u\npassword: p").unwrap();
         let settings = load(&folders, "pod");
         let unusable = settings.target.unwrap_err();
-        assert_eq!(unusable.reason, "InvalidConfig");
+        assert_eq!(unusable.reason, Reason::InvalidConfig);
         assert!(
             unusable.message.ends_with("secrets/bus/ca is not there"),
             "{}",
@@ -232,7 +232,7 @@ mod tests {
         )
         .unwrap();
         let unusable = load(&folders, "pod").target.unwrap_err();
-        assert_eq!(unusable.reason, "Unsupported");
+        assert_eq!(unusable.reason, Reason::Unsupported);
         assert!(unusable.message.contains("Kafka"), "{}", unusable.message);
     }
 }

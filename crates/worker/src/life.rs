@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tiphys_api::API_VERSION;
 use tiphys_api::message::with_causes;
 use tiphys_api::worker::{BUS_KEY, Health, Report, Role, event_source_lease, sensor_lease};
+use tiphys_base::Reason;
 use tiphys_runtime::admin::Admin;
 use tiphys_runtime::election::{Elector, Standing, Timing};
 use tiphys_runtime::{Group, Signals, process};
@@ -373,14 +374,14 @@ impl Worker {
 
     fn lease(&self) -> Health {
         let (ok, reason, message) = match &*self.standing.borrow() {
-            Standing::Leader => (Some(true), "", String::new()),
-            Standing::Standby { holder } => (Some(true), "", format!("{holder} holds it")),
-            Standing::Waiting(why) => (None, "", why.clone()),
-            Standing::Forbidden(why) => (Some(false), "Forbidden", why.clone()),
+            Standing::Leader => (Some(true), None, String::new()),
+            Standing::Standby { holder } => (Some(true), None, format!("{holder} holds it")),
+            Standing::Waiting(why) => (None, None, why.clone()),
+            Standing::Forbidden(why) => (Some(false), Some(Reason::Forbidden), why.clone()),
         };
         Health {
             ok,
-            reason: reason.to_owned(),
+            reason,
             message,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tiphys_api::worker::Health;
+use tiphys_base::Reason;
 use tiphys_eventbus::EventBus;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -108,18 +109,14 @@ impl Bus {
         }
         if !open.bus.is_connected() {
             return bad(
-                "Disconnected",
+                Reason::Disconnected,
                 "the connection was lost and is being restored".to_owned(),
             );
         }
-        let reason = if open.refused.is_empty() {
-            ""
-        } else {
-            "StreamSettingsRefused"
-        };
+        let is_as_wanted = open.refused.is_empty();
         Health {
             ok: Some(true),
-            reason: reason.to_owned(),
+            reason: (!is_as_wanted).then_some(Reason::StreamSettingsRefused),
             message: open.refused.clone(),
         }
     }
@@ -129,8 +126,8 @@ async fn open(target: Target, fingerprint: u64, progress: watch::Sender<Health>)
     let Target { config, stream } = target;
     let tell = |hindrance| {
         let (reason, message) = match hindrance {
-            Hindrance::Connect(why) => ("ConnectionFailed", why),
-            Hindrance::Stream(why) => ("StreamFailed", why),
+            Hindrance::Connect(why) => (Reason::ConnectionFailed, why),
+            Hindrance::Stream(why) => (Reason::StreamFailed, why),
         };
         progress.send_replace(bad(reason, message));
     };
@@ -147,10 +144,10 @@ async fn open(target: Target, fingerprint: u64, progress: watch::Sender<Health>)
     }
 }
 
-fn bad(reason: &str, message: String) -> Health {
+fn bad(reason: Reason, message: String) -> Health {
     Health {
         ok: Some(false),
-        reason: reason.to_owned(),
+        reason: Some(reason),
         message,
     }
 }

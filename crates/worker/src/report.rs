@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tiphys_api::worker::{Health, PartReport, Report};
+use tiphys_base::Reason;
 use tiphys_eventsource::{EventStatus, Watch};
 use tiphys_sensor::engine::Outcome;
 use tiphys_sensor::run::TriggerStatus;
@@ -87,7 +88,7 @@ pub(crate) fn trigger(name: &str, status: &TriggerStatus) -> PartReport {
     let health = match (&status.unavailable, status.is_listening, &status.last_error) {
         (Some(unavailable), ..) => bad(unavailable.reason, &unavailable.message, &unavailable.hint),
         (None, true, _) => good(),
-        (None, false, Some(error)) => bad("NotSubscribed", error, ""),
+        (None, false, Some(error)) => bad(Reason::NotSubscribed, error, ""),
         (None, false, None) => Health::default(),
     };
     let count = |outcome| status.tally.count(outcome);
@@ -109,11 +110,11 @@ fn good() -> Health {
     }
 }
 
-fn bad(reason: &str, message: &str, hint: &str) -> Health {
+fn bad(reason: Reason, message: &str, hint: &str) -> Health {
     let separator = if hint.is_empty() { "" } else { "; " };
     Health {
         ok: Some(false),
-        reason: reason.to_owned(),
+        reason: Some(reason),
         message: format!("{message}{separator}{hint}"),
     }
 }

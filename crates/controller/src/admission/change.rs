@@ -57,7 +57,11 @@ fn is_refused(bus: &EventBus) -> bool {
         .flat_map(|status| status.conditions.iter());
     conditions
         .filter(|condition| *condition.status == ConditionStatus::False)
-        .any(|condition| edit::REFUSED.contains(&condition.reason.as_str()))
+        .any(|condition| {
+            edit::REFUSED
+                .iter()
+                .any(|reason| condition.reason == reason.as_str())
+        })
 }
 
 fn immutable(field: &str, before: Option<&str>, after: Option<&str>) -> Option<Problem> {

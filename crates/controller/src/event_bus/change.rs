@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use tiphys_base::Reason;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaimSpec;
@@ -14,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// One word, for programs.
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     /// The field, why not, and what to do.
     pub(super) message: String,
 }
@@ -53,7 +54,7 @@ pub(super) fn check(live: &StatefulSet, desired: &StatefulSet) -> Result<Change,
         (None, None) => Ok(Change::Plain),
         (Some(stored), Some(wanted)) => volumes(&stored, &wanted),
         (stored, _) => Err(Refusal {
-            reason: "ImmutablePersistence",
+            reason: Reason::ImmutablePersistence,
             message: format!(
                 "spec.jetstream.persistence: cannot be {} while the bus exists: put it back, or \
                  {MOVE}",
@@ -66,7 +67,7 @@ pub(super) fn check(live: &StatefulSet, desired: &StatefulSet) -> Result<Change,
 /// A bus with servers of its own becomes another kind of bus.
 pub(super) fn other_kind() -> Refusal {
     Refusal {
-        reason: "ImmutableSpec",
+        reason: Reason::ImmutableSpec,
         message: format!(
             "spec: Can not change event bus implementation: the servers of spec.jetstream hold \
              events: put it back, or {MOVE}"
@@ -81,7 +82,7 @@ fn servers(live: i32, desired: i32, is_stored: bool) -> Result<(), Refusal> {
              or {MOVE}"
         );
         Err(Refusal {
-            reason: "ScalingRefused",
+            reason: Reason::ScalingRefused,
             message,
         })
     };
@@ -106,7 +107,7 @@ fn volumes(
              back, or {MOVE}"
         );
         Err(Refusal {
-            reason: "ImmutablePersistence",
+            reason: Reason::ImmutablePersistence,
             message,
         })
     };
@@ -208,7 +209,7 @@ mod tests {
     const RWO: &str = "ReadWriteOnce";
 
     fn check(live: &StatefulSet, desired: &StatefulSet) -> Result<Change, (&'static str, String)> {
-        super::check(live, desired).map_err(|refusal| (refusal.reason, refusal.message))
+        super::check(live, desired).map_err(|refusal| (refusal.reason.as_str(), refusal.message))
     }
 
     #[test]

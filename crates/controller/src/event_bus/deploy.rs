@@ -10,6 +10,7 @@ use kube::{Api, Resource, ResourceExt};
 use tiphys_api::{
     BusConfig, EventBus, JetStreamBus, JetStreamConfig, SecretKeySelector, TlsConfig,
 };
+use tiphys_base::Reason;
 
 use super::change::{self, Change, Refusal};
 use super::credentials::CLIENT_AUTH;
@@ -26,7 +27,7 @@ use crate::{Context, Error, name};
 
 /// Why a bus is not as it should be.
 pub(super) struct Failure {
-    pub(super) reason: String,
+    pub(super) reason: Reason,
     pub(super) message: String,
     /// What is tried again.
     pub(super) error: Option<Error>,
@@ -45,13 +46,13 @@ pub(super) async fn deploy(
         spec.stream_config.as_deref(),
         spec.server_count(),
     )
-    .map_err(|problem| Failure::told("InvalidSpec", problem.text()))?;
+    .map_err(|problem| Failure::told(Reason::InvalidSpec, problem.text()))?;
     let version = versions::find(settings, &spec.version)
-        .map_err(|message| Failure::told("JetStreamStatefulSetFailed", message))?;
+        .map_err(|message| Failure::told(Reason::JetStreamStatefulSetFailed, message))?;
     let owner = owner(bus);
     let kept = keep::look(context, names, &owner)
         .await
-        .map_err(Failure::during("JetStreamAuthSecretsFailed"))?;
+        .map_err(Failure::during(Reason::JetStreamAuthSecretsFailed))?;
     let renew_at = kept.secrets.renew_at;
     let objects = Plan {
         names,
@@ -68,7 +69,7 @@ pub(super) async fn deploy(
     let plan = survey(&objects.stateful_set, context).await?;
     kept.write(context, names, &owner)
         .await
-        .map_err(Failure::during("JetStreamAuthSecretsFailed"))?;
+        .map_err(Failure::during(Reason::JetStreamAuthSecretsFailed))?;
     bring_about(&objects, plan, names, context).await?;
     replace_stuck(names, context).await?;
     Ok((config(names, stream), renew_at))
@@ -86,7 +87,7 @@ enum Step {
 
 /// Finds out whether and how the StatefulSet can become what it should be.
 async fn survey(wanted: &StatefulSet, context: &Context) -> Result<Step, Failure> {
-    let failed = Failure::during("JetStreamStatefulSetFailed");
+    let failed = Failure::during(Reason::JetStreamStatefulSetFailed);
     match is_applied(context, wanted) {
         Ok(true) => return Ok(Step::Nothing),
         Ok(false) => {}
@@ -120,15 +121,15 @@ async fn bring_about(
 ) -> Result<(), Failure> {
     apply(context, &objects.config_map)
         .await
-        .map_err(Failure::during("JetStreamConfigMapFailed"))?;
+        .map_err(Failure::during(Reason::JetStreamConfigMapFailed))?;
     apply(context, &objects.service)
         .await
-        .map_err(Failure::during("JetStreamServiceFailed"))?;
-    let failed = Failure::during("JetStreamStatefulSetFailed");
+        .map_err(Failure::during(Reason::JetStreamServiceFailed))?;
+    let failed = Failure::during(Reason::JetStreamStatefulSetFailed);
     if let Some(budget) = &objects.disruption_budget {
         apply(context, budget)
             .await
-            .map_err(Failure::during("JetStreamPodDisruptionBudgetFailed"))?;
+            .map_err(Failure::during(Reason::JetStreamPodDisruptionBudgetFailed))?;
     }
     match step {
         Step::Nothing => return Ok(()),
@@ -186,25 +187,25 @@ async fn replace_stuck(names: &Names, context: &Context) -> Result<(), Failure> 
         };
         delete_this(context, &pod, DeleteParams::default())
             .await
-            .map_err(Failure::during("JetStreamStatefulSetFailed"))?;
+            .map_err(Failure::during(Reason::JetStreamStatefulSetFailed))?;
     }
     Ok(())
 }
 
 impl Failure {
     /// What a user has to mend.
-    fn told(reason: &str, message: String) -> Self {
+    fn told(reason: Reason, message: String) -> Self {
         Self {
-            reason: reason.to_owned(),
+            reason,
             message,
             error: None,
         }
     }
 
     /// What may go away by itself, during a step that Argo Events has a reason for.
-    fn during(reason: &'static str) -> impl Fn(Error) -> Self {
+    fn during(reason: Reason) -> impl Fn(Error) -> Self {
         move |error| Self {
-            reason: reason.to_owned(),
+            reason,
             message: error.message(),
             error: Some(error),
         }

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tiphys_api::{JetStreamBus, Problem};
+use tiphys_base::Reason;
 
 use super::change;
 use super::desired::Plan;
@@ -10,7 +11,11 @@ use crate::settings::Versions;
 
 /// Reasons of conditions that say that the bus is not what its spec says: an edit of that spec is
 /// compared with nothing.
-pub(crate) const REFUSED: [&str; 3] = ["ImmutablePersistence", "ScalingRefused", "ImmutableSpec"];
+pub(crate) const REFUSED: [Reason; 3] = [
+    Reason::ImmutablePersistence,
+    Reason::ScalingRefused,
+    Reason::ImmutableSpec,
+];
 
 /// Why the servers would stay as they are.
 pub(crate) fn refused(before: &JetStreamBus, after: &JetStreamBus) -> Option<Problem> {

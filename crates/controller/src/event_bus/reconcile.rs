@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use tiphys_api::{BusConfig, BusKind, EventBus, Problem};
+use tiphys_base::Reason;
 
 use super::change::{self, Refusal};
 use super::deploy::{deploy, in_trouble, stateful_set, url};
@@ -62,7 +63,7 @@ pub(super) async fn reconcile(bus: &EventBus, context: &Context) -> Result<Actio
         // It goes on working for those who use it.
         found
             .conditions
-            .set(DELETED, Verdict::fails("InUse", users));
+            .set(DELETED, Verdict::fails(Reason::InUse, users));
     }
     let settings = context.settings();
     let uid = bus.uid().unwrap_or_default();
@@ -108,7 +109,7 @@ impl Found {
         let names = Names::of(&bus.name_any(), &namespace);
         let kept = kept(bus);
         if !problems.is_empty() {
-            let verdict = Verdict::fails("InvalidSpec", listed(&problems));
+            let verdict = Verdict::fails(Reason::InvalidSpec, listed(&problems));
             self.conditions.set(CONFIGURED, verdict);
             self.config = kept;
             self.stays(bus, &names, context);
@@ -131,7 +132,7 @@ impl Found {
                     Ok((config, renew_at)) => {
                         self.config = Some(config);
                         self.renew_at = Some(renew_at);
-                        let verdict = told("Succeeded", "JetStream is deployed");
+                        let verdict = told(Reason::Succeeded, "JetStream is deployed");
                         self.conditions.set(DEPLOYED, verdict);
                     }
                     Err(failure) => {
@@ -156,7 +157,8 @@ impl Found {
                     ..BusConfig::default()
                 });
                 let message = "Skip deployment because of using exotic config.";
-                self.conditions.set(DEPLOYED, told("Skipped", message));
+                self.conditions
+                    .set(DEPLOYED, told(Reason::Skipped, message));
             }
             Some(kind) => self.conditions.set(DEPLOYED, unsupported(kind)),
             None => {}
@@ -167,18 +169,18 @@ impl Found {
     fn stays(&mut self, bus: &EventBus, names: &Names, context: &Context) {
         if has_servers(bus, names, context) {
             let message = "what was deployed before goes on";
-            self.conditions.set(DEPLOYED, told("Kept", message));
+            self.conditions.set(DEPLOYED, told(Reason::Kept, message));
         } else {
             let message = "nothing is deployed for a faulty spec";
             self.conditions
-                .set(DEPLOYED, Verdict::unknown("InvalidSpec", message));
+                .set(DEPLOYED, Verdict::unknown(Reason::InvalidSpec, message));
         }
     }
 }
 
-fn told(reason: &str, message: &str) -> Verdict {
+fn told(reason: Reason, message: &str) -> Verdict {
     Verdict {
-        reason: reason.to_owned(),
+        reason: reason.into(),
         message: message.to_owned(),
         ..Verdict::holds()
     }
@@ -193,7 +195,7 @@ fn unsupported(kind: BusKind<'_>) -> Verdict {
         "spec.{name}: this kind of bus is not run: use spec.jetstream, or spec.jetstreamExotic for \
          a NATS JetStream that exists already"
     );
-    Verdict::fails("Unsupported", message)
+    Verdict::fails(Reason::Unsupported, message)
 }
 
 /// The configuration that is written, if one is.

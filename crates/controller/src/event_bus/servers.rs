@@ -2,10 +2,12 @@
 
 use tiphys_api::ConditionStatus;
 
-use crate::condition::Verdict;
+use tiphys_base::Reason;
+
+use crate::condition::{Cause, Verdict};
 
 /// Reason of the condition of a bus whose servers have a majority.
-pub(super) const SERVING: &str = "Serving";
+pub(super) const SERVING: Reason = Reason::Serving;
 
 /// What there is to see of a bus' servers.
 #[derive(Clone, Debug)]
@@ -22,7 +24,7 @@ pub(super) struct Servers {
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
     pub(super) pod: String,
-    pub(super) reason: String,
+    pub(super) reason: Cause,
     pub(super) message: String,
 }
 
@@ -40,26 +42,26 @@ impl Servers {
         if *ready > wanted / 2 {
             return Verdict {
                 status: ConditionStatus::True,
-                reason: SERVING.to_owned(),
+                reason: SERVING.into(),
                 message,
             };
         }
         match trouble {
             Some(trouble) => Verdict::fails(trouble.reason.clone(), message),
-            None => Verdict::unknown("ServersStarting", message),
+            None => Verdict::unknown(Reason::ServersStarting, message),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Servers, Trouble};
+    use super::{Cause, Servers, Trouble};
 
     #[track_caller]
     fn check(ready: i32, wanted: i32, trouble: bool, expected: (&str, &str, &str)) {
         let trouble = trouble.then(|| Trouble {
             pod: "eventbus-eb-js-2".to_owned(),
-            reason: "ImagePullBackOff".to_owned(),
+            reason: Cause::kubernetes("ImagePullBackOff"),
             message: "Back-off pulling image".to_owned(),
         });
         let servers = Servers {

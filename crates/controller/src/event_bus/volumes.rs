@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
+use tiphys_base::Reason;
 
 use super::change::Refusal;
 use super::names::Names;
@@ -72,7 +73,7 @@ pub(super) async fn grow(
 
 fn cannot_grow(size: &Quantity, why: &str) -> Refusal {
     Refusal {
-        reason: "ImmutablePersistence",
+        reason: Reason::ImmutablePersistence,
         message: format!(
             "spec.jetstream.persistence.volumeSize: the volumes cannot grow to {}: {why}: put it \
              back, or use a storage class with allowVolumeExpansion",

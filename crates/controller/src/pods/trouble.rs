@@ -1,12 +1,15 @@
 //! Why a pod does not start, in the words of the kubelet and the scheduler.
 
+use tiphys_base::Reason;
+
 use super::{ContainerStatus, PodStatus};
+use crate::condition::Cause;
 
 /// Why a pod does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// One word, as Kubernetes has it.
-    pub reason: String,
+    /// One word, as a rule that of Kubernetes.
+    pub reason: Cause,
     /// In words.
     pub message: String,
 }
@@ -55,12 +58,12 @@ fn of_container(container: &ContainerStatus) -> Option<Trouble> {
             message = format!("{last}; {message}");
         }
         return Some(Trouble {
-            reason: waiting.reason.clone(),
+            reason: Cause::kubernetes(&waiting.reason),
             message,
         });
     }
     last.map(|message| Trouble {
-        reason: "ContainerEnded".to_owned(),
+        reason: Reason::ContainerEnded.into(),
         message: format!("{message}; restarted {} times", container.restart_count),
     })
 }
@@ -71,7 +74,7 @@ fn unscheduled(status: &PodStatus) -> Option<Trouble> {
         .iter()
         .find(|condition| condition.r#type == "PodScheduled" && condition.status == "False")?;
     Some(Trouble {
-        reason: scheduled.reason.clone(),
+        reason: Cause::kubernetes(&scheduled.reason),
         message: scheduled.message.clone(),
     })
 }
@@ -83,7 +86,8 @@ mod tests {
     #[track_caller]
     fn check(status: &str, expected: Option<(&str, &str)>) {
         let status: PodStatus = serde_json::from_str(status).unwrap();
-        let trouble = of(&status).map(|trouble| (trouble.reason, trouble.message));
+        let trouble =
+            of(&status).map(|trouble| (trouble.reason.as_str().to_owned(), trouble.message));
         let expected = expected.map(|(reason, message)| (reason.to_owned(), message.to_owned()));
         assert_eq!(trouble, expected);
     }

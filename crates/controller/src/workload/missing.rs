@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use tiphys_api::BusConfig;
+use tiphys_base::Reason;
 
 use super::Workload;
 use super::mounts::{Origin, needed};
@@ -60,7 +61,7 @@ pub(super) async fn missing<K: Workload>(
             }
         }
     }
-    (!messages.is_empty()).then(|| Verdict::fails("MissingKeys", joined(&messages)))
+    (!messages.is_empty()).then(|| Verdict::fails(Reason::MissingKeys, joined(&messages)))
 }
 
 fn is_late(created: Option<Timestamp>, now: Timestamp) -> bool {

@@ -1,13 +1,13 @@
 //! How the pods are (pure): what the Deployment, the kubelet and the pods themselves say, as
 //! conditions.
 
-use tiphys_api::ConditionStatus;
 use tiphys_api::message::shortened;
 use tiphys_api::worker::{Health, Report, Role};
+use tiphys_base::Reason;
 
 use super::Parts;
 use crate::children::{Child, Workload as Counts};
-use crate::condition::{Conditions, LONGEST_MESSAGE, Verdict, joined};
+use crate::condition::{Cause, Conditions, LONGEST_MESSAGE, Verdict, joined};
 use crate::pods::Pod;
 
 /// Whether enough pods run, with the spec as it is.
@@ -88,7 +88,7 @@ impl Outlook<'_> {
             .filter(|pod| pod.is_ready && !pod.is_ending)
             .count();
         let message = format!("{ready} of {} pods are ready", self.replicas);
-        Verdict::unknown("PodsStarting", message)
+        Verdict::unknown(Reason::PodsStarting, message)
     }
 
     /// All pods are of the Deployment's present form, and enough of them work: one of several may be
@@ -107,16 +107,18 @@ impl Outlook<'_> {
             return Verdict::holds();
         };
         let Some(report) = self.reports().min_by_key(|report| report.generation) else {
-            return Verdict::unknown("NoReport", "no pod that works has said anything yet");
+            return Verdict::unknown(Reason::NoReport, "no pod that works has said anything yet");
         };
         match report.generation {
             Some(generation) if generation >= wanted => Verdict::holds(),
-            _ if !report.faults.is_empty() => Verdict::fails("SpecNotRun", joined(&report.faults)),
+            _ if !report.faults.is_empty() => {
+                Verdict::fails(Reason::SpecNotRun, joined(&report.faults))
+            }
             Some(generation) => Verdict::unknown(
-                "SpecOutdated",
+                Reason::SpecOutdated,
                 format!("the pods run generation {generation}, not {wanted} yet"),
             ),
-            None => Verdict::unknown("SpecOutdated", "the pods do not run a spec yet"),
+            None => Verdict::unknown(Reason::SpecOutdated, "the pods do not run a spec yet"),
         }
     }
 
@@ -126,7 +128,7 @@ impl Outlook<'_> {
         let message = &refused.lease.message;
         let known = (!message.is_empty()).then_some(message.as_str());
         let message = known.unwrap_or("the pods may not use leases, so that none of them works");
-        Some(Verdict::fails("LeaseForbidden", message))
+        Some(Verdict::fails(Reason::LeaseForbidden, message))
     }
 
     fn bus_connected(&self) -> Verdict {
@@ -139,7 +141,7 @@ impl Outlook<'_> {
             }
         }
         match unknown {
-            Some(bus) => waiting("Connecting", bus),
+            Some(bus) => waiting(Reason::Connecting, bus),
             None if self.said().next().is_none() => no_report(),
             None => Verdict::holds(),
         }
@@ -166,7 +168,7 @@ impl Outlook<'_> {
             return Verdict::fails(reason, joined(&messages));
         }
         match unknown {
-            Some(health) if !parts.silent_is_well => waiting("Starting", health),
+            Some(health) if !parts.silent_is_well => waiting(Reason::Starting, health),
             _ if self.reports().next().is_none() => no_report(),
             _ => Verdict::holds(),
         }
@@ -200,36 +202,21 @@ fn failure(counts: &Counts) -> Option<Verdict> {
         .iter()
         .find(|condition| condition.r#type == "Progressing" && condition.status == "False");
     let condition = failure.or(late)?;
-    Some(Verdict::fails(
-        condition.reason.clone(),
-        condition.message.clone(),
-    ))
+    let reason = Cause::kubernetes(&condition.reason);
+    Some(Verdict::fails(reason, condition.message.clone()))
 }
 
 fn no_report() -> Verdict {
-    Verdict::unknown("NoReport", "no pod has said anything yet")
+    Verdict::unknown(Reason::NoReport, "no pod has said anything yet")
 }
 
 fn failed(name: &str, health: &Health) -> Verdict {
-    let reason = if health.reason.is_empty() {
-        "Failed"
-    } else {
-        &health.reason
-    };
+    let reason = health.reason.unwrap_or(Reason::Failed);
     Verdict::fails(reason, format!("{name}{}", health.message))
 }
 
-fn waiting(reason: &str, health: &Health) -> Verdict {
-    let reason = if health.reason.is_empty() {
-        reason
-    } else {
-        &health.reason
-    };
-    Verdict {
-        status: ConditionStatus::Unknown,
-        reason: reason.to_owned(),
-        message: health.message.clone(),
-    }
+fn waiting(reason: Reason, health: &Health) -> Verdict {
+    Verdict::unknown(health.reason.unwrap_or(reason), health.message.clone())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use tiphys_api::worker::SPEC_HASH_ANNOTATION;
 use tiphys_api::{BusConfig, EventBus};
+use tiphys_base::Reason;
 
 use super::desired::{Desired, deployment_name, desired};
 use super::outlook::{AVAILABLE, Outlook};
@@ -23,7 +24,7 @@ const DEPLOYED: &str = "Deployed";
 
 /// Something that could not be brought about, with the reason and message that Argo Events has for it.
 struct Failure {
-    reason: &'static str,
+    reason: Reason,
     message: &'static str,
     error: Error,
 }
@@ -53,7 +54,9 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
             // What was deployed for the last good spec stays.
             let verdict = match context.children.get(&deployment) {
                 Some(_) => Verdict::holds(),
-                None => Verdict::unknown("InvalidSpec", "nothing is deployed for a faulty spec"),
+                None => {
+                    Verdict::unknown(Reason::InvalidSpec, "nothing is deployed for a faulty spec")
+                }
             };
             conditions.set(DEPLOYED, verdict);
         }
@@ -84,7 +87,7 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
             conditions.set(AVAILABLE, verdict);
         }
     }
-    let conditions = conditions.with_ready("Running", String::new());
+    let conditions = conditions.with_ready(Reason::Running, String::new());
     let wait = status::write(context, object, &conditions, outlook.figures()).await?;
     let wait = wait.into_iter().chain(look_again).min();
     match failed {
@@ -107,19 +110,25 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
 /// How the bus is reached; otherwise why nothing can be deployed.
 fn config(bus: Option<&EventBus>) -> Result<&BusConfig, Verdict> {
     let Some(bus) = bus else {
-        return Err(Verdict::fails("EventBusNotFound", "EventBus not found."));
+        return Err(Verdict::fails(
+            Reason::EventBusNotFound,
+            "EventBus not found.",
+        ));
     };
     let status = bus.status.as_ref();
     let Some(config) = status
         .map(|status| &*status.config)
         .filter(|config| is_set(config))
     else {
-        return Err(Verdict::fails("EventBusNotReady", "EventBus not ready."));
+        return Err(Verdict::fails(
+            Reason::EventBusNotReady,
+            "EventBus not ready.",
+        ));
     };
     if config.jet_stream.is_none() || config.nats.is_some() {
         let message =
             "Failed to build Deployment spec.: unsupported event bus: only JetStream is run";
-        return Err(Verdict::fails("BuildDeploymentSpecFailed", message));
+        return Err(Verdict::fails(Reason::BuildDeploymentSpecFailed, message));
     }
     Ok(config)
 }
@@ -135,7 +144,7 @@ async fn deploy<K: Workload>(
     context: &Context,
 ) -> Result<(), Failure> {
     let desired = desired(object, bus, &context.settings().worker).map_err(|error| Failure {
-        reason: "BuildDeploymentSpecFailed",
+        reason: Reason::BuildDeploymentSpecFailed,
         message: "Failed to build Deployment spec.",
         error,
     })?;
@@ -149,18 +158,18 @@ async fn deploy<K: Workload>(
     );
     deployment?;
     config_map.map_err(|error| Failure {
-        reason: "ApplyConfigMapFailed",
+        reason: Reason::ApplyConfigMapFailed,
         message: "Failed to write the spec for the pods",
         error,
     })?;
     budget.map_err(|error| Failure {
-        reason: "ApplyPodDisruptionBudgetFailed",
+        reason: Reason::ApplyPodDisruptionBudgetFailed,
         message: "Failed to apply a pod disruption budget",
         error,
     })?;
     service?;
     refresh(&desired, context).await.map_err(|error| Failure {
-        reason: "RefreshPodsFailed",
+        reason: Reason::RefreshPodsFailed,
         message: "Failed to tell the pods of their spec",
         error,
     })
@@ -171,11 +180,14 @@ async fn apply_deployment(context: &Context, desired: &Deployment) -> Result<Out
     apply(context, desired).await.map_err(|error| {
         let (reason, message) = if exists {
             (
-                "UpdateDeploymentFailed",
+                Reason::UpdateDeploymentFailed,
                 "Failed to update existing deployment",
             )
         } else {
-            ("CreateDeploymentFailed", "Failed to create a deployment")
+            (
+                Reason::CreateDeploymentFailed,
+                "Failed to create a deployment",
+            )
         };
         Failure {
             reason,
@@ -206,14 +218,14 @@ async fn apply_service(context: &Context, desired: Option<&Service>) -> Result<(
     };
     let Some(child) = child else {
         return Err(Failure {
-            reason: "CreateServiceFailed",
+            reason: Reason::CreateServiceFailed,
             message: "Failed to create a service",
             error,
         });
     };
     if !is_other_address(&error) {
         return Err(Failure {
-            reason: "UpdateServiceFailed",
+            reason: Reason::UpdateServiceFailed,
             message: "Failed to update existing service",
             error,
         });
@@ -222,7 +234,7 @@ async fn apply_service(context: &Context, desired: Option<&Service>) -> Result<(
     delete::<Service>(context, &key, &child)
         .await
         .map_err(|error| Failure {
-            reason: "RecreateServiceFailed",
+            reason: Reason::RecreateServiceFailed,
             message: "Failed to re-create existing service",
             error,
         })
@@ -256,11 +268,11 @@ async fn remove_stale<K: Workload>(
     Ok(())
 }
 
-fn stale_reason(key: &Key) -> &'static str {
+fn stale_reason(key: &Key) -> Reason {
     match &*key.kind {
-        "Service" => "DeleteServiceFailed",
-        "Deployment" => "DeleteDeploymentFailed",
-        _ => "DeleteFailed",
+        "Service" => Reason::DeleteServiceFailed,
+        "Deployment" => Reason::DeleteDeploymentFailed,
+        _ => Reason::DeleteFailed,
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::engine::Tally;
 use tiphys_api::message::shortened;
+use tiphys_base::Reason;
 
 /// The longest text that is kept: a condition is no log.
 const LONGEST: usize = 1_000;
@@ -45,8 +46,8 @@ pub struct TriggerStatus {
 /// Why actions wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
-    /// One word: `Forbidden` or `TargetUnavailable`.
-    pub reason: &'static str,
+    /// `Forbidden` or `TargetUnavailable`.
+    pub reason: Reason,
     /// What was attempted and what is wrong.
     pub message: String,
     /// What a human can do.
@@ -134,9 +135,9 @@ impl Status {
         let is_forbidden = message.contains("User \"") && message.contains(" cannot ");
         let unavailable = Unavailable {
             reason: if is_forbidden {
-                "Forbidden"
+                Reason::Forbidden
             } else {
-                "TargetUnavailable"
+                Reason::TargetUnavailable
             },
             message: shortened(message, LONGEST),
             hint: shortened(hint, LONGEST),
@@ -197,7 +198,7 @@ mod tests {
         let unavailable = status.triggers()["t"].unavailable.clone().unwrap();
         assert_eq!(
             (unavailable.reason, unavailable.message.as_str()),
-            ("TargetUnavailable", "create b: no answer")
+            (Reason::TargetUnavailable, "create b: no answer")
         );
         drop(second);
         assert_eq!(status.triggers()["t"].unavailable, None);

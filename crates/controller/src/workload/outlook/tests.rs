@@ -112,7 +112,7 @@ fn trouble_is_told_with_its_pod_and_a_quota_in_its_own_words() {
     let pods = [Pod {
         name: "p".to_owned(),
         trouble: Some(Trouble {
-            reason: "Unschedulable".to_owned(),
+            reason: Cause::kubernetes("Unschedulable"),
             message: "0/1 nodes".to_owned(),
         }),
         ..Pod::default()

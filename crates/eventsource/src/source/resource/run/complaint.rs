@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
+use tiphys_base::Reason;
+
 use crate::Error;
 use crate::compile::CompiledEvent;
 use crate::metrics::EventMetrics;
@@ -16,7 +18,7 @@ pub(super) struct Complaints {
     metrics: EventMetrics,
     reporter: Reporter,
     identity: String,
-    told: Option<&'static str>,
+    told: Option<Reason>,
     is_known: bool,
 }
 
@@ -62,25 +64,25 @@ impl Complaints {
 
     /// The watch could not be opened, or broke.
     pub(super) fn complain(&mut self, error: &Error, endpoint: &Endpoint) {
-        let category = error.category();
-        self.metrics.watch_failed(category);
-        let hint = hint(category, endpoint, &self.identity);
+        let reason = error.reason();
+        self.metrics.watch_failed(reason.as_str());
+        let hint = hint(reason, endpoint, &self.identity);
         self.reporter.watch(Watch::Failed {
-            reason: category,
+            reason,
             message: chain(error),
             hint: hint.clone(),
         });
         let error: &dyn StdError = error;
-        if self.told == Some(category) {
+        if self.told == Some(reason) {
             tracing::debug!(eventSourceName = %self.source, eventName = %self.event, error, "Still not watching");
             return;
         }
-        self.told = Some(category);
+        self.told = Some(reason);
         tracing::warn!(
             eventSourceName = %self.source,
             eventName = %self.event,
             eventSourceType = "resource",
-            reason = category,
+            reason = reason.as_str(),
             error,
             hint,
             "Could not list and watch objects, trying again"
@@ -88,7 +90,7 @@ impl Complaints {
     }
 }
 
-fn hint(category: &str, endpoint: &Endpoint, identity: &str) -> String {
+fn hint(reason: Reason, endpoint: &Endpoint, identity: &str) -> String {
     let name = endpoint.kubectl_name();
     let scope = match &endpoint.namespace {
         Some(namespace) => format!("-n {namespace}"),
@@ -99,28 +101,30 @@ fn hint(category: &str, endpoint: &Endpoint, identity: &str) -> String {
     } else {
         format!(" --as={identity}")
     };
-    match category {
-        "Forbidden" => format!(
+    match reason {
+        Reason::Forbidden => format!(
             "grant list and watch; check with `kubectl auth can-i list {name} {scope}{identity}` and \
              `kubectl auth can-i watch {name} {scope}{identity}`"
         ),
-        "Unauthorized" => {
+        Reason::Unauthorized => {
             "the API server does not accept the credentials: check the service account's \
                            token"
                 .to_owned()
         }
-        "NotFound" => format!(
+        Reason::NotFound => format!(
             "the API server does not serve {name} in version {}; compare with `kubectl api-resources \
              --api-group={:?}`, a CustomResourceDefinition may be missing",
             endpoint.version, endpoint.group
         ),
-        "Unreachable" => "check that the API server can be reached".to_owned(),
+        Reason::Unreachable => "check that the API server can be reached".to_owned(),
         _ => String::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tiphys_base::Reason;
+
     use super::hint;
     use crate::source::resource::Endpoint;
 
@@ -133,7 +137,7 @@ mod tests {
             namespace: Some("playground".to_owned()),
         };
         assert_eq!(
-            hint("Forbidden", &endpoint, "system:serviceaccount:a:b"),
+            hint(Reason::Forbidden, &endpoint, "system:serviceaccount:a:b"),
             "grant list and watch; check with `kubectl auth can-i list services -n playground \
              --as=system:serviceaccount:a:b` and `kubectl auth can-i watch services -n playground \
              --as=system:serviceaccount:a:b`"
