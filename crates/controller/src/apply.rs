@@ -14,8 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::children::{Child, Key, Sent, controller};
-use crate::context::Context;
+use crate::Context;
+use crate::index::children::{Child, Key, Sent, controller};
 use crate::takeover::{ARGO_ANNOTATION, take_over};
 use crate::{CONTROLLER_LABEL, Error, FIELD_MANAGER, OWNER_LABEL};
 

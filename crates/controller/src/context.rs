@@ -1,9 +1,7 @@
 //! What every reconcile has at hand.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::Client;
@@ -12,14 +10,9 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tiphys_api::{EventBus, EventSource, Sensor};
 use tokio::sync::watch;
 
-use crate::children::Children;
+use crate::index::{Children, Failures, Memory, Pods};
 use crate::metrics::Metrics;
-use crate::pods::Pods;
 use crate::settings::Settings;
-use crate::workload::Memory;
-
-/// Waits before a reconcile is tried again.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
 /// The kinds that are watched for their owners' sake.
 pub const WATCHED: [&str; 5] = [
@@ -84,28 +77,5 @@ impl Context {
     pub async fn listed(&self) {
         self.children.listed(&WATCHED).await;
         self.children.listed(&PRIMARY).await;
-    }
-}
-
-/// How often each object has failed in a row.
-#[derive(Debug, Default)]
-pub(crate) struct Failures {
-    counts: Mutex<HashMap<String, u32>>,
-}
-
-impl Failures {
-    /// Counts a failure; how long to wait before the next attempt.
-    pub(crate) fn failed(&self, object: String) -> Duration {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(object).or_default();
-        let wait = BACKOFF.0.saturating_mul(1 << (*count).min(16));
-        *count += 1;
-        wait.min(BACKOFF.1)
-    }
-
-    /// Forgets the failures of an object that is well or gone.
-    pub(crate) fn clear(&self, object: &str) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.remove(object);
     }
 }

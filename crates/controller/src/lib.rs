@@ -2,7 +2,7 @@
 //! how they are.
 //!
 //! ```text
-//!  watches ──▶ children, pods, stores ──wake──▶ reconcile ──▶ desired() ──▶ apply ──▶ API server
+//!  watches ──▶ index, stores ──wake──▶ reconcile ──▶ desired() ──▶ apply ──▶ API server
 //!                 (what is)                        │        (what should be)
 //!                                                  └──▶ status, Kubernetes Events
 //! ```
@@ -10,8 +10,8 @@
 //! * For each kind, `desired` computes (pure) and `reconcile` acts.
 //! * Level-based: a reconcile looks at what is and at what should be, never at what has happened.
 //!   It runs when something it looked at has changed, and at no other time.
-//! * [`children`] knows what is: of everything that the reconcilers own, the metadata and what its
-//!   status says. [`apply`] sends what should be, unless it is there already.
+//! * [`index`] knows what is: of everything that the reconcilers own, the metadata and what its status
+//!   says; the pods and their reports. It is pure state, and knows nobody. [`apply`] sends what should be, unless it is there already.
 //! * [`condition`] computes a status and compares it with the one that is written; only a difference
 //!   is sent.
 //! * What a user has to mend is a condition and not an error; an [`Error`] is what may go away by
@@ -19,7 +19,6 @@
 
 pub mod admission;
 pub mod apply;
-pub mod children;
 pub mod condition;
 pub mod context;
 mod error;
@@ -27,14 +26,15 @@ pub mod event;
 pub mod event_bus;
 pub mod event_source;
 mod guard;
+pub mod index;
 mod metrics;
 pub mod name;
 mod patch;
-pub mod pods;
 pub mod run;
 pub mod sensor;
 pub mod settings;
 mod takeover;
+mod wakes;
 pub mod workload;
 
 pub use context::Context;

@@ -1,5 +1,6 @@
 //! Starts the three reconcilers and their watches.
 
+mod pods;
 mod watches;
 
 use std::fmt::Debug;
@@ -19,13 +20,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::children::Children;
-use crate::context::{Context, Failures};
-use crate::pods::Pods;
-use crate::workload::Memory;
-use crate::{Error, Metrics, Settings, event_bus, event_source, sensor};
-pub(crate) use watches::Wakes;
-use watches::Woken;
+use crate::index::{Children, Failures, Memory, Pods};
+use crate::wakes::{Wakes, Woken};
+use crate::{Context, Error, Metrics, Settings, event_bus, event_source, sensor};
 
 /// How many objects of a kind are looked at at a time: enough to hide the way to the API server,
 /// few enough to leave it to others.

@@ -13,7 +13,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::children::Key;
+use crate::index::children::Key;
 use crate::{Context, Error, FIELD_MANAGER};
 
 /// What Argo Events leaves on its objects.

@@ -6,7 +6,6 @@
 
 mod check;
 mod desired;
-mod memory;
 mod missing;
 mod mounts;
 mod outlook;
@@ -25,9 +24,9 @@ use tiphys_api::{KeyRef, Problem, Service, Status, Template};
 
 use tiphys_base::Reason;
 
-pub use check::Faults;
+#[cfg(test)]
+pub(crate) use check::set as set_spec_conditions;
 pub use desired::{Desired, desired};
-pub(crate) use memory::Memory;
 pub(crate) use reconcile::reconcile;
 
 /// An object that is run by pods of its own.

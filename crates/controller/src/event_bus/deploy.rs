@@ -20,8 +20,8 @@ use super::secrets::{CA_CERT, Secrets};
 use super::volumes::GrowError;
 use super::{keep, versions, volumes};
 use crate::apply::{apply, delete_this, is_applied, key_of};
-use crate::children::Key;
-use crate::pods::Pod;
+use crate::index::children::Key;
+use crate::index::pods::Pod;
 use crate::settings::JetStreamSettings;
 use crate::{Context, Error, name};
 

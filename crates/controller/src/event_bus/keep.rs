@@ -14,7 +14,7 @@ use kube::{Api, ResourceExt};
 use super::credentials::Data;
 use super::names::Names;
 use super::secrets::Secrets;
-use crate::children::controller;
+use crate::index::children::controller;
 use crate::{Context, Error, FIELD_MANAGER};
 
 /// The Secrets as they are, and as they should be.

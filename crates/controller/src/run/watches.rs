@@ -10,91 +10,27 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, NotUsed, Object, PartialObjectMeta};
+use kube::runtime::reflector;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_objects};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tiphys_api::{EventBus, EventSource, Sensor};
-use tokio::sync::mpsc;
+use tiphys_api::EventBus;
 use tokio::task::JoinSet;
 
-use super::Options;
-use crate::children::{Child, Key, Owner, Workload};
-use crate::context::Context;
+use super::{Options, pods};
+use crate::Context;
 use crate::guard::Guarded;
-use crate::pods::{self, SeenPod};
+use crate::index::children::{Child, Key, Workload};
+use crate::index::pods::SeenPod;
+use crate::wakes::Wakes;
 
 /// What the reconcilers make bears one of these labels.
 const OURS: &str = "controller in (eventbus-controller,eventsource-controller,sensor-controller)";
 
-/// Wakes that wait to be looked at. The reconciler takes them at once and keeps one for each object,
-/// so this is only the way there.
-const WAKES: usize = 256;
-
 /// How many objects a page of a list has: a page is held as text and as objects for a moment.
 const PAGE: u32 = 100;
-
-/// Wakes reconcilers.
-#[derive(Clone, Debug)]
-pub(crate) struct Wakes {
-    event_bus: mpsc::Sender<ObjectRef<EventBus>>,
-    event_source: mpsc::Sender<ObjectRef<EventSource>>,
-    sensor: mpsc::Sender<ObjectRef<Sensor>>,
-}
-
-/// The other ends of [`Wakes`].
-#[derive(Debug)]
-pub(crate) struct Woken {
-    pub(crate) event_bus: mpsc::Receiver<ObjectRef<EventBus>>,
-    pub(crate) event_source: mpsc::Receiver<ObjectRef<EventSource>>,
-    pub(crate) sensor: mpsc::Receiver<ObjectRef<Sensor>>,
-}
-
-impl Wakes {
-    pub(crate) fn new() -> (Self, Woken) {
-        let (event_bus, event_buses) = mpsc::channel(WAKES);
-        let (event_source, event_sources) = mpsc::channel(WAKES);
-        let (sensor, sensors) = mpsc::channel(WAKES);
-        let wakes = Self {
-            event_bus,
-            event_source,
-            sensor,
-        };
-        let woken = Woken {
-            event_bus: event_buses,
-            event_source: event_sources,
-            sensor: sensors,
-        };
-        (wakes, woken)
-    }
-
-    /// Wakes the reconciler of an object. Nobody is there to be woken when the process ends.
-    pub(crate) async fn wake(&self, kind: &str, namespace: &str, name: &str) {
-        match kind {
-            "EventBus" => {
-                let object = ObjectRef::new(name).within(namespace);
-                self.event_bus.send(object).await.ok();
-            }
-            "EventSource" => {
-                let object = ObjectRef::new(name).within(namespace);
-                self.event_source.send(object).await.ok();
-            }
-            "Sensor" => {
-                let object = ObjectRef::new(name).within(namespace);
-                self.sensor.send(object).await.ok();
-            }
-            _ => {}
-        }
-    }
-
-    async fn wake_owners(&self, namespace: &str, owners: impl IntoIterator<Item = Owner>) {
-        for owner in owners {
-            self.wake(&owner.kind, namespace, &owner.name).await;
-        }
-    }
-}
 
 /// Starts the watches of everything that the reconcilers own.
 pub(crate) fn start(
@@ -115,8 +51,8 @@ pub(crate) fn start(
     tasks.spawn(watching("ConfigMap").run(metadata::<ConfigMap>(context, namespace)));
     let budgets = metadata::<PodDisruptionBudget>(context, namespace);
     tasks.spawn(watching("PodDisruptionBudget").run(budgets));
-    let pods = pods(context, namespace);
-    tasks.spawn(pods::run(Arc::clone(context), wakes.clone(), pods));
+    let seen = seen_pods(context, namespace);
+    tasks.spawn(pods::run(Arc::clone(context), wakes.clone(), seen));
 }
 
 /// What is kept of an object, with its name.
@@ -231,7 +167,7 @@ where
     )
 }
 
-fn pods(
+fn seen_pods(
     context: &Context,
     namespace: Option<&str>,
 ) -> impl Stream<Item = Event<SeenPod>> + Send + 'static {

@@ -5,7 +5,7 @@ use tiphys_api::{BusConfig, Sensor};
 
 use crate::condition::Conditions;
 use crate::settings::Worker;
-use crate::workload::{Faults, desired};
+use crate::workload::{Workload as _, desired, set_spec_conditions};
 
 /// The Deployment's pod.
 #[track_caller]
@@ -156,16 +156,16 @@ fn faults_go_to_the_condition_of_their_field() {
         "triggers": [{"template": {"name": "t", "conditions": "nobody", "log": {}}}]}}"#;
     let object: Sensor = serde_json::from_str(object).unwrap();
     let mut conditions = Conditions::default();
-    Faults::of(&object).judge::<Sensor>(&mut conditions);
+    set_spec_conditions::<Sensor>(&object.errors(), &mut conditions);
     let dependencies = conditions.get("DependenciesProvided").unwrap();
-    assert_eq!(dependencies.reason, "InvalidDependencies");
+    assert_eq!(dependencies.reason.as_str(), "InvalidDependencies");
     assert!(
         dependencies
             .message
             .starts_with("spec.dependencies[0].transform.jq: ")
     );
     let triggers = conditions.get("TriggersProvided").unwrap();
-    assert_eq!(triggers.reason, "InvalidTriggers");
+    assert_eq!(triggers.reason.as_str(), "InvalidTriggers");
     assert!(
         triggers
             .message

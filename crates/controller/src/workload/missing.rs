@@ -16,7 +16,7 @@ use super::Workload;
 use super::mounts::{Origin, needed};
 use crate::Context;
 use crate::condition::{Verdict, joined};
-use crate::pods::Pod;
+use crate::index::pods::Pod;
 
 /// A pod that has no address for so long waits for something.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -6,9 +6,9 @@ use tiphys_api::worker::{Health, Report, Role};
 use tiphys_base::Reason;
 
 use super::Parts;
-use crate::children::{Child, Workload as Counts};
 use crate::condition::{Cause, Conditions, LONGEST_MESSAGE, Verdict, joined};
-use crate::pods::Pod;
+use crate::index::children::{Child, Workload as Counts};
+use crate::index::pods::Pod;
 
 /// Whether enough pods run, with the spec as it is.
 pub(super) const AVAILABLE: &str = "Available";
@@ -174,7 +174,7 @@ impl Outlook<'_> {
         }
     }
 
-    fn troubled(&self) -> Option<(&Pod, &crate::pods::Trouble)> {
+    fn troubled(&self) -> Option<(&Pod, &crate::index::pods::Trouble)> {
         let mut pods = self.pods.iter().filter(|pod| !pod.is_ending);
         pods.find_map(|pod| Some((pod, pod.trouble.as_ref()?)))
     }

@@ -13,11 +13,11 @@ use tiphys_base::Reason;
 
 use super::desired::{Desired, deployment_name, desired};
 use super::outlook::{AVAILABLE, Outlook};
-use super::{Workload, missing, status};
+use super::{Workload, check, missing, status};
 use crate::apply::{Outcome, apply, delete, key_of};
-use crate::children::{Child, Key};
 use crate::condition::{Conditions, Verdict};
-use crate::pods::Pod;
+use crate::index::children::{Child, Key};
+use crate::index::pods::Pod;
 use crate::{Context, Error, patch};
 
 const DEPLOYED: &str = "Deployed";
@@ -39,8 +39,10 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
     let namespace = object.namespace().unwrap_or_default();
     let name = object.name_any();
     let mut conditions = Conditions::default();
-    let faults = context.memory.faults(object);
-    faults.judge::<K>(&mut conditions);
+    let uid = object.meta().uid.as_deref().unwrap_or_default();
+    let generation = object.meta().generation.unwrap_or_default();
+    let faults = context.memory.faults(uid, generation, || object.errors());
+    check::set::<K>(&faults, &mut conditions);
     let bus = context.event_bus(&namespace, object.bus_name());
     let deployment = Key {
         kind: "Deployment".into(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tiphys_api::ConditionStatus::{self, False, True, Unknown};
 
 use super::*;
-use crate::children::WorkloadCondition;
-use crate::pods::Trouble;
+use crate::index::children::WorkloadCondition;
+use crate::index::pods::Trouble;
 
 const EVENTS: Parts = Parts {
     condition: "WatchSynced",

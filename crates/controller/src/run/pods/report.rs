@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::wake;
-use crate::children::Key;
-use crate::context::Context;
-use crate::run::Wakes;
+use crate::Context;
+use crate::index::children::Key;
+use crate::wakes::Wakes;
 
 /// Waits between attempts to reach a pod: a pod that has just got its address answers soon, one that
 /// does not start may take for ever.

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tiphys_api::Problem;
 use tokio::time::Instant;
-
-use super::{Faults, Workload};
 
 /// What is known of all objects, by uid.
 #[derive(Debug, Default)]
@@ -18,7 +17,7 @@ struct Known {
     /// The shape of the object is wrong.
     malformed: Option<String>,
     /// What was found wrong with this generation.
-    checked: Option<(i64, Arc<Faults>)>,
+    checked: Option<(i64, Arc<[Problem]>)>,
     /// When the status was written.
     written: Option<Instant>,
 }
@@ -39,13 +38,17 @@ impl Memory {
         self.lock().get(uid)?.malformed.clone()
     }
 
-    /// What is wrong with an object; each generation is checked once.
-    pub(super) fn faults<K: Workload>(&self, object: &K) -> Arc<Faults> {
-        let uid = object.meta().uid.as_deref().unwrap_or_default();
-        let generation = object.meta().generation.unwrap_or_default();
+    /// What is wrong with this generation of an object: `check` is asked once for each. An object
+    /// whose shape is wrong has that fault alone.
+    pub(crate) fn faults(
+        &self,
+        uid: &str,
+        generation: i64,
+        check: impl FnOnce() -> Vec<Problem>,
+    ) -> Arc<[Problem]> {
         if let Some(known) = self.lock().get(uid) {
             if let Some(message) = &known.malformed {
-                return Arc::new(Faults::malformed(message));
+                return [Problem::error("", message)].into();
             }
             if let Some((checked, faults)) = &known.checked
                 && *checked == generation
@@ -53,7 +56,7 @@ impl Memory {
                 return Arc::clone(faults);
             }
         }
-        let faults = Arc::new(Faults::of(object));
+        let faults: Arc<[Problem]> = check().into();
         let mut by_uid = self.lock();
         let known = by_uid.entry(uid.to_owned()).or_default();
         known.checked = Some((generation, Arc::clone(&faults)));
@@ -61,12 +64,12 @@ impl Memory {
     }
 
     /// When the status of an object was written.
-    pub(super) fn written(&self, uid: &str) -> Option<Instant> {
+    pub(crate) fn written(&self, uid: &str) -> Option<Instant> {
         self.lock().get(uid)?.written
     }
 
     /// Notes that the status of an object was written.
-    pub(super) fn note_written(&self, uid: &str, now: Instant) {
+    pub(crate) fn note_written(&self, uid: &str, now: Instant) {
         self.lock().entry(uid.to_owned()).or_default().written = Some(now);
     }
 
