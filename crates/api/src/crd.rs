@@ -91,7 +91,7 @@ fn columns() -> Vec<CustomResourceColumnDefinition> {
     .into()
 }
 
-/// Takes away everything but descriptions and types, and lets unknown fields and `null` through.
+/// Removes everything but descriptions and types, and lets unknown fields and `null` through.
 fn loosen(schema: &mut JSONSchemaProps) {
     schema.required = None;
     schema.default = None;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A field that reads as its type's default when it is left out, and is written only if given.
 ///
-/// Argo Events does not tell a missing text, flag, number, list or map from an empty one. This type
+/// Argo Events does not distinguish a missing text, flag, number, list or map from an empty one. This type
 /// reads the same way, yet an object that is decoded and encoded keeps what its author wrote:
 /// `group: ""` stays and a missing `host` is not invented. `null` counts as left out.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +109,7 @@ impl<T: JsonSchema> JsonSchema for Given<T> {
     }
 }
 
-/// Tells whether a field is left out when its object is written.
+/// Whether a field is left out when its object is written.
 pub(crate) trait Absent {
     /// True if the field is not to be written.
     fn is_absent(&self) -> bool;

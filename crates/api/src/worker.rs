@@ -49,7 +49,7 @@ pub fn sensor_lease(name: &str) -> String {
     format!("sensor-{name}")
 }
 
-/// What a pod says of itself.
+/// What a pod reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Report {
@@ -95,7 +95,7 @@ pub struct Health {
     pub message: String,
 }
 
-/// What one event or trigger says of itself. Counts begin with the process.
+/// What one event or trigger reports. Counts begin with the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PartReport {

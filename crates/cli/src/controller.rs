@@ -55,7 +55,7 @@ pub(crate) struct ControllerArgs {
         default_value = "argo-events"
     )]
     pub(crate) managed_namespace: String,
-    /// Work only while no other controller does: `--leader-election=false` needs nobody's leave
+    /// Work only while no other controller does: `--leader-election=false` asks for no permission
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) leader_election: bool,

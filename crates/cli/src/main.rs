@@ -1,4 +1,4 @@
-//! `tiphys`: runs EventSource, EventBus and Sensor objects of Argo Events, and tells what they
+//! `tiphys`: runs EventSource, EventBus and Sensor objects of Argo Events, and shows what they
 //! would do.
 
 mod args;
@@ -72,8 +72,8 @@ enum Command {
     ///
     /// Serves Kubernetes' AdmissionReviews over HTTPS, with a certificate that it makes, shares with
     /// its replicas in a Secret, and renews; and registers itself as a
-    /// ValidatingWebhookConfiguration. Without it everything goes on: what it would have said stands
-    /// in the objects' conditions.
+    /// ValidatingWebhookConfiguration. Without it objects are accepted unchecked, and their conditions
+    /// name the faults.
     Webhook(Box<WebhookArgs>),
     /// Run one EventSource: the process in its pod
     #[command(name = "eventsource")]
@@ -82,8 +82,8 @@ enum Command {
     Sensor(Box<WorkerArgs>),
     /// Make servers and pods of the objects in a cluster
     ///
-    /// One of several controllers works: the one that holds the Lease `argo-events-controller`. SIGTERM
-    /// ends it at once; whatever it was at is done by the next one.
+    /// Of several controllers, the holder of the Lease `argo-events-controller` works. SIGTERM ends it at
+    /// once; the next holder completes what was unfinished.
     Controller(Box<ControllerArgs>),
     /// Print the custom resource definitions
     Crds,

@@ -10,7 +10,7 @@
 //!   may change so.
 //! * [`server`] carries reviews in and answers out, each bounded in size and time.
 //! * [`certificate`] and [`store`] make, keep and renew what it shows to the API server;
-//!   [`registration`] tells the API server where it is and whom to trust.
+//!   [`registration`] registers it with the API server: its address, and the authority to trust.
 //!
 //! Nothing depends on it: the API server goes on without it when it is unavailable, and what it would have
 //! said stands in the object's conditions.

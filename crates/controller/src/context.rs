@@ -48,7 +48,7 @@ pub struct Context {
     pub event_sources: Store<EventSource>,
     /// All sensors.
     pub sensors: Store<Sensor>,
-    /// Tells the time.
+    /// The clock.
     pub now: fn() -> Timestamp,
     pub(crate) failures: Failures,
 }

@@ -106,7 +106,7 @@ impl Error {
         }
     }
 
-    /// What a user is told: the error and what caused it.
+    /// What a condition or log line says: the error and its causes.
     pub fn message(&self) -> String {
         if let Self::Request { source, .. } = self
             && let kube::Error::Api(status) = source.as_ref()

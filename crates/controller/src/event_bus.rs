@@ -24,10 +24,10 @@ use tiphys_api::EventBus;
 
 use crate::{Context, Error};
 
-/// Makes what is right for the object, and tells how it is.
+/// Brings about what the object asks for, and writes its status.
 ///
 /// # Errors
-/// What may go away by itself.
+/// What may pass by itself: it is tried again.
 pub async fn reconcile(object: Arc<EventBus>, context: Arc<Context>) -> Result<Action, Error> {
     reconcile::reconcile(&object, &context).await
 }

@@ -70,15 +70,15 @@ impl Workload for EventSource {
         Parts {
             condition: "WatchSynced",
             part: "event",
-            silent_is_well: false,
+            unreported_is_well: false,
         }
     }
 }
 
-/// Makes what is right for the object, and tells how it is.
+/// Brings about what the object asks for, and writes its status.
 ///
 /// # Errors
-/// What may go away by itself.
+/// What may pass by itself: it is tried again.
 pub async fn reconcile(object: Arc<EventSource>, context: Arc<Context>) -> Result<Action, Error> {
     workload::reconcile(&*object, &context).await
 }

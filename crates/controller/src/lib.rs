@@ -1,5 +1,5 @@
-//! Reconcilers: `EventBus`, `EventSource` and `Sensor` objects become servers and pods, and tell
-//! how they are.
+//! Reconcilers: `EventBus`, `EventSource` and `Sensor` objects become servers and pods, and their
+//! conditions say how those are.
 //!
 //! ```text
 //!  watches ──▶ index, stores ──wake──▶ reconcile ──▶ desired() ──▶ apply ──▶ API server
@@ -14,7 +14,7 @@
 //!   says; the pods and their reports. It is pure state, and knows nobody. [`apply`] sends what should be, unless it is there already.
 //! * [`condition`] computes a status and compares it with the one that is written; only a difference
 //!   is sent.
-//! * What a user has to mend is a condition and not an error; an [`Error`] is what may go away by
+//! * What a user has to mend is a condition and not an error; an [`Error`] is what may pass by
 //!   itself, and is tried again.
 
 pub mod admission;

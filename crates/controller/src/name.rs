@@ -19,7 +19,7 @@ const HASH: usize = 8;
 /// The name of a Deployment, StatefulSet or ConfigMap: `<object><suffix>`, for example
 /// `ingress-es` and `-eventsource`.
 ///
-/// Names that are too long are cut, and a hash of the whole name tells them apart.
+/// Names that are too long are cut, and a hash of the whole name keeps them apart.
 pub fn child(object: &str, suffix: &str) -> String {
     fitted(object, suffix, LONGEST_WORKLOAD)
 }

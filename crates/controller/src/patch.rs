@@ -36,7 +36,7 @@ where
     outcome(object, verb, patched)
 }
 
-/// Merges `status` into the status of an object. That it is gone is a success: its watch tells.
+/// Merges `status` into the status of an object. That it is gone is a success: its watch says so.
 ///
 /// # Errors
 /// If the API server refuses.

@@ -74,15 +74,15 @@ impl Workload for Sensor {
         Parts {
             condition: "TriggersReady",
             part: "trigger",
-            silent_is_well: true,
+            unreported_is_well: true,
         }
     }
 }
 
-/// Makes what is right for the object, and tells how it is.
+/// Brings about what the object asks for, and writes its status.
 ///
 /// # Errors
-/// What may go away by itself.
+/// What may pass by itself: it is tried again.
 pub async fn reconcile(object: Arc<Sensor>, context: Arc<Context>) -> Result<Action, Error> {
     workload::reconcile(&*object, &context).await
 }

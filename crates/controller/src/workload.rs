@@ -1,16 +1,16 @@
 //! What event sources and sensors have in common: each is a Deployment of pods that run one object,
 //! found in a ConfigMap.
 //!
-//! [`desired()`] computes what there should be, the rest of this module brings it about and tells how
-//! it is.
+//! [`desired()`] computes what there should be, the rest of this module brings it about and writes its
+//! status.
 
 mod check;
 mod desired;
 mod missing;
 mod mounts;
-mod outlook;
 mod pod;
 mod reconcile;
+mod rollout;
 mod spec;
 mod status;
 
@@ -49,7 +49,7 @@ pub trait Workload:
     const NAME_LABEL: &'static str;
     /// What the names of its Deployment and ConfigMap end with.
     const SUFFIX: &'static str;
-    /// What the pods' program is told to run.
+    /// The subcommand of the pods' program.
     const ARGUMENT: &'static str;
     /// Argo Events' finalizer, which has nothing to do.
     const FINALIZER: &'static str;
@@ -77,7 +77,7 @@ pub trait Workload:
     fn errors(&self) -> Vec<Problem>;
     /// The conditions of its spec: which faults belong to which, and Argo Events' reasons.
     fn aspects() -> &'static [Aspect];
-    /// The condition that tells whether its parts work.
+    /// The condition that says whether its parts work.
     fn parts_condition() -> Parts;
 }
 
@@ -92,13 +92,13 @@ pub struct Aspect {
     pub field: &'static str,
 }
 
-/// The condition that tells whether the events or triggers work.
+/// The condition that says whether the events or triggers work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// The condition.
     pub condition: &'static str,
     /// What one part is called.
     pub part: &'static str,
-    /// A part that has said nothing yet is well: a trigger that never ran.
-    pub silent_is_well: bool,
+    /// A part that has reported nothing yet is well: a trigger that never ran.
+    pub unreported_is_well: bool,
 }

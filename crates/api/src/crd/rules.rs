@@ -1,7 +1,7 @@
 //! CEL rules of the CRDs: what the API server itself refuses, also where no webhook runs.
 //!
 //! Each rule refuses only what Argo Events' validation refuses too, or what makes its pods crash, so
-//! that no object that works is ever turned away: names that are missing, a bus that is none, unknown
+//! that no object that works is ever refused: names that are missing, a bus that is none, unknown
 //! operators. Unchanged parts of stored objects are not asked again (Kubernetes 1.30 and newer).
 //!
 //! A rule costs at most what one pass over its field costs. Comparing list items with one another,

@@ -1,4 +1,4 @@
-//! Triggers that tell people: Slack and e-mail.
+//! Triggers that send messages to people: Slack and e-mail.
 
 use crate::given::{Given, object};
 use crate::parameter::TriggerParameter;

@@ -1,6 +1,6 @@
 //! The certificate that the webhook shows to the API server, and the authority that signs it.
 //!
-//! Both are renewed when two thirds of their life are over. A new authority is told beside the old
+//! Both are renewed when two thirds of their life are over. A new authority is published beside the old
 //! one, so that whoever still shows a certificate of the old one is trusted to its end. When to renew
 //! stands beside the certificates, in clear: nothing has to be parsed, and people can read it.
 

@@ -1,4 +1,5 @@
-//! What the API server is told of the webhook: where it is, whom to trust, what to ask it.
+//! The registration of the webhook with the API server: its address, the authority to trust, and what
+//! it reviews.
 //!
 //! A webhook that is dead must not hold anybody up. So it is asked about the three kinds alone, and
 //! only where a spec begins or changes; it has few seconds; and without an answer the API server goes

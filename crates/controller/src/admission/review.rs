@@ -1,6 +1,6 @@
 //! One review: the API server's question, and the answer.
 //!
-//! The rules are those of Argo Events' webhook, told all at once, with their fields. Mended: a Sensor
+//! The rules are those of Argo Events' webhook, all at once, with their fields. Mended: a Sensor
 //! before its `EventBus` is a warning, for both may be in one file; a review without a request is
 //! refused; and what leaves the spec as it is always passes, so that a faulty object of old can
 //! still be labelled, finalized and deleted.

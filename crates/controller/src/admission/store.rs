@@ -15,7 +15,7 @@ use kube::api::PostParams;
 use super::certificate::{self, Material, Wanted};
 use crate::Error;
 
-/// Keys of the Secret: Argo Events' three, and the key of the authority, which it throws away.
+/// Keys of the Secret: Argo Events' three, and the key of the authority, which it discards.
 const KEY: &str = "server-key.pem";
 const CERTIFICATE: &str = "server-cert.pem";
 const AUTHORITIES: &str = "ca-cert.pem";

@@ -2,10 +2,10 @@
 
 use tiphys_api::Problem;
 
-/// Most faults that are told: nobody reads more at once.
+/// Most faults that are listed: nobody reads more at once.
 const MOST_FAULTS: usize = 20;
 
-/// Most warnings that are told. Together they may have 4096 bytes, then the API server cuts each
+/// Most warnings that are listed. Together they may have 4096 bytes, then the API server cuts each
 /// of them to 256.
 const MOST_WARNINGS: usize = 15;
 
@@ -17,7 +17,7 @@ const LONGEST_WARNING: usize = 256;
 
 /// Why an object is refused.
 pub(super) fn denial(kind: &str, errors: &[Problem]) -> String {
-    let lines = told(errors, MOST_FAULTS, LONGEST_LINE, "faults");
+    let lines = listed(errors, MOST_FAULTS, LONGEST_LINE, "faults");
     match lines.as_slice() {
         [line] => format!("invalid {kind}: {line}"),
         lines => format!(
@@ -30,10 +30,10 @@ pub(super) fn denial(kind: &str, errors: &[Problem]) -> String {
 
 /// What the author of an object should know.
 pub(super) fn warnings(problems: &[Problem]) -> Vec<String> {
-    told(problems, MOST_WARNINGS, LONGEST_WARNING, "warnings")
+    listed(problems, MOST_WARNINGS, LONGEST_WARNING, "warnings")
 }
 
-fn told(problems: &[Problem], most: usize, longest: usize, what: &str) -> Vec<String> {
+fn listed(problems: &[Problem], most: usize, longest: usize, what: &str) -> Vec<String> {
     let first = problems.iter().take(most);
     let mut lines: Vec<String> = first.map(|problem| line(problem, longest)).collect();
     if problems.len() > most {

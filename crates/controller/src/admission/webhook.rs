@@ -1,4 +1,4 @@
-//! The life of the webhook: get a certificate, tell the API server, serve, renew.
+//! The lifecycle of the webhook: get a certificate, register with the API server, serve, renew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::Error;
 /// The field manager of what the webhook writes.
 const FIELD_MANAGER: &str = "tiphys-webhook";
 
-/// How often the Secret and the configuration are looked at, in case somebody took them away.
+/// How often the Secret and the configuration are looked at, in case they were removed.
 const LOOK: Duration = Duration::from_mins(5);
 
 /// How long the API server may take to hear of a new authority before it is used.
@@ -60,9 +60,9 @@ pub struct Webhook {
     pub wanted: Wanted,
     /// What it counts.
     pub metrics: Metrics,
-    /// Told whether the API server can ask it.
+    /// Whether the API server can reach it.
     pub ready: Box<dyn Fn(bool) + Send + Sync>,
-    /// Tells the time.
+    /// The clock.
     pub clock: fn() -> Timestamp,
 }
 

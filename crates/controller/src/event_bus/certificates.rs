@@ -2,11 +2,11 @@
 //!
 //! One authority signs two certificates: what the servers show to clients, and what they show to
 //! each other. A certificate is renewed when two thirds of its life are over. So is the authority,
-//! in two steps: first everybody is told of the new one, beside the old; the certificates are made
+//! in two steps: first the new one is published, beside the old; the certificates are made
 //! anew only when the servers and clients have had time to read it ([`OVERLAP`]). At every moment,
 //! each certificate in use is one that everybody trusts.
 //!
-//! The certificates that Argo Events made have an authority whose key was thrown away. They are used
+//! The certificates that Argo Events made have an authority whose key was discarded. They are used
 //! to their end, and followed by ours in the same two steps.
 
 mod pem;
@@ -81,7 +81,7 @@ enum Purpose {
 enum Leaf {
     /// Good until then.
     Fine(Timestamp),
-    /// To be replaced in the order of things; nobody is turned away before then.
+    /// To be replaced in the order of things; no client is refused before then.
     Aged(Timestamp),
     /// Missing, unreadable, expired or not trusted: nothing is lost by another one.
     Broken,
@@ -170,11 +170,11 @@ fn state(chain: &Chain, hosts: &[String], now: Timestamp) -> Leaf {
     Leaf::Fine(renew_at)
 }
 
-/// Makes an authority, and tells the readers of both chains of it.
+/// Makes an authority, and publishes it to the readers of both chains.
 fn introduce(certificates: &mut Certificates, now: Timestamp) -> Result<Authority, rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = valid(CertificateParams::new(Vec::new())?, now, AUTHORITY_LIFE)?;
-    // Each authority has a name of its own, so that issuers can be told apart.
+    // Each authority has a name of its own, so that issuers can be distinguished.
     let name = format!("event bus authority {}", now.as_second());
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

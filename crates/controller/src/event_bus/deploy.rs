@@ -46,9 +46,9 @@ pub(super) async fn deploy(
         spec.stream_config.as_deref(),
         spec.server_count(),
     )
-    .map_err(|problem| Failure::told(Reason::InvalidSpec, problem.text()))?;
+    .map_err(|problem| Failure::refused(Reason::InvalidSpec, problem.text()))?;
     let version = versions::find(settings, &spec.version)
-        .map_err(|message| Failure::told(Reason::JetStreamStatefulSetFailed, message))?;
+        .map_err(|message| Failure::refused(Reason::JetStreamStatefulSetFailed, message))?;
     let owner = owner(bus);
     let kept = keep::look(context, names, &owner)
         .await
@@ -109,7 +109,7 @@ async fn survey(wanted: &StatefulSet, context: &Context) -> Result<Step, Failure
     match change::check(&live, wanted) {
         Ok(Change::Plain) => Ok(Step::Apply),
         Ok(Change::Grow(size)) => Ok(Step::Grow(Box::new(live), size)),
-        Err(Refusal { reason, message }) => Err(Failure::told(reason, message)),
+        Err(Refusal { reason, message }) => Err(Failure::refused(reason, message)),
     }
 }
 
@@ -139,7 +139,7 @@ async fn bring_about(
             return volumes::grow(context, names, &live, &size).await.map_err(
                 |error| match error {
                     GrowError::Refused(Refusal { reason, message }) => {
-                        Failure::told(reason, message)
+                        Failure::refused(reason, message)
                     }
                     GrowError::Failed(error) => failed(error),
                 },
@@ -194,7 +194,7 @@ async fn replace_stuck(names: &Names, context: &Context) -> Result<(), Failure> 
 
 impl Failure {
     /// What a user has to mend.
-    fn told(reason: Reason, message: String) -> Self {
+    fn refused(reason: Reason, message: String) -> Self {
         Self {
             reason,
             message,
@@ -202,7 +202,7 @@ impl Failure {
         }
     }
 
-    /// What may go away by itself, during a step that Argo Events has a reason for.
+    /// What may pass by itself, during a step that Argo Events has a reason for.
     fn during(reason: Reason) -> impl Fn(Error) -> Self {
         move |error| Self {
             reason,

@@ -1,6 +1,6 @@
 //! What a JetStream bus is made of: ConfigMap, Service, StatefulSet, PodDisruptionBudget.
 //!
-//! Names, labels, ports, mounts and files are Argo Events'; what differs is told in
+//! Names, labels, ports, mounts and files are Argo Events'; what differs stands in
 //! `docs/compatibility.md`.
 
 mod pod;

@@ -31,12 +31,12 @@ pub(super) fn users(bus: &EventBus, context: &Context) -> Option<String> {
         .state_filter(|sensor| sensor.namespace() == namespace && sensor.spec.bus_name() == name);
     let sources = sources.iter().map(|source| source.name_any()).collect();
     let sensors = sensors.iter().map(|sensor| sensor.name_any()).collect();
-    let told = [
+    let users = [
         connected("EventSources", sources),
         connected("Sensors", sensors),
     ];
-    let told: Vec<String> = told.into_iter().flatten().collect();
-    (!told.is_empty()).then(|| format!("can not delete an EventBus with {}", told.join(" and ")))
+    let users: Vec<String> = users.into_iter().flatten().collect();
+    (!users.is_empty()).then(|| format!("can not delete an EventBus with {}", users.join(" and ")))
 }
 
 fn connected(kind: &str, mut names: Vec<String>) -> Option<String> {

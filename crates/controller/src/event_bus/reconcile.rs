@@ -1,4 +1,4 @@
-//! Brings about what there should be for a bus, and tells how it is.
+//! Brings about what a bus asks for, and writes its status.
 
 use std::time::Duration;
 
@@ -42,10 +42,10 @@ struct Found {
     error: Option<Error>,
 }
 
-/// Makes what is right for the bus, and tells how it is.
+/// Brings about what the bus asks for, and writes its status.
 ///
 /// # Errors
-/// What may go away by itself.
+/// What may pass by itself: it is tried again.
 pub(super) async fn reconcile(bus: &EventBus, context: &Context) -> Result<Action, Error> {
     let is_deleting = bus.metadata.deletion_timestamp.is_some();
     let is_held = finalizer::is_held(bus);
@@ -132,7 +132,7 @@ impl Found {
                     Ok((config, renew_at)) => {
                         self.config = Some(config);
                         self.renew_at = Some(renew_at);
-                        let verdict = told(Reason::Succeeded, "JetStream is deployed");
+                        let verdict = holds(Reason::Succeeded, "JetStream is deployed");
                         self.conditions.set(DEPLOYED, verdict);
                     }
                     Err(failure) => {
@@ -158,7 +158,7 @@ impl Found {
                 });
                 let message = "Skip deployment because of using exotic config.";
                 self.conditions
-                    .set(DEPLOYED, told(Reason::Skipped, message));
+                    .set(DEPLOYED, holds(Reason::Skipped, message));
             }
             Some(kind) => self.conditions.set(DEPLOYED, unsupported(kind)),
             None => {}
@@ -169,7 +169,7 @@ impl Found {
     fn stays(&mut self, bus: &EventBus, names: &Names, context: &Context) {
         if has_servers(bus, names, context) {
             let message = "what was deployed before goes on";
-            self.conditions.set(DEPLOYED, told(Reason::Kept, message));
+            self.conditions.set(DEPLOYED, holds(Reason::Kept, message));
         } else {
             let message = "nothing is deployed for a faulty spec";
             self.conditions
@@ -178,7 +178,7 @@ impl Found {
     }
 }
 
-fn told(reason: Reason, message: &str) -> Verdict {
+fn holds(reason: Reason, message: &str) -> Verdict {
     Verdict {
         reason: reason.into(),
         message: message.to_owned(),

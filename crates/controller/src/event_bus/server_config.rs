@@ -48,7 +48,7 @@ jetstream {{
         text
     }
 
-    /// Clients are not told of the other servers: by their addresses, certificates cannot be
+    /// The other servers are not advertised to clients: by their addresses, certificates cannot be
     /// verified. All servers share one host name, which clients have.
     fn cluster(&self) -> String {
         let (bus, host) = (self.bus, self.names.host());

@@ -71,7 +71,7 @@ pub struct Workload {
     pub ready_replicas: i32,
     /// How many are ready for long enough.
     pub available_replicas: i32,
-    /// What tells the pods apart that are as the spec wants them; for StatefulSets.
+    /// The revision of the pods that are as the spec wants them; for StatefulSets.
     pub update_revision: Option<String>,
     /// What else is to be said.
     pub conditions: Vec<WorkloadCondition>,

@@ -18,7 +18,7 @@ pub use trouble::Trouble;
 /// The kind of what the servers of a bus belong to: they make no reports.
 pub(crate) const STATEFUL_SET: &str = "StatefulSet";
 
-/// What Deployments tell the pods of their revisions apart by.
+/// The label by which Deployments distinguish the pods of their revisions.
 const REVISION_LABEL: &str = "pod-template-hash";
 
 /// A pod.
@@ -34,7 +34,7 @@ pub struct Pod {
     pub created: Option<Timestamp>,
     /// The revision of its StatefulSet that it is of.
     pub revision: Option<String>,
-    /// The spec that it was told to have.
+    /// The spec that its annotation names.
     pub spec_hash: Option<String>,
     /// Its probes say that it works.
     pub is_ready: bool,
@@ -42,7 +42,7 @@ pub struct Pod {
     pub is_ending: bool,
     /// Why it does not start.
     pub trouble: Option<Trouble>,
-    /// What it says of itself.
+    /// Its last report.
     pub report: Option<Arc<Report>>,
 }
 

@@ -209,7 +209,7 @@ fn items<K: 'static, T: Send + 'static>(
                 Event::InitDone => Event::InitDone,
             }),
             Err(error) => {
-                complain(&kind, &error);
+                log_failure(&kind, &error);
                 None
             }
         };
@@ -217,7 +217,7 @@ fn items<K: 'static, T: Send + 'static>(
     })
 }
 
-fn complain(kind: &str, error: &watcher::Error) {
+fn log_failure(kind: &str, error: &watcher::Error) {
     let error: &dyn std::error::Error = error;
     tracing::warn!(kind, error, "A watch failed and is opened again");
 }
@@ -258,7 +258,7 @@ where
     let events = reflector::reflector(writer, events).inspect(move |event| match event {
         Ok(Event::InitDone) => context.children.note_listed(super::kind::<K>()),
         Ok(_) => {}
-        Err(error) => complain(&K::kind(&()), error),
+        Err(error) => log_failure(&K::kind(&()), error),
     });
     events.touched_objects()
 }

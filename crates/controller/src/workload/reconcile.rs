@@ -1,4 +1,4 @@
-//! Brings about what there should be for an event source or sensor, and tells how it is.
+//! Brings about what an event source or sensor asks for, and writes its status.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod as KubePod, Service};
@@ -12,7 +12,7 @@ use tiphys_api::{BusConfig, EventBus};
 use tiphys_base::Reason;
 
 use super::desired::{Desired, deployment_name, desired};
-use super::outlook::{AVAILABLE, Outlook};
+use super::rollout::{AVAILABLE, Rollout};
 use super::{Workload, check, missing, status};
 use crate::apply::{Outcome, apply, delete, key_of};
 use crate::condition::{Conditions, Verdict};
@@ -29,7 +29,7 @@ struct Failure {
     error: Error,
 }
 
-/// Makes what is right for the object, and tells how it is.
+/// Brings about what the object asks for, and writes its status.
 pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Result<Action, Error> {
     drop_finalizer(object, context).await?;
     if object.meta().deletion_timestamp.is_some() {
@@ -73,13 +73,13 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
     }
     let pods = context.pods.of(&namespace, &deployment.name);
     let child = context.children.get(&deployment);
-    let outlook = Outlook {
+    let rollout = Rollout {
         deployment: child.as_deref(),
         pods: &pods,
         replicas: object.replica_count(),
         generation: object.meta().generation.filter(|_| faults.is_empty()),
     };
-    outlook.judge(K::parts_condition(), &mut conditions);
+    rollout.set_conditions(K::parts_condition(), &mut conditions);
     let mut look_again = None;
     if missing::waits(&pods)
         && let Ok(bus) = config(bus.as_deref())
@@ -90,12 +90,12 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         }
     }
     let conditions = conditions.with_ready(Reason::Running, String::new());
-    let wait = status::write(context, object, &conditions, outlook.figures()).await?;
+    let wait = status::write(context, object, &conditions, rollout.counts()).await?;
     let wait = wait.into_iter().chain(look_again).min();
     match failed {
         Some(error) if error.is_transient() => Err(error),
         Some(error) => {
-            // Its condition tells the user; another attempt would fail in the same way.
+            // Its condition says why; another attempt would fail in the same way.
             tracing::warn!(
                 kind = K::KIND,
                 namespace,
@@ -172,7 +172,7 @@ async fn deploy<K: Workload>(
     service?;
     refresh(&desired, context).await.map_err(|error| Failure {
         reason: Reason::RefreshPodsFailed,
-        message: "Failed to tell the pods of their spec",
+        message: "Failed to annotate the pods with their spec",
         error,
     })
 }
@@ -297,12 +297,12 @@ async fn refresh(desired: &Desired, context: &Context) -> Result<(), Error> {
         return Ok(());
     };
     let outdated = |pod: &Pod| {
-        let told = pod.spec_hash.as_deref();
-        let is_told = told == Some(&desired.spec_hash);
+        let annotated = pod.spec_hash.as_deref();
+        let is_annotated = annotated == Some(&desired.spec_hash);
         // A spec that has never changed, or not since the pod began, is the one that the pod has.
         let has_begun_with_it =
-            told.is_none() && (sent.written == sent.created || sent.written < pod.created);
-        !is_told && !has_begun_with_it && !pod.is_ending
+            annotated.is_none() && (sent.written == sent.created || sent.written < pod.created);
+        !is_annotated && !has_begun_with_it && !pod.is_ending
     };
     let pods = context.pods.of(&key.namespace, &deployment);
     for pod in pods.into_iter().filter(outdated) {
@@ -328,7 +328,7 @@ async fn touch(context: &Context, namespace: &str, pod: &Pod, hash: &str) -> Res
     }
 }
 
-/// Takes Argo Events' finalizer away: there is nothing to do for it, and nobody else would.
+/// Removes Argo Events' finalizer: there is nothing to do for it, and nobody else would.
 async fn drop_finalizer<K: Workload>(object: &K, context: &Context) -> Result<(), Error> {
     let finalizers = object.finalizers();
     if finalizers.iter().all(|finalizer| finalizer != K::FINALIZER) {

@@ -10,7 +10,7 @@ use tiphys_api::{Condition, Status};
 use tokio::time::Instant;
 
 use super::Workload;
-use super::outlook::Figures;
+use super::rollout::Counts;
 use crate::condition::Conditions;
 use crate::{Context, Error, event, patch};
 
@@ -25,7 +25,7 @@ pub(super) async fn write<K: Workload>(
     context: &Context,
     object: &K,
     conditions: &Conditions,
-    figures: Option<Figures>,
+    counts: Option<Counts>,
 ) -> Result<Option<Duration>, Error> {
     let empty = Status::default();
     let old = object.status().unwrap_or(&empty);
@@ -35,7 +35,7 @@ pub(super) async fn write<K: Workload>(
             .written(&old.conditions, generation, (context.now)())
             .into(),
         observed_generation: generation,
-        ..with_figures(old, figures)
+        ..with_counts(old, counts)
     };
     if new == *old {
         return Ok(None);
@@ -60,20 +60,20 @@ pub(super) async fn write<K: Workload>(
     Ok(None)
 }
 
-/// The numbers of the pods; without pods that speak, the last ones stay.
-fn with_figures(old: &Status, figures: Option<Figures>) -> Status {
-    let Some(figures) = figures else {
+/// The numbers of the pods; without reports, the last ones stay.
+fn with_counts(old: &Status, counts: Option<Counts>) -> Status {
+    let Some(counts) = counts else {
         return old.clone();
     };
-    let last = figures
+    let last = counts
         .last_event_time
         .and_then(|time| time.parse::<Timestamp>().ok());
     let last = last.and_then(|time| Timestamp::from_second(time.as_second()).ok());
     Status {
         last_event_time: last.map(Time).or_else(|| old.last_event_time.clone()),
-        lag: Some(figures.lag),
-        dead_lettered: Some(figures.dead_lettered),
-        last_error: figures.last_error,
+        lag: Some(counts.lag),
+        dead_lettered: Some(counts.dead_lettered),
+        last_error: counts.last_error,
         ..Status::default()
     }
 }

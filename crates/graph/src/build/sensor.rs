@@ -171,7 +171,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What conditions know a dependency by: they do not tell `-` from `_`, and know no spaces.
+/// What conditions know a dependency by: they do not distinguish `-` from `_`, and know no spaces.
 fn key(name: &str) -> String {
     name.chars()
         .filter(|c| !c.is_whitespace())

@@ -1,4 +1,4 @@
-//! What triggers make or call, as far as the spec tells: `…` stands for what an event fills in.
+//! What triggers make or call, as far as the spec says: `…` stands for what an event fills in.
 
 use serde_json::Value;
 use tiphys_api::{
@@ -61,7 +61,7 @@ pub(super) fn of(
         | TriggerKind::Custom
         | TriggerKind::OpenWhisk
         | TriggerKind::AwsLambda => called(template, &outer, kind),
-        TriggerKind::Slack | TriggerKind::Email => told(template, &outer, kind),
+        TriggerKind::Slack | TriggerKind::Email => notified(template, &outer, kind),
         _ => published(template, &outer, kind),
     }
 }
@@ -285,8 +285,8 @@ fn called(template: &TriggerTemplate, outer: &Fields<'_>, kind: TriggerKind) -> 
     unknown(kind)
 }
 
-/// Triggers that tell people.
-fn told(template: &TriggerTemplate, outer: &Fields<'_>, kind: TriggerKind) -> Target {
+/// Triggers that send messages to people.
+fn notified(template: &TriggerTemplate, outer: &Fields<'_>, kind: TriggerKind) -> Target {
     if let (TriggerKind::Slack, Some(slack)) = (kind, &template.slack) {
         let channel = outer
             .with(&slack.parameters)

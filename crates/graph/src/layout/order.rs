@@ -3,7 +3,7 @@
 /// How often the columns are gone through; more hardly changes anything.
 const SWEEPS: usize = 6;
 
-/// Factor by which means of positions are told apart.
+/// Factor by which means of positions are distinguished.
 const FINE: i64 = 1024;
 
 /// Columns side by side, and what connects each with the next one.

@@ -1,7 +1,7 @@
 //! Puts the members of a column as near as possible to where they want to be.
 
 /// Upper borders for members of the given heights: in their order, apart by at least `gap`, between
-/// `top` and `bottom` if they fit, and else as near to their wishes as squares can tell.
+/// `top` and `bottom` if they fit, and else as near to their wishes as least squares allow.
 ///
 /// With the room that each needs taken out, places only have to rise; members that want to go below
 /// their successors are pooled and share their mean (isotonic regression).

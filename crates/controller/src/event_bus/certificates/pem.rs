@@ -70,7 +70,7 @@ pub(super) fn is_issued_by(pem: &str, authority: &Parsed) -> bool {
     Parsed::read(pem).is_some_and(|leaf| leaf.issuer == authority.subject)
 }
 
-/// True if the key is the certificate's, as far as can be told: keys of other kinds than ours are
+/// True if the key is the certificate's, as far as can be known: keys of other kinds than ours are
 /// taken at their word.
 pub(super) fn fits(certificate: &Parsed, key: &str) -> bool {
     match KeyPair::from_pem(key) {

@@ -84,23 +84,23 @@ fn a_new_authority_is_made_known_before_it_is_used() {
         certificates = renewed(&certificates, &hosts(), now).unwrap().0;
     }
     assert_eq!(now.to_string(), "2032-09-26T00:00:00Z");
-    let told = certificates.clone();
-    for chain in [&told.client, &told.cluster] {
+    let published = certificates.clone();
+    for chain in [&published.client, &published.cluster] {
         assert!(chain.authorities.ends_with(&first));
         assert_eq!(read(&chain.certificate).issuer, read(&first).subject);
     }
 
     let early = now.checked_add(Duration::from_mins(59)).unwrap();
-    let (waiting, next) = renewed(&told, &hosts(), early).unwrap();
-    assert_eq!(waiting, told);
+    let (waiting, next) = renewed(&published, &hosts(), early).unwrap();
+    assert_eq!(waiting, published);
     assert_eq!(next.to_string(), "2032-09-26T01:00:00Z");
 
-    let (used, _) = renewed(&told, &hosts(), next).unwrap();
-    assert_eq!(used.client.authorities, told.client.authorities);
+    let (used, _) = renewed(&published, &hosts(), next).unwrap();
+    assert_eq!(used.client.authorities, published.client.authorities);
     for chain in [&used.client, &used.cluster] {
         assert_eq!(
             read(&chain.certificate).issuer,
-            read(&told.client.authorities).subject
+            read(&published.client.authorities).subject
         );
     }
 }
@@ -139,7 +139,7 @@ fn a_broken_certificate_is_replaced_at_once() {
     assert_eq!(mended.cluster.certificate, whole.cluster.certificate);
 }
 
-/// As Argo Events makes them: an authority without a name for each chain, its key thrown away.
+/// As Argo Events makes them: an authority without a name for each chain, its key discarded.
 fn foreign(now: &str) -> Certificates {
     let chain = |hosts: Vec<String>| {
         let now = time::OffsetDateTime::from_unix_timestamp(at(now).as_second()).unwrap();
@@ -171,17 +171,18 @@ fn certificates_of_an_authority_without_key_are_used_and_then_followed_by_ours()
     assert_eq!(kept, theirs);
     assert_eq!(next, at("2032-08-30T08:00:00Z"));
 
-    let (told, next) = renewed(&kept, &hosts(), next).unwrap();
-    assert_eq!(told.client.certificate, theirs.client.certificate);
-    assert_eq!(authorities(&told.client), 2);
+    let (published, next) = renewed(&kept, &hosts(), next).unwrap();
+    assert_eq!(published.client.certificate, theirs.client.certificate);
+    assert_eq!(authorities(&published.client), 2);
     assert!(
-        told.cluster
+        published
+            .cluster
             .authorities
             .ends_with(&theirs.cluster.authorities)
     );
     assert_eq!(next, at("2032-08-30T09:00:00Z"));
 
-    let (used, _) = renewed(&told, &hosts(), next).unwrap();
+    let (used, _) = renewed(&published, &hosts(), next).unwrap();
     assert_eq!(
         read(&used.client.certificate).issuer,
         read(&used.client.authorities).subject

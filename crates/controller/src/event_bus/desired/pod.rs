@@ -72,7 +72,7 @@ impl Plan<'_> {
             service_account_name: text(&spec.service_account_name),
             // A server speaks to no API server.
             automount_service_account_token: Some(false),
-            // Longer than the server takes to send its clients away, see `lame_duck_duration`.
+            // Longer than the server takes to close its clients' connections, see `lame_duck_duration`.
             termination_grace_period_seconds: Some(60),
             tolerations: some(spec.tolerations.to_vec()),
             volumes: Some(self.volumes()),
@@ -80,7 +80,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Runs for a moment before the server, to no effect but this: the kubelet tells the pod's address
+    /// Runs for a moment before the server, to no effect but this: the kubelet reports the pod's address
     /// when a first container has run, and DNS knows it when the server starts. Servers that do not
     /// find each other at once miss their first election, and wait 4 to 9 seconds for the next.
     fn announcer(&self) -> Container {

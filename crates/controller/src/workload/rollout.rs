@@ -1,4 +1,4 @@
-//! How the pods are (pure): what the Deployment, the kubelet and the pods themselves say, as
+//! The state of the rollout (pure): what the Deployment, the kubelet and the pods report, as
 //! conditions.
 
 use tiphys_api::message::shortened;
@@ -7,7 +7,7 @@ use tiphys_base::Reason;
 
 use super::Parts;
 use crate::condition::{Cause, Conditions, LONGEST_MESSAGE, Verdict, joined};
-use crate::index::children::{Child, Workload as Counts};
+use crate::index::children::{Child, Workload as Progress};
 use crate::index::pods::Pod;
 
 /// Whether enough pods run, with the spec as it is.
@@ -16,8 +16,8 @@ pub(super) const AVAILABLE: &str = "Available";
 /// Whether the pods reach their bus.
 pub(super) const BUS_CONNECTED: &str = "BusConnected";
 
-/// What there is to see of an object's pods.
-pub(super) struct Outlook<'a> {
+/// What is known of an object's pods.
+pub(super) struct Rollout<'a> {
     pub(super) deployment: Option<&'a Child>,
     pub(super) pods: &'a [Pod],
     /// How many pods there should be.
@@ -28,40 +28,40 @@ pub(super) struct Outlook<'a> {
 
 /// The numbers of a status.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Figures {
+pub(super) struct Counts {
     pub(super) last_event_time: Option<String>,
     pub(super) lag: i64,
     pub(super) dead_lettered: i64,
     pub(super) last_error: Option<String>,
 }
 
-impl Outlook<'_> {
+impl Rollout<'_> {
     /// Sets the conditions of the pods.
-    pub(super) fn judge(&self, parts: Parts, conditions: &mut Conditions) {
+    pub(super) fn set_conditions(&self, parts: Parts, conditions: &mut Conditions) {
         conditions.set(AVAILABLE, self.available());
         conditions.set(BUS_CONNECTED, self.bus_connected());
         conditions.set(parts.condition, self.parts_work(parts));
     }
 
-    /// The sums over all pods that work; `None` if no pod has said anything.
-    pub(super) fn figures(&self) -> Option<Figures> {
+    /// The sums over all pods that work; `None` if no pod has reported.
+    pub(super) fn counts(&self) -> Option<Counts> {
         let mut reports = self.reports().peekable();
         reports.peek()?;
-        let mut figures = Figures::default();
+        let mut counts = Counts::default();
         for part in reports.flat_map(|report| &report.parts) {
-            figures.lag = figures.lag.saturating_add_unsigned(part.lag);
-            figures.dead_lettered = figures
+            counts.lag = counts.lag.saturating_add_unsigned(part.lag);
+            counts.dead_lettered = counts
                 .dead_lettered
                 .saturating_add_unsigned(part.dead_lettered);
-            figures.last_event_time = figures.last_event_time.max(part.last_event_time.clone());
+            counts.last_event_time = counts.last_event_time.max(part.last_event_time.clone());
             if let Some(error) = &part.last_error {
-                figures.last_error = Some(shortened(
+                counts.last_error = Some(shortened(
                     &format!("{}: {error}", part.name),
                     LONGEST_MESSAGE,
                 ));
             }
         }
-        Some(figures)
+        Some(counts)
     }
 
     fn available(&self) -> Verdict {
@@ -92,8 +92,8 @@ impl Outlook<'_> {
     }
 
     /// All pods are of the Deployment's present form, and enough of them work: one of several may be
-    /// away, as its disruption budget says.
-    fn is_rolled_out(&self, counts: &Counts) -> bool {
+    /// missing, as its disruption budget says.
+    fn is_rolled_out(&self, counts: &Progress) -> bool {
         let generation = self.deployment.and_then(|deployment| deployment.generation);
         counts.observed_generation >= generation.unwrap_or_default()
             && counts.updated_replicas >= self.replicas
@@ -101,13 +101,13 @@ impl Outlook<'_> {
             && counts.available_replicas >= (self.replicas - 1).max(1)
     }
 
-    /// The pods that work run the spec as it is.
+    /// The pods that work run the current spec.
     fn spec_is_run(&self) -> Verdict {
         let Some(wanted) = self.generation else {
             return Verdict::holds();
         };
         let Some(report) = self.reports().min_by_key(|report| report.generation) else {
-            return Verdict::unknown(Reason::NoReport, "no pod that works has said anything yet");
+            return Verdict::unknown(Reason::NoReport, "no pod that works has reported yet");
         };
         match report.generation {
             Some(generation) if generation >= wanted => Verdict::holds(),
@@ -124,7 +124,9 @@ impl Outlook<'_> {
 
     /// Several pods without the right to agree which one works.
     fn refused(&self) -> Option<Verdict> {
-        let refused = self.said().find(|report| report.role == Role::Refused)?;
+        let refused = self
+            .all_reports()
+            .find(|report| report.role == Role::Refused)?;
         let message = &refused.lease.message;
         let known = (!message.is_empty()).then_some(message.as_str());
         let message = known.unwrap_or("the pods may not use leases, so that none of them works");
@@ -133,7 +135,7 @@ impl Outlook<'_> {
 
     fn bus_connected(&self) -> Verdict {
         let mut unknown = None;
-        for report in self.said() {
+        for report in self.all_reports() {
             match report.bus.ok {
                 Some(true) => {}
                 Some(false) => return failed("", &report.bus),
@@ -142,7 +144,7 @@ impl Outlook<'_> {
         }
         match unknown {
             Some(bus) => waiting(Reason::Connecting, bus),
-            None if self.said().next().is_none() => no_report(),
+            None if self.all_reports().next().is_none() => no_report(),
             None => Verdict::holds(),
         }
     }
@@ -168,7 +170,7 @@ impl Outlook<'_> {
             return Verdict::fails(reason, joined(&messages));
         }
         match unknown {
-            Some(health) if !parts.silent_is_well => waiting(Reason::Starting, health),
+            Some(health) if !parts.unreported_is_well => waiting(Reason::Starting, health),
             _ if self.reports().next().is_none() => no_report(),
             _ => Verdict::holds(),
         }
@@ -179,20 +181,21 @@ impl Outlook<'_> {
         pods.find_map(|pod| Some((pod, pod.trouble.as_ref()?)))
     }
 
-    /// What all pods say.
-    fn said(&self) -> impl Iterator<Item = &Report> {
+    /// The reports of all pods.
+    fn all_reports(&self) -> impl Iterator<Item = &Report> {
         let alive = self.pods.iter().filter(|pod| !pod.is_ending);
         alive.filter_map(|pod| pod.report.as_deref())
     }
 
-    /// What the pods say that work.
+    /// The reports of the pods that work.
     fn reports(&self) -> impl Iterator<Item = &Report> {
-        self.said().filter(|report| report.role == Role::Active)
+        self.all_reports()
+            .filter(|report| report.role == Role::Active)
     }
 }
 
 /// Why the Deployment gets no pods.
-fn failure(counts: &Counts) -> Option<Verdict> {
+fn failure(counts: &Progress) -> Option<Verdict> {
     let failure = counts
         .conditions
         .iter()
@@ -207,7 +210,7 @@ fn failure(counts: &Counts) -> Option<Verdict> {
 }
 
 fn no_report() -> Verdict {
-    Verdict::unknown(Reason::NoReport, "no pod has said anything yet")
+    Verdict::unknown(Reason::NoReport, "no pod has reported yet")
 }
 
 fn failed(name: &str, health: &Health) -> Verdict {

@@ -11,13 +11,13 @@ use crate::index::pods::Trouble;
 const EVENTS: Parts = Parts {
     condition: "WatchSynced",
     part: "event",
-    silent_is_well: false,
+    unreported_is_well: false,
 };
 
 fn counts(updated: i32, total: i32, available: i32) -> Child {
     Child {
         generation: Some(1),
-        workload: Some(Counts {
+        workload: Some(Progress {
             observed_generation: 1,
             replicas: total,
             updated_replicas: updated,
@@ -46,14 +46,14 @@ fn check(
     condition: &str,
     expected: (ConditionStatus, &str, &str),
 ) {
-    let outlook = Outlook {
+    let rollout = Rollout {
         deployment: Some(deployment),
         pods,
         replicas: 1,
         generation: Some(2),
     };
     let mut conditions = Conditions::default();
-    outlook.judge(EVENTS, &mut conditions);
+    rollout.set_conditions(EVENTS, &mut conditions);
     let Verdict {
         status,
         reason,
@@ -108,7 +108,7 @@ fn pods_without_leases_do_not_work() {
 }
 
 #[test]
-fn trouble_is_told_with_its_pod_and_a_quota_in_its_own_words() {
+fn trouble_is_shown_with_its_pod_and_a_quota_in_its_own_words() {
     let pods = [Pod {
         name: "p".to_owned(),
         trouble: Some(Trouble {
@@ -140,7 +140,7 @@ fn trouble_is_told_with_its_pod_and_a_quota_in_its_own_words() {
 }
 
 #[test]
-fn the_bus_and_each_event_are_judged() {
+fn the_bus_and_each_event_have_a_condition() {
     let report = r#"{"generation":2,"role":"Active",
         "bus":{"ok":false,"reason":"ConnectionFailed","message":"no route"},
         "parts":[{"name":"a","health":{"ok":true}},
@@ -163,26 +163,26 @@ fn the_bus_and_each_event_are_judged() {
         &deployment,
         &[],
         "WatchSynced",
-        (Unknown, "NoReport", "no pod has said anything yet"),
+        (Unknown, "NoReport", "no pod has reported yet"),
     );
 }
 
 #[test]
-fn figures_are_summed_over_the_pods_that_work() {
+fn counts_are_summed_over_the_pods_that_work() {
     let one = r#"{"role":"Active","parts":[
         {"name":"a","lag":2,"deadLettered":1,"lastEventTime":"2026-01-01T00:00:00Z"},
         {"name":"b","lag":3,"lastEventTime":"2026-01-02T00:00:00Z","lastError":"x"}]}"#;
     let standby = r#"{"role":"Standby","parts":[{"name":"a","lag":9}]}"#;
     let pods = [pod(one), pod(standby)];
-    let outlook = Outlook {
+    let rollout = Rollout {
         deployment: None,
         pods: &pods,
         replicas: 2,
         generation: None,
     };
     assert_eq!(
-        outlook.figures(),
-        Some(Figures {
+        rollout.counts(),
+        Some(Counts {
             last_event_time: Some("2026-01-02T00:00:00Z".to_owned()),
             lag: 5,
             dead_lettered: 1,
