@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tiphys_api::worker;
+use tiphys_clients::values;
 use tiphys_runtime::logging::Logging;
 use tiphys_runtime::process;
-use tiphys_sensor::execute::values;
 use tiphys_worker::{Config, Kind};
 
 use crate::args::{ClusterArgs, LogArgs};

@@ -2,6 +2,9 @@
 
 use std::error::Error as StdError;
 
+use tiphys_clients::SettingsError;
+use tiphys_clients::nats::ConnectError;
+
 use crate::{Bucket, Durable, Subject};
 
 /// An error of a library below.
@@ -152,6 +155,31 @@ impl Cause {
     /// True if it passes without a human.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Settings(SettingsError { message, source }) => {
+                Self::Configuration { message, source }
+            }
+            ConnectError::Unreachable {
+                url,
+                refused,
+                source,
+            } => {
+                let cause = if refused {
+                    Cause::Refused
+                } else {
+                    Cause::Unavailable
+                };
+                Self::Connect {
+                    url,
+                    source: cause(source),
+                }
+            }
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 //! settings of the stream are applied when they change, publishing is pipelined, and one consumer
 //! per trigger fetches in batches.
 
-mod config;
 mod connect;
 mod consume;
 mod dead_letters;
@@ -13,7 +12,6 @@ mod publish;
 mod read;
 mod state;
 mod stream;
-mod tls;
 mod tracker;
 
 use std::fmt;
@@ -24,18 +22,17 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_trait::async_trait;
 
-pub use self::config::{Auth, Config, Identity, Tls};
 use self::connect::{ApiError, Connection, timestamp};
-pub(crate) use self::connect::{connect_core, without_passwords};
 use self::dead_letters::DeadLetters;
 use self::publish::Publisher;
 use self::stream::Keeper;
-pub use self::tls::client_config;
 use crate::name::STREAM;
 use crate::{
     Bucket, Cause, DeadLetter, DeadLetterFilter, Durable, Error, EventBus, Outgoing, PublishAck,
     State, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
 };
+pub use tiphys_clients::nats::{Auth, Config};
+pub use tiphys_clients::tls::{Identity, Tls};
 
 /// What the headers of an event take at most, its id included; [`EventBus::max_payload`] leaves
 /// room for them.

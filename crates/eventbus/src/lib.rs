@@ -4,7 +4,8 @@
 //! byte as Argo Events does where another program can see it; [`embedded`] lives in the process, for
 //! `tiphys run` without a server, for `simulate` and for tests. Both pass one shared suite.
 //!
-//! This is the only crate that names `async-nats`.
+//! This crate and `tiphys_clients`, which opens the connections, are the only ones that name
+//! `async-nats`.
 
 mod bus;
 mod dead_letter;
@@ -13,7 +14,6 @@ mod error;
 mod event;
 pub mod jetstream;
 mod name;
-pub mod publisher;
 mod settings;
 
 pub use bus::{

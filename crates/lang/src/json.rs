@@ -12,11 +12,13 @@ mod write;
 
 pub use check::is_valid;
 pub(crate) use check::is_valid_with;
-pub use read::{Build, Error, MAX_DEPTH, from_slice, parse_with};
+pub use read::{Build, Error, MAX_DEPTH, from_slice, from_slice_unique, parse_with};
 pub(crate) use scan::{number_end, string_end, unicode_escape};
 pub use write::{float_shortest, float_text, write_float, write_string, write_string_plain};
 
 use indexmap::IndexMap;
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// An object. Keys keep the order of the text; of duplicate keys the last value stays.
 pub type Map = IndexMap<String, Value>;
@@ -76,6 +78,14 @@ impl Number {
             Self::Big(digits) => digits.parse().unwrap_or(f64::NAN),
             Self::Float(float) => *float,
         }
+    }
+}
+
+/// Writes it as [`Value::to_go_json`] does, into JSON only.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = RawValue::from_string(self.to_go_json()).map_err(S::Error::custom)?;
+        text.serialize(serializer)
     }
 }
 

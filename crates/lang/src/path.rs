@@ -32,6 +32,7 @@ mod scan;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod wildcard;
 mod work;
 mod write;
@@ -39,6 +40,7 @@ mod write;
 pub use explain::{Missing, There};
 pub use found::{Found, Kind};
 pub(crate) use scan::container_end;
+pub use tree::Spot;
 
 use crate::json::is_valid_with;
 use jsonpath::JsonPath;

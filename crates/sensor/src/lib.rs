@@ -1,12 +1,10 @@
 //! Sensors: events become actions, and actions are performed.
 //!
 //! [`engine`] decides (pure: no tokio, no clock, no client), [`run`] carries: it takes deliveries
-//! from the bus, asks the engine, and hands [`action::Action`]s to [`execute`].
+//! from the bus, asks the engine, and performs the [`trigger::Action`]s that it gets.
 
-pub mod action;
 pub mod engine;
 mod error;
-pub mod execute;
 pub mod filter;
 mod metrics;
 pub mod parameter;

@@ -9,23 +9,27 @@ mod source;
 
 pub use source::{ResolveError, Resolved, Source};
 
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 use tiphys_api::{ParameterOperation, Problem, TriggerParameter};
-use tiphys_lang::path::{self, Found, Path, Write};
+use tiphys_lang::json::{self, Value};
+use tiphys_lang::path::{self, Found, Path, Spot, Write};
 
+use crate::trigger::plain_numbers;
 use crate::view::Views;
 
 /// A compiled parameter.
 #[derive(Debug)]
 pub struct Parameter {
     source: Source,
-    dest: Path,
+    dest: Arc<Path>,
     /// `Err`: not one that exists. Argo Events finds out when it would be performed.
     operation: Result<ParameterOperation, String>,
 }
 
 /// A parameter's value on its way into a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Edit {
     /// An sjson path.
@@ -39,6 +43,9 @@ pub struct Edit {
     pub raw: bool,
     /// The value is the default, because nothing else gave one.
     pub fell_back: bool,
+    /// `dest`, compiled.
+    #[serde(skip)]
+    path: Arc<Path>,
 }
 
 #[expect(
@@ -118,7 +125,7 @@ impl Parameter {
             .ok_or_else(|| spec.operation.to_string());
         Some(Self {
             source: source?,
-            dest: dest?,
+            dest: Arc::new(dest?),
             operation,
         })
     }
@@ -159,41 +166,97 @@ impl Parameter {
         let Some(value) = self.resolve(events)? else {
             return Ok(None);
         };
-        let operation = match &self.operation {
-            Ok(operation) => *operation,
-            Err(name) => return Err(Error::Operation(name.clone())),
-        };
         Ok(Some(Edit {
             dest: self.dest().to_owned(),
-            operation,
-            raw: self.source.writes_raw(&value),
+            operation: self.operation()?,
+            raw: value.raw,
             fell_back: value.fell_back,
             value: value.text,
+            path: Arc::clone(&self.dest),
         }))
+    }
+
+    fn operation(&self) -> Result<ParameterOperation, Error> {
+        self.operation
+            .as_ref()
+            .copied()
+            .map_err(|name| Error::Operation(name.clone()))
+    }
+
+    /// Writes a value that was resolved before.
+    fn write(&self, value: &Resolved, document: &mut Vec<u8>) -> Result<Applied, Error> {
+        let write = Writing {
+            path: &self.dest,
+            operation: self.operation()?,
+            text: &value.text,
+            raw: value.raw,
+        };
+        Ok(if write.make_or_refuse(document)? {
+            value.written()
+        } else {
+            Applied::NoMatch
+        })
+    }
+
+    /// Writes a value into a document without duplicate keys that has been read; false, and nothing
+    /// is written, if only the text of the document tells how: see [`Path::spot`].
+    pub(crate) fn write_tree(&self, value: Resolved, document: &mut Value) -> Result<bool, Error> {
+        let operation = self.operation()?;
+        let Some(spot) = self.dest.spot(document) else {
+            return Ok(false);
+        };
+        let written = match (operation, &spot) {
+            (ParameterOperation::Append, Spot::There(Value::String(there))) => {
+                Value::String(there.clone() + &value.text)
+            }
+            (ParameterOperation::Prepend, Spot::There(Value::String(there))) => {
+                Value::String(value.text + there)
+            }
+            // Joined to the text that it has in the document.
+            (ParameterOperation::Append | ParameterOperation::Prepend, Spot::There(_)) => {
+                return Ok(false);
+            }
+            _ if value.raw => match json::from_slice_unique(value.text.as_bytes()) {
+                Some(mut raw) => {
+                    plain_numbers(&mut raw);
+                    raw
+                }
+                None => return Ok(false),
+            },
+            _ => Value::String(value.text),
+        };
+        spot.set(written);
+        Ok(true)
     }
 }
 
-impl Edit {
-    /// Makes the edit; false if its destination is a query that matches nothing. `path` is its
-    /// compiled destination.
-    fn make(&self, path: &Path, document: &mut Vec<u8>) -> Result<bool, Error> {
+/// A value on its way to a compiled destination.
+struct Writing<'w> {
+    path: &'w Path,
+    operation: ParameterOperation,
+    text: &'w str,
+    raw: bool,
+}
+
+impl Writing<'_> {
+    /// Writes; false if the destination is a query that matches nothing.
+    fn make(&self, document: &mut Vec<u8>) -> Result<bool, Error> {
+        let Self { path, text, .. } = self;
         // A plain place is overwritten whatever is there.
         let is_asked = self.operation != ParameterOperation::Overwrite || path.is_query();
         let found = is_asked.then(|| path.get(document)).filter(Found::exists);
         let joined = match (self.operation, &found) {
-            (ParameterOperation::Append, Some(found)) => {
-                Some(found.text().into_owned() + &self.value)
-            }
-            (ParameterOperation::Prepend, Some(found)) => Some(self.value.clone() + &found.text()),
+            (ParameterOperation::Append, Some(found)) => Some(found.text().into_owned() + text),
+            (ParameterOperation::Prepend, Some(found)) => Some((*text).to_owned() + &found.text()),
             _ => None,
         };
         let value = match &joined {
             Some(text) => Write::Text(text),
-            None if self.raw => Write::Raw(self.value.as_bytes()),
-            None => Write::Text(&self.value),
+            None if self.raw => Write::Raw(text.as_bytes()),
+            None => Write::Text(text),
         };
         let refuse = |source| Error::Write {
-            dest: self.dest.clone(),
+            dest: path.as_str().to_owned(),
             source,
         };
         let set = path.set(document, value).map_err(refuse)?;
@@ -202,31 +265,74 @@ impl Edit {
         Ok(matched)
     }
 
-    /// As [`Edit::make`]; a destination that was hardly meant as a query has to match.
+    /// As [`Writing::make`]; a destination that was hardly meant as a query has to match.
     ///
     /// `#(…)` can only be a query, and one that matches nothing changes nothing, as in Argo Events.
     /// A `*` or an `@` in a key makes a query by accident, and silence would hide it.
-    fn make_or_refuse(&self, path: &Path, document: &mut Vec<u8>) -> Result<bool, Error> {
-        let matched = self.make(path, document)?;
-        if !matched && !self.dest.contains("#(") {
-            return Err(Error::NoMatch {
-                dest: self.dest.clone(),
-            });
+    fn make_or_refuse(&self, document: &mut Vec<u8>) -> Result<bool, Error> {
+        let matched = self.make(document)?;
+        let dest = self.path.as_str();
+        if !matched && !dest.contains("#(") {
+            let dest = dest.to_owned();
+            return Err(Error::NoMatch { dest });
         }
         Ok(matched)
     }
+}
 
+impl Edit {
     /// Makes the edit in `document`.
     ///
     /// # Errors
     /// If the value cannot be written there.
     pub fn apply(&self, document: &mut Vec<u8>) -> Result<(), Error> {
-        let path = Path::compile(&self.dest).map_err(|source| Error::Write {
-            dest: self.dest.clone(),
-            source,
-        })?;
-        self.make_or_refuse(&path, document).map(drop)
+        let write = Writing {
+            path: &self.path,
+            operation: self.operation,
+            text: &self.value,
+            raw: self.raw,
+        };
+        write.make_or_refuse(document).map(drop)
     }
+}
+
+/// Resolves `parameters` against the events of a firing; `None`: skip that one.
+///
+/// # Errors
+/// At the first parameter without a value, with its place in the list.
+pub(crate) fn resolve(
+    parameters: &[Parameter],
+    events: &Views<'_>,
+) -> Result<Vec<Option<Resolved>>, (usize, Error)> {
+    let resolve = |(index, parameter): (usize, &Parameter)| {
+        let value = parameter.resolve(events);
+        value.map_err(|error| (index, error.into()))
+    };
+    parameters.iter().enumerate().map(resolve).collect()
+}
+
+/// Writes the values of `parameters` in order, each seeing what the ones before it wrote.
+///
+/// # Errors
+/// At the first value that cannot be written, with its place in the list.
+pub(crate) fn write(
+    parameters: &[Parameter],
+    values: &[Option<Resolved>],
+    document: &mut Vec<u8>,
+) -> Result<Vec<Applied>, (usize, Error)> {
+    let write = |(index, (parameter, value)): (usize, (&Parameter, &Option<Resolved>))| match value
+    {
+        Some(value) => parameter
+            .write(value, document)
+            .map_err(|error| (index, error)),
+        None => Ok(Applied::Skipped),
+    };
+    parameters
+        .iter()
+        .zip(values)
+        .enumerate()
+        .map(write)
+        .collect()
 }
 
 /// Applies `parameters` in order, each seeing what the ones before it wrote.
@@ -240,20 +346,11 @@ pub fn apply(
 ) -> Result<Vec<Applied>, (usize, Error)> {
     let mut applied = Vec::with_capacity(parameters.len());
     for (index, parameter) in parameters.iter().enumerate() {
-        let outcome = match parameter.edit(events).map_err(|error| (index, error))? {
-            Some(edit) => {
-                let matched = edit
-                    .make_or_refuse(&parameter.dest, document)
-                    .map_err(|error| (index, error))?;
-                if matched {
-                    Applied::Written {
-                        text: edit.value,
-                        fell_back: edit.fell_back,
-                    }
-                } else {
-                    Applied::NoMatch
-                }
-            }
+        let value = parameter.resolve(events);
+        let outcome = match value.map_err(|error| (index, error.into()))? {
+            Some(value) => parameter
+                .write(&value, document)
+                .map_err(|error| (index, error))?,
             None => Applied::Skipped,
         };
         applied.push(outcome);
@@ -279,15 +376,13 @@ pub fn payload(parameters: &[Parameter], events: &Views<'_>) -> Result<Vec<u8>, 
         if parameter.dest().is_empty() {
             return Ok(value.text.into_bytes());
         }
-        let edit = Edit {
-            dest: parameter.dest().to_owned(),
+        let write = Writing {
+            path: &parameter.dest,
             operation: ParameterOperation::Overwrite,
-            raw: parameter.source.writes_raw(&value),
-            fell_back: value.fell_back,
-            value: value.text,
+            text: &value.text,
+            raw: value.raw,
         };
-        edit.make(&parameter.dest, &mut document)
-            .map_err(|error| (index, error))?;
+        write.make(&mut document).map_err(|error| (index, error))?;
     }
     Ok(document)
 }

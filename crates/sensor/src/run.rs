@@ -22,10 +22,10 @@ use tiphys_eventbus::{Durable, EventBus};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::Error;
 use crate::engine::Compiled;
-use crate::execute::Executors;
 use crate::metrics::{Metrics, TriggerLabels};
-use crate::{Error, trigger::Trigger};
+use crate::trigger::{Executors, Trigger};
 use trigger_loop::TriggerLoop;
 
 pub(crate) use perform::fraction;
@@ -41,6 +41,9 @@ const MAX_IN_FLIGHT: usize = 1024;
 
 /// How many actions of one trigger run at a time.
 const MAX_RUNNING: usize = 64;
+
+/// How long a trigger waits for servers that its first action will need, before it listens.
+const WARM_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for what is in flight. The process has 5 s in all.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -123,7 +126,12 @@ impl Runner {
         for trigger in &self.sensor.triggers {
             let trigger_loop =
                 TriggerLoop::new(self.clone(), Arc::clone(trigger), Arc::clone(&opening));
-            let task = loops.spawn(trigger_loop.run(shutdown.clone(), Arc::clone(&holds)));
+            let warm = self.clone().warm(Arc::clone(trigger), shutdown.clone());
+            let run = trigger_loop.run(shutdown.clone(), Arc::clone(&holds));
+            let task = loops.spawn(async move {
+                warm.await;
+                run.await
+            });
             names.insert(task.id(), Arc::clone(trigger.name()));
         }
         drop(holds);
@@ -143,6 +151,17 @@ impl Runner {
             result = result.and(ended);
         }
         result
+    }
+
+    /// Opens what the first action of a trigger would have to wait for.
+    async fn warm(self, trigger: Arc<Trigger>, shutdown: CancellationToken) {
+        let warm = self.executors.warm(&trigger, &self.sensor.namespace);
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.handover.asked.cancelled() => {}
+            // Who does not answer in time is waited for by the first action.
+            _ = tokio::time::timeout(WARM_WITHIN, warm) => {}
+        }
     }
 
     /// Deletes the consumers of triggers that are gone. One that stays costs the bus a little and

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
+use tiphys_clients::values::Values;
 use tiphys_eventbus::EventBus;
 use tiphys_runtime::cluster::User;
 use tiphys_runtime::logging::Printer;
-use tiphys_sensor::execute::Executors;
-use tiphys_sensor::execute::log::Sink;
-use tiphys_sensor::execute::values::Values;
+use tiphys_sensor::trigger::Executors;
+use tiphys_sensor::trigger::log::Sink;
 
 use crate::print::Stdout;
 

@@ -67,7 +67,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: tiphys_eventbus::Error,
+        source: tiphys_clients::SettingsError,
     },
     /// The TLS settings of the bus are none.
     #[error("tls of the EventBus")]

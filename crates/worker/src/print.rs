@@ -1,9 +1,8 @@
 //! Prints the events of `log` triggers.
 
 use tiphys_runtime::logging::{Printer, Value};
-use tiphys_sensor::action::LogLine;
-use tiphys_sensor::execute::Caller;
-use tiphys_sensor::execute::log::Sink;
+use tiphys_sensor::trigger::Caller;
+use tiphys_sensor::trigger::log::{Line as LogLine, Sink};
 
 /// Standard output.
 pub(crate) struct Stdout(pub(crate) Printer);

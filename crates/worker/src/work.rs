@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tiphys_api::worker::PartReport;
+use tiphys_clients::values::{MountedValues, Values};
 use tiphys_runtime::Group;
 use tiphys_runtime::cluster::{Cluster, User};
 use tiphys_runtime::logging::LoggingFields;
-use tiphys_sensor::execute::Executors;
-use tiphys_sensor::execute::values::{MountedValues, Values};
 use tiphys_sensor::run::Handover;
+use tiphys_sensor::trigger::Executors;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use tiphys_sensor::execute::values::{ClusterValues, Values};
+use tiphys_clients::values::{ClusterValues, Values};
 use tiphys_tests::{World, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
+use tiphys_clients::KeyOf;
+use tiphys_clients::values::{Value, Values};
 use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::{
     Bucket, Context, DeadLetter, DeadLetterFilter, Event, EventBus, Outgoing, Subject,
 };
-use tiphys_sensor::action::{KeyOf, LogLine};
-use tiphys_sensor::execute::values::{Value, Values};
-use tiphys_sensor::execute::{self, Caller, Executors, log::Sink};
 use tiphys_sensor::run::{Handover, Runner, Status};
+use tiphys_sensor::trigger::log::{Line as LogLine, Sink};
+use tiphys_sensor::trigger::{Caller, Executors};
 use tiphys_sensor::{Compiled, Metrics};
 use tiphys_tests::eventually;
 use tokio::task::JoinSet;
@@ -193,18 +194,18 @@ impl KnownValues {
 
 #[async_trait]
 impl Values for KnownValues {
-    async fn secret(&self, key: &KeyOf) -> Result<Value, execute::Error> {
+    async fn secret(&self, key: &KeyOf) -> Result<Value, tiphys_clients::Error> {
         let value = self.0.get(&(key.name.clone(), key.key.clone()));
         value
             .map(|value| Value::new(value.as_bytes()))
-            .ok_or_else(|| execute::Error::Unavailable {
+            .ok_or_else(|| tiphys_clients::Error::Unavailable {
                 message: format!("no Secret {}", key.name),
                 hint: None,
                 retry_after: None,
             })
     }
 
-    async fn config_map(&self, key: &KeyOf) -> Result<Value, execute::Error> {
+    async fn config_map(&self, key: &KeyOf) -> Result<Value, tiphys_clients::Error> {
         self.secret(key).await
     }
 }

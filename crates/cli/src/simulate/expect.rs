@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use tiphys_lang::json::{self, Map, Value};
-use tiphys_sensor::action::Action;
 use tiphys_sensor::engine::Outcome;
+use tiphys_sensor::trigger::Action;
 
 use super::diff::{self, Difference, Field, Pair};
 use super::trace::{Report, SensorReport, TriggerReport};

@@ -3,13 +3,10 @@
 use std::fmt::{self, Write};
 
 use tiphys_eventbus::Event;
-use tiphys_sensor::action::{
-    Action, HttpAction, K8sAction, LogAction, NatsAction, Object, WorkflowAction,
-};
 use tiphys_sensor::engine::Outcome;
 use tiphys_sensor::filter::Verdict;
 use tiphys_sensor::parameter::Applied;
-use tiphys_sensor::trigger::ParameterStep;
+use tiphys_sensor::trigger::{ParameterStep, Part};
 
 use super::trace::{DependencyReport, Firing, Report, TriggerReport};
 
@@ -123,11 +120,11 @@ fn firing(firing: &Firing, out: &mut Page) -> fmt::Result {
         parameter(step, out)?;
     }
     match &firing.action {
-        Ok(Action::K8s(action)) => k8s(action, out),
-        Ok(Action::ArgoWorkflow(action)) => workflow(action, out),
-        Ok(Action::Http(action)) => http(action, out),
-        Ok(Action::Nats(action)) => nats(action, out),
-        Ok(Action::Log(action)) => log(action, out),
+        Ok(action) => action.describe().iter().try_for_each(|part| match part {
+            Part::Act(act) => writeln!(out, "    → {act}"),
+            Part::Line(line) => writeln!(out, "      {line}"),
+            Part::Document(document) => yaml(document, out),
+        }),
         Err(error) => writeln!(out, "    ✗ {error}"),
     }
 }
@@ -166,93 +163,10 @@ fn parameter(step: &ParameterStep, out: &mut Page) -> fmt::Result {
     }
 }
 
-fn k8s(action: &K8sAction, out: &mut Page) -> fmt::Result {
-    write!(out, "    → {}", action.operation.name())?;
-    if let Some(patch) = action.patch {
-        write!(out, " ({})", patch.content_type())?;
-    }
-    writeln!(out)?;
-    object(&action.object, out)
-}
-
-fn workflow(action: &WorkflowAction, out: &mut Page) -> fmt::Result {
-    writeln!(out, "    → {}", action.operation.name())?;
-    object(&action.object, out)?;
-    if action.arguments.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "      # with these arguments:")?;
-    yaml(&action.arguments, out)
-}
-
-fn http(action: &HttpAction, out: &mut Page) -> fmt::Result {
-    writeln!(out, "    → {} {}", action.method, action.url)?;
-    for (name, value) in &action.headers {
-        writeln!(out, "      {name}: {value}")?;
-    }
-    for header in &action.secure_headers {
-        writeln!(out, "      {}: <{}>", header.name, header.value_from)?;
-    }
-    for line in action.body.lines() {
-        writeln!(out, "      {line}")?;
-    }
-    Ok(())
-}
-
-fn nats(action: &NatsAction, out: &mut Page) -> fmt::Result {
-    writeln!(out, "    → publish {} on {}", action.subject, action.url)?;
-    for line in action.payload.lines() {
-        writeln!(out, "      {line}")?;
-    }
-    Ok(())
-}
-
-fn object(object: &Object, out: &mut Page) -> fmt::Result {
-    match object {
-        Object::Known { object } => yaml(object, out),
-        Object::Live { object, live_edits } => {
-            yaml(object, out)?;
-            for edit in live_edits {
-                writeln!(
-                    out,
-                    "      # in the live object: {} ← {}",
-                    edit.dest, edit.value
-                )?;
-            }
-            Ok(())
-        }
-        Object::Fetched { base, edits } => {
-            yaml(base, out)?;
-            for edit in edits {
-                writeln!(
-                    out,
-                    "      # in the fetched object: {} ← {}",
-                    edit.dest, edit.value
-                )?;
-            }
-            Ok(())
-        }
-    }
-}
-
-fn yaml(value: &impl serde::Serialize, out: &mut Page) -> fmt::Result {
-    let value = serde_json::to_value(value).unwrap_or(serde_json::Value::Null);
-    let text = serde_saphyr::to_string(&value).unwrap_or_else(|_| value.to_string());
+fn yaml(value: &serde_json::Value, out: &mut Page) -> fmt::Result {
+    let text = serde_saphyr::to_string(value).unwrap_or_else(|_| value.to_string());
     for line in text.lines() {
         writeln!(out, "      {line}")?;
-    }
-    Ok(())
-}
-
-fn log(action: &LogAction, out: &mut Page) -> fmt::Result {
-    for line in &action.lines {
-        let text: String = line.message.chars().take(SHOWN).collect();
-        let more = if text.len() < line.message.len() {
-            "…"
-        } else {
-            ""
-        };
-        writeln!(out, "    → log {}: {text}{more}", line.dependency_name)?;
     }
     Ok(())
 }

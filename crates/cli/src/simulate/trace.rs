@@ -7,10 +7,9 @@ use jiff::Timestamp;
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::Event;
 use tiphys_sensor::Compiled;
-use tiphys_sensor::action::Action;
 use tiphys_sensor::engine::{Member, Outcome, Rounds, Seen, Step, object_key};
 use tiphys_sensor::filter;
-use tiphys_sensor::trigger::{ParameterStep, Trigger};
+use tiphys_sensor::trigger::{Action, ParameterStep, Trigger};
 
 use super::Arrival;
 use crate::files::{Loaded, Program};
@@ -166,7 +165,7 @@ impl<'l> World<'l> {
         });
         let mut report = TriggerReport {
             name: Arc::clone(trigger.name()),
-            kind: trigger.kind(),
+            kind: trigger.kind().log_name(),
             firings: Vec::new(),
             kept: Vec::new(),
             conditions: trigger.conditions().expression().to_owned(),

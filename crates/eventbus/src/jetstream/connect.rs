@@ -1,7 +1,5 @@
 //! The one connection to the servers, and requests to JetStream's API over it.
 
-use std::time::Duration;
-
 use async_nats::connection::State;
 use async_nats::error::Error as NatsError;
 use async_nats::jetstream::context::{ContextBuilder, RequestErrorKind};
@@ -12,21 +10,16 @@ use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
     self, ConsumerError, ConsumerErrorKind, LastRawMessageError, LastRawMessageErrorKind,
 };
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, datetime::DateTime};
+use async_nats::{Client, Event, datetime::DateTime};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+pub(super) use tiphys_clients::nats::ANSWER_WITHIN;
+use tiphys_clients::nats::{Config, connect, without_passwords};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Auth, Config, tls};
 use crate::{BoxError, Cause, Error};
-
-/// How long an answer of the server may take; Argo Events' clients wait as long.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// How often the connection is tried: a server that is gone without a word is noticed after two.
-const PING_EVERY: Duration = Duration::from_secs(10);
 
 /// Most unacknowledged publishes that the library lets through; more than the publisher's window,
 /// which is what bounds them.
@@ -68,7 +61,7 @@ impl Connection {
             losses: 0,
             is_up: true,
         });
-        let client = connect_core(config, move |event| note(&changes, &event)).await?;
+        let client = connect(config, move |event| note(&changes, &event)).await?;
         let context = ContextBuilder::new()
             .timeout(ANSWER_WITHIN)
             .ack_timeout(ANSWER_WITHIN)
@@ -156,61 +149,6 @@ impl Connection {
     }
 }
 
-/// A client that heals itself, and tells `listen` how it is doing.
-pub(crate) async fn connect_core(
-    config: &Config,
-    listen: impl Fn(Event) + Send + Sync + 'static,
-) -> Result<Client, Error> {
-    let options = options(config)?.event_callback(move |event| {
-        listen(event);
-        std::future::ready(())
-    });
-    let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
-    options.connect(servers).await.map_err(|err| {
-        let refused = matches!(
-            err.kind(),
-            ConnectErrorKind::ServerParse
-                | ConnectErrorKind::Authentication
-                | ConnectErrorKind::AuthorizationViolation
-                | ConnectErrorKind::Tls
-        );
-        let cause = if refused {
-            Cause::Refused
-        } else {
-            Cause::Unavailable
-        };
-        Error::Connect {
-            url: without_passwords(&config.url),
-            source: cause(err.into()),
-        }
-    })
-}
-
-fn options(config: &Config) -> Result<ConnectOptions, Error> {
-    let options = ConnectOptions::new()
-        .name(&config.name)
-        .connection_timeout(ANSWER_WITHIN)
-        .request_timeout(Some(ANSWER_WITHIN))
-        .ping_interval(PING_EVERY)
-        .require_tls(config.tls.is_some())
-        .tls_client_config(tls::client_config(config.tls.as_ref())?);
-    Ok(match &config.auth {
-        Auth::None => options,
-        Auth::UserPassword { user, password } => {
-            options.user_and_password(user.clone(), password.clone())
-        }
-        Auth::Token(token) => options.token(token.clone()),
-        Auth::NKey(seed) => options.nkey(seed.clone()),
-        Auth::Credentials(text) => options.credentials(text).map_err(|err| {
-            let message = "the credentials hold no user JWT with its seed".to_owned();
-            Error::Configuration {
-                message,
-                source: Some(err.into()),
-            }
-        })?,
-    })
-}
-
 fn note(changes: &watch::Sender<Link>, event: &Event) {
     match event {
         Event::Connected => {
@@ -230,19 +168,6 @@ fn note(changes: &watch::Sender<Link>, event: &Event) {
         Event::SlowConsumer(_) => tracing::warn!("Messages came faster than they were taken"),
         Event::Draining | Event::Closed => {}
     }
-}
-
-/// URLs as they may be told.
-pub(crate) fn without_passwords(urls: &str) -> String {
-    let clean = |url: &str| {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
-        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        format!("{scheme}://{host}")
-    };
-    urls.split(',')
-        .map(|url| clean(url.trim()))
-        .collect::<Vec<_>>()
-        .join(",")
 }
 
 /// A moment as JetStream tells it. Its clocks keep within what can be told here.

@@ -2,6 +2,7 @@
 //! language builds its own kind of value without a tree in between.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use super::scan::{NO_HEX, number_end, text_end, unicode_escape};
 use super::{Map, Number, Value};
@@ -61,6 +62,41 @@ pub fn parse_with<B: Build>(text: &[u8], build: &B) -> Result<B::Value, Error> {
 /// As [`parse_with`].
 pub fn from_slice(text: &[u8]) -> Result<Value, Error> {
     parse_with(text, &Tree)
+}
+
+/// Reads one document as a [`Value`]; `None` if it is none, or an object in it has a key twice.
+pub fn from_slice_unique(text: &[u8]) -> Option<Value> {
+    let repeats = Cell::new(false);
+    let value = parse_with(text, &UniqueTree(&repeats)).ok()?;
+    (!repeats.get()).then_some(value)
+}
+
+/// A [`Tree`] that notes whether a key is there twice.
+struct UniqueTree<'r>(&'r Cell<bool>);
+
+impl Build for UniqueTree<'_> {
+    type Value = Value;
+    fn null(&self) -> Value {
+        Tree.null()
+    }
+    fn bool(&self, value: bool) -> Value {
+        Tree.bool(value)
+    }
+    fn number(&self, text: &str) -> Value {
+        Tree.number(text)
+    }
+    fn string(&self, text: Cow<'_, str>) -> Value {
+        Tree.string(text)
+    }
+    fn array(&self, items: Vec<Value>) -> Value {
+        Tree.array(items)
+    }
+    fn object(&self, members: Vec<(String, Value)>) -> Value {
+        let count = members.len();
+        let object: Map = members.into_iter().collect();
+        self.0.set(self.0.get() || object.len() < count);
+        Value::Object(object)
+    }
 }
 
 struct Tree;

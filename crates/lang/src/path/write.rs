@@ -93,6 +93,24 @@ impl Step {
         Some(super::syntax::index(&self.name).unwrap_or(0))
     }
 
+    /// The name of a member or the text of an index, if it is nothing else and not empty.
+    pub(super) fn plain_name(&self) -> Option<&str> {
+        let is_plain = self.plain.is_some() && !self.is_name && !self.name.is_empty();
+        std::str::from_utf8(&self.name).ok().filter(|_| is_plain)
+    }
+
+    /// The name of a member, of an object that it makes where there is nothing.
+    pub(super) fn member_name(&self) -> Option<&str> {
+        let makes_array = self.index().is_some() || self.appends();
+        self.plain_name().filter(|_| !makes_array)
+    }
+
+    /// The element of an array that it names, written as an index is.
+    pub(super) fn element(&self) -> Option<usize> {
+        let is_padded = self.name.len() > 1 && self.name.starts_with(b"0");
+        self.index().filter(|_| !is_padded)
+    }
+
     fn appends(&self) -> bool {
         !self.is_name && *self.name == *b"-1"
     }

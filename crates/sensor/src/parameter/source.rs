@@ -5,6 +5,7 @@ use tiphys_api::TriggerParameterSource;
 use tiphys_lang::path::{Found, Kind, Path};
 use tiphys_lang::template::Template;
 
+use super::Applied;
 use crate::view::{View, Views};
 
 /// A compiled `src`.
@@ -36,8 +37,10 @@ enum Document {
 pub struct Resolved {
     /// Strings without their quotes, objects and arrays as they were written.
     pub text: String,
-    /// Decides how `useRawData` writes it.
+    /// The kind of JSON that it was.
     pub kind: Kind,
+    /// It is written as JSON text instead of as a string.
+    pub raw: bool,
     /// It is the default.
     pub fell_back: bool,
 }
@@ -90,11 +93,6 @@ impl Source {
         &self.dependency
     }
 
-    /// Whether a resolved value is written as JSON text instead of as a string.
-    pub(super) fn writes_raw(&self, value: &Resolved) -> bool {
-        self.raw && value.kind != Kind::String
-    }
-
     /// Resolves against the events of a firing; `None`: the dependency has none and there is no
     /// default.
     ///
@@ -111,7 +109,10 @@ impl Source {
             }));
         };
         match (lookup.find(view), &self.value) {
-            (Ok(found), _) => Ok(Some(found)),
+            (Ok(found), _) => Ok(Some(Resolved {
+                raw: self.raw && found.kind != Kind::String,
+                ..found
+            })),
             (Err(_), Some(value)) => Ok(Some(Resolved::default_value(value.clone()))),
             (Err(reason), None) => Err(ResolveError {
                 dependency: self.dependency.clone(),
@@ -208,6 +209,14 @@ fn missing(key: &Path, document: &[u8]) -> String {
 }
 
 impl Resolved {
+    /// What writing it does, for people.
+    pub(crate) fn written(&self) -> Applied {
+        Applied::Written {
+            text: self.text.clone(),
+            fell_back: self.fell_back,
+        }
+    }
+
     fn found(found: &Found<'_>) -> Self {
         let kind = found.kind();
         let text = if kind == Kind::Null {
@@ -218,6 +227,7 @@ impl Resolved {
         Self {
             text,
             kind,
+            raw: false,
             fell_back: false,
         }
     }
@@ -226,6 +236,7 @@ impl Resolved {
         Self {
             text,
             kind: Kind::String,
+            raw: false,
             fell_back: false,
         }
     }
@@ -234,6 +245,7 @@ impl Resolved {
         Self {
             text,
             kind: Kind::String,
+            raw: false,
             fell_back: true,
         }
     }

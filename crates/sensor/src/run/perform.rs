@@ -7,10 +7,8 @@ use tiphys_api::message::with_causes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::action::Action;
 use crate::engine::Round;
-use crate::execute::{Caller, Error};
-use crate::trigger::Trigger;
+use crate::trigger::{Action, Caller, PerformError, Trigger};
 
 use super::Runner;
 use super::status::Waiting;
@@ -137,8 +135,8 @@ impl Firing<'_> {
             self.metrics.attempt(start.elapsed(), result.is_ok());
             match result {
                 Ok(()) => return Ok(Ok(())),
-                Err(Error::Refused(error)) => return Ok(Err(error)),
-                Err(Error::Unavailable {
+                Err(PerformError::Refused(error)) => return Ok(Err(error)),
+                Err(PerformError::Unavailable {
                     message,
                     hint,
                     retry_after,
@@ -159,7 +157,7 @@ impl Firing<'_> {
         &self,
         action: &Action,
         caller: Caller<'_>,
-    ) -> Result<Result<(), Error>, Failure> {
+    ) -> Result<Result<(), PerformError>, Failure> {
         if self.shutdown.is_cancelled() {
             return Err(Failure::Interrupted {
                 action: print(action),
@@ -180,7 +178,7 @@ impl Firing<'_> {
         tracing::warn!(
             sensorName = %self.runner.sensor.name,
             triggerName = %self.trigger.name(),
-            triggerType = self.trigger.kind(),
+            triggerType = self.trigger.kind().log_name(),
             error = message,
             hint,
             "Failed to execute a trigger"

@@ -11,10 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::perform::{Failure, Firing, Limiter};
 use super::rounds::Kept;
 use super::{ACK_WAIT, Runner};
-use crate::action::Action;
 use crate::engine::{Member, Outcome, Round};
 use crate::metrics::TriggerMetrics;
-use crate::trigger::Trigger;
+use crate::trigger::{Action, Trigger};
 
 /// The first and the longest wait before something is asked of the bus again.
 pub(super) const BUS_WAIT: (Duration, Duration) =
@@ -222,7 +221,7 @@ impl Shared {
             Ok(action) => action,
             Err(failure) => return (self.fail(round, delivery, failure, false).await, false),
         };
-        let first = !self.trigger.at_least_once() && !action.is_recognisable();
+        let first = !self.trigger.at_least_once() && !action.is_repeatable();
         if !first {
             return (self.carry_on(round, delivery, &action, false).await, false);
         }
@@ -443,7 +442,7 @@ impl Shared {
         tracing::error!(
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
-            triggerType = trigger.kind(),
+            triggerType = trigger.kind().log_name(),
             error,
             attempts,
             "Failed to execute a trigger"
@@ -496,7 +495,7 @@ impl Shared {
         tracing::info!(
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
-            triggerType = trigger.kind(),
+            triggerType = trigger.kind().log_name(),
             triggeredBy = by.join(","),
             triggeredByEvents = events.join(","),
             "Successfully processed trigger '{}'",

@@ -1,17 +1,20 @@
-//! The `http` trigger: renders a request.
+//! The `http` trigger: sends a request.
 //!
 //! Argo Events' rules: `POST` by default, no content type of its own, `headers` before
 //! `dynamicHeaders` before `secureHeaders` before `basicAuth`. Mended: names of headers are compared
 //! without case, a header whose dependency has no event is skipped.
 
-use http::{HeaderName, HeaderValue};
-use tiphys_api::{HttpTrigger, Problem, TlsConfig, TriggerParameter};
+mod exchange;
 
-use super::written::{Compile, Written, payload};
-use super::{FireError, Source, Steps};
-use crate::action::{Action, BasicAuth, HttpAction, SecureHeader, Tls, ValueRef};
+use http::{HeaderName, HeaderValue};
+use serde::Serialize;
+use tiphys_api::{HttpTrigger, Problem, TlsConfig, TriggerKind, TriggerParameter, TriggerTemplate};
+use tiphys_clients::{BasicAuth, TlsRef, ValueRef};
+
+use super::fire::Input;
+use super::perform::Context;
+use super::{Caller, FireError, Kind, Part, PerformError};
 use crate::parameter::Parameter;
-use crate::view::Views;
 
 /// How long an exchange may take if nothing is said.
 const TIMEOUT_SECONDS: u64 = 60;
@@ -19,13 +22,58 @@ const TIMEOUT_SECONDS: u64 = 60;
 /// Headers that follow from the request itself.
 const OWN_HEADERS: [&str; 2] = ["content-length", "transfer-encoding"];
 
-/// A compiled `http` template.
-#[derive(Debug)]
-pub(super) struct Template(Written<Request>);
+/// A request to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// `POST`, `GET`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// Goes before the host of the URL in the `Host` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Names in lower case, each once.
+    #[serde(serialize_with = "as_map")]
+    pub headers: Vec<(String, String)>,
+    /// Headers whose values are looked up when the request is sent; they go before `headers`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secure_headers: Vec<SecureHeader>,
+    /// Login; goes before all headers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basic_auth: Option<BasicAuth>,
+    /// The body; may be empty.
+    pub body: String,
+    /// How long the whole exchange may take.
+    pub timeout_seconds: u64,
+    /// Encryption. `None`: by the system's authorities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsRef>,
+    /// The status codes that mean success. Empty: all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_status: Vec<i32>,
+}
 
-/// A request without its events.
+/// A header with a value that is looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecureHeader {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Where its value is.
+    pub value_from: ValueRef,
+}
+
+fn as_map<S: serde::Serializer>(
+    headers: &[(String, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(headers.iter().map(|(name, value)| (name, value)))
+}
+
+/// A compiled `http` template: a request without its events.
 #[derive(Debug)]
-struct Request {
+pub(super) struct Template {
     method: String,
     url: String,
     host: Option<String>,
@@ -38,30 +86,15 @@ struct Request {
     tls: Option<TlsConfig>,
 }
 
-impl Template {
-    pub(super) fn compile(
-        spec: &HttpTrigger,
-        field: &str,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Self> {
-        Written::compile(spec, field, problems).map(Self)
-    }
-
-    pub(super) fn render(
-        &self,
-        views: &Views<'_>,
-        source: &Source<'_>,
-        steps: &mut Steps,
-    ) -> Result<Action, FireError> {
-        self.0
-            .render(views, steps, |request| request.render(views, source))
-            .map(Action::Http)
-    }
-}
-
-impl Compile for Request {
+impl Kind for Template {
     type Spec = HttpTrigger;
-    const FIELD: &str = "http";
+    type Action = Action;
+    const KIND: TriggerKind = TriggerKind::Http;
+    const REPEATABLE: bool = false;
+
+    fn spec(template: &TriggerTemplate) -> Option<&HttpTrigger> {
+        template.http.as_ref()
+    }
 
     fn parameters(spec: &HttpTrigger) -> &[TriggerParameter] {
         &spec.parameters
@@ -84,7 +117,7 @@ impl Compile for Request {
                 ""
             }
         };
-        if let Some(Err(error)) = spec.tls.as_ref().map(|tls| Tls::of(tls, "")) {
+        if let Some(Err(error)) = spec.tls.as_ref().map(|tls| TlsRef::of(tls, "")) {
             problems.push(Problem::error(format!("{field}.tls"), error.to_string()));
         }
         let mut headers = Vec::new();
@@ -119,29 +152,23 @@ impl Compile for Request {
             tls: spec.tls.clone(),
         })
     }
-}
 
-impl Request {
-    fn render(&self, views: &Views<'_>, source: &Source<'_>) -> Result<HttpAction, FireError> {
-        let namespace = source.namespace;
+    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
+        let namespace = input.namespace;
         let mut headers = self.headers.clone();
         for (index, parameter) in self.dynamic_headers.iter().enumerate() {
-            let value = parameter
-                .resolve(views)
-                .map_err(|error| FireError::DynamicHeader {
-                    index,
-                    source: error.into(),
-                })?;
+            let value =
+                parameter
+                    .resolve(input.views)
+                    .map_err(|error| FireError::DynamicHeader {
+                        index,
+                        source: error.into(),
+                    })?;
             if let Some(value) = value {
                 set(&mut headers, parameter.dest(), &value.text).map_err(FireError::Object)?;
             }
         }
-        let tls = self
-            .tls
-            .as_ref()
-            .map(|tls| Tls::of(tls, namespace))
-            .transpose();
-        Ok(HttpAction {
+        Ok(Action {
             method: self.method.clone(),
             url: self.url.clone(),
             host: self.host.clone(),
@@ -155,11 +182,40 @@ impl Request {
                 .basic_auth
                 .as_ref()
                 .map(|auth| BasicAuth::of(auth, namespace)),
-            body: payload(&self.payload, views)?,
+            body: input.payload(&self.payload)?,
             timeout_seconds: self.timeout_seconds,
-            tls: tls.map_err(|error| FireError::Object(error.to_string()))?,
-            allowed_status: source.policy.allowed_status.clone(),
+            tls: input.tls(self.tls.as_ref())?,
+            allowed_status: input.policy.allowed_status.clone(),
         })
+    }
+
+    fn describe(action: &Action) -> Vec<Part> {
+        let mut parts = vec![Part::Act(format!("{} {}", action.method, action.url))];
+        let known = action.headers.iter();
+        parts.extend(known.map(|(name, value)| Part::Line(format!("{name}: {value}"))));
+        let secure = action.secure_headers.iter().map(|header| {
+            let SecureHeader { name, value_from } = header;
+            Part::Line(format!("{name}: <{value_from}>"))
+        });
+        parts.extend(secure);
+        parts.extend(Part::lines(&action.body));
+        parts
+    }
+
+    /// Makes the client: no request is sent that nobody asked for.
+    async fn warm(&self, context: &Context, namespace: &str) {
+        let tls = self.tls.as_ref().map(|tls| TlsRef::of(tls, namespace));
+        if let Ok(tls) = tls.transpose() {
+            drop(exchange::client(tls.as_ref(), &context.clients).await);
+        }
+    }
+
+    async fn perform(
+        action: &Action,
+        context: &Context,
+        caller: Caller<'_>,
+    ) -> Result<(), PerformError> {
+        exchange::perform(action, &context.clients, caller).await
     }
 }
 

@@ -1,13 +1,107 @@
-//! The `k8s` trigger: renders a Kubernetes object and says what is to be done with it.
+//! The `k8s` trigger: creates, updates, patches or deletes a Kubernetes object.
 
-use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger};
-use tiphys_lang::json::{self, Number, Value};
+mod labels;
+mod merge;
+mod perform;
 
-use super::base::Base;
-use super::{FireError, Source, Steps};
-use crate::action::{Action, K8sAction, PatchStrategy};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger, TriggerKind, TriggerTemplate};
+use tiphys_clients::kubernetes::PatchStrategy;
+
+use super::fire::Input;
+use super::object::{Base, Object};
+use super::perform::Context;
+use super::{Caller, FireError, Kind, Part, PerformError};
 use crate::parameter::Parameter;
-use crate::view::Views;
+
+pub(super) use perform::{CONFLICTS, Executor, member};
+
+/// Something to be done to a Kubernetes object.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// What.
+    #[serde(serialize_with = "operation_name")]
+    pub operation: K8sOperation,
+    /// How a patch is meant; only for [`K8sOperation::Patch`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<PatchStrategy>,
+    /// The object.
+    #[serde(flatten)]
+    pub object: Object,
+    /// The labels that it must get before the action counts as a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<LabelPolicy>,
+    /// Labels and annotations of objects that this action creates.
+    #[serde(skip)]
+    pub ownership: Ownership,
+}
+
+/// The labels that mean success, and how often the object is looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelPolicy {
+    /// All of them have to be there, with these values.
+    pub labels: BTreeMap<String, String>,
+    /// How often the object is looked at.
+    pub attempts: u32,
+    /// The wait after the first look.
+    #[serde(serialize_with = "seconds")]
+    pub wait: Duration,
+    /// What the wait is multiplied with after each look.
+    pub factor: f64,
+    /// The share of the wait that is added at random at most.
+    pub jitter: f64,
+    /// It is a failure if the labels do not appear.
+    pub error_on_timeout: bool,
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// What marks an object as created by a trigger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// Name of the Sensor.
+    pub sensor: String,
+    /// Name of the trigger.
+    pub trigger: String,
+    /// Ids of the events of the firing, sorted and joined by commas: the same firing has the same.
+    pub event_ids: String,
+    /// The dependencies they came for, in the same form: one event may fire a trigger for several.
+    pub dependencies: String,
+    /// The sensor's namespace: the object's, if it names none.
+    pub namespace: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn operation_name<S: Serializer>(
+    operation: &K8sOperation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(operation.name())
+}
+
+impl Ownership {
+    /// The labels of created objects, as Argo Events sets them.
+    pub fn labels(&self, now_ms: i64) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("events.argoproj.io/sensor", self.sensor.clone()),
+            ("events.argoproj.io/trigger", self.trigger.clone()),
+            ("events.argoproj.io/action-timestamp", now_ms.to_string()),
+        ])
+    }
+
+    /// The annotation that names the events a created object goes back to.
+    pub const EVENT_ANNOTATION: &str = "events.argoproj.io/event-id";
+}
 
 /// A compiled `k8s` template.
 #[derive(Debug)]
@@ -19,8 +113,17 @@ pub(super) struct Template {
     parameters: Vec<Parameter>,
 }
 
-impl Template {
-    pub(super) fn compile(
+impl Kind for Template {
+    type Spec = StandardK8sTrigger;
+    type Action = Action;
+    const KIND: TriggerKind = TriggerKind::K8s;
+    const REPEATABLE: bool = true;
+
+    fn spec(template: &TriggerTemplate) -> Option<&StandardK8sTrigger> {
+        template.k8s.as_ref()
+    }
+
+    fn compile(
         spec: &StandardK8sTrigger,
         field: &str,
         problems: &mut Vec<Problem>,
@@ -46,63 +149,50 @@ impl Template {
         })
     }
 
-    pub(super) fn render(
-        &self,
-        views: &Views<'_>,
-        source: &Source<'_>,
-        steps: &mut Steps,
-    ) -> Result<Action, FireError> {
+    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
         let object = if self.live_object && self.operation == K8sOperation::Update {
-            self.base.render_live(&self.parameters, views)?
+            self.base.render_live(&self.parameters, input)?
         } else {
-            let place = ("template.k8s.parameters", source.namespace);
-            self.base.render(&self.parameters, place, views, steps)?
+            let place = "template.k8s.parameters";
+            self.base.render(&self.parameters, place, input)?
         };
         // What is deleted gets no labels.
-        let policy = source
+        let policy = input
             .policy
             .labels
             .clone()
             .filter(|_| self.operation != K8sOperation::Delete);
-        Ok(Action::K8s(K8sAction {
+        Ok(Action {
             operation: self.operation,
             patch: (self.operation == K8sOperation::Patch).then_some(self.patch),
             object,
             policy,
-            marks: source.marks(views),
-        }))
+            ownership: input.ownership(),
+        })
     }
-}
 
-/// An object as it is sent: whole numbers exact, keys sorted.
-///
-/// # Errors
-/// If it is no JSON object, or has no `kind`.
-pub fn render_object(text: &[u8]) -> Result<String, String> {
-    let mut object = json::from_slice(text).map_err(|error| error.to_string())?;
-    plain_numbers(&mut object);
-    if !matches!(object.get("kind"), Some(Value::String(kind)) if !kind.is_empty()) {
-        return Err("the object has no `kind`".to_owned());
+    fn describe(action: &Action) -> Vec<Part> {
+        let name = action.operation.name();
+        let act = match action.patch {
+            Some(patch) => format!("{name} ({})", patch.content_type()),
+            None => name.to_owned(),
+        };
+        let object = action.object.describe();
+        std::iter::once(Part::Act(act)).chain(object).collect()
     }
-    Ok(object.to_go_json())
-}
 
-/// Writes numbers as the API server keeps them: `-0` is 0, and beyond 64 bits a number is written as
-/// the double it becomes there, if that text is still the same number.
-fn plain_numbers(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(plain_numbers),
-        Value::Object(members) => members.values_mut().for_each(plain_numbers),
-        Value::Number(Number::Float(float)) if *float == 0.0 => {
-            *value = Value::Number(Number::Int(0));
+    async fn warm(&self, context: &Context, namespace: &str) {
+        if let Ok(executor) = Executor::new(context) {
+            executor.warm(&self.base, namespace).await;
         }
-        Value::Number(Number::Big(digits)) => {
-            let nearest: f64 = digits.parse().unwrap_or(f64::NAN);
-            if nearest.to_string() == **digits {
-                *value = Value::Number(Number::Float(nearest));
-            }
-        }
-        _ => {}
+    }
+
+    async fn perform(
+        action: &Action,
+        context: &Context,
+        _: Caller<'_>,
+    ) -> Result<(), PerformError> {
+        Executor::new(context)?.perform(action).await
     }
 }
 

@@ -1,13 +1,45 @@
 //! The `log` trigger: prints the events of a firing.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use serde_json::value::RawValue;
-use tiphys_api::LogTrigger;
+use tiphys_api::{LogTrigger, Problem, TriggerKind, TriggerTemplate};
 
-use super::FireError;
-use crate::action::{Action, LogAction, LogLine};
-use crate::view::{JSON, View, Views};
+use super::fire::Input;
+use super::perform::Context;
+use super::{Caller, FireError, Kind, Part, PerformError};
+use crate::view::{JSON, View};
+
+/// How much of a payload is shown to people.
+const SHOWN: usize = 160;
+
+/// Events to be printed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// One line an event.
+    pub lines: Vec<Line>,
+    /// At most one firing's lines are printed within this many seconds; 0: all.
+    pub interval_seconds: u64,
+}
+
+/// A line to be printed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// The payload: as it is if it is JSON or plain text, base64 otherwise.
+    pub message: String,
+    /// Name of the dependency.
+    pub dependency_name: String,
+    /// The event's attributes, as JSON.
+    pub event_context: Box<RawValue>,
+}
 
 /// A compiled `log` template.
 #[derive(Debug)]
@@ -15,26 +47,56 @@ pub(super) struct Template {
     interval_seconds: u64,
 }
 
-impl Template {
-    pub(super) fn compile(spec: &LogTrigger) -> Self {
-        Self {
-            interval_seconds: *spec.interval_seconds,
-        }
+impl Kind for Template {
+    type Spec = LogTrigger;
+    type Action = Action;
+    const KIND: TriggerKind = TriggerKind::Log;
+    const REPEATABLE: bool = false;
+
+    fn spec(template: &TriggerTemplate) -> Option<&LogTrigger> {
+        template.log.as_ref()
     }
 
-    pub(super) fn render(&self, views: &Views<'_>) -> Result<Action, FireError> {
-        let lines = views
+    fn compile(spec: &LogTrigger, _: &str, _: &mut Vec<Problem>) -> Option<Self> {
+        Some(Self {
+            interval_seconds: *spec.interval_seconds,
+        })
+    }
+
+    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
+        let lines = input
+            .views
             .iter()
             .map(|(name, view)| line(name, view))
             .collect::<Result<_, _>>()?;
-        Ok(Action::Log(LogAction {
+        Ok(Action {
             lines,
             interval_seconds: self.interval_seconds,
-        }))
+        })
+    }
+
+    fn describe(action: &Action) -> Vec<Part> {
+        let line = |line: &Line| {
+            let mut text: String = line.message.chars().take(SHOWN).collect();
+            if text.len() < line.message.len() {
+                text.push('…');
+            }
+            Part::Act(format!("log {}: {text}", line.dependency_name))
+        };
+        action.lines.iter().map(line).collect()
+    }
+
+    async fn perform(
+        action: &Action,
+        context: &Context,
+        caller: Caller<'_>,
+    ) -> Result<(), PerformError> {
+        context.printer.print(action, caller);
+        Ok(())
     }
 }
 
-fn line(dependency: &str, view: &View<'_>) -> Result<LogLine, FireError> {
+fn line(dependency: &str, view: &View<'_>) -> Result<Line, FireError> {
     let event = view.event();
     let payload = event.data.as_deref().unwrap_or_default();
     let message = match event.context.datacontenttype.as_str() {
@@ -42,10 +104,101 @@ fn line(dependency: &str, view: &View<'_>) -> Result<LogLine, FireError> {
         _ => STANDARD.encode(payload),
     };
     let context = event.context.to_json();
-    Ok(LogLine {
+    Ok(Line {
         message,
         dependency_name: dependency.to_owned(),
         event_context: RawValue::from_string(context)
             .map_err(|error| FireError::Object(error.to_string()))?,
     })
+}
+
+/// Where lines go.
+pub trait Sink: Send + Sync {
+    /// Prints one line.
+    fn print(&self, line: &Line, caller: Caller<'_>);
+}
+
+/// Prints lines, and keeps to the interval of each trigger.
+pub(super) struct Printer {
+    sink: Arc<dyn Sink>,
+    printed: Mutex<HashMap<(String, String), Instant>>,
+}
+
+impl fmt::Debug for Printer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Printer")
+    }
+}
+
+impl Printer {
+    /// Prints to `sink`.
+    pub(super) fn new(sink: Arc<dyn Sink>) -> Self {
+        Self {
+            sink,
+            printed: Mutex::default(),
+        }
+    }
+
+    fn print(&self, action: &Action, caller: Caller<'_>) {
+        if !self.is_due(
+            Duration::from_secs(action.interval_seconds),
+            caller,
+            Instant::now(),
+        ) {
+            return;
+        }
+        for line in &action.lines {
+            self.sink.print(line, caller);
+        }
+    }
+
+    /// Whether a firing at `now` prints: the first one of each interval does.
+    fn is_due(&self, interval: Duration, caller: Caller<'_>, now: Instant) -> bool {
+        if interval.is_zero() {
+            return true;
+        }
+        let key = (caller.sensor.to_owned(), caller.trigger.to_owned());
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        match printed.get(&key) {
+            Some(last) if now.duration_since(*last) < interval => false,
+            _ => {
+                printed.insert(key, now);
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn print(&self, _: &Line, _: Caller<'_>) {}
+    }
+
+    #[test]
+    fn one_firing_an_interval_prints() {
+        let printer = Printer::new(Arc::new(Nowhere));
+        let caller = Caller {
+            sensor: "s",
+            trigger: "t",
+        };
+        let other = Caller {
+            sensor: "s",
+            trigger: "u",
+        };
+        let start = Instant::now();
+        let due = |caller, seconds| {
+            let at = start + Duration::from_secs(seconds);
+            printer.is_due(Duration::from_secs(10), caller, at)
+        };
+        assert!(due(caller, 0));
+        assert!(!due(caller, 9));
+        assert!(due(other, 9));
+        assert!(due(caller, 10));
+        assert!(!due(caller, 19));
+    }
 }

@@ -1,20 +1,38 @@
-//! The `nats` trigger: renders a message.
+//! The `nats` trigger: publishes a message on a NATS server.
 
-use tiphys_api::{NatsTrigger, Problem, TlsConfig, TriggerParameter};
+use bytes::Bytes;
+use serde::Serialize;
+use tiphys_api::message::with_causes;
+use tiphys_api::{NatsTrigger, Problem, TlsConfig, TriggerKind, TriggerParameter, TriggerTemplate};
+use tiphys_clients::nats::{Auth, AuthRef, Config, PublishError};
+use tiphys_clients::{Clients, TlsRef};
 
-use super::written::{Compile, Written, payload};
-use super::{FireError, Source, Steps};
-use crate::action::{Action, BasicAuth, NatsAction, NatsAuth, Tls, ValueRef};
+use super::fire::Input;
+use super::perform::Context;
+use super::{Caller, FireError, Kind, Part, PerformError};
 use crate::parameter::Parameter;
-use crate::view::Views;
 
-/// A compiled `nats` template.
-#[derive(Debug)]
-pub(super) struct Template(Written<Message>);
+/// A message to be published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// The server.
+    pub url: String,
+    /// Under which subject.
+    pub subject: String,
+    /// The message.
+    pub payload: String,
+    /// Who to be. `None`: nobody in particular.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthRef>,
+    /// Encryption. `None`: as the server asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsRef>,
+}
 
-/// A message without its events.
+/// A compiled `nats` template: a message without its events.
 #[derive(Debug)]
-struct Message {
+pub(super) struct Template {
     url: String,
     subject: String,
     payload: Vec<Parameter>,
@@ -22,30 +40,15 @@ struct Message {
     tls: Option<TlsConfig>,
 }
 
-impl Template {
-    pub(super) fn compile(
-        spec: &NatsTrigger,
-        field: &str,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Self> {
-        Written::compile(spec, field, problems).map(Self)
-    }
-
-    pub(super) fn render(
-        &self,
-        views: &Views<'_>,
-        source: &Source<'_>,
-        steps: &mut Steps,
-    ) -> Result<Action, FireError> {
-        self.0
-            .render(views, steps, |message| message.render(views, source))
-            .map(Action::Nats)
-    }
-}
-
-impl Compile for Message {
+impl Kind for Template {
     type Spec = NatsTrigger;
-    const FIELD: &str = "nats";
+    type Action = Action;
+    const KIND: TriggerKind = TriggerKind::Nats;
+    const REPEATABLE: bool = false;
+
+    fn spec(template: &TriggerTemplate) -> Option<&NatsTrigger> {
+        template.nats.as_ref()
+    }
 
     fn parameters(spec: &NatsTrigger) -> &[TriggerParameter] {
         &spec.parameters
@@ -70,7 +73,7 @@ impl Compile for Message {
             ));
             return None;
         };
-        if let Some(Err(error)) = spec.tls.as_ref().map(|tls| Tls::of(tls, "")) {
+        if let Some(Err(error)) = spec.tls.as_ref().map(|tls| TlsRef::of(tls, "")) {
             problems.push(Problem::error(format!("{field}.tls"), error.to_string()));
         }
         let payload = Parameter::compile_all(payload, &format!("{field}.payload"), problems);
@@ -80,6 +83,62 @@ impl Compile for Message {
             payload,
             auth: spec.auth.clone(),
             tls: spec.tls.clone(),
+        })
+    }
+
+    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
+        let namespace = input.namespace;
+        let auth = self.auth.as_ref();
+        Ok(Action {
+            url: self.url.clone(),
+            subject: self.subject.clone(),
+            payload: input.payload(&self.payload)?,
+            auth: auth.and_then(|auth| AuthRef::of(auth, namespace)),
+            tls: input.tls(self.tls.as_ref())?,
+        })
+    }
+
+    fn describe(action: &Action) -> Vec<Part> {
+        let act = format!("publish {} on {}", action.subject, action.url);
+        let payload = Part::lines(&action.payload);
+        std::iter::once(Part::Act(act)).chain(payload).collect()
+    }
+
+    async fn warm(&self, context: &Context, namespace: &str) {
+        let auth = self.auth.as_ref();
+        let auth = auth.and_then(|auth| AuthRef::of(auth, namespace));
+        let tls = self.tls.as_ref().map(|tls| TlsRef::of(tls, namespace));
+        let (Ok(tls), clients) = (tls.transpose(), &context.clients) else {
+            return;
+        };
+        if let Ok(config) = config(&self.url, auth.as_ref(), tls.as_ref(), clients).await {
+            drop(clients.nats.publisher(&config).await);
+        }
+    }
+
+    /// Returns when the server has the message.
+    async fn perform(
+        action: &Action,
+        context: &Context,
+        _: Caller<'_>,
+    ) -> Result<(), PerformError> {
+        let Action { url, auth, tls, .. } = action;
+        let config = config(url, auth.as_ref(), tls.as_ref(), &context.clients).await?;
+        let publisher = context.clients.nats.publisher(&config).await;
+        let publisher =
+            publisher.map_err(|error| PerformError::unavailable(with_causes(&error)))?;
+        let payload = Bytes::from(action.payload.clone());
+        let act = format!("publish {} on {}", action.subject, publisher.url());
+        let outcome = publisher.publish(&action.subject, payload).await;
+        outcome.map_err(|error| match error {
+            PublishError::NotConnected => {
+                PerformError::unavailable(format!("{act}: not connected"))
+            }
+            PublishError::NotAllowed(reason) => {
+                PerformError::unavailable(format!("{act}: {reason}"))
+                    .with_hint("allow the user of `auth` to publish there")
+            }
+            error => PerformError::Refused(format!("{act}: {}", with_causes(&error))),
         })
     }
 }
@@ -100,39 +159,27 @@ fn subject_fault(text: &str) -> String {
     format!("{text:?} is no subject to publish under: it has an empty part, a blank or a wildcard")
 }
 
-impl Message {
-    fn render(&self, views: &Views<'_>, source: &Source<'_>) -> Result<NatsAction, FireError> {
-        let namespace = source.namespace;
-        let tls = self
-            .tls
-            .as_ref()
-            .map(|tls| Tls::of(tls, namespace))
-            .transpose();
-        Ok(NatsAction {
-            url: self.url.clone(),
-            subject: self.subject.clone(),
-            payload: payload(&self.payload, views)?,
-            auth: self.auth.as_ref().and_then(|auth| login(auth, namespace)),
-            tls: tls.map_err(|error| FireError::Object(error.to_string()))?,
-        })
-    }
-}
-
-/// The first that is set.
-fn login(auth: &tiphys_api::NatsAuth, namespace: &str) -> Option<NatsAuth> {
-    let secret = |selector: &Option<_>| {
-        selector
-            .as_ref()
-            .map(|selector| ValueRef::secret(selector, namespace))
+/// The connection that messages go over.
+async fn config(
+    url: &str,
+    auth: Option<&AuthRef>,
+    tls: Option<&TlsRef>,
+    clients: &Clients,
+) -> Result<Config, PerformError> {
+    let values = &*clients.values;
+    let auth = match auth {
+        Some(auth) => auth.resolve(values).await?,
+        None => Auth::None,
     };
-    let basic = auth
-        .basic
-        .as_ref()
-        .map(|basic| NatsAuth::Basic(BasicAuth::of(basic, namespace)));
-    basic
-        .or_else(|| secret(&auth.token).map(NatsAuth::Token))
-        .or_else(|| secret(&auth.nkey).map(NatsAuth::Nkey))
-        .or_else(|| secret(&auth.credential).map(NatsAuth::Credential))
+    let tls = match tls {
+        Some(tls) => Some(tls.resolve(values).await?),
+        None => None,
+    };
+    Ok(Config {
+        auth,
+        tls,
+        ..Config::new(url)
+    })
 }
 
 #[cfg(test)]

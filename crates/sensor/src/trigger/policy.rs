@@ -2,7 +2,7 @@
 
 use tiphys_api::{self as api, Problem, RetryPolicy, TriggerPolicy};
 
-use crate::action::LabelPolicy;
+use super::k8s::LabelPolicy;
 
 /// A compiled policy; without one, any answer is a success.
 #[derive(Debug, Default)]

@@ -1,9 +1,16 @@
 //! What the kinds of triggers render, as tables.
 
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
+use jiff::Timestamp;
+use kube::client::Body;
 use tiphys_api::Sensor;
+use tiphys_clients::values::NoValues;
 use tiphys_eventbus::{Context, Event};
 
+use super::{Caller, Executors, log};
 use crate::Compiled;
 
 fn compile(trigger: &str) -> Result<Compiled, Vec<String>> {
@@ -208,4 +215,52 @@ fn what_cannot_run_is_refused_with_its_field() {
         let expected = format!("error: {expected}");
         assert!(problems[0].starts_with(&expected), "{problems:?}");
     }
+}
+
+struct Nowhere;
+
+impl log::Sink for Nowhere {
+    fn print(&self, _: &log::Line, _: Caller<'_>) {}
+}
+
+/// An API server that serves one kind and takes whatever it is sent, and what it was asked for.
+fn api_server() -> (kube::Client, Arc<Mutex<Vec<String>>>) {
+    const KINDS: &[u8] = br#"{"groupVersion":"networking.k8s.io/v1","resources":[
+        {"name":"ingresses","singularName":"ingress","namespaced":true,"kind":"Ingress","verbs":[]}]}"#;
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let log = Arc::clone(&asked);
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let request = format!("{} {}", request.method(), request.uri().path());
+        log.lock().unwrap().push(request);
+        async { Ok::<_, Infallible>(http::Response::new(Body::from(KINDS.to_vec()))) }
+    });
+    (kube::Client::new(service, "default"), asked)
+}
+
+#[tokio::test]
+async fn the_first_object_of_a_warm_trigger_takes_one_request() {
+    let (client, asked) = api_server();
+    let asked = || std::mem::take(&mut *asked.lock().unwrap());
+    let now = || Timestamp::UNIX_EPOCH;
+    let executors = Executors::new(Some(client), Arc::new(NoValues), Arc::new(Nowhere), now);
+    let compiled = compile(
+        "{template: {name: t, conditions: a, k8s: {source: {resource:
+        {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: x}}}}}}",
+    );
+    let trigger = &compiled.unwrap().triggers[0];
+    executors.warm(trigger, "shop").await;
+    assert_eq!(asked(), ["GET /apis/networking.k8s.io/v1"]);
+    let event = Event {
+        context: Context::default(),
+        data: None,
+    };
+    let events = [(0, &event)].into_iter();
+    let action = trigger.explain(events, "orders", "shop", &mut Vec::new());
+    let caller = Caller {
+        sensor: "orders",
+        trigger: "t",
+    };
+    executors.perform(&action.unwrap(), caller).await.unwrap();
+    let path = "/apis/networking.k8s.io/v1/namespaces/shop/ingresses";
+    assert_eq!(asked(), [format!("POST {path}")]);
 }

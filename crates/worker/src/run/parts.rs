@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tiphys_api::message::with_causes;
+use tiphys_clients::values::{ClusterValues, NoValues, Values};
 use tiphys_eventbus::EventBus;
 use tiphys_runtime::cluster::Cluster;
 use tiphys_runtime::logging::Logging;
-use tiphys_sensor::execute::Executors;
-use tiphys_sensor::execute::values::{ClusterValues, NoValues, Values};
+use tiphys_sensor::trigger::Executors;
 use tracing::error;
 
 use super::bus::Buses;

@@ -1,0 +1,127 @@
+//! HTTP: one client for each kind of connection; its users share its open connections.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use reqwest::{Client, Response, Url, redirect};
+use sha2::{Digest, Sha256};
+use tiphys_api::message::with_causes;
+
+use crate::Error;
+use crate::cache::Cache;
+use crate::tls::{Tls, client_config};
+
+/// How long it may take until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many clients are kept.
+const CLIENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// How many redirects are followed, as in Go.
+pub const REDIRECTS: usize = 10;
+
+/// What decides whether two requests can go over one connection.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Encryption with all its values.
+    pub tls: Tls,
+    /// Whether the proxies of the environment count.
+    pub proxies: bool,
+    /// Whether redirects are followed by the client itself.
+    pub follows: bool,
+}
+
+/// Clients by the settings that they were made with.
+pub struct Pool(Cache<[u8; 32], Client>);
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("http::Pool")
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self(Cache::new(CLIENTS))
+    }
+}
+
+impl Pool {
+    /// The client for `settings`.
+    ///
+    /// # Errors
+    /// If the settings make no sense.
+    pub fn get(&self, settings: &Settings) -> Result<Client, Error> {
+        let key = settings.key();
+        if let Some(client) = self.0.get(&key) {
+            return Ok(client);
+        }
+        Ok(self.0.get_or_insert(key, build(settings)?))
+    }
+}
+
+impl Settings {
+    /// A digest: the values of Secrets are not kept as keys.
+    fn key(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(self.tls.digest());
+        digest.update([u8::from(self.proxies), u8::from(self.follows)]);
+        digest.finalize().into()
+    }
+}
+
+fn build(settings: &Settings) -> Result<Client, Error> {
+    let tls = client_config(Some(&settings.tls)).map_err(|error| Error::Unavailable {
+        message: format!("prepare TLS: {}", with_causes(&error)),
+        hint: Some("correct the certificates in the Secrets that `tls` names".to_owned()),
+        retry_after: None,
+    })?;
+    let follows = if settings.follows {
+        redirect::Policy::limited(REDIRECTS)
+    } else {
+        redirect::Policy::none()
+    };
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(follows)
+        .user_agent(concat!("tiphys/", env!("CARGO_PKG_VERSION")));
+    if !settings.proxies {
+        builder = builder.no_proxy();
+    }
+    builder
+        .build()
+        .map_err(|error| Error::Refused(format!("prepare a connection: {}", with_causes(&error))))
+}
+
+/// The URL of a web server.
+///
+/// # Errors
+/// If it is none.
+pub fn parse(url: &str) -> Result<Url, Error> {
+    Url::parse(url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .ok_or_else(|| Error::Refused(format!("{url:?} is no URL of a web server")))
+}
+
+/// At most `limit` bytes of a body, and whether there are more.
+///
+/// # Errors
+/// If the connection breaks.
+pub async fn read(
+    response: &mut Response,
+    limit: usize,
+) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = limit - body.len();
+        if chunk.len() > room {
+            body.extend_from_slice(&chunk[..room]);
+            return Ok((body, true));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((body, false))
+}

@@ -1,0 +1,58 @@
+//! Clients of other programs: one file a technology.
+//!
+//! Each takes settings with all their values and gives a connection that is kept and shared by
+//! everybody with the same settings. The values of Secrets and `ConfigMaps` come from [`values`]; what
+//! is printed, logged or stored names them by [`ValueRef`] and never holds them.
+
+pub mod cache;
+mod error;
+pub mod http;
+pub mod kubernetes;
+pub mod nats;
+mod reference;
+pub mod s3;
+pub mod tls;
+pub mod values;
+
+use std::sync::Arc;
+
+use values::Values;
+
+pub use error::{BoxError, Error, SettingsError};
+pub use reference::{BasicAuth, KeyOf, TlsRef, ValueRef};
+
+/// The clients of one user.
+#[derive(Debug)]
+pub struct Clients {
+    /// The values of Secrets and `ConfigMaps`.
+    pub values: Arc<dyn Values>,
+    /// Web servers.
+    pub http: http::Pool,
+    /// NATS servers.
+    pub nats: nats::Pool,
+    /// The cluster; `None` where there is none.
+    pub cluster: Option<kubernetes::Cluster>,
+}
+
+impl Clients {
+    /// Acts on the cluster of `client`, with the Secrets and `ConfigMaps` of `values`.
+    pub fn new(client: Option<kube::Client>, values: Arc<dyn Values>) -> Self {
+        Self {
+            values,
+            http: http::Pool::default(),
+            nats: nats::Pool::default(),
+            cluster: client.map(kubernetes::Cluster::new),
+        }
+    }
+
+    /// The cluster.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn cluster(&self) -> Result<&kubernetes::Cluster, Error> {
+        self.cluster.as_ref().ok_or_else(|| {
+            Error::unavailable("there is no cluster to act on".to_owned())
+                .with_hint("set KUBECONFIG, or pass --kubeconfig")
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! Encryption of a connection, by the rules of Argo Events' `TLSConfig`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use sha2::{Digest, Sha256};
+
+use crate::SettingsError;
+
+/// How to encrypt a connection.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// Certificates of the authorities to trust, as PEM, instead of the system's.
+    pub authorities: Option<String>,
+    /// Who to be.
+    pub identity: Option<Identity>,
+    /// Trust any server.
+    pub insecure_skip_verify: bool,
+}
+
+/// A client certificate.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate and those that lead to its authority, as PEM.
+    pub certificates: String,
+    /// Its private key, as PEM.
+    pub private_key: String,
+}
+
+impl Tls {
+    /// A digest of everything that an encrypted connection depends on: a key of a cache, which holds
+    /// no Secret.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update([u8::from(self.insecure_skip_verify)]);
+        let identity = self.identity.as_ref();
+        let parts = [
+            self.authorities.as_deref(),
+            identity.map(|identity| identity.certificates.as_str()),
+            identity.map(|identity| identity.private_key.as_str()),
+        ];
+        for part in parts {
+            digest.update([u8::from(part.is_some())]);
+            digest.update(Sha256::digest(part.unwrap_or_default()));
+        }
+        digest.finalize().into()
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("authorities", &self.authorities)
+            .field("identity", &self.identity)
+            .field("insecure_skip_verify", &self.insecure_skip_verify)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("certificates", &self.certificates)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The client's side of TLS. `None` trusts any server: Argo Events' own bus encrypts with
+/// certificates of an authority that it tells nobody about.
+///
+/// # Errors
+/// If a certificate or key is not PEM, or they do not fit.
+pub fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, SettingsError> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|err| SettingsError::caused("TLS protocol versions", err))?;
+    let Some(tls) = tls.filter(|tls| !tls.insecure_skip_verify) else {
+        // As in Argo Events, who skips verification shows no certificate either.
+        return Ok(builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+            .with_no_client_auth());
+    };
+    let roots = match &tls.authorities {
+        Some(pem) => authorities(pem)?,
+        None => system_authorities(),
+    };
+    let builder = builder.with_root_certificates(roots);
+    let Some(identity) = &tls.identity else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let key = PrivateKeyDer::from_pem_slice(identity.private_key.as_bytes())
+        .map_err(|err| SettingsError::caused("the client's private key is not PEM", err))?;
+    builder
+        .with_client_auth_cert(certificates(&identity.certificates)?, key)
+        .map_err(|err| SettingsError::caused("the client's certificate and key do not fit", err))
+}
+
+fn authorities(pem: &str) -> Result<RootCertStore, SettingsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots
+            .add(certificate)
+            .map_err(|err| SettingsError::caused("a CA certificate is not usable", err))?;
+    }
+    if roots.is_empty() {
+        return Err(SettingsError::caused(
+            "the CA certificate",
+            "there is none in the text",
+        ));
+    }
+    Ok(roots)
+}
+
+fn system_authorities() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "Could not read some of the system's CA certificates");
+    }
+    roots.add_parsable_certificates(found.certs);
+    roots
+}
+
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|err| SettingsError::caused("a certificate is not PEM", err))
+}
+
+/// Accepts any certificate whose key signed this very handshake.
+#[derive(Debug)]
+struct AnyServer(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

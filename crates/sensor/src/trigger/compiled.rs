@@ -1,0 +1,223 @@
+//! A compiled trigger: everything of its spec but what is particular to its kind.
+
+use std::sync::Arc;
+
+use tiphys_api::{self as api, Problem, RetryPolicy, TriggerKind, TriggerTemplate};
+use tiphys_lang::expr::conditions::Conditions;
+
+use super::policy::Policy;
+use super::variants::Variants;
+use super::{FireError, KINDS, Template};
+use crate::engine::{Dependency, Resets};
+use crate::parameter::Parameter;
+
+/// A compiled trigger.
+#[derive(Debug)]
+pub struct Trigger {
+    pub(super) name: Arc<str>,
+    conditions: Arc<Conditions>,
+    dependencies: Vec<usize>,
+    pub(super) dependency_names: Vec<Arc<str>>,
+    pub(super) template: Variants<Template>,
+    at_least_once: bool,
+    retry: RetryPolicy,
+    rate: Option<Rate>,
+    pub(super) policy: Policy,
+    resets: Resets,
+    dlq: Option<Arc<Trigger>>,
+}
+
+/// At most so many firings in so much time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// The time between two firings.
+    pub interval: std::time::Duration,
+}
+
+impl Trigger {
+    /// Compiles a trigger; `field` is its field path. Faults are added to `problems`.
+    pub fn compile(
+        spec: &api::Trigger,
+        dependencies: &[Dependency],
+        field: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let template_field = format!("{field}.template");
+        let Some(template_spec) = &spec.template else {
+            problems.push(Problem::error(
+                template_field,
+                "trigger template can't be nil",
+            ));
+            return None;
+        };
+        let names: Vec<&str> = dependencies
+            .iter()
+            .map(|dependency| &**dependency.name())
+            .collect();
+        let conditions = Conditions::compile(&template_spec.conditions, &names)
+            .map_err(|error| {
+                let field = format!("{template_field}.conditions");
+                let names = names.join(", ");
+                problems.push(
+                    Problem::error(field, error.to_string())
+                        .with_hint(format!("the dependencies are: {names}")),
+                );
+            })
+            .ok();
+        let parameters =
+            Parameter::compile_all(&spec.parameters, &format!("{field}.parameters"), problems);
+        let template = Template::compile(template_spec, &template_field, problems);
+        let retry = retry_policy(spec, field, problems);
+        let rate = rate(spec, field, problems);
+        let policy = Policy::compile(spec.policy.as_ref(), &format!("{field}.policy"), problems);
+        let resets = Resets::compile(
+            &template_spec.conditions_reset,
+            &format!("{template_field}.conditionsReset"),
+            problems,
+        );
+        let dlq = spec.dlq_trigger.as_deref().and_then(|dlq| {
+            Self::compile(dlq, dependencies, &format!("{field}.dlqTrigger"), problems).map(Arc::new)
+        });
+        let text = serde_json::to_vec(template_spec)
+            .map_err(|error| problems.push(Problem::error(template_field, error.to_string())))
+            .ok();
+        let conditions = Arc::new(conditions?);
+        Some(Self {
+            name: template_spec.name.as_str().into(),
+            dependencies: conditions
+                .dependencies()
+                .iter()
+                .filter_map(|name| names.iter().position(|known| known == name))
+                .collect(),
+            dependency_names: dependencies.iter().map(|d| Arc::clone(d.name())).collect(),
+            conditions,
+            template: Variants::new(parameters, text?, template?),
+            at_least_once: *spec.at_least_once,
+            retry,
+            rate,
+            policy,
+            resets,
+            dlq,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What has to come together for it to fire.
+    pub fn conditions(&self) -> &Arc<Conditions> {
+        &self.conditions
+    }
+
+    /// The places of its dependencies in the Sensor, in the order of its conditions.
+    pub fn dependencies(&self) -> &[usize] {
+        &self.dependencies
+    }
+
+    /// The names of all dependencies of the Sensor.
+    pub fn dependency_names(&self) -> &[Arc<str>] {
+        &self.dependency_names
+    }
+
+    /// Whether its action is performed before its events are acknowledged, whatever it is.
+    pub fn at_least_once(&self) -> bool {
+        self.at_least_once
+    }
+
+    /// How often an action that fails is tried.
+    pub fn retry(&self) -> RetryPolicy {
+        self.retry
+    }
+
+    /// How fast it may fire.
+    pub fn rate(&self) -> Option<Rate> {
+        self.rate
+    }
+
+    /// When its kept events are forgotten.
+    pub fn resets(&self) -> &Resets {
+        &self.resets
+    }
+
+    /// The trigger that takes over when all attempts of this one have failed.
+    pub fn dlq(&self) -> Option<&Arc<Self>> {
+        self.dlq.as_ref()
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> TriggerKind {
+        self.template.fixed().kind()
+    }
+}
+
+impl Template {
+    fn compile(spec: &TriggerTemplate, field: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        if let Ok(template) = Self::compile_present(spec, field, problems) {
+            return template;
+        }
+        let (place, message) = match spec.kind() {
+            Ok(kind) => (
+                format!("{field}.{kind}"),
+                format!("triggers of type {kind} are not run by this version of tiphys"),
+            ),
+            Err(error) => (field.to_owned(), error.to_string()),
+        };
+        problems.push(Problem::error(place, message).with_hint(run_kinds()));
+        None
+    }
+
+    /// Reads a template that parameters have written to.
+    pub(super) fn read(text: &[u8]) -> Result<Self, FireError> {
+        let spec: TriggerTemplate = serde_json::from_slice(text)
+            .map_err(|error| FireError::template("template", error.to_string()))?;
+        let mut problems = Vec::new();
+        match Self::compile(&spec, "template", &mut problems) {
+            Some(template) if problems.is_empty() => Ok(template),
+            _ => Err(FireError::Template(problems)),
+        }
+    }
+}
+
+/// The kinds that are run, for people.
+fn run_kinds() -> String {
+    let names: Vec<String> = KINDS.iter().map(|kind| format!("`{kind}`")).collect();
+    match names.split_last() {
+        Some((last, others)) => format!("{} and {last} triggers are run", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn retry_policy(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> RetryPolicy {
+    let once = RetryPolicy {
+        attempts: 1,
+        ..RetryPolicy::default()
+    };
+    let Some(backoff) = &spec.retry_strategy else {
+        return once;
+    };
+    backoff.policy().unwrap_or_else(|error| {
+        let field = format!("{field}.retryStrategy.{}", error.field());
+        problems.push(Problem::error(field, error.to_string()));
+        once
+    })
+}
+
+fn rate(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> Option<Rate> {
+    let limit = spec.rate_limit.as_ref()?;
+    let unit = match limit.unit.as_str() {
+        "Minute" => 60,
+        "Hour" => 3600,
+        _ => 1,
+    };
+    let requests = u32::try_from(*limit.requests_per_unit).unwrap_or_default();
+    if requests == 0 {
+        let field = format!("{field}.rateLimit.requestsPerUnit");
+        problems.push(Problem::error(field, "requestsPerUnit must be at least 1"));
+        return None;
+    }
+    Some(Rate {
+        interval: std::time::Duration::from_secs(unit) / requests,
+    })
+}

@@ -1,0 +1,217 @@
+//! Specs that parameters write to: compiled once for each set of values, of which the last used are
+//! kept.
+//!
+//! Mended against Argo Events: what the parameters write counts, wherever they write to (there, the
+//! subject of `nats` and the settings of a cached client stayed what they were).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tiphys_api::Problem;
+
+use super::fire::{Input, Steps};
+use super::{FireError, Kind};
+use crate::parameter::{self, Applied, Parameter, Resolved};
+use crate::view::Views;
+
+/// How many variants of a spec are kept.
+///
+/// A parameter such as `k8s.operation` has a few values; one that writes a name has as many as there
+/// are objects, and gains nothing from being kept.
+const KEPT: usize = 16;
+
+/// How long the values of a variant that is kept may be: a payload that is written into a spec is
+/// hardly ever the same again.
+const KEPT_LENGTH: usize = 4 << 10;
+
+/// A spec and what its parameters make of it.
+#[derive(Debug)]
+pub(super) struct Variants<T> {
+    parameters: Vec<Parameter>,
+    /// The spec as JSON: what the parameters write to.
+    text: Vec<u8>,
+    /// The spec as it stands.
+    fixed: Arc<T>,
+    /// What was used last stands last. Few enough to be compared one by one.
+    known: Mutex<Vec<Variant<T>>>,
+}
+
+/// What the spec is with these values of its parameters.
+#[derive(Debug)]
+struct Variant<T> {
+    values: Vec<Option<Resolved>>,
+    applied: Vec<Applied>,
+    compiled: Arc<T>,
+}
+
+impl<T> Variants<T> {
+    pub(super) fn new(parameters: Vec<Parameter>, text: Vec<u8>, fixed: T) -> Self {
+        Self {
+            parameters,
+            text,
+            fixed: Arc::new(fixed),
+            known: Mutex::default(),
+        }
+    }
+
+    /// The spec as it stands.
+    pub(super) fn fixed(&self) -> &T {
+        &self.fixed
+    }
+
+    /// The spec with its parameters applied, which stand at `field`.
+    pub(super) fn get(
+        &self,
+        views: &Views<'_>,
+        steps: &mut Steps<'_>,
+        field: impl Fn() -> String,
+        refuse: impl Fn((usize, parameter::Error)) -> FireError,
+        compile: impl FnOnce(&[u8]) -> Result<T, FireError>,
+    ) -> Result<Arc<T>, FireError> {
+        if self.parameters.is_empty() {
+            return Ok(Arc::clone(&self.fixed));
+        }
+        let Ok(values) = parameter::resolve(&self.parameters, views) else {
+            // One of those before it may fail, too, and be told instead.
+            let applied = parameter::apply(&self.parameters, &mut self.text.clone(), views);
+            return Err(applied.map_or_else(refuse, |_| {
+                FireError::Object("the parameters are not the same twice".to_owned())
+            }));
+        };
+        if let Some(compiled) = self.find(&values, &mut *steps, &field) {
+            return Ok(compiled);
+        }
+        let mut text = self.text.clone();
+        let applied = parameter::write(&self.parameters, &values, &mut text).map_err(refuse)?;
+        let compiled = Arc::new(compile(&text)?);
+        steps.add(&field, &self.parameters, applied.iter().cloned());
+        let length: usize = values.iter().flatten().map(|value| value.text.len()).sum();
+        if length <= KEPT_LENGTH {
+            let mut known = self.known();
+            if known.len() >= KEPT {
+                known.remove(0);
+            }
+            known.push(Variant {
+                values,
+                applied,
+                compiled: Arc::clone(&compiled),
+            });
+        }
+        Ok(compiled)
+    }
+
+    /// The variant of these values, if it is kept.
+    fn find(
+        &self,
+        values: &[Option<Resolved>],
+        steps: &mut Steps<'_>,
+        field: impl Fn() -> String,
+    ) -> Option<Arc<T>> {
+        let mut known = self.known();
+        let place = known.iter().rposition(|known| known.values == values)?;
+        known[place..].rotate_left(1);
+        let variant = known.last()?;
+        steps.add(field, &self.parameters, variant.applied.iter().cloned());
+        Some(Arc::clone(&variant.compiled))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<Variant<T>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A kind's part of a template, with the parameters that write to it.
+#[derive(Debug)]
+pub(super) struct Written<K>(Variants<K>);
+
+impl<K: Kind> Written<K> {
+    /// Compiles a spec of the template at `field`. Faults are added to `problems`.
+    pub(super) fn compile(
+        spec: &K::Spec,
+        field: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let field = format!("{field}.{}", K::KIND);
+        let place = format!("{field}.parameters");
+        let parameters = Parameter::compile_all(K::parameters(spec), &place, problems);
+        let text = serde_json::to_vec(spec)
+            .map_err(|error| problems.push(Problem::error(field.as_str(), error.to_string())))
+            .ok();
+        let compiled = K::compile(spec, &field, problems)?;
+        Some(Self(Variants::new(parameters, text?, compiled)))
+    }
+
+    /// The spec as it stands.
+    pub(super) fn fixed(&self) -> &K {
+        self.0.fixed()
+    }
+
+    /// Renders with the parameters applied.
+    pub(super) fn render(&self, input: &mut Input<'_, '_>) -> Result<K::Action, FireError> {
+        let place = || format!("template.{}", K::KIND);
+        let compiled = self.0.get(
+            input.views,
+            input.steps,
+            || format!("{}.parameters", place()),
+            |(index, source)| FireError::ResourceParameter { index, source },
+            |text| read(text, &place()),
+        )?;
+        compiled.render(input)
+    }
+}
+
+/// Reads a spec that parameters have written to.
+fn read<K: Kind>(text: &[u8], place: &str) -> Result<K, FireError> {
+    let spec: K::Spec = serde_json::from_slice(text)
+        .map_err(|error| FireError::template(place, error.to_string()))?;
+    let mut problems = Vec::new();
+    match K::compile(&spec, place, &mut problems) {
+        Some(compiled) if problems.is_empty() => Ok(compiled),
+        _ => Err(FireError::Template(problems)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use tiphys_eventbus::{Context, Event};
+
+    use super::*;
+
+    #[test]
+    fn the_variant_that_was_not_used_for_the_longest_time_goes_first() {
+        let spec =
+            serde_json::from_str(r#"{"src":{"dependencyName":"a","dataKey":"n"},"dest":"n"}"#);
+        let parameter = Parameter::compile(&spec.unwrap(), "p", &mut Vec::new()).unwrap();
+        let variants = Variants::new(vec![parameter], b"{}".to_vec(), String::new());
+        let compiled = RefCell::new(Vec::new());
+        let get = |n: usize| {
+            let event = Event {
+                context: Context {
+                    datacontenttype: "application/json".into(),
+                    ..Context::default()
+                },
+                data: Some(format!(r#"{{"n":"{n}"}}"#).into()),
+            };
+            let variant = variants.get(
+                &Views::new([("a", &event)]),
+                &mut Steps::none(),
+                String::new,
+                |(_, error)| FireError::Object(error.to_string()),
+                |text| {
+                    compiled.borrow_mut().push(n);
+                    Ok(String::from_utf8_lossy(text).into_owned())
+                },
+            );
+            assert_eq!(*variant.unwrap(), format!(r#"{{"n":"{n}"}}"#));
+        };
+        (0..16).for_each(get);
+        (0..16).for_each(get);
+        assert_eq!(*compiled.borrow(), (0..16).collect::<Vec<_>>());
+        get(0);
+        get(16);
+        get(0);
+        get(1);
+        assert_eq!(compiled.borrow()[16..], [16, 1]);
+    }
+}
