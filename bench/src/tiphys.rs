@@ -81,11 +81,13 @@ impl Tiphys {
     ) -> anyhow::Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            self.process.ensure_running()?;
+            let is_running = self.process.ensure_running();
+            // What it wrote before it ended counts, too.
             let found = self.lines()?.into_iter().find(&is_wanted);
             if let Some(line) = found {
                 return Ok(line);
             }
+            is_running?;
             ensure!(
                 Instant::now() < deadline,
                 "{what} is not logged: {}",

@@ -137,12 +137,10 @@ impl Pods<'_> {
         second.await_ready()?;
         first.terminate()?;
         let held = second.logged("the lease", |line| line["msg"] == "Holding the lease")?;
-        let released = first.lines()?;
-        let mut released = released.iter();
-        let released = released
-            .find(|line| line["msg"] == "Gave the lease back")
-            .context("the holder did not say when it gave the lease back")?;
-        let took = since(time(released)?, &held)?;
+        let released = first.logged("the end of the lease", |line| {
+            line["msg"] == "Gave the lease back"
+        })?;
+        let took = since(time(&released)?, &held)?;
         drop(first);
         Ok((took, second.stop()?))
     }

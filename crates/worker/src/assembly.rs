@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tiphys_clients::values::Values;
 use tiphys_eventbus::EventBus;
@@ -25,6 +26,9 @@ impl Assembly {
     /// Also returns where the runners count.
     pub(crate) fn new(printer: Printer) -> (Self, Registry) {
         let mut registry = Registry::default();
+        // Shown as `build_info`.
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that runs", version);
         let assembly = Self {
             sensor_metrics: tiphys_sensor::Metrics::register(&mut registry),
             source_metrics: tiphys_eventsource::Metrics::register(&mut registry),

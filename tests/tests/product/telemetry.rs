@@ -96,6 +96,7 @@ fn check_metrics(metrics: &str, namespace: &str) {
     let trigger =
         format!("namespace=\"{namespace}\",sensor_name=\"ingress-sn\",trigger_name=\"ingress\"");
     for line in [
+        "build_info{version=\"0.1.0\"} 1".to_owned(),
         format!("argo_events_event_service_running_total{{{source}}} 1"),
         format!("argo_events_events_sent_total{{{event}}} 2"),
         format!("argo_events_events_sent_failed_total{{{event}}} 0"),

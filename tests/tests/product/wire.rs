@@ -59,13 +59,6 @@ impl Wire {
         .await;
     }
 
-    /// Removes all events.
-    pub(crate) async fn purge(&self) {
-        let stream = self.context.get_stream("default").await;
-        let purged = stream.expect("the stream is there").purge().await;
-        purged.expect("it can be purged");
-    }
-
     /// The dead letters, as soon as there are so many.
     pub(crate) async fn dead_letters(&self, count: usize) -> Vec<DeadLetter> {
         let bus = JetStream::connect(&Config::new(&self.url))
