@@ -251,3 +251,62 @@ impl Pod {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Key {
+        key("ns", "web")
+    }
+
+    fn pod(uid: &str, ip: &str) -> Pod {
+        Pod {
+            name: "web-1".to_owned(),
+            uid: uid.to_owned(),
+            ip: Some(ip.to_owned()),
+            ..Pod::default()
+        }
+    }
+
+    fn has_report(pods: &Pods) -> Vec<bool> {
+        let pods = pods.of("ns", "web");
+        pods.iter().map(|pod| pod.report.is_some()).collect()
+    }
+
+    #[test]
+    fn a_report_is_kept_for_the_pod_that_made_it() {
+        let pods = Pods::default();
+        let report = || Some(Arc::new(Report::default()));
+        pods.seen(&owner(), pod("a", "10.0.0.1"));
+        assert!(pods.reported(&owner(), "a", report()));
+        pods.seen(&owner(), pod("a", "10.0.0.1"));
+        assert_eq!(has_report(&pods), [true]);
+        // Another pod has its name.
+        pods.seen(&owner(), pod("b", "10.0.0.1"));
+        assert_eq!(has_report(&pods), [false]);
+        assert!(!pods.reported(&owner(), "a", report()));
+        // One that ends works no more.
+        assert!(pods.reported(&owner(), "b", report()));
+        let ending = Pod {
+            is_ending: true,
+            ..pod("b", "10.0.0.1")
+        };
+        pods.seen(&owner(), ending);
+        assert_eq!(has_report(&pods), [false]);
+    }
+
+    #[test]
+    fn pods_that_are_not_listed_are_gone() {
+        let pods = Pods::default();
+        pods.seen(&owner(), pod("a", "10.0.0.1"));
+        pods.seen(&key("ns", "other"), pod("b", "10.0.0.2"));
+        let listed = BTreeMap::from([(owner(), vec!["web-1".to_owned()])]);
+        assert_eq!(
+            pods.listed_only(&listed),
+            [(key("ns", "other"), "web-1".to_owned())]
+        );
+        assert_eq!(pods.of("ns", "web").len(), 1);
+        assert_eq!(pods.of("ns", "other").len(), 0);
+    }
+}
