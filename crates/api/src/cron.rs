@@ -1,14 +1,19 @@
-//! Cron schedules with five fields: minute, hour, day of the month, month, day of the week.
+//! Cron schedules: minute, hour, day of the month, month, day of the week.
 //!
 //! The rules are those of the Go library that Argo Events uses: names of months and weekdays,
-//! `* , - / ?`, a `TZ=` in front, no `@daily`; if both days are restricted, one of them is enough.
-//! Every minute of real time counts whose local time matches: where clocks go back, an hour comes
-//! twice; where they go forward, it does not come.
+//! `* , - / ?`, a `TZ=` in front; if both days are restricted, one of them is enough. Every moment of
+//! real time counts whose local time matches: where clocks go back, an hour comes twice; where they go
+//! forward, it does not come.
+//!
+//! A [`CronSchedule`] is read from five fields, as Argo Events reads it. Calendars may have more
+//! ([`CalendarSchedule`]): a field of seconds in front, `@daily` and its like, `@every 90s`.
 
 use std::str::FromStr;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, civil};
+
+use crate::duration::{DurationError, parse_duration};
 
 /// How far ahead or back a schedule is looked at: 29 February comes within eight years at most, and
 /// Argo Events gives up after five.
@@ -17,6 +22,7 @@ const YEARS: i16 = 8;
 /// A cron schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CronSchedule {
+    seconds: u64,
     minutes: u64,
     hours: u64,
     days: u64,
@@ -48,7 +54,39 @@ pub enum CronError {
     /// The time zone in front is not known.
     #[error("unknown time zone {0:?}")]
     TimeZone(String),
+    /// There is no schedule of this name.
+    #[error(
+        "unknown schedule {0:?}: there are @yearly, @annually, @monthly, @weekly, @daily, @midnight, \
+         @hourly and @every with a duration"
+    )]
+    Descriptor(String),
+    /// The duration behind `@every` cannot be read.
+    #[error("@every: {0}")]
+    Every(#[from] DurationError),
+    /// The duration behind `@every` is too short.
+    #[error("@every has to be at least 1s")]
+    TooOften,
 }
+
+/// The schedule of a calendar.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CalendarSchedule {
+    /// Points in time.
+    Cron(Box<CronSchedule>),
+    /// Always the same time apart: at least a second.
+    Every(SignedDuration),
+}
+
+/// Names of schedules, and what they stand for.
+const DESCRIPTORS: [(&str, &str); 7] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
 
 /// What a field may hold.
 struct Field {
@@ -57,6 +95,13 @@ struct Field {
     max: u8,
     names: &'static [&'static str],
 }
+
+const SECOND: Field = Field {
+    name: "second",
+    min: 0,
+    max: 59,
+    names: &[],
+};
 
 const FIELDS: [Field; 5] = [
     Field {
@@ -97,22 +142,13 @@ impl FromStr for CronSchedule {
     type Err = CronError;
 
     fn from_str(text: &str) -> Result<Self, CronError> {
-        let mut text = text.trim();
-        let mut time_zone = None;
-        if let Some(named) = text
-            .strip_prefix("CRON_TZ=")
-            .or_else(|| text.strip_prefix("TZ="))
-        {
-            let (name, rest) = named.split_once(char::is_whitespace).unwrap_or((named, ""));
-            let zone = TimeZone::get(name).map_err(|_| CronError::TimeZone(name.to_owned()))?;
-            time_zone = Some(zone);
-            text = rest;
-        }
-        let words: Vec<_> = text.split_whitespace().collect();
+        let (time_zone, fields) = time_zone(text)?;
+        let words: Vec<_> = fields.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = words.as_slice() else {
             return Err(CronError::Fields(words.len()));
         };
         Ok(Self {
+            seconds: 1,
             minutes: FIELDS[0].bits(minute)?,
             hours: FIELDS[1].bits(hour)?,
             days: FIELDS[2].bits(day)?,
@@ -122,6 +158,56 @@ impl FromStr for CronSchedule {
             time_zone,
         })
     }
+}
+
+impl FromStr for CalendarSchedule {
+    type Err = CronError;
+
+    fn from_str(text: &str) -> Result<Self, CronError> {
+        let (time_zone, fields) = time_zone(text)?;
+        if let Some(every) = fields.strip_prefix("@every ") {
+            // In whole seconds, as the library does it.
+            let every = parse_duration(every.trim())?.as_secs();
+            if every < 1 {
+                return Err(CronError::TooOften);
+            }
+            return Ok(Self::Every(SignedDuration::from_secs(every)));
+        }
+        let named = DESCRIPTORS.iter().find(|(name, _)| *name == fields);
+        let fields = match named {
+            Some((_, fields)) => fields,
+            None if fields.starts_with('@') => {
+                return Err(CronError::Descriptor(fields.to_owned()));
+            }
+            None => fields,
+        };
+        let (seconds, fields) = match fields.split_once(char::is_whitespace) {
+            Some((seconds, rest)) if fields.split_whitespace().count() == 6 => {
+                (SECOND.bits(seconds)?, rest)
+            }
+            _ => (1, fields),
+        };
+        let cron = fields.parse::<CronSchedule>()?;
+        Ok(Self::Cron(Box::new(CronSchedule {
+            seconds,
+            time_zone,
+            ..cron
+        })))
+    }
+}
+
+/// Takes off a time zone in front.
+fn time_zone(text: &str) -> Result<(Option<TimeZone>, &str), CronError> {
+    let text = text.trim();
+    let Some(named) = text
+        .strip_prefix("CRON_TZ=")
+        .or_else(|| text.strip_prefix("TZ="))
+    else {
+        return Ok((None, text));
+    };
+    let (name, rest) = named.split_once(char::is_whitespace).unwrap_or((named, ""));
+    let zone = TimeZone::get(name).map_err(|_| CronError::TimeZone(name.to_owned()))?;
+    Ok((Some(zone), rest.trim()))
 }
 
 /// A field without restriction: `*` or `*/1`, also as one of several.
@@ -195,9 +281,11 @@ impl CronSchedule {
         let last = date.checked_add(YEARS.years()).unwrap_or(civil::Date::MAX);
         while date <= last {
             if self.matches_date(date) {
-                let mut minutes = Minutes::of(date, zone)?;
-                if let Some(found) = minutes.find(|at| *at > time && self.matches_time(*at, zone)) {
-                    return Some(found);
+                let found = Minutes::of(date, zone)?
+                    .filter(|at| *at > before(time) && self.matches_time(*at, zone))
+                    .find_map(|at| self.seconds_of(at).find(|at| *at > time));
+                if found.is_some() {
+                    return found;
                 }
             }
             date = date.tomorrow().ok()?;
@@ -217,6 +305,7 @@ impl CronSchedule {
                 let minutes = Minutes::of(date, zone)?;
                 let found = minutes
                     .filter(|at| *at < time && self.matches_time(*at, zone))
+                    .filter_map(|at| self.seconds_of(at).filter(|at| *at < time).last())
                     .last();
                 if found.is_some() {
                     return found;
@@ -225,6 +314,16 @@ impl CronSchedule {
             date = date.yesterday().ok()?;
         }
         None
+    }
+
+    /// The moments of a minute that match.
+    fn seconds_of(&self, minute: Timestamp) -> impl Iterator<Item = Timestamp> {
+        (0..60)
+            .filter(|second| has(self.seconds, *second))
+            .filter_map(move |second| {
+                let second = SignedDuration::from_secs(i64::from(second));
+                minute.checked_add(second).ok()
+            })
     }
 
     fn matches_date(&self, date: civil::Date) -> bool {
@@ -242,6 +341,12 @@ impl CronSchedule {
         let local = zone.to_datetime(at);
         has(self.hours, local.hour()) && has(self.minutes, local.minute())
     }
+}
+
+/// A minute earlier.
+fn before(time: Timestamp) -> Timestamp {
+    let minute = SignedDuration::from_mins(1);
+    time.checked_sub(minute).unwrap_or(Timestamp::MIN)
 }
 
 fn has(bits: u64, value: i8) -> bool {
@@ -338,6 +443,43 @@ mod tests {
         let schedule: CronSchedule = "59 23 * * *".parse().unwrap();
         let last = schedule.last_before("2026-01-02T00:10:00Z".parse().unwrap(), &TimeZone::UTC);
         assert_eq!(last.unwrap().to_string(), "2026-01-01T23:59:00Z");
+    }
+
+    #[test]
+    fn calendars_have_seconds_and_names() {
+        let time: Timestamp = "2026-01-02T10:00:00Z".parse().unwrap();
+        for (schedule, expected) in [
+            ("*/20 * * * * *", "2026-01-02T10:00:20Z"),
+            ("30 0 10 * * *", "2026-01-02T10:00:30Z"),
+            ("0 0 10 * * *", "2026-01-03T10:00:00Z"),
+            ("0 10 * * *", "2026-01-03T10:00:00Z"),
+            ("TZ=Europe/Paris 15 30 11 * * *", "2026-01-02T10:30:15Z"),
+            ("@hourly", "2026-01-02T11:00:00Z"),
+            ("@midnight", "2026-01-03T00:00:00Z"),
+            ("@weekly", "2026-01-04T00:00:00Z"),
+            ("@monthly", "2026-02-01T00:00:00Z"),
+            ("TZ=America/New_York @yearly", "2027-01-01T05:00:00Z"),
+        ] {
+            let parsed: CalendarSchedule = schedule.parse().unwrap();
+            let CalendarSchedule::Cron(cron) = parsed else {
+                panic!("{schedule}")
+            };
+            let next = cron.next_after(time, &TimeZone::UTC).unwrap();
+            assert_eq!(next.to_string(), expected, "{schedule}");
+        }
+        assert_eq!(
+            "@every 1m30.5s".parse(),
+            Ok(CalendarSchedule::Every(SignedDuration::from_secs(90)))
+        );
+        for schedule in [
+            "@every 999ms",
+            "@every x",
+            "@fortnightly",
+            "60 * * * * *",
+            "* * * * * * *",
+        ] {
+            assert!(schedule.parse::<CalendarSchedule>().is_err(), "{schedule}");
+        }
     }
 
     #[test]

@@ -196,6 +196,51 @@ impl Event<'_> {
     }
 }
 
+impl<'a> EventConfig<'a> {
+    /// `filter.expression`, if this kind has one and it is given.
+    pub fn expression(&self) -> Option<&'a str> {
+        let filter = match *self {
+            Self::Resource(source) => {
+                return source
+                    .filter
+                    .as_ref()
+                    .map(|filter| filter.expression.as_str());
+            }
+            // Their filters have no expression.
+            Self::Minio(_) | Self::StorageGrid(_) | Self::Stripe(_) => return None,
+            Self::Calendar(source) => &source.filter,
+            Self::File(source) => &source.filter,
+            Self::Sftp(source) => &source.filter,
+            Self::Webhook(source) => &source.filter,
+            Self::Amqp(source) => &source.filter,
+            Self::Kafka(source) => &source.filter,
+            Self::Mqtt(source) => &source.filter,
+            Self::Nats(source) => &source.filter,
+            Self::Sns(source) => &source.filter,
+            Self::Sqs(source) => &source.filter,
+            Self::PubSub(source) => &source.filter,
+            Self::Gerrit(source) => &source.filter,
+            Self::Github(source) => &source.filter,
+            Self::Gitlab(source) => &source.filter,
+            Self::Hdfs(source) => &source.filter,
+            Self::Slack(source) => &source.filter,
+            Self::AzureEventsHub(source) => &source.filter,
+            Self::AzureQueueStorage(source) => &source.filter,
+            Self::AzureServiceBus(source) => &source.filter,
+            Self::Emitter(source) => &source.filter,
+            Self::Redis(source) => &source.filter,
+            Self::RedisStream(source) => &source.filter,
+            Self::Nsq(source) => &source.filter,
+            Self::Pulsar(source) => &source.filter,
+            Self::Generic(source) => &source.filter,
+            Self::BitbucketServer(source) => &source.filter,
+            Self::Bitbucket(source) => &source.filter,
+            Self::Mns(source) => &source.filter,
+        };
+        filter.as_ref().map(|filter| filter.expression.as_str())
+    }
+}
+
 impl fmt::Display for EventSourceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.event_type())

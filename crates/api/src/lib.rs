@@ -38,7 +38,7 @@ pub use artifact::*;
 pub use auth::*;
 pub use backoff::{Backoff, BackoffError, RetryPolicy};
 pub use condition::{Condition, ConditionStatus, Status};
-pub use cron::{CronError, CronSchedule};
+pub use cron::{CalendarSchedule, CronError, CronSchedule};
 pub use duration::{DurationError, parse_duration};
 pub use event_bus::*;
 pub use event_source::*;

@@ -53,6 +53,8 @@ pub struct DeadLetter {
 pub enum DeadLetterReason {
     /// It is not an event.
     Malformed,
+    /// The `filter.expression` of its event source cannot be run on it.
+    FilterFailed,
     /// Its transform failed.
     TransformFailed,
     /// Its trigger could not be rendered: a parameter or a template failed.
@@ -87,6 +89,7 @@ impl DeadLetterReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
+            Self::FilterFailed => "filter-failed",
             Self::TransformFailed => "transform-failed",
             Self::RenderFailed => "render-failed",
             Self::RetriesExhausted => "retries-exhausted",

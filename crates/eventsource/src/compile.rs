@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use tiphys_api::{EventConfig, EventSource, Problem, validate};
+use tiphys_api::{EventSource, EventSourceKind, Problem, validate};
+use tiphys_lang::expr::filter::Filter;
 
-use crate::source::resource::Resource;
+use crate::served::Route;
+use crate::source::{self, Placement, Source};
 
 /// An event source that is ready to run.
 #[derive(Debug)]
@@ -30,15 +32,24 @@ pub struct CompiledEvent {
     pub namespace: Arc<str>,
     /// Uid of the event source; empty if it is in no cluster.
     pub uid: Arc<str>,
-    /// What is watched.
-    pub config: Config,
+    /// The kind of its source.
+    pub kind: EventSourceKind,
+    /// What is particular to the kind.
+    pub(crate) config: Arc<dyn Source>,
+    /// Which payloads are published; all without one.
+    pub(crate) expression: Option<Filter>,
 }
 
-/// What an event watches.
-#[derive(Debug)]
-pub enum Config {
-    /// Kubernetes objects.
-    Resource(Resource),
+impl CompiledEvent {
+    /// In which pods it runs.
+    pub fn placement(&self) -> Placement {
+        self.config.placement()
+    }
+
+    /// The paths it answers over HTTP.
+    pub fn routes(&self) -> Vec<Route> {
+        self.config.routes()
+    }
 }
 
 /// Compiles an event source.
@@ -54,19 +65,23 @@ pub fn compile(event_source: &EventSource) -> Result<Compiled, Vec<Problem>> {
     let mut events = Vec::new();
     for event in event_source.spec.events() {
         let path = event.field_path();
-        let config = match event.config {
-            EventConfig::Resource(source) => Resource::compile(&path, source).map(Config::Resource),
-            _ => Err(vec![not_run(&path, event.kind.event_type())]),
-        };
-        match config {
-            Ok(config) => events.push(Arc::new(CompiledEvent {
+        let config = source::compile(&path, event.config)
+            .unwrap_or_else(|| Err(vec![not_run(&path, event.kind.event_type())]));
+        let expression = expression(&path, event.config.expression());
+        match (config, expression) {
+            (Ok(config), Ok(expression)) => events.push(Arc::new(CompiledEvent {
                 name: event.name.into(),
                 source: name.clone(),
                 namespace: namespace.clone(),
                 uid: uid.clone(),
+                kind: event.kind,
                 config,
+                expression,
             })),
-            Err(found) => problems.extend(found),
+            (config, expression) => {
+                problems.extend(config.err().into_iter().flatten());
+                problems.extend(expression.err());
+            }
         }
     }
     if problems.iter().any(Problem::is_error) {
@@ -78,6 +93,16 @@ pub fn compile(event_source: &EventSource) -> Result<Compiled, Vec<Problem>> {
         uid,
         events,
     })
+}
+
+/// Compiles `filter.expression` of the event at `path`.
+fn expression(path: &str, text: Option<&str>) -> Result<Option<Filter>, Problem> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    Filter::compile(text)
+        .map(Some)
+        .map_err(|error| Problem::error(format!("{path}.filter.expression"), error.to_string()))
 }
 
 fn not_run(path: &str, kind: &str) -> Problem {
@@ -139,6 +164,27 @@ mod tests {
                 paths.iter().filter(|found| **found == path).count(),
                 1,
                 "{path}: {found:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_expression_is_compiled_for_every_kind() {
+        for (kind, config) in [
+            (
+                "resource",
+                r#""version":"v1","resource":"pods","eventTypes":["ADD"]"#,
+            ),
+            ("nats", r#""url":"u","subject":"s""#),
+        ] {
+            let found = problems(&format!(
+                r#"{{"metadata":{{"name":"es"}},"spec":{{"{kind}":{{"ev":{{{config},
+                    "filter":{{"expression":"type == \"ADD\""}}}}}}}}}}"#,
+            ));
+            let place = format!("error: spec.{kind}.ev.filter.expression: ");
+            assert!(
+                found.iter().any(|problem| problem.starts_with(&place)),
+                "{found:#?}"
             );
         }
     }

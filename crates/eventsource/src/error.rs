@@ -1,123 +1,64 @@
-//! Why an event source does not run.
+//! Why an event does not run: the act that failed, a reason of a closed set, and what a human can do.
 
-use std::io;
-use std::sync::Arc;
+use std::error::Error as StdError;
+use std::fmt;
 
-use tiphys_base::Reason;
+pub use tiphys_base::Reason;
+use tiphys_eventbus::BoxError;
 
-/// What a running event source could not do. Each is tried again by the event source itself; what
-/// reaches the caller needs a human.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// What has been told could not be read from the bus.
-    #[error("read the position of event {event}")]
-    State {
-        /// Name of the event.
-        event: Arc<str>,
-        /// Why not.
-        #[source]
-        source: tiphys_eventbus::Error,
-    },
-    /// The API server did not answer, or said no.
-    #[error("{verb} {target}")]
-    Request {
-        /// `list` or `watch`.
-        verb: &'static str,
-        /// What was asked for.
-        target: Arc<str>,
-        /// Why not.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The API server did not answer in time.
-    #[error("{verb} {target}: no answer")]
-    Silent {
-        /// `list` or `watch`.
-        verb: &'static str,
-        /// What was asked for.
-        target: Arc<str>,
-    },
-    /// The connection of a watch broke.
-    #[error("read the watch of {target}")]
-    Broken {
-        /// What was watched.
-        target: Arc<str>,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The API server ended a watch with a status.
-    #[error("watch {target}: {message} ({reason}, {code})")]
-    Ended {
-        /// What was watched.
-        target: Arc<str>,
-        /// HTTP status code.
-        code: u16,
-        /// Its name.
-        reason: String,
-        /// What the API server says.
-        message: String,
-    },
-    /// An answer is not what the API of Kubernetes gives.
-    #[error("read the answer about {target}")]
-    Malformed {
-        /// What was asked for.
-        target: Arc<str>,
-        /// Why it cannot be read.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A line of a watch is longer than any object.
-    #[error("an object of {target} is larger than {limit} bytes")]
-    TooLong {
-        /// What was watched.
-        target: Arc<str>,
-        /// The most that is read.
-        limit: usize,
-    },
-    /// The task of an event ended by itself.
-    #[error("task of an event")]
-    Task(#[from] tokio::task::JoinError),
+/// An act of an event source that failed. The supervisor starts the event again.
+#[derive(Debug)]
+pub struct SourceError {
+    reason: Reason,
+    act: String,
+    hint: String,
+    source: Option<BoxError>,
 }
 
-impl Error {
-    /// The cause in one word.
+impl SourceError {
+    /// The act that failed with its object, such as `subscribe to topic orders`.
+    pub fn new(reason: Reason, act: impl Into<String>) -> Self {
+        Self {
+            reason,
+            act: act.into(),
+            hint: String::new(),
+            source: None,
+        }
+    }
+
+    /// With what failed below.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// With what a human can do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Why, in one word.
     pub fn reason(&self) -> Reason {
-        match self {
-            Self::State { .. } => Reason::State,
-            Self::Request { .. } | Self::Ended { .. } => {
-                self.code().map_or(Reason::Unreachable, Reason::of_status)
-            }
-            Self::Silent { .. } | Self::Broken { .. } => Reason::Unreachable,
-            Self::Malformed { .. } | Self::TooLong { .. } => Reason::Malformed,
-            Self::Task(_) => Reason::Task,
-        }
+        self.reason
     }
 
-    /// The HTTP status of the API server's answer, if it gave one.
-    pub fn code(&self) -> Option<u16> {
-        match self {
-            Self::Request { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => Some(status.code),
-                _ => None,
-            },
-            Self::Ended { code, .. } => Some(*code),
-            _ => None,
-        }
+    /// What a human can do; may be empty.
+    pub fn hint(&self) -> &str {
+        &self.hint
     }
+}
 
-    /// True if the API server no longer knows what happened since the given resourceVersion, or
-    /// never heard of it: only a list helps.
-    pub(crate) fn is_gone(&self) -> bool {
-        const UNKNOWN: &str = "Too large resource version";
-        match self {
-            Self::Request { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => status.code == 410 || status.message.contains(UNKNOWN),
-                _ => false,
-            },
-            Self::Ended { code, message, .. } => *code == 410 || message.contains(UNKNOWN),
-            _ => false,
-        }
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.act)
+    }
+}
+
+impl StdError for SourceError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-
 use tiphys_api::message::{add_cause, shortened};
-use tiphys_base::Reason;
+
+use crate::error::Reason;
 
 /// The longest text that is kept: a condition is no log.
 const LONGEST: usize = 1_000;
@@ -24,11 +24,11 @@ pub struct Status {
 /// What one event says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventStatus {
-    /// Its watch.
-    pub watch: Watch,
+    /// How it is now.
+    pub condition: Condition,
     /// How many events were published since the start of the process.
     pub published: u64,
-    /// How many became dead letters since then.
+    /// How many went to the dead letters since then.
     pub dead_lettered: u64,
     /// When the last one was published.
     pub last_event: Option<Timestamp>,
@@ -36,21 +36,23 @@ pub struct EventStatus {
     pub last_error: Option<String>,
 }
 
-/// How a watch is.
+/// How an event is, whatever its kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Watch {
-    /// It is being opened.
+pub enum Condition {
+    /// It is being opened: a watch, a connection, a port.
     #[default]
     Opening,
-    /// It is open, and the objects are known.
-    Synced,
-    /// It cannot be opened.
+    /// It is open, and receives.
+    Working,
+    /// Another pod holds the lease and does the work.
+    Standby,
+    /// It does not work, and is tried again.
     Failed {
-        /// `Forbidden`, `NotFound`, `Unreachable` and others.
+        /// Why, in one word.
         reason: Reason,
         /// What was attempted and what is wrong.
         message: String,
-        /// What a human can do.
+        /// What a human can do; may be empty.
         hint: String,
     },
 }
@@ -79,19 +81,16 @@ impl Status {
 }
 
 impl Reporter {
-    /// Begins with a watch that is being opened.
     pub(crate) fn new(status: Arc<Status>, event: Arc<str>) -> Self {
-        let reporter = Self { status, event };
-        reporter.watch(Watch::Opening);
-        reporter
+        Self { status, event }
     }
 
-    pub(crate) fn watch(&self, watch: Watch) {
+    pub(crate) fn condition(&self, condition: Condition) {
         self.change(|status| {
-            if let Watch::Failed { message, .. } = &watch {
+            if let Condition::Failed { message, .. } = &condition {
                 status.last_error = Some(shortened(message, LONGEST));
             }
-            status.watch = watch;
+            status.condition = condition;
         });
     }
 
@@ -148,15 +147,16 @@ mod tests {
         let status = Arc::new(Status::default());
         let now = Timestamp::from_second(7).unwrap();
         let first = Reporter::new(status.clone(), "ev".into());
-        first.watch(Watch::Synced);
+        first.condition(Condition::Working);
         first.published(now);
         let second = Reporter::new(status.clone(), "ev".into());
-        assert_eq!(status.events()["ev"].watch, Watch::Opening);
+        second.condition(Condition::Opening);
+        assert_eq!(status.events()["ev"].condition, Condition::Opening);
         second.published(now);
         assert_eq!(status.events()["ev"].published, 2);
         assert_eq!(status.events()["ev"].last_event, Some(now));
         let changes = status.changes();
-        second.watch(Watch::Opening);
+        second.condition(Condition::Opening);
         assert_eq!(status.changes(), changes);
     }
 }

@@ -12,8 +12,10 @@ use tiphys_runtime::cluster::User;
 use tiphys_runtime::logging::Printer;
 use tiphys_sensor::trigger::Executors;
 use tiphys_sensor::trigger::log::Sink;
+use tokio::sync::watch;
 
 use crate::print::Stdout;
+use crate::values::SourceValues;
 
 /// What the runners of a process share.
 pub(crate) struct Assembly {
@@ -71,15 +73,25 @@ impl Assembly {
         &self,
         source: Arc<tiphys_eventsource::Compiled>,
         bus: Arc<dyn EventBus>,
-        user: User,
+        user: Option<User>,
+        values: Arc<dyn Values>,
     ) -> tiphys_eventsource::Runner {
         tiphys_eventsource::Runner {
+            values: Arc::new(SourceValues {
+                namespace: source.namespace.to_string(),
+                values,
+            }),
             source,
             bus,
-            client: user.client,
+            cluster: user.map(|user| tiphys_eventsource::Cluster {
+                client: user.client,
+                identity: user.identity,
+            }),
+            server: None,
+            // Whoever starts a runner holds the lease, or needs none.
+            leads: watch::Sender::new(true).subscribe(),
             metrics: self.source_metrics.clone(),
-            now: Timestamp::now,
-            identity: user.identity,
+            clock: tiphys_eventsource::Clock::system(),
             status: Arc::default(),
         }
     }

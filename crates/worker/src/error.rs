@@ -75,7 +75,4 @@ pub enum Error {
     /// A name leads out of the folder of mounted values.
     #[error("{0:?} is no name of a mounted value")]
     ValueName(String),
-    /// What is run needs a cluster.
-    #[error("it needs a cluster")]
-    NoCluster,
 }

@@ -14,6 +14,7 @@ mod print;
 mod report;
 pub mod run;
 mod spec;
+mod values;
 mod work;
 
 use std::net::SocketAddr;

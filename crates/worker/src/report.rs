@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tiphys_api::worker::{Health, PartReport, Report};
 use tiphys_base::Reason;
-use tiphys_eventsource::{EventStatus, Watch};
+use tiphys_eventsource::{Condition, EventStatus};
 use tiphys_sensor::engine::Outcome;
 use tiphys_sensor::run::TriggerStatus;
 use tokio::sync::watch;
@@ -58,7 +58,7 @@ fn line(report: &Report) -> Bytes {
 /// What an event says.
 pub(crate) fn event(name: &str, status: EventStatus) -> PartReport {
     let EventStatus {
-        watch,
+        condition,
         published,
         dead_lettered,
         last_event,
@@ -66,10 +66,10 @@ pub(crate) fn event(name: &str, status: EventStatus) -> PartReport {
     } = status;
     PartReport {
         name: name.to_owned(),
-        health: match watch {
-            Watch::Opening => Health::default(),
-            Watch::Synced => good(),
-            Watch::Failed {
+        health: match condition {
+            Condition::Opening | Condition::Standby => Health::default(),
+            Condition::Working => good(),
+            Condition::Failed {
                 reason,
                 message,
                 hint,

@@ -128,8 +128,10 @@ impl Workshop {
         let name = format!("{}/{}", spec.namespace, spec.name);
         match &spec.program {
             Program::EventSource(source) => {
-                let user = user.ok_or(Error::NoCluster)?;
-                let mut runner = self.assembly.event_source(Arc::clone(source), bus, user);
+                let values = Arc::clone(&self.values);
+                let mut runner = self
+                    .assembly
+                    .event_source(Arc::clone(source), bus, user, values);
                 runner.status = Arc::clone(&self.events);
                 let leave = group.stop.child_token();
                 let stop = leave.clone();

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
-use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
@@ -12,9 +11,10 @@ use tiphys_eventbus::jetstream::{self, JetStream};
 use tiphys_eventbus::{
     Bucket, Durable, Event, EventBus, StartAt, Subject, Subscription, SubscriptionConfig,
 };
-use tiphys_eventsource::{Compiled, Metrics, Runner, compile};
+use tiphys_eventsource::{Clock, Cluster, Compiled, Metrics, NoValues, Runner, compile};
 use tiphys_testbed::{ControlPlane, ControlPlaneOptions, Nats, NatsOptions};
 use tiphys_tests::{PATIENCE, eventually, programs, within};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -110,10 +110,15 @@ impl Source {
         let runner = Runner {
             source: source.clone(),
             bus: bus.clone(),
-            client,
+            cluster: Some(Cluster {
+                client,
+                identity: String::new(),
+            }),
+            values: Arc::new(NoValues),
+            server: None,
+            leads: watch::Sender::new(true).subscribe(),
             metrics: Metrics::register(&mut registry),
-            now: Timestamp::now,
-            identity: String::new(),
+            clock: Clock::system(),
             status: Arc::default(),
         };
         let shutdown = CancellationToken::new();

@@ -41,6 +41,9 @@ object! {
         created_by: Option<Time>,
         /// The object was created or changed after the event source started. Default: false.
         after_start: Given<bool>,
+        /// Expression over the event's data that is true for events to publish, for example
+        /// `body.spec.replicas > 1`.
+        expression: Given<String>,
     }
 }
 

@@ -10,7 +10,8 @@ use crate::secret::SecretKeySelector;
 object! {
     /// Publishes at points in time: one of `schedule` and `interval` is needed, `schedule` goes first.
     pub struct CalendarEventSource {
-        /// Cron expression with five fields, for example `30 9 * * 1-5`.
+        /// Cron expression, for example `30 9 * * 1-5`; with six fields the first one is seconds. Also
+        /// `@daily` and its like, and `@every 90s`.
         schedule: Given<String>,
         /// Time between two events, for example `10s`. At least one second.
         interval: Given<String>,

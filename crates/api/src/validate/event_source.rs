@@ -6,7 +6,7 @@ mod called;
 use std::collections::HashMap;
 
 use super::{Problems, object_name, subject_part, timezone};
-use crate::cron::CronSchedule;
+use crate::cron::CalendarSchedule;
 use crate::duration::parse_duration;
 use crate::field_path::{index, join};
 use crate::problem::Problem;
@@ -173,7 +173,7 @@ fn calendar(path: &str, source: &CalendarEventSource, problems: &mut Problems) {
         problems.error(path, "must have either schedule or interval");
     }
     if !schedule.is_empty() {
-        if let Err(error) = schedule.parse::<CronSchedule>() {
+        if let Err(error) = schedule.parse::<CalendarSchedule>() {
             problems.error(format!("{path}.schedule"), error.to_string());
         }
         if !interval.is_empty() {

@@ -151,7 +151,7 @@ fn a_resource_source_needs_its_fields() {
 fn a_calendar_source_needs_a_time() {
     check(
         "EventSource",
-        "{calendar: {a: {}, b: {interval: 5x}, c: {interval: 500ms}, d: {schedule: '@daily'},
+        "{calendar: {a: {}, b: {interval: 5x}, c: {interval: 500ms}, d: {schedule: '@dally'},
           e: {schedule: '* * * * *', interval: 1s, timezone: Mars/Base, exclusionDates: [x]},
           f: {interval: 1s, persistence: {catchup: {maxDuration: 5}}}}}"
             .replace("5}", "\"5\"}")
@@ -160,7 +160,8 @@ fn a_calendar_source_needs_a_time() {
             "error: spec.calendar.a: must have either schedule or interval",
             "error: spec.calendar.b.interval: unknown unit \"x\" in duration \"5x\": use ns, us, ms, s, m or h",
             "error: spec.calendar.c.interval: interval has to be at least 1s",
-            "error: spec.calendar.d.schedule: a cron expression has 5 fields (minute hour day month weekday), found 1",
+            "error: spec.calendar.d.schedule: unknown schedule \"@dally\": there are @yearly, @annually, @monthly, \
+             @weekly, @daily, @midnight, @hourly and @every with a duration",
             "warning: spec.calendar.e.interval: has no effect beside schedule",
             "error: spec.calendar.e.timezone: invalid timezone \"Mars/Base\" (an IANA name like Europe/Paris)",
             "warning: spec.calendar.e.exclusionDates[0]: has no effect: it does not begin with EXDATE: \

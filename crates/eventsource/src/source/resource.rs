@@ -4,6 +4,7 @@
 //! reads from the API server, the publisher writes to the bus, and `run` connects them.
 
 mod envelope;
+mod error;
 pub mod filter;
 pub mod ledger;
 mod marks;
@@ -16,24 +17,25 @@ mod run;
 pub mod selector;
 mod watch;
 
-pub(crate) use run::{Surroundings, run};
-
 use std::borrow::Cow;
 use std::fmt;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
-use tiphys_api::{Problem, ResourceEventSource, ResourceEventType};
+use tiphys_api::{Given, Problem, ResourceEventSource, ResourceEventType};
 use tiphys_lang::path::Path;
 
-use crate::compile::CompiledEvent;
-use crate::event::{Check, Simulated};
+use super::{Placement, Source, SourceKind};
+use crate::context::SourceContext;
+use crate::error::SourceError;
+use crate::event::{Check, Draft, Input, SimulateError};
+use crate::id::digest;
+use crate::incoming::Identity;
 use filter::{Filter, Occasion, Verdict};
 use object::Object;
 use payload::Payload;
 use selector::LabelSelector;
-
-/// The type of the events.
-const EVENT_TYPE: &str = "resource";
 
 /// A resource event source that is ready to run.
 #[derive(Debug)]
@@ -60,12 +62,10 @@ pub struct Endpoint {
     pub namespace: Option<String>,
 }
 
-impl Resource {
-    /// Compiles the configuration that stands at `path`.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn compile(path: &str, source: &ResourceEventSource) -> Result<Self, Vec<Problem>> {
+impl SourceKind for Resource {
+    type Spec = ResourceEventSource;
+
+    fn compile(path: &str, source: &ResourceEventSource) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let endpoint = Endpoint::compile(path, source, &mut problems);
         let mut types = Vec::new();
@@ -93,19 +93,44 @@ impl Resource {
         if !problems.is_empty() {
             return Err(problems);
         }
+        // The expression selects events, not objects.
+        let mut selecting = source.filter.clone();
+        if let Some(filter) = &mut selecting {
+            filter.expression = Given::default();
+        }
         let selection =
-            serde_json::to_string(&(&source.filter, &source.event_types, &source.namespace));
-        // Texts can always be written.
-        let selection = payload::event_id(&[&selection.unwrap_or_default()]);
+            serde_json::to_string(&(&selecting, &source.event_types, &source.namespace));
         Ok(Self {
             endpoint,
             types,
             labels,
             filter,
             payload: Payload::new(source),
-            selection,
+            // Texts can always be written.
+            selection: digest([selection.unwrap_or_default().as_str()]),
         })
     }
+}
+
+#[async_trait]
+impl Source for Resource {
+    fn placement(&self) -> Placement {
+        Placement::LeaseHolder
+    }
+
+    async fn run(&self, context: &SourceContext) -> Result<(), SourceError> {
+        Box::pin(run::run(self, context)).await
+    }
+
+    fn draft(&self, input: &Input<'_>, now: Timestamp) -> Result<Draft, SimulateError> {
+        match *input {
+            Input::Object { kind, object, old } => Ok(self.object(kind, object, old, now)?),
+            _ => Err(input.unfit("resource")),
+        }
+    }
+}
+
+impl Resource {
 
     /// Where the objects are.
     pub fn endpoint(&self) -> &Endpoint {
@@ -127,32 +152,23 @@ impl Resource {
         self.types.contains(&kind)
     }
 
-    fn event_id(&self, event: &CompiledEvent, uid: &str, version: &str, kind: &str) -> String {
-        // The uid of the event source tells clusters apart that share a bus, and one that was created
-        // anew from its predecessor; another selector may add an unchanged object again.
-        payload::event_id(&[
-            &event.namespace,
-            &event.source,
-            &event.uid,
-            &event.name,
-            self.labels.as_str(),
-            uid,
-            version,
-            kind,
-        ])
+    /// What an event about an object is known by. Another selector may add an unchanged object again.
+    fn identity(&self, uid: &str, version: &str, kind: ResourceEventType) -> Identity {
+        let parts = [self.labels.as_str(), uid, version, kind.name()];
+        Identity::Parts(parts.map(ToOwned::to_owned).into())
     }
 
-    pub(crate) fn simulate(
+    /// What is made of an object, as if the event source had been started long ago.
+    fn object(
         &self,
-        event: &CompiledEvent,
         kind: ResourceEventType,
         object: &[u8],
         old: Option<&[u8]>,
         now: Timestamp,
-    ) -> Result<Simulated, serde_json::Error> {
-        let parsed = Object::parse(bytes::Bytes::copy_from_slice(object))?;
+    ) -> Result<Draft, serde_json::Error> {
+        let parsed = Object::parse(Bytes::copy_from_slice(object))?;
         if let Some(old) = old {
-            Object::parse(bytes::Bytes::copy_from_slice(old))?;
+            Object::parse(Bytes::copy_from_slice(old))?;
         }
         let occasion = Occasion {
             kind,
@@ -177,18 +193,10 @@ impl Resource {
         for (condition, is_met) in self.filter.explain(object, occasion) {
             check(condition, is_met);
         }
-        let passes = checks.iter().all(|check| check.is_met);
-        let made = passes.then(|| {
-            let id = self.event_id(event, &parsed.uid, parsed.version.as_str(), kind.name());
-            let data = self.payload.write(kind, object, old);
-            tiphys_eventbus::Event {
-                data: Some(data),
-                ..event.event(EVENT_TYPE, id, now)
-            }
-        });
-        Ok(Simulated {
+        Ok(Draft {
             checks,
-            event: made,
+            payload: self.payload.write(kind, object, old),
+            identity: self.identity(&parsed.uid, parsed.version.as_str(), kind),
         })
     }
 }
@@ -320,7 +328,7 @@ mod tests {
     use tiphys_api::{EventSource, ResourceEventType};
 
     use super::Endpoint;
-    use crate::{Config, compile};
+    use crate::compile;
 
     #[test]
     fn endpoints_are_paths_of_the_api() {
@@ -344,16 +352,15 @@ mod tests {
     #[test]
     fn an_object_is_followed_from_its_conditions_to_its_event() {
         let event_source: EventSource = serde_json::from_str(
-            r#"{"metadata":{"name":"es","namespace":"ns"},"spec":{"resource":{"ev":{
+            r#"{"metadata":{"name":"es","namespace":"ns","uid":"of-the-source"},"spec":{"resource":{"ev":{
                 "version":"v1","resource":"services","namespace":"n","eventTypes":["ADD","UPDATE"],
                 "filter":{"labels":[{"key":"a.b/c","value":"x"}],"fields":[{"key":"n","value":"3"}]}}}}}"#,
         )
         .unwrap();
         let compiled = compile(&event_source).unwrap();
         let event = &compiled.events[0];
-        let Config::Resource(_) = &event.config;
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        let object = br#"{"metadata":{"uid":"u","namespace":"n","labels":{"a.b/c":"x"}},"n":3}"#;
+        let object = br#"{"metadata":{"uid":"u","resourceVersion":"7","namespace":"n","labels":{"a.b/c":"x"}},"n":3}"#;
         let made = event
             .event_for(ResourceEventType::Add, object, None, now)
             .unwrap();
@@ -372,6 +379,9 @@ mod tests {
             ]
         );
         let event_made = made.event.unwrap();
+        // SHA-256 over the namespace, the event source, its uid, the event, the labels, the object's uid
+        // and version, and the type, each behind its length: as it was published by every version.
+        assert_eq!(event_made.context.id, "d61006015b0cd5c7bcf7460c20d17c4f");
         assert_eq!(event_made.context.source, "es");
         assert_eq!(event_made.context.subject, "ev");
         assert_eq!(event_made.context.r#type, "resource");

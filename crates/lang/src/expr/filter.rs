@@ -84,6 +84,11 @@ impl Filter {
         })
     }
 
+    /// The expression as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the event with the payload `data` passes.
     ///
     /// # Errors

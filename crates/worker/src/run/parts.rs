@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use tiphys_api::message::with_causes;
 use tiphys_clients::values::{ClusterValues, NoValues, Values};
 use tiphys_eventbus::EventBus;
-use tiphys_runtime::cluster::Cluster;
+use tiphys_runtime::cluster::{Cluster, User};
 use tiphys_runtime::logging::Logging;
 use tiphys_sensor::trigger::Executors;
 use tracing::error;
@@ -87,6 +87,14 @@ impl Parts {
     }
 }
 
+/// Values of Secrets and ConfigMaps, as one user.
+fn values(user: Option<&User>) -> Arc<dyn Values> {
+    match user {
+        Some(user) => Arc::new(ClusterValues::new(user.client.clone())),
+        None => Arc::new(NoValues),
+    }
+}
+
 /// Makes runners.
 struct Makers {
     assembly: Assembly,
@@ -103,9 +111,14 @@ impl Makers {
         source: &Arc<tiphys_eventsource::Compiled>,
         bus: Arc<dyn EventBus>,
     ) -> Result<tiphys_eventsource::Runner, Error> {
-        let cluster = self.cluster.as_ref().ok_or(Error::NoCluster)?;
-        let user = cluster.user(&spec.namespace, &spec.account)?;
-        Ok(self.assembly.event_source(Arc::clone(source), bus, user))
+        let user = match &self.cluster {
+            Some(cluster) => Some(cluster.user(&spec.namespace, &spec.account)?),
+            None => None,
+        };
+        let values = values(user.as_ref());
+        Ok(self
+            .assembly
+            .event_source(Arc::clone(source), bus, user, values))
     }
 
     fn executors(&mut self, spec: &Spec) -> Result<Arc<Executors>, Error> {
@@ -118,10 +131,7 @@ impl Makers {
             .executors
             .entry(identity.unwrap_or_default())
             .or_insert_with(|| {
-                let values: Arc<dyn Values> = match &user {
-                    Some(user) => Arc::new(ClusterValues::new(user.client.clone())),
-                    None => Arc::new(NoValues),
-                };
+                let values = values(user.as_ref());
                 self.assembly.executors(user, values)
             });
         Ok(Arc::clone(executors))

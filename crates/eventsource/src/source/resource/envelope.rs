@@ -1,10 +1,11 @@
-//! An event as a message, made to fit into what the bus takes.
+//! An event about an object that is too large for the bus, without what nobody looks at.
 
 use bytes::Bytes;
 use tiphys_eventbus::Event;
 
 use super::ledger::Told;
 use super::payload::{Payload, without_managed_fields};
+use crate::envelope;
 
 /// What became of an event on its way into a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,39 +23,36 @@ pub(super) enum Fit {
     TooLarge(Bytes),
 }
 
-/// Encodes `event` around what is told, in at most `limit` bytes.
-///
-/// What does not fit in base64, as Argo Events encodes it, may fit as JSON, which every consumer
-/// reads too; what does not fit so loses first what nobody looks at.
-pub(super) fn fit(mut event: Event, told: &Told, payload: &Payload, limit: usize) -> Fit {
-    let write = |body: &[u8], old: Option<&[u8]>| payload.write(told.kind, body, old);
-    let whole = write(&told.body, told.old.as_deref());
-    if whole.len() / 3 * 4 < limit {
-        event.data = Some(whole.clone());
-        let message = event.encode();
-        if message.len() <= limit {
-            return Fit::Whole(message);
-        }
-        event.data = None;
-    }
+/// Encodes `event` around `whole`, the payload of what is told, in at most `limit` bytes. What does not
+/// fit loses first what nobody looks at.
+pub(super) fn fit(
+    mut event: Event,
+    told: &Told,
+    payload: &Payload,
+    whole: &Bytes,
+    limit: usize,
+) -> Fit {
+    let message = match envelope::fit(&mut event, whole, limit) {
+        Ok(message) => return Fit::Whole(message),
+        Err(message) => message,
+    };
     let head = event.encode();
-    let message = as_json(&head, &whole);
-    if message.len() <= limit {
-        return Fit::Whole(message);
-    }
+    let write = |body: &[u8], old: Option<&[u8]>| {
+        envelope::as_json(&head, &payload.write(told.kind, body, old))
+    };
     let body = without_managed_fields(&told.body).unwrap_or_else(|| told.body.clone());
     let old = told
         .old
         .as_ref()
         .map(|old| without_managed_fields(old).unwrap_or_else(|| old.clone()));
-    let lighter = as_json(&head, &write(&body, old.as_deref()));
+    let lighter = write(&body, old.as_deref());
     if lighter.len() <= limit {
         return Fit::Cut {
             message: lighter,
             left_out: "managedFields",
         };
     }
-    let alone = as_json(&head, &write(&body, None));
+    let alone = write(&body, None);
     if alone.len() <= limit {
         return Fit::Cut {
             message: alone,
@@ -62,17 +60,6 @@ pub(super) fn fit(mut event: Event, told: &Told, payload: &Payload, limit: usize
         };
     }
     Fit::TooLarge(message)
-}
-
-/// The event with its payload in `data`.
-fn as_json(head: &[u8], payload: &[u8]) -> Bytes {
-    let members = head.strip_suffix(b"}").unwrap_or(head);
-    let mut out = Vec::with_capacity(members.len() + payload.len() + 16);
-    out.extend_from_slice(members);
-    out.extend_from_slice(br#","data":"#);
-    out.extend_from_slice(payload);
-    out.push(b'}');
-    out.into()
 }
 
 #[cfg(test)]
@@ -105,15 +92,13 @@ mod tests {
             specversion: "1.0".to_owned(),
             ..Context::default()
         };
-        fit(
-            Event {
-                context,
-                data: None,
-            },
-            &told,
-            &Payload::new(&source),
-            limit,
-        )
+        let payload = Payload::new(&source);
+        let whole = payload.write(told.kind, &told.body, told.old.as_deref());
+        let event = Event {
+            context,
+            data: None,
+        };
+        fit(event, &told, &payload, &whole, limit)
     }
 
     fn payload(message: &[u8]) -> serde_json::Value {

@@ -1,17 +1,12 @@
-//! The payload of a resource event, spliced of the API server's bytes, and its id.
+//! The payload of a resource event, spliced of the API server's bytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use tiphys_api::{ResourceEventSource, ResourceEventType};
-
-/// How many bytes of the digest are the id: as many as a UUID has, which is what Argo Events uses.
-const ID_BYTES: usize = 16;
 
 /// Writes the payloads of one event. What is the same in all of them is written once.
 #[derive(Debug, Clone)]
@@ -56,22 +51,6 @@ impl Payload {
     }
 }
 
-/// The id of an event: the same whenever the same is told again, so that the bus drops it.
-pub fn event_id(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        // With its length, so that no two lists of parts read the same.
-        hash.update(part.len().to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    let mut id = String::with_capacity(ID_BYTES * 2);
-    for byte in &hash.finalize()[..ID_BYTES] {
-        // Writing to a String cannot fail.
-        write!(id, "{byte:02x}").unwrap_or_default();
-    }
-    id
-}
-
 /// An item of a list with the type that the list only tells once.
 pub fn with_type(item: &[u8], api_version: &str, kind: &str) -> Bytes {
     #[derive(Deserialize)]
@@ -112,7 +91,7 @@ pub fn without_managed_fields(object: &[u8]) -> Option<Bytes> {
 mod tests {
     use tiphys_api::{ResourceEventSource, ResourceEventType};
 
-    use super::{Payload, event_id, with_type, without_managed_fields};
+    use super::{Payload, with_type, without_managed_fields};
 
     fn payload(source: &str) -> Payload {
         let source: ResourceEventSource = serde_json::from_str(source).unwrap();
@@ -145,19 +124,6 @@ mod tests {
             payload.write(ResourceEventType::Delete, b"{}", None),
             r#"{"type":"DELETE","body":{},"oldBody":null,"group":"apps","version":"v1","resource":"deployments","metadata":{"a":"1","b":"x\"y"}}"#
         );
-    }
-
-    #[test]
-    fn ids_are_the_same_for_the_same_and_differ_for_all_else() {
-        let id = event_id(&["es", "ev", "uid", "1", "ADD"]);
-        assert_eq!(id, event_id(&["es", "ev", "uid", "1", "ADD"]));
-        assert_eq!(id.len(), 32);
-        assert!(
-            id.bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        );
-        assert_ne!(id, event_id(&["es", "ev", "uid", "2", "ADD"]));
-        assert_ne!(event_id(&["a", "bc"]), event_id(&["ab", "c"]));
     }
 
     #[test]

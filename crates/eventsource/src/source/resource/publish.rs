@@ -12,22 +12,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use jiff::Timestamp;
-use tiphys_eventbus::{
-    DeadLetter, DeadLetterReason, Error as BusError, EventBus, Outgoing, PublishAck, State,
-};
+use tiphys_eventbus::{Error as BusError, Outgoing, PublishAck, State};
 use tokio::time::Instant;
 
 use super::marks::Marks;
 use super::object::{Uid, Version};
 use super::record::{Keys, KnownRecord, Position, Record};
 use crate::backoff::Backoff;
-use crate::compile::CompiledEvent;
-use crate::metrics::EventMetrics;
-use crate::status::{Reporter, chain};
-
-/// How many objects may have something on its way. At 5 ms a round trip this is 50,000 a second.
-const MAX_IN_FLIGHT: usize = 256;
+use crate::metrics::{InHandGuard, Outcome};
+use crate::outlet::{Fault, Outlet};
+use crate::pump::MAX_EVENTS;
 
 /// Waits between attempts: an outage is noticed by the bus' own time-outs, so these may be short.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -35,23 +29,20 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// Where the events of one event go.
 #[derive(Debug)]
 pub(super) struct Target {
-    pub(super) event: Arc<CompiledEvent>,
-    pub(super) bus: Arc<dyn EventBus>,
+    pub(super) outlet: Outlet,
     pub(super) state: Arc<dyn State>,
     pub(super) keys: Keys,
-    pub(super) metrics: EventMetrics,
-    pub(super) reporter: Reporter,
-    pub(super) now: fn() -> Timestamp,
 }
 
 /// Something to be published.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Message {
     pub(super) outgoing: Outgoing,
     /// When what it tells was read.
     pub(super) received: Instant,
-    /// It cannot be published, and is to be dead-lettered.
-    pub(super) is_too_large: bool,
+    /// It cannot be published, and goes to the dead letters.
+    pub(super) fault: Option<Fault>,
+    pub(super) books: InHandGuard,
 }
 
 /// Something to be recorded.
@@ -114,7 +105,7 @@ impl Publisher {
 
     /// True if the bus takes what it is offered.
     pub(super) fn is_open(&self) -> bool {
-        self.failing == 0 && self.busy.len() < MAX_IN_FLIGHT
+        self.failing == 0 && self.busy.len() < MAX_EVENTS
     }
 
     /// True if something about this object may be offered.
@@ -137,7 +128,7 @@ impl Publisher {
         &self,
         message: &Message,
     ) -> BoxFuture<'static, Result<PublishAck, BusError>> {
-        let bus = self.target.bus.clone();
+        let bus = self.target.outlet.bus.clone();
         let outgoing = message.outgoing.clone();
         Box::pin(async move { bus.publish(outgoing).await })
     }
@@ -243,7 +234,7 @@ impl Publisher {
             return;
         };
         // What went before the position is not said again, so nobody needs to know that it went.
-        let free = MAX_IN_FLIGHT.saturating_sub(self.busy.len());
+        let free = MAX_EVENTS.saturating_sub(self.busy.len());
         let graves: Vec<Uid> = self
             .graves
             .iter()
@@ -298,9 +289,14 @@ async fn run(
     offered: Option<Result<PublishAck, BusError>>,
 ) -> Done {
     if let Some(message) = &job.message {
-        match target.publish(message, offered).await {
-            Ok(()) => job.message = None,
-            Err(error) => return Done::Failed(job, error),
+        let published = target.publish(message, offered).await;
+        match (published, job.message.take()) {
+            (Ok(outcome), Some(message)) => message.books.settle(outcome),
+            (Ok(_), None) => {}
+            (Err(error), message) => {
+                job.message = message;
+                return Done::Failed(job, error);
+            }
         }
     }
     if let Some(entry) = &job.entry
@@ -312,20 +308,20 @@ async fn run(
 }
 
 impl Target {
-    /// Publishes a message, or puts it aside if the bus will never take it.
+    /// Publishes a message, or puts it with the dead letters if it can never be published.
     async fn publish(
         &self,
         message: &Message,
         offered: Option<Result<PublishAck, BusError>>,
-    ) -> Result<(), BusError> {
-        if message.is_too_large {
-            return self
-                .dead_letter(message, "larger than what the bus takes")
-                .await;
+    ) -> Result<Outcome, BusError> {
+        let outlet = &self.outlet;
+        if let Some(fault) = &message.fault {
+            outlet.dead_letter(&message.outgoing, fault).await?;
+            return Ok(Outcome::DeadLettered);
         }
         let offered = match offered {
             Some(offered) => offered,
-            None => self.bus.publish(message.outgoing.clone()).await,
+            None => outlet.bus.publish(message.outgoing.clone()).await,
         };
         let stored = match offered {
             Ok(ack) => ack.await,
@@ -333,57 +329,16 @@ impl Target {
         };
         match stored {
             Ok(_) => {
-                self.metrics.published(message.received.elapsed());
-                self.reporter.published((self.now)());
-                let event = &self.event;
-                tracing::info!(
-                    eventSourceName = %event.source,
-                    eventName = %event.name,
-                    eventSourceType = "resource",
-                    eventID = %message.outgoing.id,
-                    "Succeeded to publish an event"
-                );
-                Ok(())
+                outlet.published(&message.outgoing.id, message.received);
+                Ok(Outcome::Published)
             }
             Err(error @ BusError::TooLarge { .. }) => {
-                self.dead_letter(message, &error.to_string()).await
+                let fault = Fault::too_large(error.to_string());
+                outlet.dead_letter(&message.outgoing, &fault).await?;
+                Ok(Outcome::DeadLettered)
             }
             Err(error) => Err(error),
         }
-    }
-
-    async fn dead_letter(&self, message: &Message, why: &str) -> Result<(), BusError> {
-        let event = &self.event;
-        self.bus
-            .dead_letter(DeadLetter {
-                namespace: event.namespace.to_string(),
-                // No sensor has seen it.
-                sensor: String::new(),
-                trigger: String::new(),
-                reason: DeadLetterReason::TooLarge,
-                error: why.to_owned(),
-                attempts: 0,
-                dead_lettered_at: (self.now)(),
-                subject: message.outgoing.subject.clone(),
-                payload: message.outgoing.payload.clone(),
-                cut_from: None,
-                action: None,
-            })
-            .await?;
-        self.metrics.dead_lettered();
-        self.reporter.dead_lettered(why);
-        tracing::error!(
-            eventSourceName = %event.source,
-            eventName = %event.name,
-            eventSourceType = "resource",
-            eventID = %message.outgoing.id,
-            error = why,
-            size = message.outgoing.payload.len(),
-            limit = self.bus.max_payload(),
-            "failed to process a Resource event: it is stored as a dead letter; raise \
-             max_payload of the bus to have such events delivered"
-        );
-        Ok(())
     }
 
     async fn record(&self, uid: &str, entry: &Entry) -> Result<(), BusError> {
@@ -430,35 +385,26 @@ impl Target {
     /// Stores the position and waits until it is.
     pub(super) async fn store(&self, position: &Position) -> Result<(), BusError> {
         let position = Position {
-            told_at: Some((self.now)()),
+            told_at: Some(self.outlet.clock.now()),
             ..position.clone()
         };
         self.put_bytes(&self.keys.position(), position.encode())
             .await
     }
 
-    /// Tells that something will be tried again.
+    /// Reports that something will be tried again.
     fn failed(&self, job: &Job, error: &BusError) {
-        let event = &self.event;
-        let source: &dyn StdError = error;
         if let Some(message) = &job.message {
-            self.metrics.publish_failed();
-            self.reporter.failed(&chain(error));
-            tracing::warn!(
-                eventSourceName = %event.source,
-                eventName = %event.name,
-                eventSourceType = "resource",
-                eventID = %message.outgoing.id,
-                error = source,
-                "Failed to publish an event"
-            );
-        } else {
-            tracing::debug!(
-                eventSourceName = %event.source,
-                eventName = %event.name,
-                error = source,
-                "Could not record what was published"
-            );
+            self.outlet.publish_failed(&message.outgoing.id, error);
+            return;
         }
+        let event = &self.outlet.event;
+        let error: &dyn StdError = error;
+        tracing::debug!(
+            eventSourceName = %event.source,
+            eventName = %event.name,
+            error,
+            "Could not record what was published"
+        );
     }
 }

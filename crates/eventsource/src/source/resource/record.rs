@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::object::Version;
 use super::packed::Packed;
+use crate::cursor;
 
 /// What was told of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,32 +140,27 @@ impl Position {
 
 /// The keys of one event in the bucket of its event source.
 #[derive(Debug, Clone)]
-pub struct Keys {
-    event: String,
-}
+pub(super) struct Keys(cursor::Keys);
 
 impl Keys {
     /// The keys of `event`.
-    pub fn new(event: &str) -> Self {
-        // A slash in the name must not look like one between the parts.
-        Self {
-            event: event.replace('%', "%25").replace('/', "%2F"),
-        }
+    pub(super) fn new(event: &str) -> Self {
+        Self(cursor::Keys::new(event))
     }
 
     /// Where the position is.
-    pub fn position(&self) -> String {
-        format!("{}/position", self.event)
+    pub(super) fn position(&self) -> String {
+        self.0.of("position")
     }
 
     /// Where the record of an object is.
-    pub fn object(&self, uid: &str) -> String {
-        format!("{}/objects/{uid}", self.event)
+    pub(super) fn object(&self, uid: &str) -> String {
+        self.0.of(&format!("objects/{uid}"))
     }
 
     /// The uid of the object whose record is under `key`.
-    pub fn uid<'a>(&self, key: &'a str) -> Option<&'a str> {
-        key.strip_prefix(&self.event)?.strip_prefix("/objects/")
+    pub(super) fn uid<'a>(&self, key: &'a str) -> Option<&'a str> {
+        self.0.name(key)?.strip_prefix("objects/")
     }
 }
 

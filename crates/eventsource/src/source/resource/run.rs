@@ -8,25 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
-use tiphys_eventbus::{EventBus, Outgoing, Subject};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use self::complaint::Complaints;
 use self::shell::{Shell, Wake};
 use super::envelope::{Fit, fit};
+use super::error::Error;
 use super::ledger::{Change, Ledger, Listing, RecordOp, Step, Told};
 use super::object::{Object, Version};
 use super::publish::{Entry, Message, Target};
 use super::record::{Keys, Record};
 use super::watch::{From, Line, Lines, Watcher};
-use super::{EVENT_TYPE, Judgement, Resource};
-use crate::Error;
+use super::{Judgement as ObjectJudgement, Resource};
 use crate::backoff::Backoff;
-use crate::compile::{CompiledEvent, Config};
-use crate::metrics::EventMetrics;
-use crate::status::Reporter;
+use crate::compile::CompiledEvent;
+use crate::context::{Cluster, SourceContext};
+use crate::cursor;
+use crate::error::{Reason, SourceError};
+use crate::id::event_id;
+use crate::metrics::{InHandGuard, Outcome};
+use crate::outlet::{Fault, Judgement};
 
 /// Waits between attempts to list and watch: those of Kubernetes' informers.
 const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(30));
@@ -37,56 +38,31 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(5);
 /// How long a streamed list may stop in the middle before pages are tried instead.
 const LIST_WITHIN: Duration = Duration::from_secs(30);
 
-/// What a running event has around it.
-#[derive(Clone)]
-pub(crate) struct Surroundings {
-    pub(crate) bus: Arc<dyn EventBus>,
-    pub(crate) client: Client,
-    pub(crate) metrics: EventMetrics,
-    pub(crate) now: fn() -> Timestamp,
-    pub(crate) identity: String,
-    pub(crate) reporter: Reporter,
-}
-
-/// Runs until `shutdown`, then finishes what is on its way and stores the position.
+/// Runs until the context's shutdown, then finishes what is on its way and stores the position.
 ///
 /// # Errors
-/// If what was told before cannot be read. Everything else is tried again here.
+/// If there is no cluster, or what was told before cannot be read. Everything else is tried again here.
 ///
 /// # Cancellation
 /// What was not yet recorded is told again by the next run, under the same ids.
-pub(crate) async fn run(
-    event: Arc<CompiledEvent>,
-    around: Surroundings,
-    shutdown: CancellationToken,
-) -> Result<(), Error> {
-    let Config::Resource(resource) = &event.config;
-    let Surroundings {
-        bus,
-        client,
-        metrics,
-        now,
-        identity,
-        reporter,
-    } = around;
-    let state_failed = |source| Error::State {
-        event: event.name.clone(),
-        source,
+pub(super) async fn run(resource: &Resource, context: &SourceContext) -> Result<(), SourceError> {
+    let Cluster { client, identity } = context.cluster()?.clone();
+    let outlet = context.outlet.clone();
+    let event = outlet.event.clone();
+    let shutdown = context.shutdown().clone();
+    let state_failed = |error| {
+        let act = format!("read the position of event {}", event.name);
+        SourceError::new(Reason::State, act).because(error)
     };
-    let bucket = tiphys_eventbus::Bucket::event_source(&event.namespace, &event.source);
     let state = tokio::select! {
         biased;
         () = shutdown.cancelled() => return Ok(()),
-        state = bus.state(&bucket) => state.map_err(state_failed)?,
+        state = cursor::state(&*outlet.bus, &event) => state.map_err(state_failed)?,
     };
     let target = Arc::new(Target {
         keys: Keys::new(&event.name),
-        event: event.clone(),
-        bus,
+        outlet,
         state,
-        metrics: metrics.clone(),
-        reporter: reporter.clone(),
-        now,
     });
     let restored = tokio::select! {
         biased;
@@ -97,7 +73,6 @@ pub(crate) async fn run(
     let mut worker = Worker {
         resource,
         event: &event,
-        subject: Subject::event(&event.source, &event.name),
         shell: Shell::new(
             target.clone(),
             restored.position.clone(),
@@ -110,7 +85,7 @@ pub(crate) async fn run(
         cursor: restored.cursor,
         listed_at: None,
         started_at: restored.position.started_at,
-        complaints: Complaints::new(&event, metrics, reporter, identity),
+        complaints: Complaints::new(&target.outlet, identity),
     };
     for step in restored.adopted {
         if worker.perform(step, None, Instant::now()).await == Flow::Stop {
@@ -132,7 +107,6 @@ enum Flow {
 struct Worker<'a> {
     resource: &'a Resource,
     event: &'a CompiledEvent,
-    subject: Subject,
     target: &'a Target,
     shell: Shell,
     watcher: Watcher,
@@ -360,21 +334,33 @@ impl Worker<'_> {
     /// Publishes and records; the position moves to `version` after that.
     async fn perform(&mut self, step: Step, version: Option<Version>, received: Instant) -> Flow {
         let Step { uid, told, record } = step;
-        if told.is_none() {
-            self.target.metrics.filtered();
-        }
+        let books = self.target.outlet.metrics.receive();
         if self.shell.make_room(&uid, &mut self.ledger).await == Flow::Stop {
             return Flow::Stop;
         }
         let mark = self.shell.publisher.open(version);
         let mut message = None;
         if let Some(told) = told {
-            let ready = self.message(&uid, &told, received);
-            let offering = self.shell.publisher.offer(&ready);
-            let Some(offered) = self.shell.drive(&mut self.ledger, offering).await else {
-                return Flow::Stop;
-            };
-            message = Some((ready, Some(offered)));
+            match self.message(&uid, &told, received, books) {
+                Ok(ready) => {
+                    let mut offered = None;
+                    if ready.fault.is_none() {
+                        let offering = self.shell.publisher.offer(&ready);
+                        offered = self.shell.drive(&mut self.ledger, offering).await;
+                        if offered.is_none() {
+                            return Flow::Stop;
+                        }
+                    }
+                    message = Some((ready, offered));
+                }
+                Err(books) => {
+                    self.target.outlet.filtered();
+                    books.settle(Outcome::Filtered);
+                }
+            }
+        } else {
+            self.target.outlet.metrics.filtered();
+            books.settle(Outcome::Filtered);
         }
         // Only now, so that packing does not delay the event.
         let sealed = self.ledger.seal(&uid);
@@ -387,17 +373,28 @@ impl Worker<'_> {
         Flow::Go
     }
 
-    fn message(&self, uid: &str, told: &Told, received: Instant) -> Message {
-        let kind = told.kind.name();
-        let id = self
-            .resource
-            .event_id(self.event, uid, told.version.as_str(), kind);
-        let event = self
-            .event
-            .event(EVENT_TYPE, id.clone(), (self.target.now)());
-        let limit = self.target.bus.max_payload();
-        let (payload, is_too_large) = match fit(event, told, &self.resource.payload, limit) {
-            Fit::Whole(message) => (message, false),
+    /// What is to be sent; the books are given back if the expression rejects it.
+    fn message(
+        &self,
+        uid: &str,
+        told: &Told,
+        received: Instant,
+        books: InHandGuard,
+    ) -> Result<Message, InHandGuard> {
+        let outlet = &self.target.outlet;
+        let identity = self.resource.identity(uid, told.version.as_str(), told.kind);
+        let id = event_id(self.event, &identity);
+        let payload = &self.resource.payload;
+        let whole = payload.write(told.kind, &told.body, told.old.as_deref());
+        let mut fault = match self.event.judge(&whole) {
+            Judgement::Passes => None,
+            Judgement::Rejected => return Err(books),
+            Judgement::Failed(error) => Some(Fault::filter_failed(error)),
+        };
+        let envelope = self.event.envelope(id.clone(), outlet.clock.now());
+        let limit = outlet.bus.max_payload();
+        let message = match fit(envelope, told, payload, &whole, limit) {
+            Fit::Whole(message) => message,
             Fit::Cut { message, left_out } => {
                 tracing::warn!(
                     eventSourceName = %self.event.source,
@@ -407,20 +404,19 @@ impl Worker<'_> {
                     limit,
                     "An event is too large for the bus and was cut: raise max_payload of the bus"
                 );
-                (message, false)
+                message
             }
-            Fit::TooLarge(message) => (message, true),
+            Fit::TooLarge(message) => {
+                fault.get_or_insert_with(|| Fault::too_large("larger than what the bus takes"));
+                message
+            }
         };
-        let outgoing = Outgoing {
-            subject: self.subject.clone(),
-            id,
-            payload,
-        };
-        Message {
-            outgoing,
+        Ok(Message {
+            outgoing: outlet.outgoing(id, message),
             received,
-            is_too_large,
-        }
+            fault,
+            books,
+        })
     }
 
     /// Finds out whether the namespace is what is not found: objects of some types have none.
@@ -459,11 +455,15 @@ impl Worker<'_> {
     }
 }
 
-fn judgement<'a>(resource: &'a Resource, started_at: Timestamp, target: &Target) -> Judgement<'a> {
-    Judgement {
+fn judgement<'a>(
+    resource: &'a Resource,
+    started_at: Timestamp,
+    target: &Target,
+) -> ObjectJudgement<'a> {
+    ObjectJudgement {
         resource,
         started_at,
-        now: (target.now)(),
+        now: target.outlet.clock.now(),
     }
 }
 

@@ -19,8 +19,8 @@ use tokio::time::timeout;
 pub(super) use self::answer::{Line, Page};
 pub(super) use self::lines::Lines;
 use super::Endpoint;
+use super::error::Error;
 use super::object::Version;
-use crate::Error;
 use crate::backoff::jittered;
 
 /// How long the server keeps a watch open: the lower end of what informers ask for.

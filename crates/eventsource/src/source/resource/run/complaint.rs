@@ -3,13 +3,12 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-use tiphys_base::Reason;
-
-use crate::Error;
-use crate::compile::CompiledEvent;
+use crate::error::Reason;
 use crate::metrics::EventMetrics;
+use crate::outlet::Outlet;
 use crate::source::resource::Endpoint;
-use crate::status::{Reporter, Watch, chain};
+use crate::source::resource::error::Error;
+use crate::status::{Condition, Reporter, chain};
 
 /// The last thing that was told of the watch.
 pub(super) struct Complaints {
@@ -23,18 +22,12 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    pub(super) fn new(
-        event: &CompiledEvent,
-        metrics: EventMetrics,
-        reporter: Reporter,
-        identity: String,
-    ) -> Self {
-        let (source, event) = (event.source.clone(), event.name.clone());
+    pub(super) fn new(outlet: &Outlet, identity: String) -> Self {
         Self {
-            source,
-            event,
-            metrics,
-            reporter,
+            source: outlet.event.source.clone(),
+            event: outlet.event.name.clone(),
+            metrics: outlet.metrics.clone(),
+            reporter: outlet.reporter.clone(),
             identity,
             told: None,
             is_known: false,
@@ -49,7 +42,7 @@ impl Complaints {
     /// The watch is open, and the objects are known.
     pub(super) fn synced(&mut self, target: &str, objects: usize) {
         self.metrics.synced(true);
-        self.reporter.watch(Watch::Synced);
+        self.reporter.condition(Condition::Working);
         if self.told.take().is_some() || !self.is_known {
             self.is_known = true;
             tracing::info!(
@@ -65,9 +58,9 @@ impl Complaints {
     /// The watch could not be opened, or broke.
     pub(super) fn complain(&mut self, error: &Error, endpoint: &Endpoint) {
         let reason = error.reason();
-        self.metrics.watch_failed(reason.as_str());
+        self.metrics.watch_failed(reason);
         let hint = hint(reason, endpoint, &self.identity);
-        self.reporter.watch(Watch::Failed {
+        self.reporter.condition(Condition::Failed {
             reason,
             message: chain(error),
             hint: hint.clone(),
@@ -123,9 +116,8 @@ fn hint(reason: Reason, endpoint: &Endpoint, identity: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tiphys_base::Reason;
-
     use super::hint;
+    use crate::error::Reason;
     use crate::source::resource::Endpoint;
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) struct Restored {
 
 /// Reads what the bus knows of an event.
 pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Restored, BusError> {
-    let now = (target.now)();
+    let now = target.outlet.clock.now();
     let entries = target.state.entries().await?;
     let position_key = target.keys.position();
     let stored = entries.iter().find(|entry| entry.key == position_key);
@@ -50,7 +50,7 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
     let stored = stored.filter(|stored| stored.scope == scope);
     let is_same_source = stored
         .as_ref()
-        .is_some_and(|stored| *stored.uid == *target.event.uid);
+        .is_some_and(|stored| *stored.uid == *target.outlet.event.uid);
     let is_same_selection = stored
         .as_ref()
         .is_some_and(|stored| stored.selection == resource.selection);
@@ -62,7 +62,7 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
         resource_version: cursor.clone(),
         scope,
         selection: resource.selection.clone(),
-        uid: target.event.uid.to_string(),
+        uid: target.outlet.event.uid.to_string(),
         started_at: stored
             .as_ref()
             .filter(|_| is_same_source)
@@ -139,9 +139,9 @@ async fn adopt(
     ledger: &mut Ledger,
     told_at: Option<Timestamp>,
 ) -> Result<Vec<Step>, BusError> {
-    let event = &target.event;
+    let event = &target.outlet.event;
     let subject = Subject::event(&event.source, &event.name);
-    let Some(last) = target.bus.last_message(&subject).await? else {
+    let Some(last) = target.outlet.bus.last_message(&subject).await? else {
         return Ok(Vec::new());
     };
     let since = told_at.and_then(|told_at| told_at.checked_sub(UNRECORDED).ok());
@@ -155,7 +155,7 @@ async fn adopt(
     let reader = format!("{} (event source)", event.source);
     let durable = Durable::trigger(&event.namespace, &reader, &event.name);
     // What a reader that was interrupted left behind stands elsewhere.
-    target.bus.unsubscribe(&durable).await?;
+    target.outlet.bus.unsubscribe(&durable).await?;
     let config = SubscriptionConfig {
         durable: durable.clone(),
         subjects: vec![subject],
@@ -163,7 +163,7 @@ async fn adopt(
         ack_wait: READ_WITHIN,
         max_in_flight: READ_AHEAD,
     };
-    let mut deliveries = target.bus.subscribe(config).await?.deliveries;
+    let mut deliveries = target.outlet.bus.subscribe(config).await?.deliveries;
     let mut steps = Vec::new();
     while let Ok(Some(delivery)) = tokio::time::timeout(READ_WITHIN, deliveries.next()).await {
         let delivery = delivery?;
@@ -174,7 +174,7 @@ async fn adopt(
         }
     }
     drop(deliveries);
-    target.bus.unsubscribe(&durable).await?;
+    target.outlet.bus.unsubscribe(&durable).await?;
     Ok(steps)
 }
 

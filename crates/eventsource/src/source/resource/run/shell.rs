@@ -13,7 +13,7 @@ use tokio::time::{
 use tokio_util::sync::CancellationToken;
 
 use super::Flow;
-use crate::Error;
+use crate::source::resource::error::Error;
 use crate::source::resource::ledger::Ledger;
 use crate::source::resource::object::{Uid, Version};
 use crate::source::resource::publish::{Done, Publisher, Target};

@@ -10,7 +10,7 @@ use futures::{AsyncBufRead, AsyncBufReadExt as _};
 use tokio::time::Instant;
 
 use super::answer::Line;
-use crate::Error;
+use crate::source::resource::error::Error;
 
 /// The longest line that is read: several times what etcd stores of one object.
 const MAX_LINE: usize = 16 * 1024 * 1024;
