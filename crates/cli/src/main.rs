@@ -4,7 +4,6 @@
 mod args;
 mod controller;
 mod crds;
-mod documents;
 mod files;
 mod graph;
 mod lint;

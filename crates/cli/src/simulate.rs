@@ -1,25 +1,17 @@
 //! `tiphys simulate`: follows events through sensors, offline.
 
-mod comparison;
-mod diff;
-mod expect;
-mod explain;
-mod input;
-mod json;
-mod text;
-mod trace;
-
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
+use tiphys_api::ResourceEventType;
+use tiphys_api::manifest::Content;
+use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, What};
 
-use crate::args::{Output, SimulateArgs};
-use crate::files::{self, Loaded};
-use expect::{Done, Expected};
-use explain::Question;
-use input::Arrival;
-use trace::{Report, World};
+use crate::args::{EventType, Output, SimulateArgs};
+use crate::files::{self, Loaded, Program};
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let others = [&args.object, &args.old, &args.expect]
@@ -31,14 +23,19 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     }
     let loaded = files::load(&args.files, &args.namespace)?;
     let question = Question::new(&args.explain)?;
-    let expected = args.expect.as_deref().map(Expected::read).transpose()?;
-    let arrivals = input::read(args, &loaded)?;
+    let expected = args.expect.as_deref().map(file).transpose()?;
+    let expected = expected.as_ref().map(Expected::read).transpose()?;
+    let now = args.time.unwrap_or_else(Timestamp::now);
+    let objects = objects(&loaded);
+    let simulation = Simulation::new(&what(args)?, &objects, now)?;
     let refused = tell(&loaded);
-    let mut world = World::new(&loaded);
-    let reports = arrivals.into_iter().map(|arrival| world.follow(arrival));
+    let format = match args.output {
+        Output::Text => Format::Text,
+        Output::Json => Format::Json,
+    };
     let succeeded = match expected {
-        Some(expected) => compare(expected, reports, args.output)?,
-        None => show(&question, reports, args.output)?,
+        Some(expected) => compare(simulation, expected, format)?,
+        None => show(simulation, &question, format)?,
     };
     Ok(if refused || !succeeded {
         ExitCode::FAILURE
@@ -47,19 +44,62 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The objects of the files that events can go through.
+fn objects(loaded: &Loaded) -> Objects<'_> {
+    let mut objects = Objects::default();
+    for loadable in &loaded.objects {
+        if let Some(Program::Sensor(sensor)) = &loadable.program {
+            objects.sensors.push(sensor);
+        }
+        if let Content::EventSource(object) = &loadable.object.content {
+            let compiled = match &loadable.program {
+                Some(Program::EventSource(source)) => Some(&**source),
+                _ => None,
+            };
+            objects.event_sources.push((object, compiled));
+        }
+    }
+    objects
+}
+
+/// The events that the arguments name.
+fn what(args: &SimulateArgs) -> anyhow::Result<What> {
+    if !args.event.is_empty() {
+        let files = args.event.iter().map(|path| file(path));
+        return Ok(What::Events(files.collect::<Result<_, _>>()?));
+    }
+    let (Some(object), Some(event_type)) = (&args.object, args.event_type) else {
+        bail!("either --event, or --object and --as are needed");
+    };
+    if args.old.is_some() && event_type != EventType::Update {
+        bail!("--old goes with --as UPDATE");
+    }
+    Ok(What::Object {
+        object: file(object)?,
+        event_type: match event_type {
+            EventType::Add => ResourceEventType::Add,
+            EventType::Update => ResourceEventType::Update,
+            EventType::Delete => ResourceEventType::Delete,
+        },
+        old: args.old.as_deref().map(file).transpose()?,
+    })
+}
+
+fn file(path: &Path) -> anyhow::Result<File> {
+    Ok(File {
+        name: path.display().to_string(),
+        text: files::read(path)?,
+    })
+}
+
 /// Prints what became of each event, or what paths find in it.
-fn show(
-    question: &Question,
-    reports: impl Iterator<Item = Report>,
-    output: Output,
-) -> anyhow::Result<bool> {
+fn show(simulation: Simulation<'_>, question: &Question, format: Format) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
-    for report in reports {
-        let text = match (question.is_empty(), output) {
-            (true, Output::Text) => text::render(&report),
-            (true, Output::Json) => json::render(&report)?,
-            (false, Output::Text) => question.text(&report),
-            (false, Output::Json) => question.json(&report).context("print the answers")?,
+    for report in simulation {
+        let text = if question.is_empty() {
+            report.print(format)?
+        } else {
+            question.print(&report, format)?
         };
         out.write_all(text.as_bytes())
             .context("write to standard output")?;
@@ -68,28 +108,17 @@ fn show(
 }
 
 /// Prints what is not as expected; false if there is something.
-fn compare(
-    expected: Expected,
-    reports: impl Iterator<Item = Report>,
-    output: Output,
-) -> anyhow::Result<bool> {
-    let mut done = Done::default();
-    for report in reports {
-        done.add(&report)?;
-    }
-    let comparison = expected.compare(done);
-    let text = match output {
-        Output::Text => comparison::text(&comparison),
-        Output::Json => comparison::json(&comparison).context("print the differences")?,
-    };
+fn compare(simulation: Simulation<'_>, expected: Expected, format: Format) -> anyhow::Result<bool> {
+    let comparison = simulation.compare(expected)?;
     std::io::stdout()
         .lock()
-        .write_all(text.as_bytes())
+        .write_all(comparison.print(format)?.as_bytes())
         .context("write to standard output")?;
     let is_equal = comparison.is_equal();
     if is_equal {
-        let s = if comparison.actions == 1 { "" } else { "s" };
-        eprintln!("{} action{s}, as expected", comparison.actions);
+        let actions = comparison.actions();
+        let s = if actions == 1 { "" } else { "s" };
+        eprintln!("{actions} action{s}, as expected");
     } else {
         eprintln!("not as expected; without --expect, every stage is shown");
     }

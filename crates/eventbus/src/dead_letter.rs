@@ -67,6 +67,8 @@ pub enum DeadLetterReason {
     TooLarge,
     /// It was acknowledged, and the process stopped before its action could start.
     Interrupted,
+    /// A defect of tiphys ended what was done for it.
+    Panicked,
 }
 
 /// Which dead letters are wanted; the default is all of them.
@@ -96,6 +98,7 @@ impl DeadLetterReason {
             Self::Rejected => "rejected",
             Self::TooLarge => "too-large",
             Self::Interrupted => "interrupted",
+            Self::Panicked => "panicked",
         }
     }
 }

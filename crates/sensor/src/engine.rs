@@ -3,15 +3,23 @@
 //! Nothing here waits, reads the clock or knows a client. The running sensor, `simulate`, `lint` and
 //! the controller's validation all come here, so they cannot disagree.
 //!
-//! Order of work per event: deduplicate ([`Seen`]), transform and filter ([`Dependency`]), complete
-//! a round ([`Rounds`]), render the action ([`Trigger`]), keep the order per object ([`Lanes`]).
+//! Order of work per event: decode, transform and filter ([`prepare`], [`Dependency`]); then the
+//! trigger's state machine ([`TriggerState`]) deduplicates, completes rounds ([`Rounds`]), keeps the
+//! order per object, and says when an action is rendered, performed, tried again, given up, and when
+//! a delivery is acknowledged.
 
+mod books;
 mod decision;
 mod dependency;
-mod lanes;
+mod ordering;
+mod pace;
+mod plan;
+mod prepare;
 mod resets;
 mod rounds;
 mod seen;
+mod state;
+mod wake;
 
 use std::sync::Arc;
 
@@ -19,10 +27,14 @@ use tiphys_api::{Problem, Sensor};
 
 pub use decision::{Decision, Outcome, Tally};
 pub use dependency::{Admission, Dependency};
-pub use lanes::{Lanes, Ticket, object_key};
+pub use ordering::{WorkId, object_key};
+pub use pace::{BUS_FIRST, BUS_LAST};
+pub use plan::{Level, Limits, Plan};
+pub use prepare::{panic_message, prepare};
 pub use resets::Resets;
 pub use rounds::{Member, Round, Rounds, Step};
-pub use seen::Seen;
+pub use state::{ACK_WAIT, TriggerState};
+pub use wake::{Arrival, Arrived, Attempt, Cancel, Content, Effect, Fired, Letter, Now, Wake};
 
 use crate::trigger::Trigger;
 

@@ -1,15 +1,14 @@
-//! Runs a sensor: one loop per trigger carries deliveries to the engine and its actions out.
+//! Runs a sensor: one loop per trigger wakes the trigger's state and has its effects carried out.
 //!
 //! A delivery is prepared (decoded, transformed, filtered) beside others on all cores, but leaves
-//! preparation in stream order; rounds and the order per object are kept by the loop. What is in
-//! flight is bounded: beyond that, nothing more is taken from the bus.
+//! preparation in stream order. All else is decided by [`TriggerState`](crate::engine::TriggerState).
+//! What is in flight is bounded: beyond that, nothing more is received from the bus.
 
-mod perform;
-mod prepare;
-mod rounds;
+mod budget;
+mod carrier;
+mod kept;
 mod status;
 mod trigger_loop;
-mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,25 +27,10 @@ use crate::metrics::{Metrics, TriggerLabels};
 use crate::trigger::{Executors, Trigger};
 use trigger_loop::TriggerLoop;
 
-pub(crate) use perform::fraction;
 pub use status::{Status, TriggerStatus, Unavailable};
-
-/// How long a delivery may stay without a heartbeat, an in-progress acknowledgement, before the bus
-/// delivers it again. Heartbeats are sent at a third of it, so that it decides only how fast a
-/// crashed process is replaced.
-const ACK_WAIT: Duration = Duration::from_secs(30);
-
-/// How many deliveries one trigger may have in its hands.
-const MAX_IN_FLIGHT: usize = 1024;
-
-/// How many actions of one trigger run at a time.
-const MAX_RUNNING: usize = 64;
 
 /// How long a trigger waits for servers that its first action will need, before it listens.
 const WARM_WITHIN: Duration = Duration::from_secs(2);
-
-/// How long a stop waits for what is in flight. The process has 5 s in all.
-const DRAIN: Duration = Duration::from_secs(4);
 
 /// A sensor and everything it needs to run.
 #[derive(Debug, Clone)]

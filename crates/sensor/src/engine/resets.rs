@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tiphys_api::{ConditionsResetCriteria, CronSchedule, Problem};
 
 /// The resets of one trigger.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Resets {
     schedules: Vec<(CronSchedule, TimeZone)>,
 }
@@ -48,6 +48,11 @@ impl Resets {
             }
         }
         Self { schedules }
+    }
+
+    /// Whether there is never a reset.
+    pub fn is_empty(&self) -> bool {
+        self.schedules.is_empty()
     }
 
     /// The last reset at or before `now`.

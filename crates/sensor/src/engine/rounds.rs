@@ -46,8 +46,8 @@ pub enum Step {
     },
     /// The event is kept until its round is complete; it may replace an older one.
     Keep {
-        /// The dependency's place in the spec.
-        dependency: usize,
+        /// The event.
+        member: Member,
         /// The event that it takes the place of.
         replaced: Option<Member>,
     },
@@ -82,17 +82,14 @@ impl Rounds {
                 .is_some_and(|index| index == dependency || self.kept.contains_key(&index))
         };
         let complete = self.conditions.is_satisfied(satisfied);
-        let replaced = self.kept.insert(dependency, member);
+        let replaced = self.kept.insert(dependency, member.clone());
         if complete {
             Step::Fire {
                 round: std::mem::take(&mut self.kept).into_iter().collect(),
                 replaced,
             }
         } else {
-            Step::Keep {
-                dependency,
-                replaced,
-            }
+            Step::Keep { member, replaced }
         }
     }
 
@@ -101,6 +98,22 @@ impl Rounds {
         self.kept
             .extract_if(.., |_, member| member.stored_at < moment)
             .collect()
+    }
+
+    /// Forgets an event that could not be stored, unless a newer one has its place.
+    pub(super) fn forget(&mut self, dependency: usize, sequence: u64) {
+        if self
+            .kept
+            .get(&dependency)
+            .is_some_and(|member| member.sequence == sequence)
+        {
+            self.kept.remove(&dependency);
+        }
+    }
+
+    /// Forgets an event in all its places.
+    pub(super) fn forget_event(&mut self, sequence: u64) {
+        self.kept.retain(|_, member| member.sequence != sequence);
     }
 
     /// What is kept, by dependency.

@@ -17,33 +17,29 @@ const CAPACITY: usize = 1_000_000;
 /// Known by event source, event name and id together: ids chosen by users may collide across
 /// sources (Argo Events looks at the id alone).
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(super) struct Seen {
     hasher: RandomState,
     known: HashSet<u64>,
     order: VecDeque<(Timestamp, u64)>,
 }
 
 impl Seen {
-    /// Remembers an event; false if it was known already.
-    pub fn insert(&mut self, context: &Context, now: Timestamp) -> bool {
+    /// Remembers an event, and gives it a name to be forgotten by; `None` if it was known already.
+    pub(super) fn insert(&mut self, context: &Context, now: Timestamp) -> Option<u64> {
         self.forget(now);
-        let hash = self.hash(context);
-        let is_new = self.known.insert(hash);
-        if is_new {
-            self.order.push_back((now, hash));
+        let hash = self
+            .hasher
+            .hash_one((&context.source, &context.subject, &context.id));
+        if !self.known.insert(hash) {
+            return None;
         }
-        is_new
+        self.order.push_back((now, hash));
+        Some(hash)
     }
 
     /// Forgets an event that has to be delivered again.
-    pub fn remove(&mut self, context: &Context) {
-        let hash = self.hash(context);
-        self.known.remove(&hash);
-    }
-
-    fn hash(&self, context: &Context) -> u64 {
-        self.hasher
-            .hash_one((&context.source, &context.subject, &context.id))
+    pub(super) fn remove(&mut self, event: u64) {
+        self.known.remove(&event);
     }
 
     fn forget(&mut self, now: Timestamp) {
@@ -74,11 +70,12 @@ mod tests {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let after = |seconds| start + SignedDuration::from_secs(seconds);
         let mut seen = Seen::default();
-        assert!(seen.insert(&context("a", "1"), start));
-        assert!(!seen.insert(&context("a", "1"), after(59)));
-        assert!(seen.insert(&context("b", "1"), after(59)));
-        assert!(seen.insert(&context("a", "1"), after(60)));
-        seen.remove(&context("a", "1"));
-        assert!(seen.insert(&context("a", "1"), after(61)));
+        assert!(seen.insert(&context("a", "1"), start).is_some());
+        assert!(seen.insert(&context("a", "1"), after(59)).is_none());
+        assert!(seen.insert(&context("b", "1"), after(59)).is_some());
+        let event = seen.insert(&context("a", "1"), after(60)).unwrap();
+        assert!(seen.insert(&context("a", "1"), after(61)).is_none());
+        seen.remove(event);
+        assert!(seen.insert(&context("a", "1"), after(61)).is_some());
     }
 }

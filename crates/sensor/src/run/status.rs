@@ -55,8 +55,8 @@ pub struct Unavailable {
 }
 
 /// An action waits for as long as this lives.
-pub(super) struct Waiting<'s> {
-    status: &'s Status,
+pub(super) struct Waiting {
+    status: Arc<Status>,
     trigger: Arc<str>,
 }
 
@@ -130,7 +130,12 @@ impl Status {
         });
     }
 
-    pub(super) fn waits(&self, trigger: &Arc<str>, message: &str, hint: &str) -> Waiting<'_> {
+    pub(super) fn waits(
+        self: &Arc<Self>,
+        trigger: &Arc<str>,
+        message: &str,
+        hint: &str,
+    ) -> Waiting {
         // As Kubernetes words it: `User "x" cannot create resource "y" in …`.
         let is_forbidden = message.contains("User \"") && message.contains(" cannot ");
         let unavailable = Unavailable {
@@ -148,7 +153,7 @@ impl Status {
             status.unavailable = Some(unavailable);
         });
         Waiting {
-            status: self,
+            status: Arc::clone(self),
             trigger: trigger.clone(),
         }
     }
@@ -169,7 +174,7 @@ impl Status {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.status.change(&self.trigger, |status| {
             status.waiting -= 1;
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_trigger_waits_until_the_last_of_its_actions_has_stopped_waiting() {
-        let status = Status::default();
+        let status = Arc::new(Status::default());
         let trigger: Arc<str> = "t".into();
         let first = status.waits(
             &trigger,

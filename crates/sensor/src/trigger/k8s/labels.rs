@@ -32,8 +32,7 @@ impl Executor<'_> {
                 return Ok(());
             }
             if attempt < policy.attempts {
-                tokio::time::sleep(stretch(wait, 1.0 + policy.jitter * crate::run::fraction()))
-                    .await;
+                tokio::time::sleep(stretch(wait, 1.0 + policy.jitter * fastrand::f64())).await;
                 wait = stretch(wait, policy.factor);
             }
         }

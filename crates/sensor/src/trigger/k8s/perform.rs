@@ -239,7 +239,7 @@ impl<'e> Executor<'e> {
 async fn give_way(attempt: u32) {
     if attempt > 0 {
         let longest = CONFLICT_WAIT * attempt.min(20);
-        tokio::time::sleep(longest.mul_f64(crate::run::fraction())).await;
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
     }
 }
 

@@ -1,12 +1,10 @@
 //! Files of several documents: YAML documents, or JSON documents one after another.
 
-use std::path::Path;
-
-use anyhow::Context;
 use serde_json::value::RawValue;
 use tiphys_lang::yaml;
 
-use crate::files;
+use crate::error::Act as _;
+use crate::{Error, File};
 
 /// A document of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,24 +15,23 @@ pub(crate) struct Document {
     pub(crate) json: String,
 }
 
-/// Reads the documents of a file, or of standard input for `-`. Empty ones are left out.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Document>> {
-    let text = files::read(path)?;
-    parse(&text).with_context(|| format!("read {}", path.display()))
+/// Reads the documents of a file. Empty ones are left out.
+pub(crate) fn read(file: &File) -> Result<Vec<Document>, Error> {
+    parse(&file.text).act(|| format!("read {}", file.name))
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<Document>> {
+fn parse(text: &str) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
     for (line, part) in parts(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         let place = || format!("the document that begins on line {line}");
         if part.trim_start().starts_with(['{', '[']) {
             for document in serde_json::Deserializer::from_str(part).into_iter::<Box<RawValue>>() {
-                let json = document.with_context(place)?.get().to_owned();
+                let json = document.act(place)?.get().to_owned();
                 documents.push(Document { line, json });
             }
         } else {
-            let json = yaml::to_json(part.as_bytes()).with_context(place)?;
-            let json = String::from_utf8(json).with_context(place)?;
+            let json = yaml::to_json(part.as_bytes()).act(place)?;
+            let json = String::from_utf8(json).act(place)?;
             documents.push(Document { line, json });
         }
     }
@@ -71,6 +68,8 @@ fn says_anything(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tiphys_api::message::with_causes;
+
     use super::*;
 
     #[track_caller]
@@ -114,12 +113,12 @@ mod tests {
 
     #[test]
     fn a_fault_is_told_with_the_place_of_its_document() {
-        let error = format!("{:#}", parse("a: 1\n---\nb: [\n").unwrap_err());
+        let error = with_causes(&parse("a: 1\n---\nb: [\n").unwrap_err());
         assert!(
             error.starts_with("the document that begins on line 2: "),
             "{error}"
         );
-        let error = format!("{:#}", parse("{\"a\":").unwrap_err());
+        let error = with_causes(&parse("{\"a\":").unwrap_err());
         assert!(
             error.starts_with("the document that begins on line 1: "),
             "{error}"

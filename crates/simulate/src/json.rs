@@ -1,14 +1,15 @@
 //! A report as one line of JSON.
 
-use anyhow::Context;
 use serde_json::{Value, json};
 use tiphys_eventbus::Event;
 use tiphys_sensor::filter::Verdict;
 use tiphys_sensor::parameter::Applied;
 
-use super::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport};
+use crate::Error;
+use crate::error::Act as _;
+use crate::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport};
 
-pub(super) fn render(report: &Report) -> anyhow::Result<String> {
+pub(super) fn render(report: &Report) -> Result<String, Error> {
     let arrival = &report.arrival;
     let filters = arrival.filters.iter();
     let filters = filters.map(|(filter, passed)| json!({ "filter": filter, "passed": passed }));
@@ -16,7 +17,7 @@ pub(super) fn render(report: &Report) -> anyhow::Result<String> {
         "eventSource": arrival.source,
         "eventSourceFilters": filters.collect::<Vec<_>>(),
         "event": arrival.event.as_ref().map(event),
-        "sensors": report.sensors.iter().map(sensor).collect::<anyhow::Result<Vec<_>>>()?,
+        "sensors": report.sensors.iter().map(sensor).collect::<Result<Vec<_>, Error>>()?,
     });
     Ok(format!("{value}\n"))
 }
@@ -32,12 +33,12 @@ fn data(event: &Event) -> Value {
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()))
 }
 
-fn sensor(report: &SensorReport) -> anyhow::Result<Value> {
+fn sensor(report: &SensorReport) -> Result<Value, Error> {
     Ok(json!({
         "namespace": &*report.namespace,
         "sensor": &*report.name,
         "dependencies": report.dependencies.iter().map(dependency).collect::<Vec<_>>(),
-        "triggers": report.triggers.iter().map(trigger).collect::<anyhow::Result<Vec<_>>>()?,
+        "triggers": report.triggers.iter().map(trigger).collect::<Result<Vec<_>, Error>>()?,
     }))
 }
 
@@ -64,18 +65,18 @@ fn dependency(report: &DependencyReport) -> Value {
     })
 }
 
-fn trigger(report: &TriggerReport) -> anyhow::Result<Value> {
+fn trigger(report: &TriggerReport) -> Result<Value, Error> {
     Ok(json!({
         "trigger": &*report.name,
         "type": report.kind,
         "outcome": report.outcome.name(),
         "conditions": report.conditions,
         "waiting": report.kept.iter().map(|name| &**name).collect::<Vec<_>>(),
-        "firings": report.firings.iter().map(firing).collect::<anyhow::Result<Vec<_>>>()?,
+        "firings": report.firings.iter().map(firing).collect::<Result<Vec<_>, Error>>()?,
     }))
 }
 
-fn firing(firing: &Firing) -> anyhow::Result<Value> {
+fn firing(firing: &Firing) -> Result<Value, Error> {
     let parameters = firing.parameters.iter().map(|step| match &step.applied {
         Applied::Written { text, fell_back } => json!({
             "parameter": step.field, "dest": step.dest, "value": text, "default": fell_back,
@@ -86,7 +87,7 @@ fn firing(firing: &Firing) -> anyhow::Result<Value> {
     let parameters: Vec<_> = parameters.collect();
     Ok(match &firing.action {
         Ok(action) => {
-            let action = serde_json::to_value(action).context("print the action")?;
+            let action = serde_json::to_value(&**action).act(|| "print the action".to_owned())?;
             json!({ "parameters": parameters, "action": action })
         }
         Err(error) => json!({ "parameters": parameters, "error": error }),

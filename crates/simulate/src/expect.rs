@@ -1,22 +1,20 @@
 //! Compares the actions of a simulation with those that a file expects.
 
-use std::path::Path;
-
-use anyhow::{Context, bail};
 use tiphys_lang::json::{self, Map, Value};
 use tiphys_sensor::engine::Outcome;
 use tiphys_sensor::trigger::Action;
 
 use super::diff::{self, Difference, Field, Pair};
 use super::trace::{Report, SensorReport, TriggerReport};
-use crate::documents;
+use crate::error::Act as _;
+use crate::{Error, File, documents};
 
 /// What stands for the operation of an object that names none.
 const ANY_BUT_DELETE: &str = "create, update or patch";
 
 /// The actions that a file expects, in their order.
 #[derive(Debug)]
-pub(super) struct Expected {
+pub struct Expected {
     file: String,
     actions: Vec<Value>,
 }
@@ -76,7 +74,7 @@ pub(super) enum Verdict {
 
 impl Done {
     /// Takes note of what the triggers made of one event.
-    pub(super) fn add(&mut self, report: &Report) -> anyhow::Result<()> {
+    pub(super) fn add(&mut self, report: &Report) -> Result<(), Error> {
         for sensor in &report.sensors {
             for trigger in &sensor.triggers {
                 self.add_trigger(sensor, trigger)?;
@@ -85,11 +83,7 @@ impl Done {
         Ok(())
     }
 
-    fn add_trigger(
-        &mut self,
-        sensor: &SensorReport,
-        trigger: &TriggerReport,
-    ) -> anyhow::Result<()> {
+    fn add_trigger(&mut self, sensor: &SensorReport, trigger: &TriggerReport) -> Result<(), Error> {
         let SensorReport {
             namespace,
             name,
@@ -124,22 +118,30 @@ impl Done {
     }
 }
 
-fn to_json(action: &Action) -> anyhow::Result<Value> {
-    let text = serde_json::to_string(action).context("print the action")?;
-    json::from_slice(text.as_bytes()).context("read the action")
+fn to_json(action: &Action) -> Result<Value, Error> {
+    let text = serde_json::to_string(action).act(|| "print the action".to_owned())?;
+    json::from_slice(text.as_bytes()).act(|| "read the action".to_owned())
 }
 
 impl Expected {
     /// Reads a file of Kubernetes objects and actions.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let file = path.display().to_string();
+    ///
+    /// # Errors
+    /// If it is neither YAML nor JSON, or something else than objects and actions.
+    pub fn read(file: &File) -> Result<Self, Error> {
         let mut actions = Vec::new();
-        for document in documents::read(path)? {
+        for document in documents::read(file)? {
             let value = json::from_slice(document.json.as_bytes());
-            let place = || format!("{file}: the document that begins on line {}", document.line);
-            take(value.with_context(place)?, &mut actions).with_context(place)?;
+            let place = || {
+                let line = document.line;
+                format!("{}: the document that begins on line {line}", file.name)
+            };
+            take(value.act(place)?, &mut actions).act(place)?;
         }
-        Ok(Self { file, actions })
+        Ok(Self {
+            file: file.name.clone(),
+            actions,
+        })
     }
 
     /// What of `done` is not as expected.
@@ -183,7 +185,7 @@ impl Comparison {
 }
 
 /// Checks a document, and adds it or, of a list, its items.
-fn take(document: Value, actions: &mut Vec<Value>) -> anyhow::Result<()> {
+fn take(document: Value, actions: &mut Vec<Value>) -> Result<(), Error> {
     let items = match document {
         Value::Null => return Ok(()),
         Value::Array(items) => items,
@@ -196,9 +198,11 @@ fn take(document: Value, actions: &mut Vec<Value>) -> anyhow::Result<()> {
     for item in items {
         match &item {
             Value::Object(members) if members.contains_key("kind") || members.len() == 1 => {}
-            _ => bail!(
-                "neither a Kubernetes object, which has a `kind`, nor an action, such as `http: …`"
-            ),
+            _ => {
+                return Err(Error::Given(
+                    "neither a Kubernetes object, which has a `kind`, nor an action, such as `http: …`".to_owned(),
+                ));
+            }
         }
         actions.push(item);
     }

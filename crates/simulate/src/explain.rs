@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use anyhow::Context;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tiphys_eventbus::Event;
@@ -10,14 +9,16 @@ use tiphys_lang::json;
 use tiphys_lang::path::Path;
 use tiphys_sensor::view::View;
 
-use super::trace::Report;
+use crate::error::Act as _;
+use crate::trace::Report;
+use crate::{Error, Format};
 
 /// How much of a value is shown to people.
 const SHOWN: usize = 1_000;
 
 /// The paths that are asked for.
 #[derive(Debug)]
-pub(super) struct Question {
+pub struct Question {
     paths: Vec<Path>,
 }
 
@@ -67,20 +68,35 @@ struct Seen<'q> {
 
 impl Question {
     /// Compiles the paths.
-    pub(super) fn new(paths: &[String]) -> anyhow::Result<Self> {
-        let compile = |path: &String| Path::compile(path).context("read the path to explain");
+    ///
+    /// # Errors
+    /// If one is none.
+    pub fn new(paths: &[String]) -> Result<Self, Error> {
+        let compile =
+            |path: &String| Path::compile(path).act(|| "read the path to explain".to_owned());
         Ok(Self {
             paths: paths.iter().map(compile).collect::<Result<_, _>>()?,
         })
     }
 
     /// Whether nothing is asked.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }
 
+    /// The answers for one event, for people or for programs.
+    ///
+    /// # Errors
+    /// If an answer cannot be printed.
+    pub fn print(&self, report: &Report, format: Format) -> Result<String, Error> {
+        match format {
+            Format::Text => Ok(self.text(report)),
+            Format::Json => self.json(report).act(|| "print the answers".to_owned()),
+        }
+    }
+
     /// For people.
-    pub(super) fn text(&self, report: &Report) -> String {
+    fn text(&self, report: &Report) -> String {
         let page = self.answer(report);
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -97,7 +113,7 @@ impl Question {
     }
 
     /// One line of JSON.
-    pub(super) fn json(&self, report: &Report) -> serde_json::Result<String> {
+    fn json(&self, report: &Report) -> serde_json::Result<String> {
         Ok(serde_json::to_string(&self.answer(report))? + "\n")
     }
 

@@ -8,7 +8,7 @@ use tiphys_sensor::filter::Verdict;
 use tiphys_sensor::parameter::Applied;
 use tiphys_sensor::trigger::{ParameterStep, Part};
 
-use super::trace::{DependencyReport, Firing, Report, TriggerReport};
+use crate::trace::{DependencyReport, Firing, Report, TriggerReport};
 
 /// How much of a payload is shown in a line.
 const SHOWN: usize = 160;
@@ -116,10 +116,13 @@ fn trigger(report: &TriggerReport, out: &mut Page) -> fmt::Result {
 }
 
 fn firing(firing: &Firing, out: &mut Page) -> fmt::Result {
+    if let Some(name) = &firing.dlq {
+        writeln!(out, "    dlqTrigger {name} takes over")?;
+    }
     for step in &firing.parameters {
         parameter(step, out)?;
     }
-    match &firing.action {
+    match firing.action.as_deref() {
         Ok(action) => action.describe().iter().try_for_each(|part| match part {
             Part::Act(act) => writeln!(out, "    → {act}"),
             Part::Line(line) => writeln!(out, "      {line}"),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::simulate::comparison;
+use crate::comparison;
 
 const INGRESS: &str = r#"{"apiVersion":"networking.k8s.io/v1","kind":"Ingress",
     "metadata":{"name":"a-ing","namespace":"ns"},"spec":{"port":80}}"#;

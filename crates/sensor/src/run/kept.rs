@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tiphys_eventbus::{Bucket, Error, Event, State};
 
-use crate::engine::{Member, Rounds, object_key};
+use crate::engine::{Member, object_key};
 use crate::trigger::Trigger;
 
 use super::Runner;
@@ -32,12 +32,11 @@ struct Record {
 }
 
 impl Kept {
-    /// Opens the sensor's bucket and puts back into `rounds` what it holds.
+    /// Opens the sensor's bucket; returns what it holds as well, by its dependency.
     pub(super) async fn open(
         runner: &Runner,
         trigger: &Trigger,
-        rounds: &mut Rounds,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Vec<(usize, Member)>), Error> {
         let state = runner
             .bus
             .state(&Bucket::sensor(&runner.sensor.name))
@@ -48,10 +47,11 @@ impl Kept {
             trigger: Arc::clone(trigger.name()),
             names,
         };
+        let mut members = Vec::new();
         for &index in trigger.dependencies() {
             if let Some(value) = kept.state.get(&kept.key(index)).await? {
                 if let Some(member) = read(&value) {
-                    rounds.restore(index, member);
+                    members.push((index, member));
                 } else {
                     tracing::warn!(
                         triggerName = %kept.trigger,
@@ -61,7 +61,7 @@ impl Kept {
                 }
             }
         }
-        Ok(kept)
+        Ok((kept, members))
     }
 
     fn key(&self, dependency: usize) -> String {

@@ -1,24 +1,35 @@
 //! The events that are followed: read as they are, or made as an event source would make them.
 
-use std::path::{Path as FilePath, PathBuf};
-
-use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tiphys_api::manifest::Content;
 use tiphys_api::{EventConfig, ResourceEventSource, ResourceEventType};
 use tiphys_eventbus::{Context, Event};
 use tiphys_lang::path::Path;
 use tiphys_lang::yaml;
 
-use crate::args::{EventType, SimulateArgs};
-use crate::documents;
-use crate::files::{self, Loaded, Program};
+use crate::error::Act as _;
+use crate::{Error, File, Objects, documents};
+
+/// The events that are followed.
+#[derive(Debug)]
+pub enum What {
+    /// The documents of these files.
+    Events(Vec<File>),
+    /// What resource event sources make of an object.
+    Object {
+        /// The object.
+        object: File,
+        /// What happens to it.
+        event_type: ResourceEventType,
+        /// How it was before an update.
+        old: Option<File>,
+    },
+}
 
 /// An event, or why an event source makes none.
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// `namespace/event source/event`, where an event source had its say.
     pub(super) source: Option<String>,
     /// Which of the event source's filters passed; the last one may not have.
@@ -29,29 +40,34 @@ pub(super) struct Arrival {
     pub(super) namespace: Option<String>,
 }
 
-/// Reads the events that the arguments name.
-pub(super) fn read(args: &SimulateArgs, loaded: &Loaded) -> anyhow::Result<Vec<Arrival>> {
-    let now = args.time.unwrap_or_else(Timestamp::now);
-    if !args.event.is_empty() {
-        return events(&args.event, loaded, now);
+/// Reads events, or makes them as event sources would.
+pub(super) fn read(
+    what: &What,
+    objects: &Objects<'_>,
+    now: Timestamp,
+) -> Result<Vec<Arrival>, Error> {
+    match what {
+        What::Events(files) => events(files, objects, now),
+        What::Object {
+            object,
+            event_type,
+            old,
+        } => from_object(object, *event_type, old.as_ref(), objects, now),
     }
-    let (Some(object), Some(event_type)) = (&args.object, args.event_type) else {
-        bail!("either --event, or --object and --as are needed");
-    };
-    from_object(object, event_type, args.old.as_deref(), loaded, now)
 }
 
 /// The documents of all files, in order.
-fn events(paths: &[PathBuf], loaded: &Loaded, now: Timestamp) -> anyhow::Result<Vec<Arrival>> {
+fn events(files: &[File], objects: &Objects<'_>, now: Timestamp) -> Result<Vec<Arrival>, Error> {
     let mut arrivals = Vec::new();
-    for path in paths {
-        let documents = documents::read(path)?;
+    for file in files {
+        let documents = documents::read(file)?;
         if documents.is_empty() {
-            bail!("{}: there is no event in it", path.display());
+            let problem = format!("{}: there is no event in it", file.name);
+            return Err(Error::Given(problem));
         }
         for (index, document) in documents.iter().enumerate() {
-            let event = event(&document.json, loaded, now)
-                .with_context(|| format!("{}: event {}", path.display(), index + 1))?;
+            let event = event(&document.json, objects, now)
+                .act(|| format!("{}: event {}", file.name, index + 1))?;
             let filters = Vec::new();
             arrivals.push(Arrival {
                 source: None,
@@ -78,20 +94,21 @@ struct Short {
     time: Option<Timestamp>,
 }
 
-fn event(text: &str, loaded: &Loaded, now: Timestamp) -> anyhow::Result<Event> {
+fn event(text: &str, objects: &Objects<'_>, now: Timestamp) -> Result<Event, Error> {
     let is_cloud_event = serde_json::from_str::<serde_json::Value>(text)
         .is_ok_and(|value| value.get("specversion").is_some());
     if is_cloud_event {
-        return Event::decode(text.as_bytes()).context("read the CloudEvent");
+        return Event::decode(text.as_bytes()).act(|| "read the CloudEvent".to_owned());
     }
-    let short: Short = serde_json::from_str(text).context(
+    let short: Short = serde_json::from_str(text).act(|| {
         "read the event: a CloudEvent with `specversion`, \
-         or an object of `eventSourceName`, `eventName` and `data`",
-    )?;
+         or an object of `eventSourceName`, `eventName` and `data`"
+            .to_owned()
+    })?;
     Ok(Event {
         context: Context {
             id: short.id.unwrap_or_else(Event::new_id),
-            r#type: kind(loaded, &short.event_source_name, &short.event_name),
+            r#type: kind(objects, &short.event_source_name, &short.event_name),
             source: short.event_source_name,
             specversion: "1.0".to_owned(),
             datacontenttype: "application/json".to_owned(),
@@ -103,16 +120,9 @@ fn event(text: &str, loaded: &Loaded, now: Timestamp) -> anyhow::Result<Event> {
 }
 
 /// The kind of the event, if its event source is among the files.
-fn kind(loaded: &Loaded, source: &str, event: &str) -> String {
-    let sources = loaded
-        .objects
-        .iter()
-        .filter_map(|loadable| match &loadable.object.content {
-            Content::EventSource(object) if object.metadata.name.as_deref() == Some(source) => {
-                Some(object)
-            }
-            _ => None,
-        });
+fn kind(objects: &Objects<'_>, source: &str, event: &str) -> String {
+    let sources = objects.event_sources.iter().map(|(object, _)| object);
+    let sources = sources.filter(|object| object.metadata.name.as_deref() == Some(source));
     let kind = sources
         .flat_map(|source| source.spec.events())
         .find(|found| found.name == event)
@@ -121,28 +131,18 @@ fn kind(loaded: &Loaded, source: &str, event: &str) -> String {
 }
 
 fn from_object(
-    path: &FilePath,
-    event_type: EventType,
-    old: Option<&FilePath>,
-    loaded: &Loaded,
+    file: &File,
+    event_type: ResourceEventType,
+    old: Option<&File>,
+    objects: &Objects<'_>,
     now: Timestamp,
-) -> anyhow::Result<Vec<Arrival>> {
-    let object = json(path)?;
+) -> Result<Vec<Arrival>, Error> {
+    let object = json(file)?;
     let old = old.map(json).transpose()?;
-    if old.is_some() && event_type != EventType::Update {
-        bail!("--old goes with --as UPDATE");
-    }
-    let event_type = match event_type {
-        EventType::Add => ResourceEventType::Add,
-        EventType::Update => ResourceEventType::Update,
-        EventType::Delete => ResourceEventType::Delete,
-    };
     let mut arrivals = Vec::new();
     let mut watched = Vec::new();
-    for loadable in &loaded.objects {
-        let (Some(Program::EventSource(source)), Content::EventSource(spec)) =
-            (&loadable.program, &loadable.object.content)
-        else {
+    for (spec, source) in &objects.event_sources {
+        let Some(source) = source else {
             continue;
         };
         for event in spec.spec.events() {
@@ -164,7 +164,7 @@ fn from_object(
             };
             let made = compiled
                 .event_for(event_type, &object, old.as_deref(), now)
-                .with_context(|| format!("read {}", path.display()))?;
+                .act(|| format!("read {}", file.name))?;
             let checks = made.checks.into_iter();
             arrivals.push(Arrival {
                 source: Some(format!(
@@ -180,15 +180,13 @@ fn from_object(
         }
     }
     if arrivals.is_empty() {
-        bail!(
-            "{}: no resource event source watches this object; they watch: {}",
-            path.display(),
-            if watched.is_empty() {
-                "nothing".to_owned()
-            } else {
-                watched.join(", ")
-            }
-        );
+        let watched = if watched.is_empty() {
+            "nothing".to_owned()
+        } else {
+            watched.join(", ")
+        };
+        let problem = "no resource event source watches this object; they watch";
+        return Err(Error::Given(format!("{}: {problem}: {watched}", file.name)));
     }
     Ok(arrivals)
 }
@@ -238,7 +236,6 @@ fn watches(watch: &ResourceEventSource, object: &[u8]) -> bool {
 }
 
 /// The first document of a YAML or JSON file, as JSON.
-fn json(path: &FilePath) -> anyhow::Result<Vec<u8>> {
-    let text = files::read(path)?;
-    yaml::to_json(text.as_bytes()).with_context(|| format!("read {}", path.display()))
+fn json(file: &File) -> Result<Vec<u8>, Error> {
+    yaml::to_json(file.text.as_bytes()).act(|| format!("read {}", file.name))
 }

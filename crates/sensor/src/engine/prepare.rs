@@ -1,0 +1,72 @@
+//! What is done to a delivery before order matters: decode, transform, filter. Run on all cores.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tiphys_api::message::with_causes;
+use tiphys_eventbus::{DeadLetterReason, Event};
+
+use super::wake::{Arrival, Arrived, Content};
+use super::{Admission, Dependency, Member, object_key};
+
+/// Prepares one delivery for a trigger that waits for `waiting`, which are places in `dependencies`.
+pub fn prepare(
+    payload: &[u8],
+    sequence: u64,
+    stored_at: Timestamp,
+    dependencies: &[Dependency],
+    waiting: &[usize],
+) -> Arrived {
+    let prepare = || match Event::decode(payload) {
+        Ok(event) => admit(event, sequence, stored_at, dependencies, waiting),
+        Err(error) => Content::Unusable(DeadLetterReason::Malformed, with_causes(&error)),
+    };
+    // A defect costs this delivery and no other.
+    let content = catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(|panic| {
+        let error = format!("panicked: {}", panic_message(&*panic));
+        Content::Unusable(DeadLetterReason::Panicked, error)
+    });
+    Arrived { sequence, content }
+}
+
+/// What a panic said.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}
+
+fn admit(
+    event: Event,
+    sequence: u64,
+    stored_at: Timestamp,
+    dependencies: &[Dependency],
+    waiting: &[usize],
+) -> Content {
+    // The object is looked up in the event as it came: a transform may drop its name.
+    let object = object_key(&event);
+    let concerned = waiting
+        .iter()
+        .filter_map(|index| Some((*index, dependencies.get(*index)?)))
+        .filter(|(_, dependency)| dependency.matches(&event.context));
+    let arrivals = concerned
+        .map(|(index, dependency)| {
+            let arrival = match dependency.admit(event.clone()) {
+                Admission::Taken(event) => Arrival::Taken(Member {
+                    event: Arc::new(event),
+                    sequence,
+                    stored_at,
+                    object,
+                }),
+                Admission::Filtered(verdict) => Arrival::Filtered(verdict),
+                Admission::Failed(error) => Arrival::Failed(with_causes(&error)),
+            };
+            (index, arrival)
+        })
+        .collect();
+    Content::Event {
+        context: event.context,
+        arrivals,
+    }
+}
