@@ -49,7 +49,7 @@ enum Command {
     ///
     /// Kubernetes is the cluster of the kubeconfig. SIGTERM or Ctrl-C finishes what was received and
     /// ends within 5 seconds; a second one ends at once. Exit code: 0 after a stop, 1 if nothing
-    /// could be run or a part of it stopped for good.
+    /// could be run.
     Run(Box<RunArgs>),
     /// Show what would happen to an event, offline
     ///

@@ -8,12 +8,10 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use tiphys_api::manifest::Content;
-use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
 use tiphys_runtime::logging::Logging;
 use tiphys_runtime::{Signals, process};
-use tiphys_worker::Spec;
-use tiphys_worker::run::{Buses, Name, Parts};
+use tiphys_worker::{Manifests, Name, Spec};
 use tracing::{error, warn};
 
 use crate::args::{ClusterArgs, LogArgs};
@@ -124,19 +122,17 @@ async fn run(args: RunArgs, logging: Logging) -> anyhow::Result<ExitCode> {
         .map_or("default", |cluster| cluster.namespace.as_str());
     let loaded = files::load(&files, namespace)?;
     tell(&loaded);
-    let mut buses = tokio::select! {
-        buses = Buses::open(server(nats)?, settings(&loaded, namespace)) => buses,
-        _ = signals.next() => return Ok(ExitCode::SUCCESS),
+    let manifests = Manifests {
+        server: server(nats)?,
+        streams: settings(&loaded, namespace),
+        specs: specs(loaded),
+        admin,
     };
-    if let Err(error) = &cluster {
-        let error = with_causes(error);
-        warn!(error, "There is no cluster to act on: pass --kubeconfig");
-    }
-    let parts = Parts::assemble(specs(loaded), cluster.ok(), &mut buses, logging).await;
-    if parts.is_empty() {
+    if manifests.specs.is_empty() {
         bail!("nothing to run: no EventSource or Sensor without errors in these files");
     }
-    Ok(tiphys_worker::run::run(parts, buses, admin, &mut signals).await)
+    let running = tiphys_worker::manifests(manifests, cluster, logging, &mut signals);
+    Ok(Box::pin(running).await)
 }
 
 /// Says what is wrong with the files; the other objects run.

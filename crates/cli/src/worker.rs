@@ -9,7 +9,7 @@ use tiphys_api::worker;
 use tiphys_clients::values;
 use tiphys_runtime::logging::Logging;
 use tiphys_runtime::process;
-use tiphys_worker::{Config, Kind};
+use tiphys_worker::{Kind, Pod};
 
 use crate::args::{ClusterArgs, LogArgs};
 
@@ -58,15 +58,15 @@ async fn run(kind: Kind, args: WorkerArgs, logging: Logging) -> anyhow::Result<E
         pod_namespace,
         cluster,
     } = args;
-    let config = Config {
+    let pod = Pod {
         kind,
         spec,
         bus_auth,
         values,
         admin,
-        pod_name,
-        pod_namespace,
+        name: pod_name,
+        namespace: pod_namespace,
     };
     let cluster = cluster.open().await;
-    Ok(Box::pin(tiphys_worker::run(config, cluster, logging)).await?)
+    Ok(Box::pin(tiphys_worker::pod(pod, cluster, logging)).await?)
 }

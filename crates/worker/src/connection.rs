@@ -7,6 +7,7 @@ use tiphys_api::message::with_causes;
 use tiphys_api::worker::{BUS_AUTH_FILE, BUS_KEY};
 use tiphys_api::{BusConfig, JetStreamConfig, SecretKeySelector, TlsConfig, TlsMode};
 use tiphys_base::Reason;
+use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
 
 use crate::Error;
@@ -31,11 +32,19 @@ pub(crate) struct Settings {
     pub(crate) fingerprint: u64,
 }
 
-/// Where to connect to.
+/// Which bus it is, and the settings of its stream.
 #[derive(Debug)]
-pub(crate) struct Target {
-    pub(crate) config: Config,
-    pub(crate) stream: Option<String>,
+pub(crate) enum Target {
+    /// A server to connect to.
+    Server {
+        config: Config,
+        stream: Option<String>,
+    },
+    /// One in this process.
+    Embedded {
+        bus: Embedded,
+        stream: Option<String>,
+    },
 }
 
 /// Why there is no bus to connect to.
@@ -109,7 +118,7 @@ impl Reader<'_> {
             None => None,
         };
         let stream = Some(config.stream_config.as_str()).filter(|text| !text.is_empty());
-        Ok(Target {
+        Ok(Target::Server {
             config: Config {
                 url: config.url.to_string(),
                 auth,
@@ -208,18 +217,17 @@ mod tests {
         let complete = load(&folders, "pod");
         assert_eq!(complete.files.len(), 3);
         assert_ne!(complete.fingerprint, settings.fingerprint);
-        let target = complete.target.unwrap();
-        assert_eq!(target.config.url, "nats://bus:4222");
-        assert_eq!(target.stream.as_deref(), Some("maxage: 5m\n"));
-        assert_eq!(
-            target.config.tls.unwrap().authorities.as_deref(),
-            Some("pem")
-        );
+        let Target::Server { config, stream } = complete.target.unwrap() else {
+            panic!("it is a server");
+        };
+        assert_eq!(config.url, "nats://bus:4222");
+        assert_eq!(stream.as_deref(), Some("maxage: 5m\n"));
+        assert_eq!(config.tls.unwrap().authorities.as_deref(), Some("pem"));
         let user = Auth::UserPassword {
             user: "u".to_owned(),
             password: "p".to_owned(),
         };
-        assert!(target.config.auth == user);
+        assert!(config.auth == user);
     }
 
     #[test]

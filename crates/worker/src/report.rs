@@ -1,4 +1,4 @@
-//! The report of a worker: made of what its parts say, and told when it has changed.
+//! The report of a worker: made of what its parts say, and published when it has changed.
 
 use std::time::Duration;
 
@@ -11,40 +11,40 @@ use tiphys_sensor::run::TriggerStatus;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How often a report is told at most.
+/// How often a report is published at most.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Tells reports.
+/// Publishes reports.
 pub(crate) struct Reports {
     lines: watch::Sender<Bytes>,
-    told: Report,
-    told_at: Option<Instant>,
+    published: Report,
+    published_at: Option<Instant>,
 }
 
 impl Reports {
     /// Also returns where the newest report is found, as a line of JSON.
     pub(crate) fn new() -> (Self, watch::Receiver<Bytes>) {
-        let told = Report::default();
-        let (lines, latest) = watch::channel(line(&told));
+        let published = Report::default();
+        let (lines, latest) = watch::channel(line(&published));
         let reports = Self {
             lines,
-            told,
-            told_at: None,
+            published,
+            published_at: None,
         };
         (reports, latest)
     }
 
-    /// Whether a report would be told now.
+    /// Whether a report would be published now.
     pub(crate) fn is_due(&self) -> bool {
-        self.told_at.is_none_or(|at| at.elapsed() >= EVERY)
+        self.published_at.is_none_or(|at| at.elapsed() >= EVERY)
     }
 
-    /// Tells a report if it says something that the last one did not.
-    pub(crate) fn tell(&mut self, report: Report) {
-        if report != self.told {
+    /// Publishes a report if it says something that the last one did not.
+    pub(crate) fn publish(&mut self, report: Report) {
+        if report != self.published {
             self.lines.send_replace(line(&report));
-            self.told = report;
-            self.told_at = Some(Instant::now());
+            self.published = report;
+            self.published_at = Some(Instant::now());
         }
     }
 }

@@ -15,12 +15,13 @@ use tiphys_api::{EventSource, Problem, Sensor, Template};
 use tiphys_check::Checked;
 
 use crate::files::{read, unpack};
-use crate::{Error, Kind};
+use crate::{Error, Key, Kind};
 
 /// An object that can run.
+#[derive(Debug)]
 pub struct Spec {
-    pub(crate) name: String,
-    pub(crate) namespace: String,
+    /// Which object it is of.
+    pub(crate) key: Key,
     /// Name of its `EventBus`.
     pub(crate) bus: String,
     pub(crate) uid: Option<String>,
@@ -74,13 +75,20 @@ impl Spec {
             program,
         } = parts;
         // Those of the metadata may be left out in a manifest.
-        let (namespace, name) = match &program {
-            Program::EventSource(source) => (&source.namespace, &source.name),
-            Program::Sensor { sensor, .. } => (&sensor.namespace, &sensor.name),
+        let key = match &program {
+            Program::EventSource(source) => Key {
+                kind: Kind::EventSource,
+                namespace: Arc::clone(&source.namespace),
+                name: Arc::clone(&source.name),
+            },
+            Program::Sensor { sensor, .. } => Key {
+                kind: Kind::Sensor,
+                namespace: Arc::clone(&sensor.namespace),
+                name: Arc::clone(&sensor.name),
+            },
         };
-        let (namespace, name) = (namespace.to_string(), name.to_string());
         let mut hasher = DefaultHasher::new();
-        (&name, &namespace, &metadata.uid).hash(&mut hasher);
+        (&key, &metadata.uid).hash(&mut hasher);
         serde_json::to_string(body)
             .unwrap_or_default()
             .hash(&mut hasher);
@@ -89,8 +97,7 @@ impl Spec {
             .filter(|account| !account.is_empty());
         Self {
             account: account.unwrap_or_else(|| "default".to_owned()),
-            name,
-            namespace,
+            key,
             bus,
             uid: metadata.uid,
             generation: metadata.generation,
@@ -111,7 +118,7 @@ struct Parts {
 }
 
 /// What runs.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum Program {
     EventSource(Arc<tiphys_eventsource::Compiled>),
     Sensor {
@@ -123,6 +130,8 @@ pub(crate) enum Program {
 /// Why an object cannot run.
 #[derive(Debug)]
 pub(crate) struct Refused {
+    /// Which object it is, if it could be read that far.
+    pub(crate) key: Option<Key>,
     /// The generation of the object, if it could be read that far.
     pub(crate) generation: Option<i64>,
     /// `field: message`.
@@ -146,6 +155,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 /// Reads, checks and compiles the object.
 pub(crate) fn load(kind: Kind, folder: &Path) -> Result<Spec, Refused> {
     let refused = |error: Error| Refused {
+        key: None,
         generation: None,
         faults: vec![with_causes(&error)],
     };
@@ -174,55 +184,72 @@ fn object(folder: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn event_source(bytes: &[u8]) -> Result<Spec, Refused> {
-    let object: EventSource = parse(bytes, "EventSource")?;
-    let compiled = sound(
-        object.metadata.generation,
-        tiphys_check::event_source(&object),
-    )?;
+    let (header, object) = parse::<EventSource>(bytes, Kind::EventSource)?;
+    let compiled = header.sound(tiphys_check::event_source(&object))?;
     Ok(Spec::event_source(object, compiled))
 }
 
 fn sensor(bytes: &[u8]) -> Result<Spec, Refused> {
-    let object: Sensor = parse(bytes, "Sensor")?;
-    let generation = object.metadata.generation;
-    let compiled = sound(generation, tiphys_check::sensor(&object))?;
+    let (header, object) = parse::<Sensor>(bytes, Kind::Sensor)?;
+    let compiled = header.sound(tiphys_check::sensor(&object))?;
     Ok(Spec::sensor(object, compiled))
 }
 
-fn parse<K: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<K, Refused> {
-    /// What says whether the rest makes sense.
-    #[derive(serde::Deserialize)]
-    #[serde(default)]
-    #[derive(Default)]
-    struct Header {
-        kind: String,
-        metadata: ObjectMeta,
-    }
-    let refused = |generation, fault| Refused {
-        generation,
-        faults: vec![fault],
-    };
-    let header: Header = serde_json::from_slice(bytes)
-        .map_err(|error| refused(None, format!("the object is no JSON object: {error}")))?;
-    let generation = header.metadata.generation;
-    if header.kind != kind {
-        let fault = format!("kind: {:?} is no {kind}", header.kind);
-        return Err(refused(generation, fault));
-    }
-    serde_json::from_slice(bytes).map_err(|error| refused(generation, error.to_string()))
+/// What says whether the rest of an object makes sense.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Header {
+    kind: String,
+    metadata: ObjectMeta,
 }
 
-/// What can run; otherwise why it cannot.
-fn sound<P>(generation: Option<i64>, checked: Checked<P>) -> Result<P, Refused> {
-    match checked {
-        Checked {
-            program: Some(program),
-            ..
-        } => Ok(program),
-        faulty => Err(Refused {
-            generation,
-            faults: faulty.into_errors().iter().map(Problem::text).collect(),
-        }),
+fn parse<K: DeserializeOwned>(bytes: &[u8], kind: Kind) -> Result<(Header, K), Refused> {
+    let header: Header = serde_json::from_slice(bytes).map_err(|error| {
+        let fault = format!("the object is no JSON object: {error}");
+        Header::default().refused(None, vec![fault])
+    })?;
+    if header.kind != kind.as_str() {
+        let fault = format!("kind: {:?} is no {}", header.kind, kind.as_str());
+        return Err(header.refused(None, vec![fault]));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(object) => Ok((header, object)),
+        Err(error) => Err(header.refused(header.key(), vec![error.to_string()])),
+    }
+}
+
+impl Header {
+    fn key(&self) -> Option<Key> {
+        let kind = [Kind::EventSource, Kind::Sensor]
+            .into_iter()
+            .find(|kind| kind.as_str() == self.kind)?;
+        Some(Key {
+            kind,
+            namespace: self.metadata.namespace.as_deref()?.into(),
+            name: self.metadata.name.as_deref()?.into(),
+        })
+    }
+
+    fn refused(&self, key: Option<Key>, faults: Vec<String>) -> Refused {
+        Refused {
+            key,
+            generation: self.metadata.generation,
+            faults,
+        }
+    }
+
+    /// What can run; otherwise why it cannot.
+    fn sound<P>(&self, checked: Checked<P>) -> Result<P, Refused> {
+        match checked {
+            Checked {
+                program: Some(program),
+                ..
+            } => Ok(program),
+            unsound => {
+                let faults = unsound.into_errors().iter().map(Problem::text).collect();
+                Err(self.refused(self.key(), faults))
+            }
+        }
     }
 }
 
