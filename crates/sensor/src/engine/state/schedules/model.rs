@@ -632,20 +632,23 @@ impl World {
     }
 
     /// The action of a round is done.
+    fn act(&mut self, round: &Round, level: usize) {
+        let at_most_once = self.at_most_once(level);
+        self.ledger.fire(&places(round), level, at_most_once);
+    }
+
+    /// The action of a round may be done from here on.
     ///
     /// An event that was kept for one of several dependencies may be used while the rest of its delivery
     /// is not done: the bus delivers all of it again if the runner ends before that.
-    fn act(&mut self, round: &Round, level: usize) {
-        let round = places(round);
-        for place in &round {
+    fn begin_to_act(&mut self, round: &Round) {
+        for place in places(round) {
             let message = &self.messages[usize::try_from(place.0).unwrap() - 1];
             let is_open = message.arrivals.len() > 1 && !message.is_acknowledged;
-            if is_open && self.ever_kept.contains(place) {
-                self.ledger.comes_again(*place);
+            if is_open && self.ever_kept.contains(&place) {
+                self.ledger.comes_again(place);
             }
         }
-        let at_most_once = self.at_most_once(level);
-        self.ledger.fire(&round, level, at_most_once);
     }
 
     fn wake_subscriber(&mut self, wake: Wake) {
@@ -873,6 +876,11 @@ impl World {
     }
 
     fn ask(&mut self, number: usize, pending: Pending) {
+        if let Pending::Attempt(trial) = &pending
+            && trial.performs
+        {
+            self.begin_to_act(&Arc::clone(&trial.round));
+        }
         self.runner(number).pending.push(pending);
     }
 
@@ -1099,7 +1107,8 @@ fn every_minute() -> Resets {
 
 fn at(ms: u64) -> Now {
     let uptime = Duration::from_millis(ms);
-    let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    // The beginning of 2026.
+    let start = Timestamp::constant(1_767_225_600, 0);
     Now {
         time: start + SignedDuration::try_from(uptime).unwrap(),
         uptime,
