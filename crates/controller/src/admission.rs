@@ -6,7 +6,7 @@
 //!                                                └─ which bus? ──▶ API server
 //! ```
 //!
-//! * [`Review`] decides (pure). It asks what `lint` asks, [`crate::check`], and whether an `EventBus`
+//! * [`Review`] decides (pure). It asks what `lint` asks, [`tiphys_check`], and whether an `EventBus`
 //!   may change so.
 //! * [`server`] carries reviews in and answers out, each bounded in size and time.
 //! * [`certificate`] and [`store`] make, keep and renew what it shows to the API server;
