@@ -1,8 +1,8 @@
 //! The kinds of event sources: what a kind is, and the list of those that are run.
 //!
 //! A kind is one file, `source/<kind>.rs`, and one line in the list below. It compiles its part of the
-//! spec ([`SourceKind`]), and then does what is particular to its upstream ([`Source`]): it reads what the
-//! upstream says, hands it on as [`Incoming`](crate::incoming::Incoming), and tells the upstream what
+//! spec (`SourceKind`), and then does what is particular to its upstream (`Source`): it reads what the
+//! upstream says, hands it on as `Incoming`, and tells the upstream what
 //! became of it. All else is around it, once for all kinds: ids, envelope, `filter.expression`, size,
 //! publishing and its retries, dead letters, back-pressure, order, the lease, restarts, conditions,
 //! metrics, logs. `docs/add-a-source.md` shows it step by step.
