@@ -10,6 +10,7 @@ mod memory;
 mod pods;
 mod simulate;
 mod stop;
+mod webhook;
 
 use std::fmt;
 
@@ -33,6 +34,8 @@ pub(crate) enum Figure {
     Pods,
     /// SIGTERM under load: how long it takes, and what gets lost
     Stop,
+    /// Requests that become events: how many a second, and how long one waits
+    Webhook,
     /// The small languages, per core
     Languages,
     /// Hostile input and endless programs: the slowest
@@ -61,6 +64,7 @@ impl Figure {
             Self::Controller => controller::measure(bench, report),
             Self::Pods => pods::measure(bench, report),
             Self::Stop => stop::measure(bench, report),
+            Self::Webhook => webhook::measure(bench, report),
             Self::Languages => languages::measure(bench, report),
             Self::Bounds => bounds::measure(bench, report),
             Self::Simulate => simulate::measure(bench, report),

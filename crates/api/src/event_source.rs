@@ -18,7 +18,7 @@ pub use resource::*;
 pub use service::*;
 pub use webhook::*;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::artifact::S3Artifact;
@@ -238,6 +238,47 @@ impl<'a> EventConfig<'a> {
             Self::Mns(source) => &source.filter,
         };
         filter.as_ref().map(|filter| filter.expression.as_str())
+    }
+}
+
+impl<'a> EventConfig<'a> {
+    /// The path of the web server that the source is called through, if it is called.
+    pub fn webhook_context(&self) -> Option<&'a WebhookContext> {
+        match *self {
+            EventConfig::Webhook(source) => Some(&source.context),
+            EventConfig::Sns(source) => source.webhook.as_ref(),
+            EventConfig::Github(source) => source.webhook.as_ref(),
+            EventConfig::Gitlab(source) => source.webhook.as_ref(),
+            EventConfig::Gerrit(source) => source.webhook.as_ref(),
+            EventConfig::Bitbucket(source) => source.webhook.as_ref(),
+            EventConfig::BitbucketServer(source) => source.webhook.as_ref(),
+            EventConfig::Slack(source) => source.webhook.as_ref(),
+            EventConfig::StorageGrid(source) => source.webhook.as_ref(),
+            EventConfig::Stripe(source) => source.webhook.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl WebhookContext {
+    /// The method by which it is called, in capitals; `POST` if none is named.
+    pub fn method(&self) -> String {
+        match self.method.as_str() {
+            "" => "POST".to_owned(),
+            method => method.to_ascii_uppercase(),
+        }
+    }
+}
+
+impl EventSourceSpec {
+    /// The ports on which its pods are called, each once and in order. What is no port is left out.
+    pub fn called_ports(&self) -> BTreeSet<u16> {
+        let contexts = self
+            .events()
+            .filter_map(|event| event.config.webhook_context());
+        contexts
+            .filter_map(|context| context.port.parse().ok())
+            .collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tiphys webhook`: checks objects when they are applied.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uri: hyper::Uri = text.parse().map_err(|error| format!("{error}"))?;
+        let uri: tiphys_http::Uri = text.parse().map_err(|error| format!("{error}"))?;
         if uri.scheme_str() != Some("https") {
             return Err("an https URL is needed".to_owned());
         }
@@ -170,13 +170,7 @@ async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let opened = match TcpListener::bind(address).await {
-        // A machine without IPv6 has no such address, though every address is meant.
-        Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        opened => opened,
-    };
+    let opened = tiphys_http::listen(address).await;
     opened.with_context(|| format!("open the port {address}"))
 }
 

@@ -1,5 +1,6 @@
 //! The `EventSource`: pods, and a Service for those that are called.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
@@ -44,6 +45,10 @@ impl Workload for EventSource {
     fn service(&self) -> Option<&Service> {
         let service = self.spec.service.as_ref();
         service.filter(|service| !service.ports.is_empty())
+    }
+
+    fn called_ports(&self) -> BTreeSet<u16> {
+        self.spec.called_ports()
     }
 
     fn key_refs(&self) -> Vec<KeyRef<'_>> {

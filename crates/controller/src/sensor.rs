@@ -1,5 +1,6 @@
 //! The `Sensor`: pods.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
@@ -41,6 +42,10 @@ impl Workload for Sensor {
 
     fn service(&self) -> Option<&Service> {
         None
+    }
+
+    fn called_ports(&self) -> BTreeSet<u16> {
+        BTreeSet::new()
     }
 
     fn key_refs(&self) -> Vec<KeyRef<'_>> {

@@ -14,6 +14,7 @@ mod rollout;
 mod spec;
 mod status;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -69,6 +70,8 @@ pub trait Workload:
     fn revision_history_limit(&self) -> Option<i32>;
     /// The Service in front of the pods, if it is to have one.
     fn service(&self) -> Option<&Service>;
+    /// The ports on which its pods are called.
+    fn called_ports(&self) -> BTreeSet<u16>;
     /// The keys of Secrets and ConfigMaps that its pods read.
     fn key_refs(&self) -> Vec<KeyRef<'_>>;
     /// What is written about it.

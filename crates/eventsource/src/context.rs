@@ -106,6 +106,11 @@ impl SourceContext {
         self.outlet.reporter.failed(error);
     }
 
+    /// Something failed that is tried again, and does not keep the event from working.
+    pub(crate) fn failed(&self, error: &str) {
+        self.outlet.reporter.failed(error);
+    }
+
     /// The time of day.
     pub(crate) fn clock(&self) -> &Clock {
         &self.outlet.clock

@@ -12,7 +12,7 @@
 //! | `outlet` | expression, envelope, dead letters; what is counted and logged of an event |
 //! | `cursor` | what is kept on the bus to go on after a restart |
 //! | `supervisor` | runs events where they belong, and starts again what ended |
-//! | [`served`] | how the HTTP server of the process sees an event that is called |
+//! | [`served`] | events that are called over HTTP: routes, certificates, the end |
 
 #![expect(
     dead_code,

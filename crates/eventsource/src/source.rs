@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::StatusCode;
 use jiff::Timestamp;
 use tiphys_api::{EventConfig, Problem};
 
 use crate::context::SourceContext;
 use crate::error::SourceError;
 use crate::event::{Draft, Input, SimulateError};
-use crate::served::{Request, Response, Route};
+use crate::served::{Request, Response, Route, text};
 use crate::status::Condition;
 
 /// In which of the pods of an event source an event runs.
@@ -61,7 +62,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 
     /// Answers a request on one of its routes.
     async fn handle(&self, _request: Request, _context: &SourceContext) -> Response {
-        Response::text(http::StatusCode::NOT_FOUND, "not found")
+        text(StatusCode::NOT_FOUND, "not found")
     }
 
     /// Receives until the context's `shutdown`, then stops receiving and returns. What cannot go on is
@@ -104,4 +105,5 @@ macro_rules! sources {
 sources! {
     mod calendar::Calendar;
     pub mod resource::Resource;
+    pub mod webhook::Webhook;
 }

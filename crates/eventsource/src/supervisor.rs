@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tiphys_eventbus::EventBus;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
@@ -21,8 +20,8 @@ use crate::error::{Reason, SourceError};
 use crate::metrics::{EventLabels, EventMetrics, Metrics};
 use crate::outlet::Outlet;
 use crate::pump::Pump;
-use crate::served::{Handler, HttpServer, Request, Response};
-use crate::source::{Placement, Source};
+use crate::served::{HttpServer, Served};
+use crate::source::Placement;
 use crate::status::{Condition, Reporter, Status, chain};
 use crate::values::Values;
 
@@ -280,7 +279,7 @@ impl Launch {
             leads: Leads(self.runner.leads.clone()),
             shutdown: stop.clone(),
         };
-        let mut running = Box::pin(self.receive(context, stop.clone()));
+        let mut running = Box::pin(self.receive(context));
         let is_time_up = async {
             stop.cancelled().await;
             sleep(FINISH_WITHIN).await;
@@ -301,47 +300,18 @@ impl Launch {
     }
 
     /// Receives: by itself, and over HTTP.
-    async fn receive(
-        &self,
-        context: SourceContext,
-        stop: CancellationToken,
-    ) -> Result<(), SourceError> {
+    async fn receive(&self, context: SourceContext) -> Result<(), SourceError> {
         let source = &self.outlet.event.config;
-        let routes = source.routes();
-        if routes.is_empty() {
-            return source.run(&context).await;
+        let served = Served::open(self.runner.server.as_deref(), source, &context).await?;
+        let mut served = Box::pin(served.keep());
+        let mut running = source.run(&context);
+        tokio::select! {
+            ended = &mut running => {
+                ended?;
+                served.await;
+                Ok(())
+            }
+            () = &mut served => running.await,
         }
-        let Some(server) = &self.runner.server else {
-            return Err(SourceError::new(
-                Reason::Missing,
-                "this process answers no HTTP requests",
-            ));
-        };
-        let handler = Arc::new(Answers {
-            source: source.clone(),
-            context: context.clone(),
-        });
-        let serving = routes.into_iter().map(|route| {
-            let values = self.runner.values.clone();
-            server.serve(route, handler.clone(), values, stop.clone())
-        });
-        let serving = futures::future::try_join_all(serving);
-        futures::future::try_join(source.run(&context), serving)
-            .await
-            .map(drop)
-    }
-}
-
-/// Answers requests as an event does.
-#[derive(Debug)]
-struct Answers {
-    source: Arc<dyn Source>,
-    context: SourceContext,
-}
-
-#[async_trait]
-impl Handler for Answers {
-    async fn handle(&self, request: Request) -> Response {
-        self.source.handle(request, &self.context).await
     }
 }

@@ -139,7 +139,7 @@ async fn answer(request: hyper::Request<Incoming>, seat: &Seat, shared: &Arc<Sha
         Admission::Answered(response) => return unread(response),
     };
     if shared.requests.available_permits() == 0 {
-        return closing(handler.refused(Refusal::Busy));
+        return unread(handler.refused(Refusal::Busy));
     }
     let mut charge = Charge::new(Arc::clone(&shared.budget));
     let body = match body::read(body, limit, &mut charge, seat, &shared.seats).await {

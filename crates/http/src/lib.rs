@@ -28,4 +28,5 @@ pub use ports::{Open, OpenError, Ports, Serving};
 pub use request::{Head, Refusal, Request};
 pub use response::{Body, Response, json, text, with_retry_after};
 pub use route::{Admission, Handler, Route, Router, Taken};
+pub use rustls::sign::CertifiedKey;
 pub use server::{Server, listen};

@@ -28,7 +28,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             // A connection takes about 10 KiB while it is idle.
-            connections: 1_024,
+            connections: 512,
             requests: 256,
             header_bytes: 64 * 1024,
             header_time: Duration::from_secs(10),

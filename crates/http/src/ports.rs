@@ -16,9 +16,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::request::Request;
+use crate::request::{Head, Request};
 use crate::response::{Response, text, with_retry_after};
-use crate::route::{Handler, Registration, Route, Router, Taken};
+use crate::route::{Admission, Handler, Registration, Route, Router, Taken};
 use crate::server::{Server, Shared, listen};
 use crate::{Certificate, Limits};
 
@@ -285,8 +285,18 @@ const STARTING: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl Handler for Fallback {
+    fn admit(&self, head: &Head) -> Admission {
+        Admission::Answered(self.respond(head))
+    }
+
     async fn answer(&self, request: Request) -> Response {
-        if request.head.uri.path() == HEALTH {
+        self.respond(&request.head)
+    }
+}
+
+impl Fallback {
+    fn respond(&self, head: &Head) -> Response {
+        if head.uri.path() == HEALTH {
             return text(StatusCode::OK, "OK");
         }
         let is_starting = self.0.upgrade().is_none_or(|router| router.is_empty());

@@ -1,14 +1,15 @@
 //! What all commands that stay have in common: how they begin, what stops them, and how they end.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiphys_http::Server;
 use tracing::{info, warn};
 
-use crate::admin::{Admin, Server};
+use crate::admin::{self, Admin};
 use crate::logging::{self, Logging, Settings};
 use crate::{Error, Signals};
 
@@ -50,14 +51,7 @@ where
 /// # Errors
 /// If it cannot be opened.
 pub async fn open_admin(address: SocketAddr, admin: &Arc<Admin>) -> Result<Server, Error> {
-    let server = match Server::open(address, Arc::clone(admin)).await {
-        // A machine without IPv6 has no such address, though every address is meant.
-        Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
-            let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
-            Server::open(address, Arc::clone(admin)).await?
-        }
-        opened => opened?,
-    };
+    let server = admin::open(address, Arc::clone(admin)).await?;
     if let Some(address) = server.address() {
         info!(%address, "Serving metrics and health");
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tiphys_clients::values::{ClusterValues, MountedValues, NoValues, Values};
+use tiphys_http::Ports;
 use tiphys_runtime::cluster::{Cluster, User};
 use tiphys_runtime::election::Timing;
 use tiphys_runtime::logging::LoggingFields;
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) source_metrics: tiphys_eventsource::Metrics,
     pub(crate) logging: LoggingFields,
     pub(crate) buses: Buses,
+    /// Where event sources are called.
+    pub(crate) ports: Ports,
     /// `None`: this process is the only one, and needs no leases.
     pub(crate) candidate: Option<Candidate>,
     /// An object shows something else than before.
@@ -69,7 +72,7 @@ impl Context {
         outlets: Outlets,
         cluster: Option<Cluster>,
         values: Origin,
-        buses: Buses,
+        (buses, ports): (Buses, Ports),
         candidate: Option<Candidate>,
     ) -> (Self, Registry) {
         let mut registry = Registry::default();
@@ -81,6 +84,7 @@ impl Context {
             source_metrics: tiphys_eventsource::Metrics::register(&mut registry),
             logging: outlets.logging,
             buses,
+            ports,
             candidate,
             changed: Notify::new(),
             sink: outlets.sink,

@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod files;
 mod key;
+mod ports;
 mod print;
 mod process;
 mod report;

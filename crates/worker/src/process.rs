@@ -11,7 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream;
-use tiphys_runtime::admin::{Admin, Server};
+use tiphys_http::Server;
+use tiphys_runtime::admin::Admin;
 use tiphys_runtime::cluster::Cluster;
 use tiphys_runtime::election::Timing;
 use tiphys_runtime::logging::Logging;
@@ -24,6 +25,7 @@ use tracing::{error, info, warn};
 use crate::buses::{Buses, Name, Place};
 use crate::connection::Folders;
 use crate::context::{Candidate, Context, Origin, Outlets};
+use crate::ports::{OpenPorts, ports};
 use crate::print::Stdout;
 use crate::report::Reports;
 use crate::spec::Spec;
@@ -90,11 +92,12 @@ pub async fn pod(pod: Pod, cluster: Found, logging: Logging) -> Result<ExitCode,
         namespace: pod.namespace,
         timing: Timing::from_env(),
     };
+    let (called, serving) = ports();
     let (context, registry) = Context::new(
         outlets(logging),
         known(cluster),
         Origin::Mounted(pod.values),
-        Buses::new(place),
+        (Buses::new(place), called),
         Some(candidate),
     );
     let (mut reports, latest) = Reports::new();
@@ -105,6 +108,7 @@ pub async fn pod(pod: Pod, cluster: Found, logging: Logging) -> Result<ExitCode,
     drop(bus.wait_for(|state| state.is_known).await);
     let changes = specs::folder(pod.kind, pod.spec);
     let port = Served::start(admin, Some(server));
+    let called = OpenPorts::serve(serving);
     let code = supervise(context, changes, &port.admin, &mut signals, |supervisor| {
         if reports.is_due() {
             reports.publish(supervisor.report());
@@ -112,6 +116,7 @@ pub async fn pod(pod: Pod, cluster: Found, logging: Logging) -> Result<ExitCode,
         ControlFlow::Continue(())
     });
     let code = code.await;
+    called.end().await;
     port.end().await;
     Ok(code)
 }
@@ -140,11 +145,12 @@ pub async fn manifests(
         }
         None => Place::Embedded(streams),
     };
+    let (called, serving) = ports();
     let (context, registry) = Context::new(
         outlets(logging),
         known(cluster),
         Origin::Cluster,
-        Buses::new(place),
+        (Buses::new(place), called),
         None,
     );
     let count = specs.len();
@@ -160,6 +166,7 @@ pub async fn manifests(
         }
     };
     let port = Served::start(admin, server);
+    let called = OpenPorts::serve(serving);
     let mut is_told = false;
     let code = supervise(context, changes, &port.admin, signals, |supervisor| {
         if is_told || supervisor.len() < count || !supervisor.is_ready() {
@@ -176,6 +183,7 @@ pub async fn manifests(
         ControlFlow::Continue(())
     });
     let code = code.await;
+    called.end().await;
     port.end().await;
     code
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tiphys_api::worker::PartReport;
+use tiphys_eventsource::Condition;
 use tiphys_runtime::Group;
 use tiphys_sensor::run::Handover;
 use tiphys_sensor::trigger::Executors;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::buses::InUse;
 use crate::context::Context;
+use crate::ports::HttpPorts;
 use crate::spec::{Program, Spec};
 use crate::values::SourceValues;
 use crate::{Error, report};
@@ -133,7 +135,7 @@ impl Memory {
                 namespace: spec.key.namespace.to_string(),
                 values,
             }),
-            server: None,
+            server: Some(Arc::new(HttpPorts(context.ports.clone()))),
             // Whoever starts a runner holds the lease, or needs none.
             leads: watch::Sender::new(true).subscribe(),
             metrics: context.source_metrics.clone(),
@@ -182,6 +184,18 @@ impl Memory {
     /// A number that grows with each change of what the parts say.
     pub(crate) fn changes(&self) -> u64 {
         self.events.changes() + self.triggers.changes()
+    }
+
+    /// Whether all events of an event source receive.
+    pub(crate) fn is_working(&self, program: &Program) -> bool {
+        let Program::EventSource(source) = program else {
+            return true;
+        };
+        let said = self.events.events();
+        source.events.iter().all(|event| {
+            let said = said.get(&event.name);
+            said.is_some_and(|event| event.condition == Condition::Working)
+        })
     }
 
     /// What the parts of a spec say.

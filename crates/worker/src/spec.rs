@@ -13,6 +13,7 @@ use tiphys_api::message::with_causes;
 use tiphys_api::worker::{OBJECT_KEY, PACKED_OBJECT_KEY};
 use tiphys_api::{EventSource, Problem, Sensor, Template};
 use tiphys_check::Checked;
+use tiphys_eventsource::Placement;
 
 use crate::files::{read, unpack};
 use crate::{Error, Key, Kind};
@@ -125,6 +126,17 @@ pub(crate) enum Program {
         sensor: Arc<tiphys_sensor::Compiled>,
         logging_fields: std::collections::BTreeMap<String, String>,
     },
+}
+
+impl Program {
+    /// Whether every pod does its work, and not only the one that holds the lease.
+    pub(crate) fn runs_in_all_pods(&self) -> bool {
+        let Self::EventSource(source) = self else {
+            return false;
+        };
+        let mut events = source.events.iter();
+        events.all(|event| event.placement() == Placement::AllPods)
+    }
 }
 
 /// Why an object cannot run.

@@ -319,6 +319,9 @@ impl Unit {
         let Some(spec) = &self.spec else {
             return Role::Starting;
         };
+        if spec.program.runs_in_all_pods() {
+            return Role::Active;
+        }
         match &*self.standing.borrow() {
             Standing::Leader => Role::Active,
             Standing::Forbidden(_) if spec.replicas <= 1 => Role::Active,
@@ -330,10 +333,17 @@ impl Unit {
 
     fn is_ready(&self) -> bool {
         match self.role() {
-            Role::Active => self.was_connected,
+            Role::Active => self.was_connected && self.listens(),
             Role::Standby => true,
             Role::Starting | Role::Refused => false,
         }
+    }
+
+    /// Whether whoever calls finds somebody. Others than those who are called need not be asked.
+    fn listens(&self) -> bool {
+        self.spec.as_ref().is_some_and(|spec| {
+            !spec.program.runs_in_all_pods() || self.memory.is_working(&spec.program)
+        })
     }
 
     /// Whether the parts say something else than at the last look.

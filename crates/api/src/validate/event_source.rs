@@ -4,6 +4,7 @@ mod broker;
 mod called;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::{Problems, object_name, subject_part, timezone};
 use crate::cron::CalendarSchedule;
@@ -68,23 +69,46 @@ fn groups(spec: &EventSourceSpec, problems: &mut Problems) {
     }
 }
 
-/// Of two webhooks with one port and path, only one would ever be called.
+/// Of two events with one port, path and method, only one could be called; and a port shows one
+/// certificate.
 fn endpoints(spec: &EventSourceSpec, problems: &mut Problems) {
-    let mut seen = HashMap::new();
+    let (mut routes, mut ports) = (HashMap::new(), HashMap::new());
     for event in spec.events() {
-        let Some(context) = called::webhook_context(event.config) else {
+        let Some(context) = event.config.webhook_context() else {
             continue;
         };
-        let route = (context.port.as_str(), context.endpoint.as_str());
-        if route.0.is_empty() || route.1.is_empty() {
+        let (port, endpoint) = (context.port.as_str(), context.endpoint.as_str());
+        if port.is_empty() || endpoint.is_empty() {
             continue;
         }
-        if let Some(other) = seen.insert(route, event.name) {
+        let (path, method) = (event.field_path(), context.method());
+        let route = (port, endpoint, method.clone());
+        if let Some(other) = routes.insert(route, path.clone()) {
             let message = format!(
-                "port {} and endpoint {} are taken by {other}",
-                route.0, route.1
+                "port {port}, endpoint {endpoint} and method {method} are those of {other}"
             );
-            problems.warning(event.field_path(), message);
+            problems.error(path.clone(), message);
+        }
+        let certificate = context
+            .server_cert_secret
+            .as_ref()
+            .zip(context.server_key_secret.as_ref());
+        match ports.entry(port) {
+            Entry::Vacant(entry) => {
+                entry.insert((certificate, path));
+            }
+            Entry::Occupied(entry) => {
+                let (others, other) = entry.get();
+                if *others != certificate {
+                    let message = format!(
+                        "port {port} has one certificate or none, and {other} has chosen another"
+                    );
+                    let problem = Problem::error(format!("{path}.serverCertSecret"), message);
+                    problems.push(problem.with_hint(
+                        "write the same serverCertSecret and serverKeySecret, or another port",
+                    ));
+                }
+            }
         }
     }
 }

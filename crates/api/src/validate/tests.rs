@@ -183,7 +183,7 @@ fn a_web_server_needs_a_path_and_a_port() {
             "error: spec.webhook.a.port: port can't be empty",
             "error: spec.webhook.b.port: failed to parse server port http",
             "warning: spec.webhook.b.method: methods are written in capitals (write POST)",
-            "warning: spec.webhook.d: port 1 and endpoint /c are taken by c",
+            "error: spec.webhook.d: port 1, endpoint /c and method POST are those of spec.webhook.c",
         ],
     );
 }

@@ -154,7 +154,11 @@ fn a_called_source_with_replicas_has_a_service_and_a_budget() {
                 "clusterIP": "None",
                 "metadata": {"labels": {"team": "loses", "tier": "edge"}, "annotations": {"a": "b"}}
             },
-            "webhook": {"hook": {"port": "12000", "endpoint": "/x", "method": "POST"}}
+            "webhook": {
+                "hook": {"port": "12000", "endpoint": "/x", "method": "POST"},
+                "same": {"port": "12000", "endpoint": "/y"},
+                "other": {"port": "9000", "endpoint": "/x"}
+            }
         })),
         &json!({"jetstream": {"url": "nats://bus:4222"}}),
     );
@@ -184,5 +188,21 @@ fn a_called_source_with_replicas_has_a_service_and_a_budget() {
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector}}
         })
     );
-    assert_eq!(made.deployment.spec.unwrap().replicas, Some(3));
+    let deployment = made.deployment.spec.unwrap();
+    assert_eq!(deployment.replicas, Some(3));
+    let containers = deployment.template.spec.unwrap().containers;
+    assert_eq!(
+        json!(containers[0].ports),
+        json!([
+            {"name": "metrics", "containerPort": 7777, "protocol": "TCP"},
+            {"containerPort": 9000, "protocol": "TCP"},
+            {"containerPort": 12000, "protocol": "TCP"}
+        ])
+    );
+    // Whoever is routed to a pod finds it listening, and connected to the bus.
+    assert_eq!(
+        json!(containers[0].readiness_probe),
+        json!({"httpGet": {"path": "/readyz", "port": "metrics"}, "periodSeconds": 2,
+            "timeoutSeconds": 5, "failureThreshold": 1})
+    );
 }

@@ -44,7 +44,7 @@ pub(super) fn template<K: Workload>(
     all_labels.extend(labels.clone());
     let annotations = metadata.map(|metadata| (*metadata.annotations).clone());
     let Mounts { volumes, mounts } = mounts;
-    let container = container::<K>(template.container.as_ref(), mounts, worker);
+    let container = container::<K>(template.container.as_ref(), ports(object), mounts, worker);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(all_labels),
@@ -69,6 +69,7 @@ pub(super) fn template<K: Workload>(
 
 fn container<K: Workload>(
     user: Option<&Container>,
+    ports: Vec<ContainerPort>,
     mounts: Vec<k8s_openapi::api::core::v1::VolumeMount>,
     worker: &Worker,
 ) -> PodContainer {
@@ -80,12 +81,7 @@ fn container<K: Workload>(
         image: Some(worker.image.clone()),
         image_pull_policy: pull_policy.or_else(|| non_empty(&worker.image_pull_policy)),
         args: Some(vec![K::ARGUMENT.to_owned()]),
-        ports: Some(vec![ContainerPort {
-            name: Some(PORT.to_owned()),
-            container_port: i32::from(ADMIN_PORT),
-            protocol: Some("TCP".to_owned()),
-            ..ContainerPort::default()
-        }]),
+        ports: Some(ports),
         env: Some(environment(&user.env, worker)),
         env_from: given(&user.env_from, |list| !list.is_empty()),
         resources: user.resources.clone(),
@@ -95,6 +91,22 @@ fn container<K: Workload>(
         readiness_probe: Some(probe("/readyz", READINESS_SECONDS, 1)),
         ..PodContainer::default()
     }
+}
+
+/// The admin port, and those on which the pod is called.
+fn ports<K: Workload>(object: &K) -> Vec<ContainerPort> {
+    let port = |name: Option<&str>, port: u16| ContainerPort {
+        name: name.map(str::to_owned),
+        container_port: i32::from(port),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    };
+    let called = object.called_ports().into_iter();
+    let called = called.filter(|port| *port != ADMIN_PORT);
+    let admin = std::iter::once(port(Some(PORT), ADMIN_PORT));
+    admin
+        .chain(called.map(|number| port(None, number)))
+        .collect()
 }
 
 /// The user's variables, then ours. Of two with one name the later one counts; the level of the log

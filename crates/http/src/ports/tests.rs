@@ -9,6 +9,10 @@ struct Says(&'static str);
 
 #[async_trait]
 impl Handler for Says {
+    fn admit(&self, _: &Head) -> Admission {
+        Admission::Body { limit: 100 }
+    }
+
     async fn answer(&self, _: Request) -> Response {
         text(StatusCode::OK, self.0)
     }
@@ -33,10 +37,12 @@ async fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// The status and the body of an answer.
+/// The status and the body of the answer to a request with a body, which nobody may have to read.
 async fn get(port: u16, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("localhost", port)).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -1,13 +1,11 @@
 //! A report that is followed: a line at once, another one after each change, and one now and then to
 //! show that the connection stands.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream::unfold;
-use hyper::body::Frame;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -16,16 +14,14 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What a follower has been told last is not kept: whoever reads slowly misses lines, and gets the
 /// newest one next.
-pub(super) fn lines(
-    mut latest: watch::Receiver<Bytes>,
-) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send {
+pub(super) fn lines(mut latest: watch::Receiver<Bytes>) -> impl Stream<Item = Bytes> + Send {
     latest.mark_changed();
     unfold(latest, |mut latest| async move {
         if let Ok(Err(_)) = timeout(HEARTBEAT, latest.changed()).await {
             return None;
         }
         let line = latest.borrow_and_update().clone();
-        Some((Ok(Frame::data(line)), latest))
+        Some((line, latest))
     })
 }
 
@@ -40,14 +36,11 @@ mod tests {
         let (report, latest) = watch::channel(Bytes::from_static(b"1\n"));
         let mut lines = Box::pin(lines(latest));
         let mut next = async || lines.next().now_or_never().flatten();
-        let line = |line: Option<Result<Frame<Bytes>, Infallible>>| {
-            line.unwrap().unwrap().into_data().unwrap()
-        };
-        assert_eq!(line(next().await), "1\n");
+        assert_eq!(next().await.unwrap(), "1\n");
         assert!(next().await.is_none());
         report.send_replace(Bytes::from_static(b"2\n"));
         report.send_replace(Bytes::from_static(b"3\n"));
-        assert_eq!(line(next().await), "3\n");
+        assert_eq!(next().await.unwrap(), "3\n");
         assert!(next().await.is_none());
     }
 }

@@ -47,7 +47,13 @@ impl World {
             logging: LoggingFields::default(),
         };
         let buses = Buses::new(Place::Embedded(BTreeMap::new()));
-        let (context, _) = Context::new(outlets, None, Origin::Cluster, buses, None);
+        let (context, _) = Context::new(
+            outlets,
+            None,
+            Origin::Cluster,
+            (buses, crate::ports::ports().0),
+            None,
+        );
         let context = Arc::new(context);
         let (changes, receiver) = mpsc::unbounded();
         let (shown, units) = watch::channel(HashMap::new());

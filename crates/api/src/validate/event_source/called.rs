@@ -6,23 +6,6 @@ use crate::problem::Problem;
 use crate::validate::{basic_auth, tls};
 use crate::{EventConfig, WebhookContext};
 
-/// The path of the web server that a source is called through.
-pub(super) fn webhook_context(config: EventConfig<'_>) -> Option<&WebhookContext> {
-    match config {
-        EventConfig::Webhook(source) => Some(&source.context),
-        EventConfig::Sns(source) => source.webhook.as_ref(),
-        EventConfig::Github(source) => source.webhook.as_ref(),
-        EventConfig::Gitlab(source) => source.webhook.as_ref(),
-        EventConfig::Gerrit(source) => source.webhook.as_ref(),
-        EventConfig::Bitbucket(source) => source.webhook.as_ref(),
-        EventConfig::BitbucketServer(source) => source.webhook.as_ref(),
-        EventConfig::Slack(source) => source.webhook.as_ref(),
-        EventConfig::StorageGrid(source) => source.webhook.as_ref(),
-        EventConfig::Stripe(source) => source.webhook.as_ref(),
-        _ => None,
-    }
-}
-
 pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problems) {
     match config {
         EventConfig::Webhook(source) => return context(path, &source.context, problems),
@@ -108,7 +91,7 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
         }
         _ => return,
     }
-    match webhook_context(config) {
+    match config.webhook_context() {
         None => problems.needed_if(true, path, "webhook"),
         Some(webhook) => context(&join(path, "webhook"), webhook, problems),
     }
