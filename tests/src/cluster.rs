@@ -304,6 +304,12 @@ impl Story {
         self.kubectl(["logs", "--tail=-1", "-l", selector]).await
     }
 
+    /// Posts to a path of the API server; false if it, or whoever it hands the request to, refuses.
+    pub async fn post(&self, path: &str, body: &str) -> bool {
+        let arguments = ["create", "--raw", path, "-f", "-"].map(OsString::from);
+        self.cluster.run(&arguments, body).await.status.success()
+    }
+
     /// Applies manifests that are refused, and returns why.
     ///
     /// # Panics

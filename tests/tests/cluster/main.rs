@@ -7,6 +7,7 @@ mod bus;
 mod crash;
 mod deletion;
 mod edit;
+mod events;
 mod fault;
 mod harbour;
 mod image;
