@@ -21,7 +21,7 @@ use crate::{CONTROLLER_LABEL, Error, FIELD_MANAGER, OWNER_LABEL};
 
 /// What came of an apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Everything was as it should be; nothing was sent.
     Unchanged,
     /// It was sent.
@@ -33,7 +33,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// If the API server refuses, or if an object of that name belongs to somebody else.
-pub async fn apply<K>(context: &Context, desired: &K) -> Result<Outcome, Error>
+pub(crate) async fn apply<K>(context: &Context, desired: &K) -> Result<Outcome, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -73,7 +73,7 @@ where
 ///
 /// # Errors
 /// If the object cannot be written as JSON.
-pub fn is_applied<K>(context: &Context, desired: &K) -> Result<bool, Error>
+pub(crate) fn is_applied<K>(context: &Context, desired: &K) -> Result<bool, Error>
 where
     K: Resource<DynamicType = ()> + Serialize,
 {
@@ -94,7 +94,7 @@ where
 ///
 /// # Errors
 /// If the API server refuses.
-pub async fn delete<K>(context: &Context, key: &Key, child: &Child) -> Result<(), Error>
+pub(crate) async fn delete<K>(context: &Context, key: &Key, child: &Child) -> Result<(), Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -127,7 +127,7 @@ where
 ///
 /// # Errors
 /// If the API server refuses.
-pub async fn delete_this<K>(
+pub(crate) async fn delete_this<K>(
     context: &Context,
     object: &K,
     params: DeleteParams,
@@ -154,7 +154,7 @@ where
 }
 
 /// The key of an object.
-pub fn key_of<K: Resource<DynamicType = ()>>(object: &K) -> Key {
+pub(crate) fn key_of<K: Resource<DynamicType = ()>>(object: &K) -> Key {
     Key {
         kind: K::kind(&()),
         namespace: object.namespace().unwrap_or_default(),

@@ -7,14 +7,14 @@ use tiphys_api::{Condition, ConditionStatus, Problem};
 use tiphys_base::Reason;
 
 /// The aggregate of all other conditions.
-pub const READY: &str = "Ready";
+pub(crate) const READY: &str = "Ready";
 
 /// The longest a text of a status gets, in characters.
 pub(crate) const LONGEST_MESSAGE: usize = 1_500;
 
 /// What a reconcile has found out about an object.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conditions {
+pub(crate) struct Conditions {
     found: Vec<Found>,
 }
 
@@ -29,7 +29,7 @@ struct Found {
 
 /// How one aspect of an object is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Whether the condition holds.
     pub status: ConditionStatus,
     /// The cause in one word.
@@ -77,7 +77,7 @@ impl From<Reason> for Cause {
 
 impl Verdict {
     /// It holds.
-    pub fn holds() -> Self {
+    pub(crate) fn holds() -> Self {
         Self {
             status: ConditionStatus::True,
             reason: Cause::None,
@@ -86,7 +86,7 @@ impl Verdict {
     }
 
     /// It does not hold.
-    pub fn fails(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
+    pub(crate) fn fails(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
         Self {
             status: ConditionStatus::False,
             reason: reason.into(),
@@ -95,7 +95,7 @@ impl Verdict {
     }
 
     /// Nobody knows yet.
-    pub fn unknown(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
+    pub(crate) fn unknown(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
         Self {
             status: ConditionStatus::Unknown,
             reason: reason.into(),
@@ -107,7 +107,7 @@ impl Verdict {
 impl Conditions {
     /// Sets a condition, in the order in which a human should read them: the first one that does not
     /// hold is the reason why the object is not ready. A message is cut to what a human reads.
-    pub fn set(&mut self, r#type: &'static str, mut verdict: Verdict) {
+    pub(crate) fn set(&mut self, r#type: &'static str, mut verdict: Verdict) {
         verdict.message = shortened(&verdict.message, LONGEST_MESSAGE);
         match self.found.iter_mut().find(|found| found.r#type == r#type) {
             Some(found) => found.verdict = verdict,
@@ -116,7 +116,7 @@ impl Conditions {
     }
 
     /// How a condition is.
-    pub fn get(&self, r#type: &str) -> Option<&Verdict> {
+    pub(crate) fn get(&self, r#type: &str) -> Option<&Verdict> {
         let found = self.found.iter().find(|found| found.r#type == r#type)?;
         Some(&found.verdict)
     }
@@ -124,7 +124,7 @@ impl Conditions {
     /// Adds `Ready`: false if one condition does not hold, true if all do. `reason` is what is said
     /// when all do.
     #[must_use]
-    pub fn with_ready(mut self, reason: Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn with_ready(mut self, reason: Reason, message: impl Into<String>) -> Self {
         let of = |status| {
             let mut found = self.found.iter();
             found.find(move |found| found.verdict.status == status)
@@ -144,7 +144,7 @@ impl Conditions {
 
     /// The list as it is written, sorted by type. A condition whose status is as in `old` keeps its
     /// time.
-    pub fn written(
+    pub(crate) fn written(
         &self,
         old: &[Condition],
         generation: Option<i64>,

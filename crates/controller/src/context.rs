@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 /// The kinds that are watched for their owners' sake.
-pub const WATCHED: [&str; 5] = [
+pub(crate) const WATCHED: [&str; 5] = [
     "Deployment",
     "StatefulSet",
     "Service",

@@ -8,7 +8,7 @@ use crate::Context;
 use crate::condition::READY;
 
 /// Says what the change of conditions means, if a human wants to know.
-pub fn of_change(old: &[Condition], new: &[Condition]) -> Option<Event> {
+pub(crate) fn of_change(old: &[Condition], new: &[Condition]) -> Option<Event> {
     let ready = |conditions: &[Condition]| {
         conditions
             .iter()
@@ -36,7 +36,7 @@ pub fn of_change(old: &[Condition], new: &[Condition]) -> Option<Event> {
 }
 
 /// Records an event; that it cannot be recorded changes nothing else.
-pub async fn record<K>(context: &Context, object: &K, event: &Event)
+pub(crate) async fn record<K>(context: &Context, object: &K, event: &Event)
 where
     K: Resource<DynamicType = ()>,
 {

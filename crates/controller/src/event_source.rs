@@ -84,7 +84,10 @@ impl Workload for EventSource {
 ///
 /// # Errors
 /// What may pass by itself: it is tried again.
-pub async fn reconcile(object: Arc<EventSource>, context: Arc<Context>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(
+    object: Arc<EventSource>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
     workload::reconcile(&*object, &context).await
 }
 

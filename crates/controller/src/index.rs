@@ -3,12 +3,12 @@
 //! Nothing here knows a client, a task or a reconciler; all of those know the index. Each part has a
 //! lock of its own, which is held for a look or a change and never while anybody waits.
 
-pub mod children;
+pub(crate) mod children;
 mod failures;
 mod memory;
-pub mod pods;
+pub(crate) mod pods;
 
-pub use children::Children;
+pub(crate) use children::Children;
 pub(crate) use failures::Failures;
 pub(crate) use memory::Memory;
-pub use pods::Pods;
+pub(crate) use pods::Pods;

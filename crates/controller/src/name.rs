@@ -20,18 +20,18 @@ const HASH: usize = 8;
 /// `ingress-es` and `-eventsource`.
 ///
 /// Names that are too long are cut, and a hash of the whole name keeps them apart.
-pub fn child(object: &str, suffix: &str) -> String {
+pub(crate) fn child(object: &str, suffix: &str) -> String {
     fitted(object, suffix, LONGEST_WORKLOAD)
 }
 
 /// The name of an object without pods: like [`child`], with up to 253 characters.
-pub fn resource(object: &str, suffix: &str) -> String {
+pub(crate) fn resource(object: &str, suffix: &str) -> String {
     fitted(object, suffix, LONGEST_NAME)
 }
 
 /// The name of a Service, or of anything else that is a label of DNS: like [`child`], with up to 63
 /// characters, and without dots.
-pub fn service(object: &str, suffix: &str) -> String {
+pub(crate) fn service(object: &str, suffix: &str) -> String {
     if object.contains('.') || !object.starts_with(|first: char| first.is_ascii_lowercase()) {
         let plain = object.replace('.', "-");
         let plain = if plain.starts_with(|first: char| first.is_ascii_lowercase()) {
@@ -46,7 +46,7 @@ pub fn service(object: &str, suffix: &str) -> String {
 
 /// The name of a volume: at most 63 characters, no dots. `kind` keeps volumes of Secrets and of
 /// ConfigMaps with one name apart.
-pub fn volume(kind: &str, object: &str) -> String {
+pub(crate) fn volume(kind: &str, object: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let whole = format!("{kind}-{object}");
     if whole.len() <= LONGEST_LABEL && object.chars().all(plain) && !object.ends_with('-') {
@@ -60,12 +60,12 @@ pub fn volume(kind: &str, object: &str) -> String {
 }
 
 /// An object's name as the value of a label: names may have 253 characters, labels 63.
-pub fn label_value(name: &str) -> String {
+pub(crate) fn label_value(name: &str) -> String {
     fitted(name, "", LONGEST_LABEL)
 }
 
 /// A short text that differs for different `text`s.
-pub fn hash(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn hash(text: impl AsRef<[u8]>) -> String {
     let digest: [u8; 32] = Sha256::digest(text).into();
     let (half, _) = digest.split_at(16);
     let number = half

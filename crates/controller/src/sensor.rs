@@ -88,7 +88,7 @@ impl Workload for Sensor {
 ///
 /// # Errors
 /// What may pass by itself: it is tried again.
-pub async fn reconcile(object: Arc<Sensor>, context: Arc<Context>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(object: Arc<Sensor>, context: Arc<Context>) -> Result<Action, Error> {
     workload::reconcile(&*object, &context).await
 }
 

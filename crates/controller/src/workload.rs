@@ -27,11 +27,12 @@ use tiphys_base::Reason;
 
 #[cfg(test)]
 pub(crate) use check::set as set_spec_conditions;
-pub use desired::{Desired, desired};
+#[cfg(test)]
+pub(crate) use desired::{Desired, desired};
 pub(crate) use reconcile::reconcile;
 
 /// An object that is run by pods of its own.
-pub trait Workload:
+pub(crate) trait Workload:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
     + Debug
@@ -86,7 +87,7 @@ pub trait Workload:
 
 /// A condition of a part of a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Aspect {
+pub(crate) struct Aspect {
     /// The condition.
     pub condition: &'static str,
     /// Its reason if there are faults.
@@ -97,7 +98,7 @@ pub struct Aspect {
 
 /// The condition that says whether the events or triggers work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// The condition.
     pub condition: &'static str,
     /// What one part is called.

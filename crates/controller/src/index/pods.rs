@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tiphys_api::worker::{Report, SPEC_HASH_ANNOTATION};
 
 use super::children::{Key, controller};
-pub use trouble::Trouble;
+pub(crate) use trouble::Trouble;
 
 /// The kind of what the servers of a bus belong to: they make no reports.
 pub(crate) const STATEFUL_SET: &str = "StatefulSet";

@@ -19,7 +19,7 @@ use crate::{CONTROLLER_LABEL, Error, OWNER_LABEL, name};
 
 /// Everything that there should be for an object.
 #[derive(Clone, Debug)]
-pub struct Desired {
+pub(crate) struct Desired {
     /// What the pods read.
     pub config_map: ConfigMap,
     /// Hash of what the pods read.
@@ -41,7 +41,7 @@ pub(super) fn deployment_name<K: Workload>(name: &str) -> String {
 ///
 /// # Errors
 /// If the object cannot be written for its pods.
-pub fn desired<K: Workload>(
+pub(crate) fn desired<K: Workload>(
     object: &K,
     bus: &BusConfig,
     worker: &Worker,
