@@ -27,11 +27,6 @@ impl<T> Given<T> {
     pub fn into_inner(self) -> T {
         self.value
     }
-
-    /// The value if the field was given.
-    pub fn as_option(&self) -> Option<&T> {
-        self.given.then_some(&self.value)
-    }
 }
 
 impl<T> From<T> for Given<T> {

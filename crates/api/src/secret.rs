@@ -28,28 +28,6 @@ fields! {
     }
 }
 
-impl SecretKeySelector {
-    /// Where the key is mounted in a worker pod.
-    pub fn path(&self) -> String {
-        format!(
-            "/argo-events/secrets/{}/{}",
-            self.name.as_str(),
-            self.key.as_str()
-        )
-    }
-}
-
-impl ConfigMapKeySelector {
-    /// Where the key is mounted in a worker pod.
-    pub fn path(&self) -> String {
-        format!(
-            "/argo-events/config/{}/{}",
-            self.name.as_str(),
-            self.key.as_str()
-        )
-    }
-}
-
 /// A reference to a key of a Secret or a ConfigMap.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KeyRef<'a> {
@@ -182,16 +160,16 @@ mod tests {
             .key_refs()
             .into_iter()
             .map(|reference| match reference {
-                KeyRef::Secret(secret) => secret.path(),
-                KeyRef::ConfigMap(config_map) => config_map.path(),
+                KeyRef::Secret(secret) => ("secret", secret.name.as_str(), secret.key.as_str()),
+                KeyRef::ConfigMap(map) => ("config map", map.name.as_str(), map.key.as_str()),
             })
             .collect();
         assert_eq!(
             found,
             [
-                "/argo-events/secrets/login/password",
-                "/argo-events/config/headers/x",
-                "/argo-events/secrets/s/t",
+                ("secret", "login", "password"),
+                ("config map", "headers", "x"),
+                ("secret", "s", "t"),
             ]
         );
     }

@@ -152,69 +152,46 @@ impl Program {
     /// # Errors
     /// If the payload is no object, or the program fails, has no output, or another than an object.
     pub fn transform(&self, event: &[u8]) -> Result<Vec<u8>, RunError> {
-        let output = self.run(event, true)?;
-        output.ok_or(RunError::NoOutput)
-    }
-
-    /// The first output for any JSON text, if there is one.
-    ///
-    /// # Errors
-    /// If the text is not JSON, or the program fails.
-    pub fn run_first(&self, input: &[u8]) -> Result<Option<Vec<u8>>, RunError> {
-        self.run(input, false)
-    }
-
-    fn run(&self, input: &[u8], is_transform: bool) -> Result<Option<Vec<u8>>, RunError> {
         let has_room = stacker::remaining_stack().is_some_and(|left| left >= SMALL_STACK_SIZE);
         if has_room && !self.is_deep {
-            match self.run_here(input, is_transform, SMALL_STACK) {
+            match self.run_here(event, SMALL_STACK) {
                 Err((_, Some(Spent::Stack))) => {}
                 Err((error, _)) => return Err(error),
                 Ok(output) => return Ok(output),
             }
         }
-        stacker::grow(LARGE_STACK_SIZE, || {
-            self.run_here(input, is_transform, LARGE_STACK)
-        })
-        .map_err(|(error, _)| error)
+        stacker::grow(LARGE_STACK_SIZE, || self.run_here(event, LARGE_STACK))
+            .map_err(|(error, _)| error)
     }
 
-    fn run_here(
-        &self,
-        input: &[u8],
-        is_transform: bool,
-        stack: Stack,
-    ) -> Result<Option<Vec<u8>>, (RunError, Option<Spent>)> {
+    fn run_here(&self, event: &[u8], stack: Stack) -> Result<Vec<u8>, (RunError, Option<Spent>)> {
         meter::start(self.limits.time, self.limits.memory, stack);
-        let result = self.first_output(input, is_transform);
+        let result = self.first_output(event);
         match meter::finish() {
             None => result.map_err(|error| (error, None)),
             Some(spent) => Err((RunError::from(spent), Some(spent))),
         }
     }
 
-    fn first_output(&self, input: &[u8], is_transform: bool) -> Result<Option<Vec<u8>>, RunError> {
-        let input = match read(input)? {
-            Val::Null if is_transform => Val::Object(Object::nil().into()),
+    fn first_output(&self, event: &[u8]) -> Result<Vec<u8>, RunError> {
+        let input = match read(event)? {
+            Val::Null => Val::Object(Object::nil().into()),
             Val::Object(object) => Val::Object(object),
-            _ if is_transform => return Err(RunError::InputNotAnObject),
-            other => other,
+            _ => return Err(RunError::InputNotAnObject),
         };
         let ctx = Ctx::<Data>::new(&self.filter.lut, Vars::new([]));
         let output = match self.filter.id.run((ctx, input)).next() {
-            None => return Ok(None),
+            None => return Err(RunError::NoOutput),
             Some(Ok(output)) => output,
             Some(Err(exception)) => return Err(RunError::Failed(describe(exception))),
         };
-        if is_transform && !matches!(output, Val::Object(_)) {
+        if !matches!(output, Val::Object(_)) {
             return Err(RunError::OutputNotAnObject(fault::typed(&output)));
         }
-        write::to_payload(&output)
-            .map(Some)
-            .map_err(|refusal| match refusal {
-                Refusal::NotANumber => RunError::NotANumber,
-                Refusal::TooLarge => RunError::TooLarge,
-            })
+        write::to_payload(&output).map_err(|refusal| match refusal {
+            Refusal::NotANumber => RunError::NotANumber,
+            Refusal::TooLarge => RunError::TooLarge,
+        })
     }
 }
 

@@ -119,13 +119,6 @@ fn only_objects_go_in_and_come_out() {
 }
 
 #[test]
-fn any_json_goes_in_where_only_the_first_output_is_asked_for() {
-    let program = Program::compile(".[]").unwrap();
-    assert_eq!(program.run_first(b"[1,2]").unwrap(), Some(b"1".to_vec()));
-    assert_eq!(program.run_first(b"[]").unwrap(), None);
-}
-
-#[test]
 fn faults_of_a_program_name_their_place() {
     check_refused("{a: 1,\n  b: ]}", "unexpected token \"]\", line 2 column 6");
     check_refused(

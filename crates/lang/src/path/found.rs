@@ -194,7 +194,7 @@ impl<'a> Found<'a> {
 
     /// The value as a truth: `true`, a number other than 0, a text that Go's `ParseBool` takes for
     /// true when in lower case.
-    pub fn as_bool(&self) -> bool {
+    pub(crate) fn as_bool(&self) -> bool {
         match self.kind {
             Kind::True => true,
             Kind::Number => go_float(&self.raw) != 0.0,
