@@ -1,9 +1,14 @@
 //! What several crates need and none of them owns.
 //!
+//! * [`backoff`]: how long to wait before what failed is tried again.
+//! * [`duration`]: durations as Go writes them.
 //! * [`reason`]: the closed set of reasons, from where a failure is found to where it is shown.
 //!
 //! No client, no I/O, no clock.
 
+pub mod backoff;
+pub mod duration;
 pub mod reason;
 
+pub use backoff::Backoff;
 pub use reason::Reason;

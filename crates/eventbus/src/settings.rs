@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tiphys_base::duration;
 
 use crate::Error;
 
@@ -74,8 +75,8 @@ impl StreamSettings {
             match key.to_ascii_lowercase().as_str() {
                 "maxmsgs" => settings.max_msgs = Some(integer(&key, &value)?),
                 "maxbytes" => settings.max_bytes = Some(integer(&key, &value)?),
-                "maxage" => settings.max_age = Some(duration(&key, &value)?),
-                "duplicates" => settings.duplicates = Some(duration(&key, &value)?),
+                "maxage" => settings.max_age = Some(read_duration(&key, &value)?),
+                "duplicates" => settings.duplicates = Some(read_duration(&key, &value)?),
                 "replicas" => {
                     let replicas = integer(&key, &value)?;
                     let replicas = usize::try_from(replicas)
@@ -123,7 +124,7 @@ fn integer(key: &str, value: &Value) -> Result<i64, Error> {
 }
 
 /// A duration as Go writes it, or a number of nanoseconds.
-fn duration(key: &str, value: &Value) -> Result<Duration, Error> {
+fn read_duration(key: &str, value: &Value) -> Result<Duration, Error> {
     match value {
         Value::Number(number) => number.as_u64().map(Duration::from_nanos),
         Value::String(text) => go_duration(text.trim()),
@@ -134,31 +135,9 @@ fn duration(key: &str, value: &Value) -> Result<Duration, Error> {
 }
 
 fn go_duration(text: &str) -> Option<Duration> {
-    if let Ok(nanoseconds) = text.parse() {
-        return Some(Duration::from_nanos(nanoseconds));
-    }
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let unit = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
-        let amount: f64 = rest[..unit].parse().ok()?;
-        rest = &rest[unit..];
-        let end = rest
-            .find(|char: char| char.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let seconds = match &rest[..end] {
-            "ns" => 1e-9,
-            "us" | "µs" | "μs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::try_from_secs_f64(amount * seconds).ok()?)?;
-        rest = &rest[end..];
-    }
-    (!text.is_empty()).then_some(total)
+    let nanoseconds = text.parse().ok();
+    let nanoseconds = nanoseconds.or_else(|| duration::parse(text).ok())?;
+    u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Go's `time.Duration`, in nanoseconds: read from and written as `1h2m3.5s`.
 
-const MICROSECOND: i64 = 1_000;
-const MILLISECOND: i64 = 1_000_000;
 pub(crate) const SECOND: i64 = 1_000_000_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
@@ -37,77 +35,7 @@ fn decimal(number: u64, digits: u32) -> String {
 
 /// Go's `ParseDuration`: numbers with units in a row, after a sign.
 pub(crate) fn parse(text: &str) -> Option<i64> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if unsigned == "0" {
-        return Some(0);
-    }
-    if unsigned.is_empty() {
-        return None;
-    }
-    let mut rest = unsigned;
-    let mut sum: u64 = 0;
-    while !rest.is_empty() {
-        let (whole, tail) = split_digits(rest);
-        let (fraction, tail) = tail.strip_prefix('.').map_or(("", tail), split_digits);
-        if whole.is_empty() && fraction.is_empty() {
-            return None;
-        }
-        let end = tail.find(|char: char| char == '.' || char.is_ascii_digit());
-        let (unit, tail) = tail.split_at(end.unwrap_or(tail.len()));
-        let unit = match unit {
-            "ns" => 1,
-            "us" | "µs" | "μs" => MICROSECOND,
-            "ms" => MILLISECOND,
-            "s" => SECOND,
-            "m" => MINUTE,
-            "h" => HOUR,
-            _ => return None,
-        };
-        sum = in_bounds(sum.checked_add(amount(whole, fraction, unit.unsigned_abs())?)?)?;
-        rest = tail;
-    }
-    if text.starts_with('-') {
-        0_i64.checked_sub_unsigned(sum)
-    } else {
-        i64::try_from(sum).ok()
-    }
-}
-
-fn split_digits(text: &str) -> (&str, &str) {
-    text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
-}
-
-/// What the longest duration has, the negative one.
-fn in_bounds(number: u64) -> Option<u64> {
-    (number <= 1 << 63).then_some(number)
-}
-
-/// A decimal number of units, in nanoseconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "the fraction is scaled as a double in Go too, and is less than a unit"
-)]
-fn amount(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
-    let whole: u64 = match whole {
-        "" => 0,
-        digits => digits.parse().ok()?,
-    };
-    // Digits that do not fit say less than a nanosecond of any unit.
-    let (mut part, mut scale) = (0_u64, 1.0);
-    for digit in fraction.bytes() {
-        let longer = part.checked_mul(10);
-        let longer = longer.and_then(|part| part.checked_add(u64::from(digit - b'0')));
-        let Some(longer) = longer.and_then(in_bounds) else {
-            break;
-        };
-        part = longer;
-        scale *= 10.0;
-    }
-    let part = (part as f64 * (unit as f64 / scale)) as u64;
-    let whole = in_bounds(whole.checked_mul(unit)?)?;
-    in_bounds(whole + part)
+    tiphys_base::duration::parse(text).ok()
 }
 
 /// Towards zero, to a multiple of `unit`.
