@@ -19,7 +19,7 @@ macro_rules! promises {
             #[tokio::test]
             async fn $promise() {
                 let bus = tiphys_eventbus::embedded::Embedded::new();
-                super::contract::$promise(&bus).await;
+                super::contract::$promise(&bus.into()).await;
             }
         )*}
         mod jetstream {$(
@@ -39,12 +39,16 @@ promises! {
     a_message_given_back_comes_again_after_the_delay
     no_more_than_the_wanted_number_is_in_flight
     the_position_outlives_the_subscription_and_a_change_of_subjects
+    what_was_confirmed_does_not_come_again
     a_new_consumer_begins_at_the_wanted_time
     a_star_listens_to_every_event_of_a_source
     overlapping_subjects_deliver_each_message_once
     unsubscribing_forgets_the_position
     the_last_message_of_a_subject_can_be_read
+    messages_are_read_back_from_where_one_wants
     state_is_kept_under_keys_of_any_kind
+    a_key_is_created_once
+    rounds_of_two_namespaces_are_kept_apart
     a_message_that_is_too_large_is_refused
     dead_letters_are_kept_until_they_are_removed
     a_dead_letter_that_is_too_large_is_cut

@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tiphys_eventbus::jetstream::{Config, JetStream};
-use tiphys_eventbus::{EventBus as _, Outgoing, Subject};
+use tiphys_eventbus::{EventBus, Outgoing, Subject};
 use tiphys_testbed::{Nats, NatsOptions, Scratch};
 use tokio::runtime::Runtime;
 
@@ -183,7 +183,7 @@ impl Stage {
 
     pub(super) fn publish(&self, count: usize) -> anyhow::Result<()> {
         self.runtime.block_on(async {
-            let bus = JetStream::connect(&Config::new(self.nats.url())).await?;
+            let bus = EventBus::from(JetStream::connect(&Config::new(self.nats.url())).await?);
             let mut stored = Vec::with_capacity(count);
             for index in 0..count {
                 let event = event::story(index, PAYLOAD);
@@ -192,12 +192,12 @@ impl Stage {
                     id: event.context.id.clone(),
                     payload: event.encode(),
                 };
-                stored.push(bus.publish(message).await?);
+                stored.push(bus.events.publish(message).await?);
             }
             for stored in stored {
                 stored.await?;
             }
-            bus.close().await?;
+            bus.events.close().await?;
             Ok(())
         })
     }

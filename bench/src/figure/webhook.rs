@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use tiphys_eventbus::jetstream::{Config, JetStream};
-use tiphys_eventbus::{EventBus as _, Outgoing, Subject};
+use tiphys_eventbus::{Bus as _, Outgoing, Subject};
 use tiphys_testbed::{Nats, NatsOptions, Scratch, free_port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -1,9 +1,8 @@
-//! The bus as the rest of the program sees it: publish, subscribe, keep state, dead-letter.
+//! The stream of events as the rest of the program sees it: publish, subscribe, read back.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
-use crate::{Bucket, DeadLetter, DeadLetterFilter, Durable, Error, Subject};
+use crate::{Durable, Error, Position, Subject};
 
 /// A bus with one stream of events, named `default` as in Argo Events.
 ///
@@ -19,7 +18,7 @@ use crate::{Bucket, DeadLetter, DeadLetterFilter, Durable, Error, Subject};
 /// Dropping the future of a call leaves the call either done or not done; nothing is half done. A
 /// message whose publish was dropped may have been stored: publish it again under the same id.
 #[async_trait]
-pub trait EventBus: fmt::Debug + Send + Sync {
+pub trait Bus: fmt::Debug + Send + Sync {
     /// Makes sure that the stream of events exists and has the wanted settings.
     ///
     /// Settings are those of an EventBus' `streamConfig`, as YAML with keys in any case (spec of
@@ -48,6 +47,17 @@ pub trait EventBus: fmt::Debug + Send + Sync {
     /// If the server is out of reach.
     async fn last_message(&self, subject: &Subject) -> Result<Option<StoredMessage>, Error>;
 
+    /// The messages that are stored under exactly this subject from `start` on, in the order of the
+    /// stream. It ends with what was stored when it was called, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// If the server is out of reach, now or later: an error is the last item.
+    async fn messages(
+        &self,
+        subject: &Subject,
+        start: StartAt,
+    ) -> Result<BoxStream<'static, Result<StoredMessage, Error>>, Error>;
+
     /// Opens the durable consumer `config.durable`, creating it if it is missing.
     ///
     /// An existing consumer keeps its position, whatever else changed; its subjects are brought up to
@@ -64,39 +74,15 @@ pub trait EventBus: fmt::Debug + Send + Sync {
     /// If the server is out of reach.
     async fn unsubscribe(&self, durable: &Durable) -> Result<bool, Error>;
 
-    /// Opens the state kept under `bucket`, creating it if it is missing.
-    ///
-    /// # Errors
-    /// If the server is out of reach.
-    async fn state(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error>;
-
-    /// Stores an event that cannot be processed, with everything needed to understand and to
-    /// replay it. Returns when it is stored.
-    ///
-    /// # Errors
-    /// If it could not be stored: the event must then stay where it is.
-    async fn dead_letter(&self, letter: DeadLetter) -> Result<(), Error>;
-
-    /// Dead letters, oldest first, with their numbers: a page of them.
-    ///
-    /// # Errors
-    /// If the server is out of reach.
-    async fn dead_letters(
-        &self,
-        filter: &DeadLetterFilter,
-    ) -> Result<Vec<(u64, DeadLetter)>, Error>;
-
-    /// Removes a dead letter by its number; true if it existed.
-    ///
-    /// # Errors
-    /// If the server is out of reach.
-    async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, Error>;
-
     /// The largest payload that the bus takes, in bytes.
     fn max_payload(&self) -> usize;
 
     /// Whether the bus can be reached now.
     fn is_connected(&self) -> bool;
+
+    /// Whether nothing that is on the bus would be lost with this process: always true of a bus that
+    /// outlives it.
+    fn is_safe(&self) -> bool;
 
     /// Finishes what was handed over and closes the connection.
     ///
@@ -141,8 +127,8 @@ impl Future for PublishAck {
 /// Where a message was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageAck {
-    /// Its number in the stream; of the first one if it is a duplicate.
-    pub sequence: u64,
+    /// Where it lies; where the first one lies if it is a duplicate.
+    pub position: Position,
     /// The stream had a message with this id already.
     pub duplicate: bool,
 }
@@ -150,8 +136,8 @@ pub struct MessageAck {
 /// A message read back from the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// Its number in the stream.
-    pub sequence: u64,
+    /// Where it lies.
+    pub position: Position,
     /// When it was stored.
     pub stored_at: Timestamp,
     /// The encoded event.
@@ -170,13 +156,15 @@ pub struct StreamReport {
     pub refused: Vec<(String, String)>,
 }
 
-/// Where a consumer that did not exist before begins.
+/// Where reading begins: that of a consumer that did not exist before, or of messages read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartAt {
     /// With the first message stored at or after this moment.
     Time(Timestamp),
     /// With everything that is stored.
     First,
+    /// With the first message behind this one.
+    After(Position),
 }
 
 /// What is wanted of a subscription.
@@ -218,8 +206,8 @@ pub struct Delivery {
     pub subject: Subject,
     /// The encoded event.
     pub payload: Bytes,
-    /// Its number in the stream.
-    pub sequence: u64,
+    /// Where it lies.
+    pub position: Position,
     /// How often it has been delivered, this time included.
     pub attempt: u64,
     /// When the bus stored it.
@@ -270,42 +258,4 @@ pub(crate) trait Acker: fmt::Debug + Send + Sync {
     async fn ack_confirmed(&self) -> Result<(), Error>;
     async fn retry_after(&self, delay: Duration) -> Result<(), Error>;
     async fn in_progress(&self) -> Result<(), Error>;
-}
-
-/// Small values under keys, kept by the bus: rounds of sensors, positions of event sources.
-#[async_trait]
-pub trait State: fmt::Debug + Send + Sync {
-    /// The value of `key`.
-    ///
-    /// # Errors
-    /// If the server is out of reach.
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, Error>;
-
-    /// Sets `key`, and returns at once what resolves when the value is stored. Writes of one caller
-    /// are stored in the order of the calls.
-    ///
-    /// # Errors
-    /// If the key or the value is not storable.
-    async fn put(&self, key: &str, value: Bytes) -> Result<PublishAck, Error>;
-
-    /// Removes `key`, and returns at once what resolves when that is stored.
-    ///
-    /// # Errors
-    /// If the key is not valid.
-    async fn delete(&self, key: &str) -> Result<PublishAck, Error>;
-
-    /// All keys with their values.
-    ///
-    /// # Errors
-    /// If the server is out of reach.
-    async fn entries(&self) -> Result<Vec<StateEntry>, Error>;
-}
-
-/// A key with its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateEntry {
-    /// The key, as it was given to [`State::put`].
-    pub key: String,
-    /// Its value.
-    pub value: Bytes,
 }

@@ -3,16 +3,40 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::name::push_token;
-use crate::{BoxError, Subject};
+use crate::{BoxError, Error, Position, Subject};
 
 /// The stream that holds the dead letters of a bus.
 pub(crate) const STREAM: &str = "tiphys-dead-letters";
+
+/// The dead letters that a bus keeps.
+#[async_trait]
+pub trait DeadLetters: fmt::Debug + Send + Sync {
+    /// Stores an event that cannot be processed, with everything needed to understand and to
+    /// replay it. Returns when it is stored.
+    ///
+    /// # Errors
+    /// If it could not be stored: the event must then stay where it is.
+    async fn store(&self, letter: DeadLetter) -> Result<(), Error>;
+
+    /// Dead letters, oldest first, with their positions: a page of them.
+    ///
+    /// # Errors
+    /// If the server is out of reach.
+    async fn list(&self, filter: &DeadLetterFilter) -> Result<Vec<(Position, DeadLetter)>, Error>;
+
+    /// Removes a dead letter; true if it existed.
+    ///
+    /// # Errors
+    /// If the server is out of reach.
+    async fn remove(&self, position: Position) -> Result<bool, Error>;
+}
 
 /// An event that could not be processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +85,6 @@ pub enum DeadLetterReason {
     RenderFailed,
     /// It was tried as often as the trigger's retry strategy says.
     RetriesExhausted,
-    /// What it asks for was refused for good.
-    Rejected,
     /// It, or what became of it, is too large.
     TooLarge,
     /// It was acknowledged, and the process stopped before its action could start.
@@ -80,8 +102,8 @@ pub struct DeadLetterFilter {
     pub sensor: Option<String>,
     /// Only of triggers of this name.
     pub trigger: Option<String>,
-    /// Only those after this number: the last one of the page before.
-    pub after: u64,
+    /// Only those after this one: the last one of the page before.
+    pub after: Option<Position>,
     /// At most so many; 0 means 1000.
     pub limit: usize,
 }
@@ -95,7 +117,6 @@ impl DeadLetterReason {
             Self::TransformFailed => "transform-failed",
             Self::RenderFailed => "render-failed",
             Self::RetriesExhausted => "retries-exhausted",
-            Self::Rejected => "rejected",
             Self::TooLarge => "too-large",
             Self::Interrupted => "interrupted",
             Self::Panicked => "panicked",

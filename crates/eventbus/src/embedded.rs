@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +23,9 @@ use self::subscription::Consumers;
 use crate::name::{given_key, stored_key};
 use crate::settings::{Retention, StreamSettings};
 use crate::{
-    Bucket, DeadLetter, DeadLetterFilter, Durable, Error, EventBus, MessageAck, Outgoing,
-    PublishAck, State, StateEntry, StoredMessage, StreamReport, Subject, Subscription,
-    SubscriptionConfig,
+    BoxError, Bucket, Bus, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
+    MessageAck, Outgoing, Position, PublishAck, Secrets, StartAt, State, StateEntry, StateStore,
+    StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
 };
 
 /// Largest payload: what NATS recommends as the most that a server should be set to.
@@ -35,6 +37,33 @@ const MAX_DEAD_LETTERS: usize = 10_000;
 /// Tells the time that messages are stored at.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// A bus inside the process needs nothing to be reached.
+#[derive(Debug, Clone, Default)]
+pub struct Config;
+
+/// No EventBus asks for one.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every kind of bus has this signature"
+)]
+pub(crate) fn read(
+    _config: &tiphys_api::BusConfig,
+    _secrets: &mut dyn Secrets,
+    _client: &str,
+) -> Result<Option<(Config, Option<String>)>, BoxError> {
+    Ok(None)
+}
+
+pub(crate) fn shown(_config: &Config) -> String {
+    "embedded".to_owned()
+}
+
+/// An empty bus.
+#[expect(clippy::unused_async, reason = "every kind of bus has this signature")]
+pub(crate) async fn connect(_config: &Config) -> Result<EventBus, Error> {
+    Ok(Embedded::new().into())
+}
+
 /// A bus inside the process. Clones are the same bus.
 #[derive(Clone)]
 pub struct Embedded {
@@ -45,7 +74,7 @@ struct Inner {
     clock: Clock,
     core: Mutex<Core>,
     states: Mutex<HashMap<Bucket, Arc<EmbeddedState>>>,
-    dead_letters: Mutex<DeadLetters>,
+    dead_letters: Mutex<KeptLetters>,
     closed: CancellationToken,
 }
 
@@ -57,9 +86,9 @@ struct Core {
 }
 
 #[derive(Default)]
-struct DeadLetters {
+struct KeptLetters {
     last: u64,
-    kept: VecDeque<(u64, DeadLetter)>,
+    kept: VecDeque<(Position, DeadLetter)>,
 }
 
 impl Embedded {
@@ -84,13 +113,6 @@ impl Embedded {
                 closed: CancellationToken::new(),
             }),
         }
-    }
-}
-
-impl Embedded {
-    /// Whether every consumer has had, and has acknowledged, everything that it wants.
-    pub fn is_idle(&self) -> bool {
-        self.inner.core().consumers.are_idle()
     }
 }
 
@@ -141,7 +163,7 @@ fn settled(result: Result<MessageAck, Error>) -> PublishAck {
 }
 
 #[async_trait]
-impl EventBus for Embedded {
+impl Bus for Embedded {
     async fn ensure_stream(&self, settings: Option<&str>) -> Result<StreamReport, Error> {
         self.inner.check_open()?;
         let wanted = settings.map(StreamSettings::parse).transpose()?;
@@ -186,6 +208,18 @@ impl EventBus for Embedded {
         Ok(core.log.last(subject))
     }
 
+    async fn messages(
+        &self,
+        subject: &Subject,
+        start: StartAt,
+    ) -> Result<BoxStream<'static, Result<StoredMessage, Error>>, Error> {
+        self.inner.check_open()?;
+        let mut core = self.inner.core();
+        core.log.expire((self.inner.clock)());
+        let messages: Vec<_> = core.log.stored(subject, start).map(Ok).collect();
+        Ok(stream::iter(messages).boxed())
+    }
+
     async fn subscribe(&self, config: SubscriptionConfig) -> Result<Subscription, Error> {
         self.inner.check_open()?;
         Ok(subscription::open(&self.inner, config))
@@ -196,47 +230,6 @@ impl EventBus for Embedded {
         Ok(self.inner.core().consumers.remove(durable))
     }
 
-    async fn state(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error> {
-        self.inner.check_open()?;
-        Ok(locked(&self.inner.states)
-            .entry(bucket.clone())
-            .or_default()
-            .clone())
-    }
-
-    async fn dead_letter(&self, dead_letter: DeadLetter) -> Result<(), Error> {
-        self.inner.check_open()?;
-        let mut dead_letters = locked(&self.inner.dead_letters);
-        dead_letters.last += 1;
-        let sequence = dead_letters.last;
-        dead_letters.kept.push_back((sequence, dead_letter));
-        if dead_letters.kept.len() > MAX_DEAD_LETTERS {
-            dead_letters.kept.pop_front();
-        }
-        Ok(())
-    }
-
-    async fn dead_letters(
-        &self,
-        filter: &DeadLetterFilter,
-    ) -> Result<Vec<(u64, DeadLetter)>, Error> {
-        self.inner.check_open()?;
-        let dead_letters = locked(&self.inner.dead_letters);
-        let wanted = dead_letters.kept.iter().filter(|(sequence, dead_letter)| {
-            *sequence > filter.after && filter.wants(dead_letter)
-        });
-        Ok(wanted.take(filter.page()).cloned().collect())
-    }
-
-    async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, Error> {
-        self.inner.check_open()?;
-        let mut dead_letters = locked(&self.inner.dead_letters);
-        let found = dead_letters
-            .kept
-            .binary_search_by_key(&sequence, |(sequence, _)| *sequence);
-        Ok(found.is_ok_and(|index| dead_letters.kept.remove(index).is_some()))
-    }
-
     fn max_payload(&self) -> usize {
         MAX_PAYLOAD
     }
@@ -245,9 +238,57 @@ impl EventBus for Embedded {
         !self.inner.closed.is_cancelled()
     }
 
+    fn is_safe(&self) -> bool {
+        self.inner.core().consumers.are_idle()
+    }
+
     async fn close(&self) -> Result<(), Error> {
         self.inner.closed.cancel();
         Ok(())
+    }
+}
+
+#[async_trait]
+impl StateStore for Embedded {
+    async fn open(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error> {
+        self.inner.check_open()?;
+        Ok(locked(&self.inner.states)
+            .entry(bucket.clone())
+            .or_default()
+            .clone())
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Embedded {
+    async fn store(&self, letter: DeadLetter) -> Result<(), Error> {
+        self.inner.check_open()?;
+        let mut letters = locked(&self.inner.dead_letters);
+        letters.last += 1;
+        let position = Position::from_wire(letters.last);
+        letters.kept.push_back((position, letter));
+        if letters.kept.len() > MAX_DEAD_LETTERS {
+            letters.kept.pop_front();
+        }
+        Ok(())
+    }
+
+    async fn list(&self, filter: &DeadLetterFilter) -> Result<Vec<(Position, DeadLetter)>, Error> {
+        self.inner.check_open()?;
+        let letters = locked(&self.inner.dead_letters);
+        let wanted = letters.kept.iter().filter(|(position, letter)| {
+            filter.after.is_none_or(|after| *position > after) && filter.wants(letter)
+        });
+        Ok(wanted.take(filter.page()).cloned().collect())
+    }
+
+    async fn remove(&self, position: Position) -> Result<bool, Error> {
+        self.inner.check_open()?;
+        let mut letters = locked(&self.inner.dead_letters);
+        let found = letters
+            .kept
+            .binary_search_by_key(&position, |(position, _)| *position);
+        Ok(found.is_ok_and(|index| letters.kept.remove(index).is_some()))
     }
 }
 
@@ -268,7 +309,7 @@ impl EmbeddedState {
             None => entries.1.remove(&key),
         };
         Ok(settled(Ok(MessageAck {
-            sequence,
+            position: Position::from_wire(sequence),
             duplicate: false,
         })))
     }
@@ -279,6 +320,12 @@ impl State for EmbeddedState {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let key = stored_key(key)?;
         Ok(locked(&self.entries).1.get(&key).cloned())
+    }
+
+    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, Error> {
+        check_size(&Subject::from_wire(key), value.len())?;
+        let mut entries = locked(&self.entries);
+        Ok(entries.1.entry(stored_key(key)?).or_insert(value).clone())
     }
 
     async fn put(&self, key: &str, value: Bytes) -> Result<PublishAck, Error> {

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use tiphys_clients::SettingsError;
 use tiphys_clients::nats::ConnectError;
 
-use crate::{Bucket, Durable, Subject};
+use crate::{Bucket, Durable, Position, Subject};
 
 /// An error of a library below.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -93,6 +93,15 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// The messages of a subject could not be read back.
+    #[error("read the messages on {subject}")]
+    Messages {
+        /// Which subject.
+        subject: Subject,
+        /// What failed.
+        #[source]
+        source: Cause,
+    },
     /// A consumer could not be opened, or was interrupted; the subscription goes on by itself.
     #[error("consumer {durable}")]
     Consumer {
@@ -103,10 +112,10 @@ pub enum Error {
         source: Cause,
     },
     /// An acknowledgement did not get through: the message may be delivered again.
-    #[error("acknowledge message {sequence}")]
+    #[error("acknowledge message {position}")]
     Acknowledge {
-        /// Its number in the stream.
-        sequence: u64,
+        /// Where it lies.
+        position: Position,
         /// What failed.
         #[source]
         source: Cause,
@@ -195,6 +204,7 @@ impl Error {
             Self::Publish { .. } => "Publish",
             Self::TooLarge { .. } => "TooLarge",
             Self::LastMessage { .. } => "LastMessage",
+            Self::Messages { .. } => "Messages",
             Self::Consumer { .. } => "Consumer",
             Self::Acknowledge { .. } => "Acknowledge",
             Self::State { .. } => "State",
@@ -211,6 +221,7 @@ impl Error {
             | Self::Stream { source, .. }
             | Self::Publish { source, .. }
             | Self::LastMessage { source, .. }
+            | Self::Messages { source, .. }
             | Self::Consumer { source, .. }
             | Self::Acknowledge { source, .. }
             | Self::State { source, .. }

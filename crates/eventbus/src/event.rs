@@ -5,12 +5,13 @@
 
 mod read;
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::{Timestamp, Unit};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tiphys_lang::json::{write_string, write_string_plain};
 
 pub use read::DecodeError;
@@ -78,7 +79,8 @@ impl Event {
         out.push_str(",\"id\":");
         write_string_plain(&context.id, &mut out);
         out.push_str(",\"source\":");
-        write_string_plain(&uri_reference(&context.source), &mut out);
+        let source: Cow<'_, str> = utf8_percent_encode(&context.source, NOT_IN_URI).into();
+        write_string_plain(&source, &mut out);
         out.push_str(",\"type\":");
         write_string_plain(&context.r#type, &mut out);
         for (name, value) in [
@@ -169,26 +171,19 @@ fn whole_seconds(time: Timestamp) -> Option<Timestamp> {
     time.round(round).ok()
 }
 
-/// A source as the Go producer renders it after reading it as a URI reference (RFC 3986): what may
-/// not stand in one is percent-encoded. Names of Kubernetes objects are not touched.
-fn uri_reference(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    for byte in source.bytes() {
-        let plain = byte.is_ascii_graphic()
-            && !matches!(
-                byte,
-                b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
-            );
-        if plain {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            out.write_fmt(format_args!("%{byte:02X}"))
-                .unwrap_or_default();
-        }
-    }
-    out
-}
+/// What may not stand in a URI reference (RFC 3986), as the Go producer renders a source after
+/// reading it as one. Names of Kubernetes objects are not touched.
+const NOT_IN_URI: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 #[cfg(test)]
 mod tests;

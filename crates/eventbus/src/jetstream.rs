@@ -5,6 +5,7 @@
 //! settings of the stream are applied when they change, publishing is pipelined, and one consumer
 //! per trigger fetches in batches.
 
+mod config;
 mod connect;
 mod consume;
 mod dead_letters;
@@ -21,32 +22,40 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
+pub(crate) use self::config::{read, shown};
 use self::connect::{ApiError, Connection, timestamp};
-use self::dead_letters::DeadLetters;
+use self::dead_letters::DeadLetterStream;
 use self::publish::Publisher;
 use self::stream::Keeper;
 use crate::name::STREAM;
 use crate::{
-    Bucket, Cause, DeadLetter, DeadLetterFilter, Durable, Error, EventBus, Outgoing, PublishAck,
-    State, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
+    Bucket, Bus, Cause, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
+    Outgoing, Position, PublishAck, StartAt, State, StateStore, StoredMessage, StreamReport,
+    Subject, Subscription, SubscriptionConfig,
 };
 pub use tiphys_clients::nats::{Auth, Config};
 pub use tiphys_clients::tls::{Identity, Tls};
 
-/// What the headers of an event take at most, its id included; [`EventBus::max_payload`] leaves
+/// What the headers of an event take at most, its id included; [`Bus::max_payload`] leaves
 /// room for them.
 const HEADERS_ROOM: usize = 512;
 
 /// How long closing waits for what is under way: longer than a publish waits for its answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(6);
 
+/// Connects to a bus on a NATS server.
+pub(crate) async fn connect(config: &Config) -> Result<EventBus, Error> {
+    JetStream::connect(config).await.map(EventBus::from)
+}
+
 /// A bus on a NATS server. All of it goes over one connection.
 pub struct JetStream {
     connection: Arc<Connection>,
     publisher: Arc<Publisher>,
     keeper: Arc<Keeper>,
-    dead_letters: DeadLetters,
+    dead_letters: DeadLetterStream,
 }
 
 impl JetStream {
@@ -58,7 +67,7 @@ impl JetStream {
         let connection = Arc::new(Connection::open(config).await?);
         let publisher = Arc::new(Publisher::start(connection.clone()));
         let keeper = Arc::new(Keeper::new(connection.clone(), STREAM));
-        let dead_letters = DeadLetters::new(connection.clone(), publisher.clone());
+        let dead_letters = DeadLetterStream::new(connection.clone(), publisher.clone());
         Ok(Self {
             connection,
             publisher,
@@ -77,7 +86,7 @@ impl fmt::Debug for JetStream {
 }
 
 #[async_trait]
-impl EventBus for JetStream {
+impl Bus for JetStream {
     async fn ensure_stream(&self, settings: Option<&str>) -> Result<StreamReport, Error> {
         self.connection.check_open()?;
         stream::ensure(&self.keeper, settings).await
@@ -123,10 +132,19 @@ impl EventBus for JetStream {
             Err(err) => return Err(failed(ApiError::from(err).into())),
         };
         Ok(Some(StoredMessage {
-            sequence: message.sequence,
+            position: Position::from_wire(message.sequence),
             stored_at: timestamp(message.time),
             payload: message.payload,
         }))
+    }
+
+    async fn messages(
+        &self,
+        subject: &Subject,
+        start: StartAt,
+    ) -> Result<BoxStream<'static, Result<StoredMessage, Error>>, Error> {
+        self.connection.check_open()?;
+        read::stored(&self.connection, STREAM, subject, start).await
     }
 
     async fn subscribe(&self, config: SubscriptionConfig) -> Result<Subscription, Error> {
@@ -152,40 +170,16 @@ impl EventBus for JetStream {
         }
     }
 
-    async fn state(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error> {
-        self.connection.check_open()?;
-        let state = state::open(self.connection.clone(), self.publisher.clone(), bucket).await;
-        let state = state.map_err(|err| Error::State {
-            bucket: bucket.clone(),
-            source: err.into(),
-        })?;
-        Ok(Arc::new(state))
-    }
-
-    async fn dead_letter(&self, dead_letter: DeadLetter) -> Result<(), Error> {
-        self.connection.check_open()?;
-        self.dead_letters.dead_letter(dead_letter).await
-    }
-
-    async fn dead_letters(
-        &self,
-        filter: &DeadLetterFilter,
-    ) -> Result<Vec<(u64, DeadLetter)>, Error> {
-        self.connection.check_open()?;
-        self.dead_letters.list(filter).await
-    }
-
-    async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, Error> {
-        self.connection.check_open()?;
-        self.dead_letters.remove(sequence).await
-    }
-
     fn max_payload(&self) -> usize {
         self.connection.max_payload().saturating_sub(HEADERS_ROOM)
     }
 
     fn is_connected(&self) -> bool {
         self.connection.is_connected()
+    }
+
+    fn is_safe(&self) -> bool {
+        true
     }
 
     async fn close(&self) -> Result<(), Error> {
@@ -200,5 +194,36 @@ impl EventBus for JetStream {
         flushed
             .map_err(|err| unsent(Cause::Unavailable(err.into())))?
             .map_err(|err| unsent(Cause::Unavailable(err.into())))
+    }
+}
+
+#[async_trait]
+impl StateStore for JetStream {
+    async fn open(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error> {
+        self.connection.check_open()?;
+        let state = state::open(self.connection.clone(), self.publisher.clone(), bucket).await;
+        let state = state.map_err(|err| Error::State {
+            bucket: bucket.clone(),
+            source: err.into(),
+        })?;
+        Ok(Arc::new(state))
+    }
+}
+
+#[async_trait]
+impl DeadLetters for JetStream {
+    async fn store(&self, letter: DeadLetter) -> Result<(), Error> {
+        self.connection.check_open()?;
+        self.dead_letters.store(letter).await
+    }
+
+    async fn list(&self, filter: &DeadLetterFilter) -> Result<Vec<(Position, DeadLetter)>, Error> {
+        self.connection.check_open()?;
+        self.dead_letters.list(filter).await
+    }
+
+    async fn remove(&self, position: Position) -> Result<bool, Error> {
+        self.connection.check_open()?;
+        self.dead_letters.remove(position).await
     }
 }

@@ -1,27 +1,39 @@
 //! The bus between event sources and sensors: what an event is, where it travels, who has seen it.
 //!
-//! One trait, [`EventBus`], and two implementations: [`jetstream`] speaks to a NATS server, byte for
-//! byte as Argo Events does where another program can see it; [`embedded`] lives in the process, for
-//! `tiphys run` without a server, for `simulate` and for tests. Both pass one shared suite.
+//! Three traits say what a bus is to the rest of the program: [`Bus`] publishes and subscribes,
+//! [`StateStore`] keeps small values, [`DeadLetters`] keeps what could not be processed. There are two
+//! implementations of all three: [`jetstream`] speaks to a NATS server, byte for byte as Argo Events
+//! does where another program can see it; [`embedded`] lives in the process, for `tiphys run` without
+//! a server, for `simulate` and for tests. Both pass one shared suite.
 //!
 //! This crate and `tiphys_clients`, which opens the connections, are the only ones that name
 //! `async-nats`.
 
 mod bus;
+mod connect;
 mod dead_letter;
 pub mod embedded;
 mod error;
 mod event;
+mod event_bus;
 pub mod jetstream;
 mod name;
+mod open;
+mod position;
 mod settings;
+mod state;
 
 pub use bus::{
-    Delivery, EventBus, MessageAck, Outgoing, PublishAck, StartAt, State, StateEntry,
-    StoredMessage, StreamReport, Subscription, SubscriptionConfig,
+    Bus, Delivery, MessageAck, Outgoing, PublishAck, StartAt, StoredMessage, StreamReport,
+    Subscription, SubscriptionConfig,
 };
-pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterReason};
+pub use connect::{BusConfig, ConfigError, Secrets, Server, connect};
+pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetters};
 pub use error::{BoxError, Cause, Error};
 pub use event::{Context, DecodeError, Event, EventId};
+pub use event_bus::EventBus;
 pub use name::{Bucket, Durable, Subject};
+pub use open::{OpenError, open};
+pub use position::Position;
 pub use settings::check_stream_config;
+pub use state::{State, StateEntry, StateStore, open_rounds};

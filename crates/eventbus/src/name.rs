@@ -7,6 +7,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
@@ -135,9 +136,15 @@ impl Durable {
 }
 
 impl Bucket {
-    /// The half-finished rounds of a sensor: the sensor's name, as in Argo Events.
+    /// The half-finished rounds of a sensor: the sensor's name, as in Argo Events. Who may use it is
+    /// decided by [`open_rounds`](crate::open_rounds).
     pub fn sensor(sensor: &str) -> Self {
         Self(joined(&[sensor]).into())
+    }
+
+    /// The half-finished rounds of a sensor whose name another namespace has on this bus.
+    pub(crate) fn sensor_of(namespace: &str, sensor: &str) -> Self {
+        Self(joined(&["tiphys", "sensor", namespace, sensor]).into())
     }
 
     /// The positions of an event source. No sensor's bucket has such a name: in those, `_` always
@@ -218,10 +225,7 @@ fn joined(names: &[&str]) -> String {
     out.truncate(out.trim_end_matches('_').len());
     // No other name has four: two part the names, a third begins an escape.
     out.push_str("____");
-    for byte in &digest[..16] {
-        out.write_fmt(format_args!("{byte:02x}"))
-            .unwrap_or_default();
-    }
+    HEXLOWER.encode_append(&digest[..16], &mut out);
     out
 }
 

@@ -76,7 +76,7 @@ impl SourceContext {
     /// # Errors
     /// If the bus is out of reach.
     pub(crate) async fn cursor(&self) -> Result<Cursor, SourceError> {
-        Cursor::open(&*self.outlet.bus, self.event()).await
+        Cursor::open(&self.outlet.bus, self.event()).await
     }
 
     /// The values of Secrets and ConfigMaps; read them when they are needed.

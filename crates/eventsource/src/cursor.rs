@@ -37,10 +37,11 @@ impl Keys {
 
 /// The state that an event source keeps on the bus.
 pub(crate) async fn state(
-    bus: &dyn EventBus,
+    bus: &EventBus,
     event: &CompiledEvent,
 ) -> Result<Arc<dyn State>, BusError> {
-    bus.state(&Bucket::event_source(&event.namespace, &event.source))
+    bus.state
+        .open(&Bucket::event_source(&event.namespace, &event.source))
         .await
 }
 
@@ -53,10 +54,7 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    pub(crate) async fn open(
-        bus: &dyn EventBus,
-        event: &CompiledEvent,
-    ) -> Result<Self, SourceError> {
+    pub(crate) async fn open(bus: &EventBus, event: &CompiledEvent) -> Result<Self, SourceError> {
         let state = state(bus, event)
             .await
             .map_err(|error| failed("open", &event.name).because(error))?;

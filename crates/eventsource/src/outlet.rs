@@ -20,7 +20,7 @@ use crate::status::{Reporter, chain};
 #[derive(Debug, Clone)]
 pub(crate) struct Outlet {
     pub(crate) event: Arc<CompiledEvent>,
-    pub(crate) bus: Arc<dyn EventBus>,
+    pub(crate) bus: EventBus,
     pub(crate) metrics: EventMetrics,
     pub(crate) reporter: Reporter,
     pub(crate) clock: Clock,
@@ -142,7 +142,8 @@ impl Outlet {
     ) -> Result<(), BusError> {
         let event = &self.event;
         self.bus
-            .dead_letter(DeadLetter {
+            .dead_letters
+            .store(DeadLetter {
                 namespace: event.namespace.to_string(),
                 // No sensor has seen it.
                 sensor: String::new(),
@@ -175,7 +176,7 @@ impl Outlet {
             eventID = %message.id,
             error = fault.error,
             size = message.payload.len(),
-            limit = self.bus.max_payload(),
+            limit = self.bus.events.max_payload(),
             hint,
             "Failed to process an event: it is with the dead letters"
         );

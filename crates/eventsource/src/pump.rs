@@ -237,7 +237,7 @@ impl Pump {
                     dead(payload.clone()),
                     fault(DeadLetterReason::FilterFailed, error),
                 ),
-                Judgement::Passes => match fit(&mut envelope, payload, bus.max_payload()) {
+                Judgement::Passes => match fit(&mut envelope, payload, bus.events.max_payload()) {
                     Ok(message) => (message, None),
                     Err(message) => {
                         let why = "larger than what the bus takes".to_owned();
@@ -267,7 +267,7 @@ impl Pump {
                 continue;
             }
             self.handing = Some(Box::pin(async move {
-                let publishing = outlet.bus.publish(job.message.clone());
+                let publishing = outlet.bus.events.publish(job.message.clone());
                 let answer = within(job.deadline, publishing).await;
                 Handed {
                     number,

@@ -46,7 +46,7 @@ pub struct Runner {
     /// What to run.
     pub source: Arc<Compiled>,
     /// Where its events go.
-    pub bus: Arc<dyn EventBus>,
+    pub bus: EventBus,
     /// What it watches, if there is any.
     pub cluster: Option<Cluster>,
     /// Values of Secrets and ConfigMaps.

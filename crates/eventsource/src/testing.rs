@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::{
-    Bucket, DeadLetter, DeadLetterFilter, Durable, Error as BusError, Event, EventBus, Outgoing,
-    PublishAck, StartAt, State, StoredMessage, StreamReport, Subject, Subscription,
-    SubscriptionConfig,
+    Bus, DeadLetterFilter, DeadLetters as _, Durable, Error as BusError, Event, EventBus, Outgoing,
+    PublishAck, StartAt, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -71,7 +71,7 @@ impl Stage {
             }),
             reporter: Reporter::new(self.status.clone(), event.name.clone()),
             event,
-            bus: Arc::new(self.bus.clone()),
+            bus: self.bus.handle(),
             clock: self.clock.clone(),
         }
     }
@@ -81,7 +81,7 @@ impl Stage {
         let leads = watch::Sender::new(leads);
         let runner = Runner {
             source: self.source.clone(),
-            bus: Arc::new(self.bus.clone()),
+            bus: self.bus.handle(),
             cluster: None,
             values: Arc::new(NoValues),
             server: None,
@@ -131,7 +131,7 @@ impl Stage {
     /// The reasons and errors of the dead letters.
     pub(crate) async fn dead_letters(&self) -> Vec<(String, String)> {
         let all = DeadLetterFilter::default();
-        let letters = self.bus.inner.dead_letters(&all).await.unwrap();
+        let letters = self.bus.inner.list(&all).await.unwrap();
         letters
             .into_iter()
             .map(|(_, letter)| (letter.reason.to_string(), letter.error))
@@ -195,6 +195,14 @@ impl FlakyBus {
         }
     }
 
+    fn handle(&self) -> EventBus {
+        EventBus {
+            events: Arc::new(self.clone()),
+            state: Arc::new(self.inner.clone()),
+            dead_letters: Arc::new(self.inner.clone()),
+        }
+    }
+
     pub(crate) fn set_up(&self, is_up: bool) {
         self.is_up.send_replace(is_up);
     }
@@ -223,7 +231,7 @@ impl FlakyBus {
 }
 
 #[async_trait]
-impl EventBus for FlakyBus {
+impl Bus for FlakyBus {
     async fn ensure_stream(&self, settings: Option<&str>) -> Result<StreamReport, BusError> {
         self.inner.ensure_stream(settings).await
     }
@@ -240,6 +248,14 @@ impl EventBus for FlakyBus {
         self.inner.last_message(subject).await
     }
 
+    async fn messages(
+        &self,
+        subject: &Subject,
+        start: StartAt,
+    ) -> Result<BoxStream<'static, Result<StoredMessage, BusError>>, BusError> {
+        self.inner.messages(subject, start).await
+    }
+
     async fn subscribe(&self, config: SubscriptionConfig) -> Result<Subscription, BusError> {
         self.inner.subscribe(config).await
     }
@@ -248,31 +264,16 @@ impl EventBus for FlakyBus {
         self.inner.unsubscribe(durable).await
     }
 
-    async fn state(&self, bucket: &Bucket) -> Result<Arc<dyn State>, BusError> {
-        self.inner.state(bucket).await
-    }
-
-    async fn dead_letter(&self, letter: DeadLetter) -> Result<(), BusError> {
-        self.inner.dead_letter(letter).await
-    }
-
-    async fn dead_letters(
-        &self,
-        filter: &DeadLetterFilter,
-    ) -> Result<Vec<(u64, DeadLetter)>, BusError> {
-        self.inner.dead_letters(filter).await
-    }
-
-    async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, BusError> {
-        self.inner.remove_dead_letter(sequence).await
-    }
-
     fn max_payload(&self) -> usize {
         self.inner.max_payload()
     }
 
     fn is_connected(&self) -> bool {
         *self.is_up.borrow()
+    }
+
+    fn is_safe(&self) -> bool {
+        self.inner.is_safe()
     }
 
     async fn close(&self) -> Result<(), BusError> {

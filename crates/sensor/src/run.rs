@@ -38,7 +38,7 @@ pub struct Runner {
     /// What to run.
     pub sensor: Arc<Compiled>,
     /// Where its events come from.
-    pub bus: Arc<dyn EventBus>,
+    pub bus: EventBus,
     /// What performs its actions.
     pub executors: Arc<Executors>,
     /// What it counts.
@@ -153,7 +153,7 @@ impl Runner {
     async fn give_up_removed(&self) {
         for name in &self.removed {
             let durable = Durable::trigger(&self.sensor.namespace, &self.sensor.name, name);
-            if let Err(error) = self.bus.unsubscribe(&durable).await {
+            if let Err(error) = self.bus.events.unsubscribe(&durable).await {
                 let error = with_causes(&error);
                 tracing::warn!(triggerName = %name, error, "The consumer of a removed trigger stays");
             }

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use tiphys_api::worker::Health;
 use tiphys_eventbus::EventBus;
-use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::jetstream::Config;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -64,7 +63,6 @@ pub(crate) struct Buses {
 #[derive(Default)]
 struct Kept {
     states: HashMap<Name, watch::Receiver<State>>,
-    embedded: Vec<Embedded>,
     keepers: JoinSet<()>,
 }
 
@@ -84,7 +82,7 @@ pub(crate) struct State {
 /// An open bus.
 #[derive(Debug, Clone)]
 struct Open {
-    bus: Arc<dyn EventBus>,
+    bus: EventBus,
     /// No other bus of the process has it.
     id: u64,
     users: TaskTracker,
@@ -92,7 +90,7 @@ struct Open {
 
 /// A bus that is used, and not closed while this lives.
 pub(crate) struct InUse {
-    bus: Arc<dyn EventBus>,
+    bus: EventBus,
     id: u64,
     _user: TaskTrackerToken,
 }
@@ -103,10 +101,16 @@ impl State {
         self.open.as_ref().map(|open| open.id)
     }
 
+    /// Whether nothing on it would be lost with this process.
+    fn is_safe(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_none_or(|open| open.bus.events.is_safe())
+    }
+
     /// Uses it, if it is open. Ask the newest state, while it is borrowed.
     pub(crate) fn used(&self) -> Option<InUse> {
         self.open.as_ref().map(|open| InUse {
-            bus: Arc::clone(&open.bus),
+            bus: open.bus.clone(),
             id: open.id,
             _user: open.users.token(),
         })
@@ -114,8 +118,8 @@ impl State {
 }
 
 impl InUse {
-    pub(crate) fn bus(&self) -> Arc<dyn EventBus> {
-        Arc::clone(&self.bus)
+    pub(crate) fn bus(&self) -> EventBus {
+        self.bus.clone()
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -148,11 +152,7 @@ impl Buses {
         let wanted = match &self.place {
             Place::Folder { folders, client } => Wanted::files(folders.clone(), client.clone()),
             Place::Server { config, stream } => Wanted::server(config.clone(), stream.clone()),
-            Place::Embedded(settings) => {
-                let bus = Embedded::new();
-                kept.embedded.push(bus.clone());
-                Wanted::embedded(bus, settings.get(&name).cloned())
-            }
+            Place::Embedded(settings) => Wanted::embedded(settings.get(&name).cloned()),
         };
         let (sender, state) = watch::channel(State::default());
         kept.keepers.spawn(keeper::keep(
@@ -173,9 +173,13 @@ impl Buses {
     /// Waits until embedded buses have delivered everything, for at most `time`: what they hold is
     /// gone with the process.
     pub(crate) async fn run_empty(&self, time: Duration) {
-        let embedded = self.kept().embedded.clone();
         let empty = async {
-            while !embedded.iter().all(Embedded::is_idle) {
+            while !self
+                .kept()
+                .states
+                .values()
+                .all(|state| state.borrow().is_safe())
+            {
                 tokio::time::sleep(LOOK).await;
             }
         };

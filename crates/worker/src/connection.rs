@@ -3,12 +3,11 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
+use tiphys_api::SecretKeySelector;
 use tiphys_api::message::with_causes;
 use tiphys_api::worker::{BUS_AUTH_FILE, BUS_KEY};
-use tiphys_api::{BusConfig, JetStreamConfig, SecretKeySelector, TlsConfig, TlsMode};
 use tiphys_base::Reason;
-use tiphys_eventbus::embedded::Embedded;
-use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
+use tiphys_eventbus::{BoxError, BusConfig, ConfigError, Secrets};
 
 use crate::Error;
 use crate::files::read;
@@ -25,26 +24,11 @@ pub(crate) struct Folders {
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// How to connect, and the settings of the stream.
-    pub(crate) target: Result<Target, Unusable>,
+    pub(crate) target: Result<BusConfig, Unusable>,
     /// All files that it was made of: a change of one of them makes another one.
     pub(crate) files: Vec<PathBuf>,
     /// The same for equal contents of the files.
     pub(crate) fingerprint: u64,
-}
-
-/// Which bus it is, and the settings of its stream.
-#[derive(Debug)]
-pub(crate) enum Target {
-    /// A server to connect to.
-    Server {
-        config: Config,
-        stream: Option<String>,
-    },
-    /// One in this process.
-    Embedded {
-        bus: Embedded,
-        stream: Option<String>,
-    },
 }
 
 /// Why there is no bus to connect to.
@@ -77,7 +61,7 @@ pub(crate) fn load(folders: &Folders, name: &str) -> Settings {
 }
 
 impl Reader<'_> {
-    fn target(&mut self, name: &str) -> Result<Target, Unusable> {
+    fn target(&mut self, name: &str) -> Result<BusConfig, Unusable> {
         let invalid = |error: Error| Unusable {
             reason: Reason::InvalidConfig,
             message: with_causes(&error),
@@ -85,86 +69,19 @@ impl Reader<'_> {
         let bytes = self
             .needed(&self.folders.spec.join(BUS_KEY))
             .map_err(invalid)?;
-        let config: BusConfig = serde_json::from_slice(&bytes).map_err(|source| {
+        let config = serde_json::from_slice(&bytes).map_err(|source| {
             invalid(Error::BusSettings {
                 file: BUS_KEY,
                 source,
             })
         })?;
-        let unsupported = |kind: &str| Unusable {
-            reason: Reason::Unsupported,
-            message: format!(
-                "the EventBus is {kind}, which this version of tiphys does not speak: use jetstream"
-            ),
-        };
-        match config {
-            BusConfig {
-                jet_stream: Some(config),
-                ..
-            } => self.jet_stream(&config, name).map_err(invalid),
-            BusConfig { kafka: Some(_), .. } => Err(unsupported("Kafka")),
-            BusConfig { nats: Some(_), .. } => Err(unsupported("NATS Streaming")),
-            _ => Err(invalid(Error::NoBus(BUS_KEY))),
-        }
-    }
-
-    fn jet_stream(&mut self, config: &JetStreamConfig, name: &str) -> Result<Target, Error> {
-        let auth = match config.access_secret {
-            Some(_) => self.auth()?,
-            None => Auth::None,
-        };
-        let tls = match &config.tls {
-            Some(tls) => Some(self.tls(tls)?),
-            None => None,
-        };
-        let stream = Some(config.stream_config.as_str()).filter(|text| !text.is_empty());
-        Ok(Target::Server {
-            config: Config {
-                url: config.url.to_string(),
-                auth,
-                tls,
-                name: name.to_owned(),
+        BusConfig::read(&config, self, name).map_err(|error| Unusable {
+            reason: match error {
+                ConfigError::Unsupported(_) => Reason::Unsupported,
+                _ => Reason::InvalidConfig,
             },
-            stream: stream.map(str::to_owned),
+            message: with_causes(&error),
         })
-    }
-
-    fn auth(&mut self) -> Result<Auth, Error> {
-        let path = self.folders.auth.join(BUS_AUTH_FILE);
-        let text = self.text(&path)?;
-        Auth::from_access_secret(&text).map_err(|source| Error::Login { path, source })
-    }
-
-    fn tls(&mut self, tls: &TlsConfig) -> Result<Tls, Error> {
-        Ok(match tls.mode().map_err(Error::Tls)? {
-            TlsMode::SkipVerify => Tls {
-                insecure_skip_verify: true,
-                ..Tls::default()
-            },
-            TlsMode::Verify { ca, client } => Tls {
-                authorities: ca.map(|ca| self.secret(ca)).transpose()?,
-                identity: match client {
-                    Some((certificate, key)) => Some(Identity {
-                        certificates: self.secret(certificate)?,
-                        private_key: self.secret(key)?,
-                    }),
-                    None => None,
-                },
-                insecure_skip_verify: false,
-            },
-        })
-    }
-
-    /// A key of a Secret, where the controller mounts it.
-    fn secret(&mut self, selector: &SecretKeySelector) -> Result<String, Error> {
-        let (name, key) = (selector.name.as_str(), selector.key.as_str());
-        for part in [name, key] {
-            if part.is_empty() || part.contains('/') || part == "." || part == ".." {
-                return Err(Error::ValueName(part.to_owned()));
-            }
-        }
-        let path = self.folders.values.join("secrets").join(name).join(key);
-        self.text(&path)
     }
 
     fn text(&mut self, path: &Path) -> Result<String, Error> {
@@ -180,8 +97,30 @@ impl Reader<'_> {
     }
 }
 
+impl Secrets for Reader<'_> {
+    fn access(&mut self, _selector: &SecretKeySelector) -> Result<String, BoxError> {
+        let path = self.folders.auth.join(BUS_AUTH_FILE);
+        Ok(self.text(&path)?)
+    }
+
+    /// A key of a Secret, where the controller mounts it.
+    fn secret(&mut self, selector: &SecretKeySelector) -> Result<String, BoxError> {
+        let (name, key) = (selector.name.as_str(), selector.key.as_str());
+        for part in [name, key] {
+            if part.is_empty() || part.contains('/') || part == "." || part == ".." {
+                return Err(Error::ValueName(part.to_owned()).into());
+            }
+        }
+        let path = self.folders.values.join("secrets").join(name).join(key);
+        Ok(self.text(&path)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use tiphys_eventbus::Server;
+    use tiphys_eventbus::jetstream::Auth;
+
     use super::*;
 
     fn folders(root: &Path) -> Folders {
@@ -217,7 +156,8 @@ mod tests {
         let complete = load(&folders, "pod");
         assert_eq!(complete.files.len(), 3);
         assert_ne!(complete.fingerprint, settings.fingerprint);
-        let Target::Server { config, stream } = complete.target.unwrap() else {
+        let BusConfig { server, stream } = complete.target.unwrap();
+        let Server::JetStream(config) = server else {
             panic!("it is a server");
         };
         assert_eq!(config.url, "nats://bus:4222");

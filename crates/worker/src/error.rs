@@ -58,20 +58,6 @@ pub enum Error {
         /// Why not.
         source: serde_json::Error,
     },
-    /// The settings of the bus name none.
-    #[error("{0} names no bus")]
-    NoBus(&'static str),
-    /// The login to the bus is none.
-    #[error("read {path}")]
-    Login {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: tiphys_clients::SettingsError,
-    },
-    /// The TLS settings of the bus are none.
-    #[error("tls of the EventBus")]
-    Tls(#[source] tiphys_api::TlsError),
     /// A name leads out of the folder of mounted values.
     #[error("{0:?} is no name of a mounted value")]
     ValueName(String),

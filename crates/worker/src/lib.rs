@@ -5,7 +5,6 @@
 //! lease, the bus) is waited for and reported, and never a reason to end: a pod that restarts says
 //! less.
 
-mod bus;
 mod buses;
 mod connection;
 mod context;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use tiphys_eventbus::{
     Bucket, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable, EventBus, Outgoing,
-    StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
+    Position, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
+    open_rounds,
 };
 use tiphys_tests::{PATIENCE, in_silence, within};
 
@@ -39,11 +40,12 @@ pub(crate) fn message(subject: &Subject, id: &str) -> Outgoing {
 }
 
 /// Publishes messages whose payloads are their ids, and waits until they are stored.
-pub(crate) async fn publish(bus: &dyn EventBus, subject: &Subject, ids: &[&str]) {
+pub(crate) async fn publish(bus: &EventBus, subject: &Subject, ids: &[&str]) {
     let mut acks = Vec::new();
     for id in ids {
         acks.push(
-            bus.publish(message(subject, id))
+            bus.events
+                .publish(message(subject, id))
                 .await
                 .expect("the bus takes a message"),
         );
@@ -65,7 +67,11 @@ pub(crate) async fn take(subscription: &mut Subscription) -> String {
         .ack_confirmed()
         .await
         .expect("the acknowledgement is confirmed");
-    String::from_utf8(delivery.payload.to_vec()).expect("payloads are ids")
+    text(&delivery.payload)
+}
+
+fn text(payload: &Bytes) -> String {
+    String::from_utf8(payload.to_vec()).expect("payloads are ids")
 }
 
 async fn assert_silent(subscription: &mut Subscription) {
@@ -73,28 +79,29 @@ async fn assert_silent(subscription: &mut Subscription) {
     assert!(next.is_none(), "{next:?}");
 }
 
-async fn ready(bus: &dyn EventBus) {
-    bus.ensure_stream(None)
+async fn ready(bus: &EventBus) {
+    bus.events
+        .ensure_stream(None)
         .await
         .expect("the stream can be made");
 }
 
-pub(crate) async fn messages_arrive_in_the_order_they_were_published(bus: &dyn EventBus) {
+pub(crate) async fn messages_arrive_in_the_order_they_were_published(bus: &EventBus) {
     ready(bus).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     let ids: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
     let published = async {
         let mut acks = Vec::new();
         for id in &ids {
-            acks.push(bus.publish(message(&subject(), id)).await.unwrap());
+            acks.push(bus.events.publish(message(&subject(), id)).await.unwrap());
         }
-        let mut sequences = Vec::new();
+        let mut positions = Vec::new();
         for ack in acks {
             let ack = ack.await.unwrap();
             assert!(!ack.duplicate);
-            sequences.push(ack.sequence);
+            positions.push(ack.position);
         }
-        sequences
+        positions
     };
     let consumed = async {
         let mut deliveries = Vec::new();
@@ -107,25 +114,30 @@ pub(crate) async fn messages_arrive_in_the_order_they_were_published(bus: &dyn E
         }
         deliveries
     };
-    let (sequences, deliveries) = tokio::join!(published, consumed);
-    assert_eq!(sequences, (1..=2000).collect::<Vec<u64>>());
+    let (positions, deliveries) = tokio::join!(published, consumed);
+    assert_eq!(
+        positions,
+        (1..=2000).map(Position::from_wire).collect::<Vec<_>>()
+    );
     for (index, delivery) in deliveries.iter().enumerate() {
         assert_eq!(delivery.payload, ids[index]);
-        assert_eq!(delivery.sequence, sequences[index]);
+        assert_eq!(delivery.position, positions[index]);
     }
     assert_eq!(deliveries[1999].pending, 0);
     assert_silent(&mut subscription).await;
 }
 
-pub(crate) async fn a_second_message_with_the_same_id_is_dropped(bus: &dyn EventBus) {
+pub(crate) async fn a_second_message_with_the_same_id_is_dropped(bus: &EventBus) {
     ready(bus).await;
     let first = bus
+        .events
         .publish(message(&subject(), "a"))
         .await
         .unwrap()
         .await
         .unwrap();
     let second = bus
+        .events
         .publish(message(&subject(), "a"))
         .await
         .unwrap()
@@ -133,13 +145,13 @@ pub(crate) async fn a_second_message_with_the_same_id_is_dropped(bus: &dyn Event
         .unwrap();
     assert!(!first.duplicate);
     assert!(second.duplicate);
-    assert_eq!(first.sequence, second.sequence);
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(first.position, second.position);
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "a");
     assert_silent(&mut subscription).await;
 }
 
-pub(crate) async fn a_message_that_nobody_acknowledged_comes_again(bus: &dyn EventBus) {
+pub(crate) async fn a_message_that_nobody_acknowledged_comes_again(bus: &EventBus) {
     ready(bus).await;
     publish(bus, &subject(), &["a"]).await;
     let ack_wait = Duration::from_secs(1);
@@ -147,21 +159,24 @@ pub(crate) async fn a_message_that_nobody_acknowledged_comes_again(bus: &dyn Eve
         ack_wait,
         ..config(&[subject()])
     };
-    let mut subscription = bus.subscribe(config).await.unwrap();
+    let mut subscription = bus.events.subscribe(config).await.unwrap();
     let first = next(&mut subscription).await;
-    assert_eq!((first.attempt, first.sequence), (1, 1));
+    assert_eq!((first.attempt, first.position), (1, Position::from_wire(1)));
     drop(first);
     let second = next(&mut subscription).await;
-    assert_eq!((second.attempt, second.sequence), (2, 1));
+    assert_eq!(
+        (second.attempt, second.position),
+        (2, Position::from_wire(1))
+    );
     second.ack_confirmed().await.unwrap();
     publish(bus, &subject(), &["b"]).await;
     assert_eq!(take(&mut subscription).await, "b");
 }
 
-pub(crate) async fn a_message_given_back_comes_again_after_the_delay(bus: &dyn EventBus) {
+pub(crate) async fn a_message_given_back_comes_again_after_the_delay(bus: &EventBus) {
     ready(bus).await;
     publish(bus, &subject(), &["a", "b"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     let first = next(&mut subscription).await;
     first.retry_after(Duration::from_millis(500)).await.unwrap();
     assert_eq!(take(&mut subscription).await, "b");
@@ -170,14 +185,14 @@ pub(crate) async fn a_message_given_back_comes_again_after_the_delay(bus: &dyn E
     again.ack_confirmed().await.unwrap();
 }
 
-pub(crate) async fn no_more_than_the_wanted_number_is_in_flight(bus: &dyn EventBus) {
+pub(crate) async fn no_more_than_the_wanted_number_is_in_flight(bus: &EventBus) {
     ready(bus).await;
     publish(bus, &subject(), &["a", "b", "c", "d", "e"]).await;
     let config = SubscriptionConfig {
         max_in_flight: 3,
         ..config(&[subject()])
     };
-    let mut subscription = bus.subscribe(config).await.unwrap();
+    let mut subscription = bus.events.subscribe(config).await.unwrap();
     let mut held = Vec::new();
     for _ in 0..3 {
         held.push(next(&mut subscription).await);
@@ -189,14 +204,14 @@ pub(crate) async fn no_more_than_the_wanted_number_is_in_flight(bus: &dyn EventB
 }
 
 pub(crate) async fn the_position_outlives_the_subscription_and_a_change_of_subjects(
-    bus: &dyn EventBus,
+    bus: &EventBus,
 ) {
     ready(bus).await;
     let other = Subject::event("source", "other");
     publish(bus, &subject(), &["a", "b"]).await;
     publish(bus, &other, &["missed"]).await;
     publish(bus, &subject(), &["c"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     for id in ["a", "b", "c"] {
         assert_eq!(take(&mut subscription).await, id);
     }
@@ -208,13 +223,14 @@ pub(crate) async fn the_position_outlives_the_subscription_and_a_change_of_subje
         start: StartAt::Time(Timestamp::MAX),
         ..config(&[subject()])
     };
-    let mut subscription = bus.subscribe(later).await.unwrap();
+    let mut subscription = bus.events.subscribe(later).await.unwrap();
     assert_eq!(take(&mut subscription).await, "d");
     drop(subscription);
 
     publish(bus, &subject(), &["e"]).await;
     publish(bus, &other, &["f"]).await;
     let mut subscription = bus
+        .events
         .subscribe(config(&[other.clone(), subject()]))
         .await
         .unwrap();
@@ -225,15 +241,39 @@ pub(crate) async fn the_position_outlives_the_subscription_and_a_change_of_subje
 
     publish(bus, &subject(), &["not wanted any more"]).await;
     publish(bus, &other, &["g"]).await;
-    let mut subscription = bus.subscribe(config(&[other])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[other])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "g");
     assert_silent(&mut subscription).await;
 }
 
-pub(crate) async fn a_new_consumer_begins_at_the_wanted_time(bus: &dyn EventBus) {
+pub(crate) async fn what_was_confirmed_does_not_come_again(bus: &EventBus) {
+    ready(bus).await;
+    let ids: Vec<String> = (0..600).map(|number| number.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    publish(bus, &subject(), &ids).await;
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    let mut deliveries = Vec::new();
+    for _ in &ids {
+        deliveries.push(next(&mut subscription).await);
+    }
+    // One is not acknowledged, among many that are at the same time.
+    let kept = deliveries.remove(300);
+    let acks = deliveries.iter().map(Delivery::ack_confirmed);
+    for ack in futures::future::join_all(acks).await {
+        ack.unwrap();
+    }
+    kept.retry_after(Duration::ZERO).await.unwrap();
+    drop((deliveries, kept, subscription));
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "300");
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn a_new_consumer_begins_at_the_wanted_time(bus: &EventBus) {
     ready(bus).await;
     publish(bus, &subject(), &["before"]).await;
     let before = bus
+        .events
         .last_message(&subject())
         .await
         .unwrap()
@@ -243,7 +283,7 @@ pub(crate) async fn a_new_consumer_begins_at_the_wanted_time(bus: &dyn EventBus)
     let mut number = 0;
     let first = loop {
         publish(bus, &subject(), &[&number.to_string()]).await;
-        let last = bus.last_message(&subject()).await.unwrap().unwrap();
+        let last = bus.events.last_message(&subject()).await.unwrap().unwrap();
         if last.stored_at > before {
             break last;
         }
@@ -255,14 +295,14 @@ pub(crate) async fn a_new_consumer_begins_at_the_wanted_time(bus: &dyn EventBus)
         start,
         ..config(&[subject()])
     };
-    let mut subscription = bus.subscribe(config).await.unwrap();
+    let mut subscription = bus.events.subscribe(config).await.unwrap();
     let delivery = next(&mut subscription).await;
-    assert_eq!(delivery.sequence, first.sequence);
+    assert_eq!(delivery.position, first.position);
     assert_eq!(delivery.stored_at, first.stored_at);
     assert_eq!(take(&mut subscription).await, "after");
 }
 
-pub(crate) async fn a_star_listens_to_every_event_of_a_source(bus: &dyn EventBus) {
+pub(crate) async fn a_star_listens_to_every_event_of_a_source(bus: &EventBus) {
     ready(bus).await;
     publish(bus, &subject(), &["a"]).await;
     publish(bus, &Subject::event("another", "event"), &["not wanted"]).await;
@@ -273,7 +313,7 @@ pub(crate) async fn a_star_listens_to_every_event_of_a_source(bus: &dyn EventBus
     )
     .await;
     let any = Subject::dependency("source", "*");
-    let mut subscription = bus.subscribe(config(&[any])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[any])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "a");
     let delivery = next(&mut subscription).await;
     assert_eq!(
@@ -284,7 +324,7 @@ pub(crate) async fn a_star_listens_to_every_event_of_a_source(bus: &dyn EventBus
     assert_silent(&mut subscription).await;
 }
 
-pub(crate) async fn overlapping_subjects_deliver_each_message_once(bus: &dyn EventBus) {
+pub(crate) async fn overlapping_subjects_deliver_each_message_once(bus: &EventBus) {
     ready(bus).await;
     publish(bus, &subject(), &["a"]).await;
     publish(bus, &Subject::event("third", "unrelated"), &["not wanted"]).await;
@@ -295,36 +335,73 @@ pub(crate) async fn overlapping_subjects_deliver_each_message_once(bus: &dyn Eve
         Subject::dependency("*", "event"),
         subject(),
     ];
-    let mut subscription = bus.subscribe(config(&wanted)).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&wanted)).await.unwrap();
     assert_eq!(take(&mut subscription).await, "a");
     assert_eq!(take(&mut subscription).await, "b");
     assert_silent(&mut subscription).await;
 }
 
-pub(crate) async fn unsubscribing_forgets_the_position(bus: &dyn EventBus) {
+pub(crate) async fn unsubscribing_forgets_the_position(bus: &EventBus) {
     ready(bus).await;
-    assert!(!bus.unsubscribe(&durable()).await.unwrap());
+    assert!(!bus.events.unsubscribe(&durable()).await.unwrap());
     publish(bus, &subject(), &["a"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "a");
     drop(subscription);
-    assert!(bus.unsubscribe(&durable()).await.unwrap());
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    assert!(bus.events.unsubscribe(&durable()).await.unwrap());
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "a");
 }
 
-pub(crate) async fn the_last_message_of_a_subject_can_be_read(bus: &dyn EventBus) {
+pub(crate) async fn the_last_message_of_a_subject_can_be_read(bus: &EventBus) {
     ready(bus).await;
-    assert_eq!(bus.last_message(&subject()).await.unwrap(), None);
+    assert_eq!(bus.events.last_message(&subject()).await.unwrap(), None);
     publish(bus, &subject(), &["a", "b"]).await;
     publish(bus, &Subject::event("other", "event"), &["c"]).await;
-    let last = bus.last_message(&subject()).await.unwrap().unwrap();
-    assert_eq!((last.sequence, last.payload.as_ref()), (2, &b"b"[..]));
+    let last = bus.events.last_message(&subject()).await.unwrap().unwrap();
+    assert_eq!(
+        (last.position, last.payload.as_ref()),
+        (Position::from_wire(2), &b"b"[..])
+    );
 }
 
-pub(crate) async fn state_is_kept_under_keys_of_any_kind(bus: &dyn EventBus) {
+pub(crate) async fn messages_are_read_back_from_where_one_wants(bus: &EventBus) {
+    let read = async |start| -> Vec<(String, Position)> {
+        let messages = bus.events.messages(&subject(), start).await.unwrap();
+        let messages: Vec<_> = messages.try_collect().await.unwrap();
+        messages
+            .iter()
+            .map(|message| (text(&message.payload), message.position))
+            .collect()
+    };
+    assert_eq!(read(StartAt::First).await, []);
     ready(bus).await;
-    let state = bus.state(&Bucket::sensor("my.sensor")).await.unwrap();
+    assert_eq!(read(StartAt::First).await, []);
+    // More than one request asks for.
+    let ids: Vec<String> = (0..1100).map(|number| format!("m{number}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    publish(bus, &Subject::event("other", "event"), &["not wanted"]).await;
+    publish(bus, &subject(), &ids).await;
+    let all = read(StartAt::First).await;
+    assert_eq!(all.iter().map(|(id, _)| id).collect::<Vec<_>>(), ids);
+    assert_eq!(all[0].1, Position::from_wire(2));
+    assert_eq!(read(StartAt::After(all[1090].1)).await, all[1091..]);
+    assert_eq!(read(StartAt::After(all[1099].1)).await, []);
+
+    let last = bus.events.last_message(&subject()).await.unwrap().unwrap();
+    let since = read(StartAt::Time(last.stored_at)).await;
+    assert_eq!(since.last(), all.last());
+    let later = last.stored_at.checked_add(Duration::from_hours(1)).unwrap();
+    assert_eq!(read(StartAt::Time(later)).await, []);
+
+    // Reading leaves the positions of consumers alone.
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "m0");
+}
+
+pub(crate) async fn state_is_kept_under_keys_of_any_kind(bus: &EventBus) {
+    ready(bus).await;
+    let state = bus.state.open(&Bucket::sensor("my.sensor")).await.unwrap();
     assert_eq!(state.entries().await.unwrap(), []);
     assert_eq!(state.get("Triggers").await.unwrap(), None);
     let keys = [
@@ -353,7 +430,7 @@ pub(crate) async fn state_is_kept_under_keys_of_any_kind(bus: &dyn EventBus) {
     assert_eq!(state.get(".").await.unwrap().unwrap(), "value of .");
     assert_eq!(state.get("gone").await.unwrap(), None);
 
-    let state = bus.state(&Bucket::sensor("my.sensor")).await.unwrap();
+    let state = bus.state.open(&Bucket::sensor("my.sensor")).await.unwrap();
     let mut entries = state.entries().await.unwrap();
     entries.sort_by(|a, b| a.key.cmp(&b.key));
     let entry = |key: &str, value: &'static str| StateEntry {
@@ -371,24 +448,56 @@ pub(crate) async fn state_is_kept_under_keys_of_any_kind(bus: &dyn EventBus) {
         ]
     );
     let other = bus
-        .state(&Bucket::event_source("ns", "my.sensor"))
+        .state
+        .open(&Bucket::event_source("ns", "my.sensor"))
         .await
         .unwrap();
     assert_eq!(other.entries().await.unwrap(), []);
 }
 
-pub(crate) async fn a_message_that_is_too_large_is_refused(bus: &dyn EventBus) {
+pub(crate) async fn a_key_is_created_once(bus: &EventBus) {
+    let state = bus.state.open(&Bucket::sensor("s")).await.unwrap();
+    let create = |value: &'static str| state.create("Key", value.into());
+    let (one, two) = tokio::join!(create("one"), create("two"));
+    let first = one.unwrap();
+    assert_eq!(two.unwrap(), first);
+    assert_eq!(create("three").await.unwrap(), first);
+    assert_eq!(state.get("Key").await.unwrap(), Some(first));
+    state.delete("Key").await.unwrap().await.unwrap();
+    assert_eq!(create("four").await.unwrap(), "four");
+    assert_eq!(create("five").await.unwrap(), "four");
+}
+
+pub(crate) async fn rounds_of_two_namespaces_are_kept_apart(bus: &EventBus) {
+    let rounds = async |namespace| open_rounds(&*bus.state, namespace, "s").await.unwrap();
+    // What Argo Events left belongs to whoever comes first.
+    let left = bus.state.open(&Bucket::sensor("s")).await.unwrap();
+    left.put("t/a", "left".into()).await.unwrap().await.unwrap();
+    let one = rounds("one").await;
+    assert_eq!(one.get("t/a").await.unwrap().unwrap(), "left");
+    let two = rounds("two").await;
+    assert_eq!(two.get("t/a").await.unwrap(), None);
+    two.put("t/a", "two".into()).await.unwrap().await.unwrap();
+    one.put("t/a", "one".into()).await.unwrap().await.unwrap();
+    for namespace in ["one", "two"] {
+        let kept = rounds(namespace).await.get("t/a").await.unwrap();
+        assert_eq!(kept.unwrap(), namespace);
+    }
+}
+
+pub(crate) async fn a_message_that_is_too_large_is_refused(bus: &EventBus) {
     ready(bus).await;
     let large = Outgoing {
         subject: subject(),
         id: "large".to_owned(),
         payload: Bytes::from(vec![b'x'; 10 * 1024 * 1024]),
     };
-    let error = bus.publish(large.clone()).await.unwrap_err();
+    let error = bus.events.publish(large.clone()).await.unwrap_err();
     assert_eq!(error.category(), "TooLarge");
     assert!(!error.is_transient());
-    let payload = large.payload.slice(..bus.max_payload());
-    bus.publish(Outgoing { payload, ..large })
+    let payload = large.payload.slice(..bus.events.max_payload());
+    bus.events
+        .publish(Outgoing { payload, ..large })
         .await
         .unwrap()
         .await
@@ -411,14 +520,14 @@ fn letter(trigger: &str, payload: usize) -> DeadLetter {
     }
 }
 
-pub(crate) async fn dead_letters_are_kept_until_they_are_removed(bus: &dyn EventBus) {
+pub(crate) async fn dead_letters_are_kept_until_they_are_removed(bus: &EventBus) {
     ready(bus).await;
     let all = DeadLetterFilter::default();
-    assert_eq!(bus.dead_letters(&all).await.unwrap(), []);
+    assert_eq!(bus.dead_letters.list(&all).await.unwrap(), []);
     for trigger in ["one", "two * .", "three"] {
-        bus.dead_letter(letter(trigger, 3)).await.unwrap();
+        bus.dead_letters.store(letter(trigger, 3)).await.unwrap();
     }
-    let listed = bus.dead_letters(&all).await.unwrap();
+    let listed = bus.dead_letters.list(&all).await.unwrap();
     let triggers: Vec<_> = listed
         .iter()
         .map(|(_, letter)| letter.trigger.as_str())
@@ -430,26 +539,33 @@ pub(crate) async fn dead_letters_are_kept_until_they_are_removed(bus: &dyn Event
         trigger: Some("two * .".to_owned()),
         ..all.clone()
     };
-    assert_eq!(bus.dead_letters(&one).await.unwrap(), [listed[1].clone()]);
+    assert_eq!(
+        bus.dead_letters.list(&one).await.unwrap(),
+        [listed[1].clone()]
+    );
     let page = DeadLetterFilter {
-        after: listed[0].0,
+        after: Some(listed[0].0),
         limit: 1,
         ..all.clone()
     };
-    assert_eq!(bus.dead_letters(&page).await.unwrap(), [listed[1].clone()]);
+    assert_eq!(
+        bus.dead_letters.list(&page).await.unwrap(),
+        [listed[1].clone()]
+    );
 
-    assert!(bus.remove_dead_letter(listed[1].0).await.unwrap());
-    assert!(!bus.remove_dead_letter(listed[1].0).await.unwrap());
-    let left = bus.dead_letters(&all).await.unwrap();
+    assert!(bus.dead_letters.remove(listed[1].0).await.unwrap());
+    assert!(!bus.dead_letters.remove(listed[1].0).await.unwrap());
+    let left = bus.dead_letters.list(&all).await.unwrap();
     assert_eq!(left, [listed[0].clone(), listed[2].clone()]);
 }
 
-pub(crate) async fn a_dead_letter_that_is_too_large_is_cut(bus: &dyn EventBus) {
+pub(crate) async fn a_dead_letter_that_is_too_large_is_cut(bus: &EventBus) {
     ready(bus).await;
-    let size = bus.max_payload();
-    bus.dead_letter(letter("large", size)).await.unwrap();
+    let size = bus.events.max_payload();
+    bus.dead_letters.store(letter("large", size)).await.unwrap();
     let listed = bus
-        .dead_letters(&DeadLetterFilter::default())
+        .dead_letters
+        .list(&DeadLetterFilter::default())
         .await
         .unwrap();
     let stored = &listed[0].1;
@@ -457,45 +573,53 @@ pub(crate) async fn a_dead_letter_that_is_too_large_is_cut(bus: &dyn EventBus) {
     assert!(stored.payload.len() > size / 2);
 }
 
-pub(crate) async fn the_stream_is_created_once_and_its_settings_change(bus: &dyn EventBus) {
+pub(crate) async fn the_stream_is_created_once_and_its_settings_change(bus: &EventBus) {
     let settings = "maxMsgs: 100\nmaxAge: 1h\nduplicates: 1m\nreplicas: 1";
-    let report = bus.ensure_stream(Some(settings)).await.unwrap();
+    let report = bus.events.ensure_stream(Some(settings)).await.unwrap();
     assert!(report.created);
     assert_eq!(
-        bus.ensure_stream(Some(settings)).await.unwrap(),
+        bus.events.ensure_stream(Some(settings)).await.unwrap(),
         StreamReport::default()
     );
     assert_eq!(
-        bus.ensure_stream(None).await.unwrap(),
+        bus.events.ensure_stream(None).await.unwrap(),
         StreamReport::default()
     );
     let report = bus
+        .events
         .ensure_stream(Some("maxmsgs: 200\nmaxage: 2h\nreplicas: 1"))
         .await
         .unwrap();
     assert!(!report.created);
     assert_eq!(report.changed, ["maxMsgs", "maxAge"]);
-    let error = bus.ensure_stream(Some("maxAge: soon")).await.unwrap_err();
+    let error = bus
+        .events
+        .ensure_stream(Some("maxAge: soon"))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "stream setting maxAge: not a duration such as 72h or 300s"
     );
 }
 
-pub(crate) async fn old_messages_give_way_at_the_limit(bus: &dyn EventBus) {
-    bus.ensure_stream(Some("maxMsgs: 2\nreplicas: 1"))
+pub(crate) async fn old_messages_give_way_at_the_limit(bus: &EventBus) {
+    bus.events
+        .ensure_stream(Some("maxMsgs: 2\nreplicas: 1"))
         .await
         .unwrap();
     publish(bus, &subject(), &["a", "b", "c"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "b");
     assert_eq!(take(&mut subscription).await, "c");
     drop(subscription);
 
-    bus.ensure_stream(Some("maxMsgs: 2\ndiscard: 1\nreplicas: 1"))
+    bus.events
+        .ensure_stream(Some("maxMsgs: 2\ndiscard: 1\nreplicas: 1"))
         .await
         .unwrap();
     let refused = bus
+        .events
         .publish(message(&subject(), "d"))
         .await
         .unwrap()
@@ -505,18 +629,19 @@ pub(crate) async fn old_messages_give_way_at_the_limit(bus: &dyn EventBus) {
     assert!(refused.is_transient());
 }
 
-pub(crate) async fn closing_ends_subscriptions(bus: &dyn EventBus) {
+pub(crate) async fn closing_ends_subscriptions(bus: &EventBus) {
     ready(bus).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
-    let handed_over = bus.publish(message(&subject(), "a")).await.unwrap();
-    assert!(bus.is_connected());
-    bus.close().await.unwrap();
-    assert!(!bus.is_connected());
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    let handed_over = bus.events.publish(message(&subject(), "a")).await.unwrap();
+    assert!(bus.events.is_connected());
+    bus.events.close().await.unwrap();
+    assert!(!bus.events.is_connected());
     handed_over.await.unwrap();
     let end = async { while subscription.deliveries.next().await.is_some() {} };
     within("the end of the subscription", end).await;
     assert_eq!(
-        bus.publish(message(&subject(), "b"))
+        bus.events
+            .publish(message(&subject(), "b"))
             .await
             .unwrap_err()
             .category(),

@@ -1,11 +1,10 @@
 //! Servers that die, forget, and come back: nothing is lost, and nothing comes twice.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
-use tiphys_eventbus::{Bucket, Delivery, EventBus, Subscription, SubscriptionConfig};
+use tiphys_eventbus::{Bucket, Delivery, EventBus, Position, Subscription, SubscriptionConfig};
 use tiphys_tests::within;
 use tokio::sync::Notify;
 
@@ -15,13 +14,17 @@ use crate::server::NatsServer;
 const MESSAGES: usize = 3000;
 
 /// Publishes `MESSAGES` ids, each again until it is stored, as a source does.
-async fn publish_all(bus: &dyn EventBus, stored: &AtomicUsize, progress: &Notify) {
+async fn publish_all(bus: &EventBus, stored: &AtomicUsize, progress: &Notify) {
     let mut left: Vec<usize> = (0..MESSAGES).collect();
     while !left.is_empty() {
         let mut acks = Vec::new();
         let mut failed = Vec::new();
         for number in left.drain(..) {
-            match bus.publish(message(&subject(), &number.to_string())).await {
+            match bus
+                .events
+                .publish(message(&subject(), &number.to_string()))
+                .await
+            {
                 Ok(ack) => acks.push((number, ack)),
                 Err(error) => {
                     assert!(error.is_transient(), "{error}");
@@ -57,24 +60,24 @@ async fn settle(
     }
 }
 
-async fn consume_all(bus: &dyn EventBus) {
+async fn consume_all(bus: &EventBus) {
     let config = SubscriptionConfig {
         max_in_flight: 64,
         ..config(&[subject()])
     };
-    let mut subscription = bus.subscribe(config).await.unwrap();
+    let mut subscription = bus.events.subscribe(config).await.unwrap();
     let mut seen = BTreeSet::new();
-    let mut last = 0;
+    let mut last = Position::from_wire(0);
     while seen.len() < MESSAGES {
         let delivery = healed(&mut subscription).await;
         let id = String::from_utf8(delivery.payload.to_vec()).unwrap();
         assert!(seen.insert(id.clone()), "{id} came twice");
         assert!(
-            delivery.sequence > last,
+            delivery.position > last,
             "{} came after {last}",
-            delivery.sequence
+            delivery.position
         );
-        last = delivery.sequence;
+        last = delivery.position;
         delivery.ack().await.unwrap();
     }
 }
@@ -82,8 +85,8 @@ async fn consume_all(bus: &dyn EventBus) {
 #[tokio::test]
 async fn a_server_killed_under_load_loses_nothing_and_repeats_nothing() {
     let mut server = NatsServer::start("").await;
-    let bus = Arc::new(server.bus().await);
-    bus.ensure_stream(None).await.unwrap();
+    let bus = server.bus().await;
+    bus.events.ensure_stream(None).await.unwrap();
     let (stored, progress) = (AtomicUsize::new(0), Notify::new());
     let killed = async {
         for at in [500, 1500] {
@@ -96,8 +99,8 @@ async fn a_server_killed_under_load_loses_nothing_and_repeats_nothing() {
     };
     let story = async {
         tokio::join!(
-            publish_all(bus.as_ref(), &stored, &progress),
-            consume_all(bus.as_ref()),
+            publish_all(&bus, &stored, &progress),
+            consume_all(&bus),
             killed,
         )
     };
@@ -109,9 +112,9 @@ async fn a_server_killed_under_load_loses_nothing_and_repeats_nothing() {
 async fn a_message_in_hand_while_the_server_restarts_is_acknowledged_once() {
     let mut server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     publish(&bus, &subject(), &["a", "b"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     let in_hand = next(&mut subscription).await;
     server.kill().await;
     server.restart().await;
@@ -136,9 +139,15 @@ async fn healed(subscription: &mut Subscription) -> Delivery {
     }
 }
 
-async fn publish_until_stored(bus: &dyn EventBus, id: &str) {
+async fn publish_until_stored(bus: &EventBus, id: &str) {
     loop {
-        match bus.publish(message(&subject(), id)).await.unwrap().await {
+        match bus
+            .events
+            .publish(message(&subject(), id))
+            .await
+            .unwrap()
+            .await
+        {
             Ok(_) => return,
             Err(error) => assert!(error.is_transient(), "{error}"),
         }
@@ -149,17 +158,17 @@ async fn publish_until_stored(bus: &dyn EventBus, id: &str) {
 async fn a_deleted_consumer_is_made_again_after_the_last_acknowledged_message() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     publish(&bus, &subject(), &["a", "b", "c", "d"]).await;
     let config = SubscriptionConfig {
         max_in_flight: 3,
         ..config(&[subject()])
     };
-    let mut subscription = bus.subscribe(config).await.unwrap();
+    let mut subscription = bus.events.subscribe(config).await.unwrap();
     assert_eq!(take(&mut subscription).await, "a");
     let in_hand = next(&mut subscription).await;
     assert_eq!(take(&mut subscription).await, "c");
-    assert!(bus.unsubscribe(&durable()).await.unwrap());
+    assert!(bus.events.unsubscribe(&durable()).await.unwrap());
     publish(&bus, &subject(), &["e"]).await;
     let mut seen = Vec::new();
     while seen.len() < 2 {
@@ -185,15 +194,15 @@ async fn a_deleted_consumer_is_made_again_after_the_last_acknowledged_message() 
 async fn what_a_process_left_unacknowledged_comes_first_and_at_once() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     publish(&bus, &subject(), &["a", "b", "c"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     let a = next(&mut subscription).await;
     assert_eq!(take(&mut subscription).await, "b");
     drop((a, subscription, bus));
     let bus = server.bus().await;
     publish(&bus, &subject(), &["d"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     for id in ["a", "c", "d"] {
         assert_eq!(take(&mut subscription).await, id);
     }
@@ -203,12 +212,12 @@ async fn what_a_process_left_unacknowledged_comes_first_and_at_once() {
 async fn a_server_that_came_back_empty_is_set_up_again() {
     let mut server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     publish(&bus, &subject(), &["a", "b"]).await;
-    let mut subscription = bus.subscribe(config(&[subject()])).await.unwrap();
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "a");
     assert_eq!(take(&mut subscription).await, "b");
-    let state = bus.state(&Bucket::sensor("s")).await.unwrap();
+    let state = bus.state.open(&Bucket::sensor("s")).await.unwrap();
     server.kill().await;
     server.lose_everything();
     server.restart().await;
@@ -216,7 +225,7 @@ async fn a_server_that_came_back_empty_is_set_up_again() {
     while state.put("k", "v".into()).await.unwrap().await.is_err() {}
     let delivery = healed(&mut subscription).await;
     assert_eq!(
-        (delivery.payload.as_ref(), delivery.sequence),
-        (&b"c"[..], 1)
+        (delivery.payload.as_ref(), delivery.position),
+        (&b"c"[..], Position::from_wire(1))
     );
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tiphys_eventbus::EventBus;
 use tiphys_eventbus::jetstream::{Config, JetStream};
 use tiphys_tests::{pause, within};
 use tokio::process::{Child, Command};
@@ -38,10 +39,11 @@ impl NatsServer {
     }
 
     /// A connection to it.
-    pub(crate) async fn bus(&self) -> JetStream {
+    pub(crate) async fn bus(&self) -> EventBus {
         JetStream::connect(&Config::new(self.url()))
             .await
             .expect("the server can be reached")
+            .into()
     }
 
     /// A plain client, as another program would have it.

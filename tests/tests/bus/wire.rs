@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tiphys_eventbus::jetstream::{Auth, Config, JetStream, Tls};
-use tiphys_eventbus::{Bucket, Context, Event, EventBus, Outgoing, Subject};
+use tiphys_eventbus::{Bucket, Bus as _, Context, Event, EventBus, Outgoing, Subject};
 
 use crate::contract::{config, message, next, subject};
 use crate::server::NatsServer;
@@ -13,7 +13,7 @@ use crate::server::NatsServer;
 async fn another_program_reads_our_events() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     let event = Event {
         context: Context {
             id: "6f1c0a52b0c94c5f8d6b7a8e9f001122".to_owned(),
@@ -31,7 +31,7 @@ async fn another_program_reads_our_events() {
         id: event.context.id.clone(),
         payload: event.encode(),
     };
-    bus.publish(message).await.unwrap().await.unwrap();
+    bus.events.publish(message).await.unwrap().await.unwrap();
 
     let jetstream = async_nats::jetstream::new(server.client().await);
     let stream = jetstream.get_stream("default").await.unwrap();
@@ -51,8 +51,9 @@ async fn another_program_reads_our_events() {
 async fn events_of_other_programs_are_read() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     let mut subscription = bus
+        .events
         .subscribe(config(&[Subject::event("webhook", "example")]))
         .await
         .unwrap();
@@ -86,7 +87,7 @@ async fn events_of_other_programs_are_read() {
 async fn state_is_a_bucket_for_other_programs() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     let jetstream = async_nats::jetstream::new(server.client().await);
     // As Argo Events' sensor makes it.
     let theirs = jetstream
@@ -100,7 +101,7 @@ async fn state_is_a_bucket_for_other_programs() {
         .put("my-trigger/my-dep", "theirs".into())
         .await
         .unwrap();
-    let state = bus.state(&Bucket::sensor("my-sensor")).await.unwrap();
+    let state = bus.state.open(&Bucket::sensor("my-sensor")).await.unwrap();
     assert_eq!(
         state.get("my-trigger/my-dep").await.unwrap().unwrap(),
         "theirs"
@@ -120,7 +121,11 @@ async fn state_is_a_bucket_for_other_programs() {
         .unwrap();
     assert_eq!(theirs.get("my-trigger/my-dep").await.unwrap(), None);
 
-    let ours = bus.state(&Bucket::event_source("ns", "es")).await.unwrap();
+    let ours = bus
+        .state
+        .open(&Bucket::event_source("ns", "es"))
+        .await
+        .unwrap();
     ours.put("position", Bytes::from_static(b"7"))
         .await
         .unwrap()
@@ -140,14 +145,14 @@ async fn check_auth(settings: &str, auth: Auth) {
         .await
         .unwrap_err();
     assert_eq!(nobody.category(), "Connect");
-    let bus = JetStream::connect(&Config {
+    let config = Config {
         auth,
         ..Config::new(server.url())
-    })
-    .await
-    .unwrap();
-    bus.ensure_stream(None).await.unwrap();
-    bus.publish(message(&subject(), "a"))
+    };
+    let bus = EventBus::from(JetStream::connect(&config).await.unwrap());
+    bus.events.ensure_stream(None).await.unwrap();
+    bus.events
+        .publish(message(&subject(), "a"))
         .await
         .unwrap()
         .await
@@ -249,8 +254,9 @@ async fn a_server_that_is_not_there_is_a_transient_error_that_names_it() {
 async fn settings_that_the_server_cannot_change_are_named() {
     let server = NatsServer::start("").await;
     let bus = server.bus().await;
-    bus.ensure_stream(None).await.unwrap();
+    bus.events.ensure_stream(None).await.unwrap();
     let report = bus
+        .events
         .ensure_stream(Some("maxAge: 1h\nretention: 2\nreplicas: 3"))
         .await
         .unwrap();
@@ -272,6 +278,7 @@ async fn one_server_keeps_one_replica_and_says_so() {
     let bus = server.bus().await;
     // The story's bus asks for two replicas: on a single server the stream still has to come up.
     let report = bus
+        .events
         .ensure_stream(Some("replicas: 2\nmaxMsgs: 10"))
         .await
         .unwrap();

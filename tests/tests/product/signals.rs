@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::ListParams;
 use serde_json::Value;
 use tiphys_eventbus::jetstream::{Config, JetStream};
-use tiphys_eventbus::{DeadLetterFilter, EventBus as _};
+use tiphys_eventbus::{DeadLetterFilter, EventBus};
 use tiphys_tests::{Desk, World, eventually};
 
 use crate::harbour::{self, Harbour, names};
@@ -92,11 +92,11 @@ async fn sigterm_under_load_loses_nothing_and_repeats_nothing() {
             .get("events.argoproj.io/event-id")
     });
     assert_eq!(created_by.collect::<BTreeSet<_>>(), different);
-    let bus = JetStream::connect(&Config::new(world.nats().url()))
-        .await
-        .unwrap();
+    let config = Config::new(world.nats().url());
+    let bus = EventBus::from(JetStream::connect(&config).await.unwrap());
     let dead_lettered = bus
-        .dead_letters(&DeadLetterFilter::default())
+        .dead_letters
+        .list(&DeadLetterFilter::default())
         .await
         .unwrap();
     assert_eq!(dead_lettered.len(), 0);

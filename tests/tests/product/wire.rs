@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tiphys_eventbus::jetstream::{Config, JetStream};
-use tiphys_eventbus::{DeadLetter, DeadLetterFilter, EventBus as _};
+use tiphys_eventbus::{DeadLetter, DeadLetterFilter, EventBus};
 use tiphys_tests::{Desk, Tiphys, World, eventually};
 
 /// A client of the story's NATS server.
@@ -61,11 +61,15 @@ impl Wire {
 
     /// The dead letters, as soon as there are so many.
     pub(crate) async fn dead_letters(&self, count: usize) -> Vec<DeadLetter> {
-        let bus = JetStream::connect(&Config::new(&self.url))
-            .await
-            .expect("NATS can be reached");
+        let config = Config::new(&self.url);
+        let bus = JetStream::connect(&config).await;
+        let bus = EventBus::from(bus.expect("NATS can be reached"));
         let letters = eventually("the dead letters", || async {
-            let letters = bus.dead_letters(&DeadLetterFilter::default()).await.ok()?;
+            let letters = bus
+                .dead_letters
+                .list(&DeadLetterFilter::default())
+                .await
+                .ok()?;
             (letters.len() >= count).then_some(letters)
         });
         let letters: Vec<_> = letters

@@ -100,7 +100,7 @@ pub(crate) struct Source {
     registry: Registry,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
-    bus: Arc<JetStream>,
+    bus: EventBus,
 }
 
 impl Source {
@@ -138,7 +138,7 @@ impl Source {
         self.shutdown.cancel();
         let stopping = async { while self.tasks.join_next().await.is_some() {} };
         within("the end", stopping).await;
-        self.bus.close().await.unwrap();
+        self.bus.events.close().await.unwrap();
     }
 
     /// Ends it as SIGKILL does.
@@ -153,19 +153,19 @@ impl Source {
     }
 }
 
-async fn connect(url: &str) -> Arc<JetStream> {
-    let bus = JetStream::connect(&jetstream::Config::new(url))
-        .await
-        .unwrap();
-    bus.ensure_stream(None).await.unwrap();
-    Arc::new(bus)
+async fn connect(url: &str) -> EventBus {
+    let config = jetstream::Config::new(url);
+    let bus = EventBus::from(JetStream::connect(&config).await.unwrap());
+    bus.events.ensure_stream(None).await.unwrap();
+    bus
 }
 
 /// The position that an event source has stored.
 pub(crate) async fn position(url: &str, source: &str) -> Option<Value> {
     let bus = connect(url).await;
     let state = bus
-        .state(&Bucket::event_source("stories", source))
+        .state
+        .open(&Bucket::event_source("stories", source))
         .await
         .unwrap();
     let stored = state.get("ev/position").await.unwrap()?;
@@ -198,18 +198,18 @@ pub(crate) async fn read(url: &str) -> Reader {
         ack_wait: PATIENCE,
         max_in_flight: 100,
     };
-    let Subscription { mut deliveries } = bus.subscribe(config).await.unwrap();
+    let Subscription { mut deliveries } = bus.events.subscribe(config).await.unwrap();
     let told = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = JoinSet::new();
     let seen = told.clone();
     tasks.spawn(async move {
         let _bus = bus;
-        let mut newest = 0;
+        let mut newest = None;
         while let Some(delivery) = deliveries.next().await {
             let Ok(delivery) = delivery else { continue };
             // A delivery may be repeated; a message is one event.
-            if delivery.sequence > newest {
-                newest = delivery.sequence;
+            if Some(delivery.position) > newest {
+                newest = Some(delivery.position);
                 seen.lock().unwrap().push(decode(&delivery.payload));
             }
             delivery.ack().await.ok();

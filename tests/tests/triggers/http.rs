@@ -1,10 +1,9 @@
 //! Stories of the `http` trigger.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tiphys_eventbus::embedded::Embedded;
-use tiphys_eventbus::{DeadLetterFilter, DeadLetterReason, EventBus as _};
+use tiphys_eventbus::{DeadLetterFilter, DeadLetterReason, EventBus};
 use tiphys_testbed::Certificates;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
@@ -220,7 +219,7 @@ async fn a_request_that_a_stop_cuts_short_becomes_a_dead_letter() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let spec = spec(&format!("template: {{name: call, http: {{url: '{url}'}}}}"));
-    let bus = Arc::new(Embedded::new());
+    let bus = EventBus::from(Embedded::new());
     let setting = Setting {
         bus: bus.clone(),
         ..Setting::default()
@@ -232,7 +231,8 @@ async fn a_request_that_a_stop_cuts_short_becomes_a_dead_letter() {
     drop(connection);
 
     let letters = bus
-        .dead_letters(&DeadLetterFilter::default())
+        .dead_letters
+        .list(&DeadLetterFilter::default())
         .await
         .unwrap();
     let [(_, letter)] = letters.as_slice() else {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
+use tiphys_eventbus::EventBus;
 use tiphys_eventbus::embedded::Embedded;
 use tiphys_tests::{World, eventually};
 
@@ -134,7 +135,7 @@ triggers:
     conditionsReset: [{byTime: {cron: "59 23 * * *", timezone: UTC}}]
     log: {}
 "#;
-    let bus = Arc::new(Embedded::with_clock(Arc::new(story_clock)));
+    let bus = EventBus::from(Embedded::with_clock(Arc::new(story_clock)));
     let setting = || Setting {
         now: story_clock,
         bus: bus.clone(),

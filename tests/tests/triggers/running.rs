@@ -30,7 +30,7 @@ pub(crate) struct Setting {
     pub(crate) client: Option<kube::Client>,
     pub(crate) values: Arc<dyn Values>,
     pub(crate) now: fn() -> Timestamp,
-    pub(crate) bus: Arc<Embedded>,
+    pub(crate) bus: EventBus,
 }
 
 impl Default for Setting {
@@ -40,14 +40,14 @@ impl Default for Setting {
             client: None,
             values: Arc::new(KnownValues::default()),
             now: Timestamp::now,
-            bus: Arc::new(Embedded::new()),
+            bus: Embedded::new().into(),
         }
     }
 }
 
 /// A sensor that runs.
 pub(crate) struct Running {
-    bus: Arc<Embedded>,
+    bus: EventBus,
     name: String,
     status: Arc<Status>,
     printed: Arc<Printed>,
@@ -72,7 +72,7 @@ impl Running {
         let printed = Arc::new(Printed::default());
         let sink: Arc<dyn Sink> = printed.clone();
         let status = Arc::new(Status::default());
-        bus.ensure_stream(None).await.unwrap();
+        bus.events.ensure_stream(None).await.unwrap();
         let runner = Runner {
             sensor: Arc::new(compiled),
             bus: bus.clone(),
@@ -120,7 +120,13 @@ impl Running {
             id,
             payload: event.encode(),
         };
-        self.bus.publish(message).await.unwrap().await.unwrap();
+        self.bus
+            .events
+            .publish(message)
+            .await
+            .unwrap()
+            .await
+            .unwrap();
     }
 
     /// The first dead letter, as soon as there is one.
@@ -134,7 +140,8 @@ impl Running {
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
         let letters = self
             .bus
-            .dead_letters(&DeadLetterFilter::default())
+            .dead_letters
+            .list(&DeadLetterFilter::default())
             .await
             .unwrap();
         letters.into_iter().map(|(_, letter)| letter).collect()
@@ -163,7 +170,12 @@ impl Running {
 
     /// Waits until an event is kept, or is not any more.
     pub(crate) async fn kept(&self, key: &str, is_kept: bool) {
-        let state = self.bus.state(&Bucket::sensor(&self.name)).await.unwrap();
+        let state = self
+            .bus
+            .state
+            .open(&Bucket::sensor(&self.name))
+            .await
+            .unwrap();
         eventually("the kept events change", || async {
             (state.get(key).await.unwrap().is_some() == is_kept).then_some(())
         })

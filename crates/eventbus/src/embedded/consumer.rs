@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::log::{Entry, Log};
-use crate::{StartAt, Subject, SubscriptionConfig};
+use crate::{Subject, SubscriptionConfig};
 
 /// What was delivered and not yet acknowledged, and what comes next.
 #[derive(Debug)]
@@ -45,15 +45,11 @@ pub(super) enum Turn {
 
 impl Consumer {
     pub(super) fn new(config: &SubscriptionConfig, log: &Log) -> Self {
-        let next = match config.start {
-            StartAt::First => 1,
-            StartAt::Time(time) => log.since(time),
-        };
         let mut consumer = Self {
             subjects: Vec::new(),
             ack_wait: Duration::ZERO,
             max_in_flight: 0,
-            next,
+            next: log.first_of(config.start),
             pending: 0,
             in_flight: BTreeMap::new(),
             due: BTreeSet::new(),

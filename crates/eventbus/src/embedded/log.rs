@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::settings::{Discard, StreamSettings};
-use crate::{Outgoing, StoredMessage, Subject};
+use crate::{Outgoing, Position, StartAt, StoredMessage, Subject};
 
 /// Most bytes of payload in memory, whatever the settings say.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
@@ -63,6 +63,16 @@ pub(super) struct Log {
     last_by_subject: HashMap<Subject, u64>,
     /// Messages that gave way since they were last asked for.
     dropped: Vec<Entry>,
+}
+
+impl Entry {
+    fn stored(&self) -> StoredMessage {
+        StoredMessage {
+            position: Position::from_wire(self.sequence),
+            stored_at: self.stored_at,
+            payload: self.payload.clone(),
+        }
+    }
 }
 
 impl Limits {
@@ -231,8 +241,28 @@ impl Log {
         self.messages.range(skip.min(self.messages.len())..)
     }
 
+    /// The number of the first message of a consumer or reader that begins there.
+    pub(super) fn first_of(&self, start: StartAt) -> u64 {
+        match start {
+            StartAt::First => 1,
+            StartAt::Time(time) => self.since(time),
+            StartAt::After(position) => position.to_wire() + 1,
+        }
+    }
+
+    /// The messages under a subject.
+    pub(super) fn stored(
+        &self,
+        subject: &Subject,
+        start: StartAt,
+    ) -> impl Iterator<Item = StoredMessage> {
+        self.from(self.first_of(start))
+            .filter(move |message| message.subject == *subject)
+            .map(Entry::stored)
+    }
+
     /// The number of the first message stored at or after `time`.
-    pub(super) fn since(&self, time: Timestamp) -> u64 {
+    fn since(&self, time: Timestamp) -> u64 {
         let index = self
             .messages
             .partition_point(|message| message.stored_at < time);
@@ -243,11 +273,7 @@ impl Log {
 
     pub(super) fn last(&self, subject: &Subject) -> Option<StoredMessage> {
         let message = self.get(*self.last_by_subject.get(subject)?)?;
-        Some(StoredMessage {
-            sequence: message.sequence,
-            stored_at: message.stored_at,
-            payload: message.payload.clone(),
-        })
+        Some(message.stored())
     }
 }
 

@@ -16,7 +16,8 @@ use super::log::{Appended, Log};
 use super::{Core, Inner};
 use crate::bus::Acker;
 use crate::{
-    Cause, Delivery, Durable, Error, MessageAck, Outgoing, Subscription, SubscriptionConfig,
+    Cause, Delivery, Durable, Error, MessageAck, Outgoing, Position, Subscription,
+    SubscriptionConfig,
 };
 
 /// All durable consumers.
@@ -67,7 +68,7 @@ impl Consumers {
         self.forget_dropped(log);
         match appended {
             Appended::Duplicate(sequence) => Ok(MessageAck {
-                sequence,
+                position: Position::from_wire(sequence),
                 duplicate: true,
             }),
             Appended::Stored(sequence) => {
@@ -77,7 +78,7 @@ impl Consumers {
                     }
                 }
                 Ok(MessageAck {
-                    sequence,
+                    position: Position::from_wire(sequence),
                     duplicate: false,
                 })
             }
@@ -188,7 +189,7 @@ impl OpenSubscription {
                 Ok(Delivery {
                     subject: message.subject.clone(),
                     payload: message.payload.clone(),
-                    sequence,
+                    position: Position::from_wire(sequence),
                     attempt,
                     stored_at: message.stored_at,
                     pending: slot.consumer.pending(),

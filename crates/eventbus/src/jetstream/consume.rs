@@ -8,6 +8,8 @@
 
 mod consumer;
 
+pub(super) use consumer::starting_at;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +22,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
+use tiphys_base::Backoff;
 use tokio::sync::watch;
 
 use super::connect::{ANSWER_WITHIN, Connection, Link, timestamp, unavailable};
 use super::stream::Keeper;
 use super::tracker::{Tracker, Verdict};
 use crate::bus::Acker;
-use crate::{BoxError, Cause, Delivery, Error, Subject, Subscription, SubscriptionConfig};
+use crate::{
+    BoxError, Cause, Delivery, Error, Position, Subject, Subscription, SubscriptionConfig,
+};
 
 /// How many messages are asked for at a time: a round trip then costs little for each of them.
 const BATCH: usize = 256;
@@ -59,6 +64,8 @@ struct Consumption {
     /// A gap was met and mended, and nothing arrived since: a second one is taken as it is.
     mended_gap: bool,
     stream: consumer::StreamIdentity,
+    backoff: Backoff,
+    /// How long to wait before attaching again.
     pause: Duration,
 }
 
@@ -98,7 +105,8 @@ pub(super) async fn open(
         expected: 0,
         mended_gap: false,
         stream: consumer::StreamIdentity::default(),
-        pause: PAUSE,
+        backoff: Backoff::new(PAUSE, LONGEST_PAUSE),
+        pause: Duration::ZERO,
     };
     consumption.attach().await?;
     let deliveries = stream::unfold(consumption, |mut consumption| async move {
@@ -152,11 +160,7 @@ impl Consumption {
     /// `None` if the bus was closed.
     async fn attach_after_pause(&mut self) -> Option<Result<(), Error>> {
         let closed = self.connection.closed.clone();
-        let pause = if self.pause > PAUSE {
-            self.pause
-        } else {
-            Duration::ZERO
-        };
+        let pause = self.pause;
         let attached = async {
             tokio::time::sleep(pause).await;
             let standing = self.link.wait_for(|link| link.is_up).await.is_ok();
@@ -175,7 +179,7 @@ impl Consumption {
 
     /// Finds or makes the consumer, has what got lost sent again, and asks for messages.
     async fn attach(&mut self) -> Result<(), Error> {
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = self.backoff.wait();
         self.link.mark_unchanged();
         let consumer = match self.consumer().await {
             Ok(consumer) => consumer,
@@ -200,7 +204,8 @@ impl Consumption {
             .await
             .map_err(|err| self.failed(unavailable(err)))?;
         self.feed = Some(feed);
-        self.pause = PAUSE;
+        self.backoff.reset();
+        self.pause = Duration::ZERO;
         Ok(())
     }
 
@@ -316,7 +321,7 @@ impl Consumption {
             Verdict::Deliver if is_wanted => Some(Delivery {
                 subject,
                 payload: message.payload,
-                sequence,
+                position: Position::from_wire(sequence),
                 attempt,
                 stored_at,
                 pending,
@@ -379,7 +384,7 @@ impl JetStreamAcker {
 
     fn failed(&self, err: BoxError) -> Error {
         Error::Acknowledge {
-            sequence: self.sequence,
+            position: Position::from_wire(self.sequence),
             source: Cause::Unavailable(err),
         }
     }
@@ -396,6 +401,8 @@ impl Acker for JetStreamAcker {
     }
 
     async fn ack_confirmed(&self) -> Result<(), Error> {
+        // Each has an answer of its own: that to one says nothing about another, which may have gone to
+        // a leader that lost its office in between.
         let request = Request::new().payload(ACK).timeout(Some(ANSWER_WITHIN));
         let lost = self.connection.lost();
         let answer = tokio::select! {

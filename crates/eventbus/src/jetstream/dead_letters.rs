@@ -1,6 +1,5 @@
 //! Dead letters, in a stream of their own.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +7,16 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::stream::{Config, DeleteStatus, StorageType};
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 use super::connect::{ApiError, Connection};
 use super::publish::Publisher;
+use super::read::Reader;
 use super::stream::{self, Keeper};
 use crate::dead_letter::STREAM;
-use crate::{Cause, DeadLetter, DeadLetterFilter, Error, Subject};
+use crate::{Cause, DeadLetter, DeadLetterFilter, Error, Position, Subject};
 
 /// How long a dead letter is kept, and how many: time to notice and to mend, and then they give way.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
@@ -25,13 +26,13 @@ const MAX_MESSAGES: i64 = 100_000;
 const HEADERS_ROOM: usize = 128;
 
 /// The dead letters of a bus. Their stream is made when the first of them comes.
-pub(super) struct DeadLetters {
+pub(super) struct DeadLetterStream {
     connection: Arc<Connection>,
     publisher: Arc<Publisher>,
     keeper: OnceCell<Arc<Keeper>>,
 }
 
-impl DeadLetters {
+impl DeadLetterStream {
     pub(super) fn new(connection: Arc<Connection>, publisher: Arc<Publisher>) -> Self {
         Self {
             connection,
@@ -40,23 +41,20 @@ impl DeadLetters {
         }
     }
 
-    pub(super) async fn dead_letter(&self, dead_letter: DeadLetter) -> Result<(), Error> {
+    pub(super) async fn store(&self, letter: DeadLetter) -> Result<(), Error> {
         let keeper = self
             .keeper
             .get_or_try_init(|| self.ready())
             .await
             .map_err(failed)?;
-        let subject = Subject::from_wire(&dead_letter.stored_subject());
+        let subject = Subject::from_wire(&letter.stored_subject());
         let limit = self.connection.max_payload().saturating_sub(HEADERS_ROOM);
-        let encoded = dead_letter.encode(limit);
+        let encoded = letter.encode(limit);
         let encoded = encoded.map_err(|err| Error::DeadLetters {
             source: Cause::Refused(err),
         })?;
         // The same letter sent twice, because its answer got lost, is stored once.
-        let mut id = String::with_capacity(64);
-        for byte in Sha256::digest(&encoded) {
-            id.write_fmt(format_args!("{byte:02x}")).unwrap_or_default();
-        }
+        let id = HEXLOWER.encode(&Sha256::digest(&encoded));
         let mut headers = HeaderMap::new();
         headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
         let failed = |source| Error::DeadLetters { source };
@@ -87,27 +85,29 @@ impl DeadLetters {
     pub(super) async fn list(
         &self,
         filter: &DeadLetterFilter,
-    ) -> Result<Vec<(u64, DeadLetter)>, Error> {
+    ) -> Result<Vec<(Position, DeadLetter)>, Error> {
         let start = DeliverPolicy::ByStartSequence {
-            start_sequence: filter.after + 1,
+            start_sequence: filter.after.map_or(0, Position::to_wire) + 1,
         };
-        let mut dead_letters = Vec::new();
-        let take = |sequence, message: async_nats::jetstream::Message| match DeadLetter::decode(
-            &message.payload,
-        ) {
-            Ok(dead_letter) => dead_letters.push((sequence, dead_letter)),
-            Err(error) => tracing::warn!(sequence, %error, "This dead letter cannot be read"),
+        let (subjects, page) = (filter.subjects(), filter.page());
+        let reader = Reader::open(&self.connection, STREAM, &subjects, start, page).await;
+        let mut reader = match reader {
+            Ok(reader) => reader,
+            Err(err) if err.is_missing() => return Ok(Vec::new()),
+            Err(err) => return Err(failed(err)),
         };
-        let subjects = filter.subjects();
-        let page = filter.page();
-        match super::read::messages(&self.connection, STREAM, &subjects, start, page, take).await {
-            Err(err) if !err.is_missing() => Err(failed(err)),
-            _ => Ok(dead_letters),
+        let mut letters = Vec::new();
+        while let Some((sequence, message)) = reader.next().await.map_err(failed)? {
+            match DeadLetter::decode(&message.payload) {
+                Ok(letter) => letters.push((Position::from_wire(sequence), letter)),
+                Err(error) => tracing::warn!(sequence, %error, "This dead letter cannot be read"),
+            }
         }
+        Ok(letters)
     }
 
-    pub(super) async fn remove(&self, sequence: u64) -> Result<bool, Error> {
-        let request = serde_json::json!({ "seq": sequence, "no_erase": true });
+    pub(super) async fn remove(&self, position: Position) -> Result<bool, Error> {
+        let request = serde_json::json!({ "seq": position.to_wire(), "no_erase": true });
         let deleted: Result<DeleteStatus, _> = self
             .connection
             .api(format!("STREAM.MSG.DELETE.{STREAM}"), &request)

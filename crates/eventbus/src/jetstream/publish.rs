@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::connect::{Connection, unavailable};
 use super::stream::Keeper;
-use crate::{Cause, Error, MessageAck, PublishAck, Subject};
+use crate::{Cause, Error, MessageAck, Position, PublishAck, Subject};
 
 /// How many bytes may be under way, and what even a small message counts as: so at most 512 messages
 /// or 16 MiB. Argo Events has one message under way; 256 of 2 KB give 100,000 a second.
@@ -148,7 +148,7 @@ impl Sent {
             matches!(&answer, Err(err) if err.kind() == PublishErrorKind::StreamNotFound);
         let outcome = match answer {
             Ok(ack) => Ok(MessageAck {
-                sequence: ack.sequence,
+                position: Position::from_wire(ack.sequence),
                 duplicate: ack.duplicate,
             }),
             // The server's refusals are limits that are reached and shortages: these pass.

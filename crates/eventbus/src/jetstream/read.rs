@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::pull::Batch;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::message::Message;
-use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream};
 
-use super::connect::{ANSWER_WITHIN, ApiError, Connection};
+use super::connect::{ANSWER_WITHIN, ApiError, Connection, timestamp};
+use super::consume::starting_at;
+use crate::{Error, Position, StartAt, StoredMessage, Subject};
 
 /// How many messages a request asks for.
 const BATCH: usize = 500;
@@ -15,59 +19,127 @@ const BATCH: usize = 500;
 /// When the server forgets a reader that does not read.
 const FORGET_AFTER: Duration = Duration::from_secs(20);
 
-/// Hands the messages under `subjects` to `take`, in the order of the stream, at most `limit`.
-pub(super) async fn messages(
-    connection: &Connection,
-    stream: &str,
-    subjects: &str,
-    deliver: DeliverPolicy,
-    limit: usize,
-    mut take: impl FnMut(u64, Message) + Send,
-) -> Result<(), ApiError> {
-    let config = pull::Config {
-        deliver_policy: deliver,
-        ack_policy: AckPolicy::None,
-        filter_subject: subjects.to_owned(),
-        inactive_threshold: FORGET_AFTER,
-        memory_storage: true,
-        num_replicas: 1,
-        ..pull::Config::default()
-    };
-    let consumer = connection
-        .context
-        .create_consumer_on_stream(config, stream)
-        .await?;
-    let pending = usize::try_from(consumer.cached_info().num_pending).unwrap_or(usize::MAX);
-    let mut left = pending.min(limit);
-    // What is overwritten meanwhile comes again: it must not count twice.
-    let mut seen = HashSet::new();
-    while left > 0 {
-        let batch = consumer
-            .batch()
-            .max_messages(left.min(BATCH))
-            .expires(ANSWER_WITHIN);
-        let mut batch = batch
-            .messages()
-            .await
-            .map_err(|err| ApiError::Unavailable(err.into()))?;
-        let mut got = 0;
-        while let Some(message) = batch.next().await {
+/// Reads the messages that were there when it was opened, in the order of the stream.
+pub(super) struct Reader {
+    consumer: PullConsumer,
+    /// How many are still to be read.
+    left: usize,
+    /// What was asked for and has not arrived, with how many have.
+    batch: Option<(Batch, usize)>,
+    /// How many the server has sent.
+    delivered: u64,
+    /// What is overwritten meanwhile comes again: it must not count twice.
+    seen: HashSet<u64>,
+}
+
+impl Reader {
+    /// Opens at most `limit` messages under `subjects`.
+    pub(super) async fn open(
+        connection: &Connection,
+        stream: &str,
+        subjects: &str,
+        deliver: DeliverPolicy,
+        limit: usize,
+    ) -> Result<Self, ApiError> {
+        let config = pull::Config {
+            deliver_policy: deliver,
+            ack_policy: AckPolicy::None,
+            filter_subject: subjects.to_owned(),
+            inactive_threshold: FORGET_AFTER,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        let consumer = connection
+            .context
+            .create_consumer_on_stream(config, stream)
+            .await?;
+        let pending = usize::try_from(consumer.cached_info().num_pending).unwrap_or(usize::MAX);
+        Ok(Self {
+            consumer,
+            left: pending.min(limit),
+            batch: None,
+            delivered: 0,
+            seen: HashSet::new(),
+        })
+    }
+
+    /// The next message with its number; `None` after the last one.
+    pub(super) async fn next(&mut self) -> Result<Option<(u64, Message)>, ApiError> {
+        while self.left > 0 {
+            let (batch, arrived) = match &mut self.batch {
+                Some(batch) => batch,
+                None => self.batch.insert((self.ask().await?, 0)),
+            };
+            let Some(message) = batch.next().await else {
+                if *arrived == 0 {
+                    return Err(ApiError::Unavailable("the stream stopped sending".into()));
+                }
+                self.batch = None;
+                continue;
+            };
             let message = message.map_err(ApiError::Unavailable)?;
             let info = message.info().map_err(ApiError::Unavailable)?;
-            let (sequence, pending) = (info.stream_sequence, info.pending);
-            got += 1;
-            left = left.saturating_sub(1);
-            if seen.insert(sequence) {
-                take(sequence, message);
+            let sequence = info.stream_sequence;
+            // What was on its way when the connection was lost is not sent again.
+            self.delivered += 1;
+            if info.consumer_sequence != self.delivered {
+                return Err(ApiError::Unavailable("a message got lost".into()));
             }
-            if pending == 0 {
-                left = 0;
-                break;
+            *arrived += 1;
+            self.left = if info.pending == 0 { 0 } else { self.left - 1 };
+            if self.seen.insert(sequence) {
+                return Ok(Some((sequence, message)));
             }
         }
-        if got == 0 {
-            return Err(ApiError::Unavailable("the stream stopped sending".into()));
-        }
+        Ok(None)
     }
-    Ok(())
+
+    async fn ask(&self) -> Result<Batch, ApiError> {
+        self.consumer
+            .batch()
+            .max_messages(self.left.min(BATCH))
+            .expires(ANSWER_WITHIN)
+            .messages()
+            .await
+            .map_err(|err| ApiError::Unavailable(err.into()))
+    }
+}
+
+/// What a stream holds under a subject, from `start` on.
+pub(super) async fn stored(
+    connection: &Connection,
+    stream: &str,
+    subject: &Subject,
+    start: StartAt,
+) -> Result<BoxStream<'static, Result<StoredMessage, Error>>, Error> {
+    let failed = {
+        let subject = subject.clone();
+        move |err: ApiError| Error::Messages {
+            subject: subject.clone(),
+            source: err.into(),
+        }
+    };
+    let deliver = starting_at(start).map_err(&failed)?;
+    let filter = subject.as_str();
+    let reader = match Reader::open(connection, stream, filter, deliver, usize::MAX).await {
+        Ok(reader) => reader,
+        Err(err) if err.is_missing() => return Ok(stream::empty().boxed()),
+        Err(err) => return Err(failed(err)),
+    };
+    let messages = stream::try_unfold((reader, failed), |(mut reader, failed)| async move {
+        let Some((sequence, message)) = reader.next().await.map_err(&failed)? else {
+            return Ok(None);
+        };
+        let info = message.info();
+        let info = info.map_err(|err| failed(ApiError::Unavailable(err)))?;
+        let stored_at = timestamp(info.published);
+        let message = StoredMessage {
+            position: Position::from_wire(sequence),
+            stored_at,
+            payload: message.payload.clone(),
+        };
+        Ok(Some((message, (reader, failed))))
+    });
+    Ok(messages.boxed())
 }

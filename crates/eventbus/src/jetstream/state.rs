@@ -2,17 +2,21 @@
 //!
 //! Writes are plain publishes, so that they can be pipelined with those of events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind, StorageType};
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::connect::{ApiError, Connection};
 use super::publish::Publisher;
+use super::read::Reader;
 use super::stream::{self, Keeper};
 use crate::name::{given_key, stored_key};
 use crate::{Bucket, Error, PublishAck, State, StateEntry, Subject};
@@ -116,12 +120,27 @@ impl JetStreamState {
             .await
     }
 
+    /// The newest message of a key, be it a tombstone.
+    async fn last(&self, key: &str) -> Result<Option<StreamMessage>, Error> {
+        let subject = self.subject(key)?;
+        let stream = format!("KV_{}", self.bucket);
+        match self.connection.last_message(&stream, &subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(err) => Err(self.failed(err.into())),
+        }
+    }
+
     fn failed(&self, err: ApiError) -> Error {
         Error::State {
             bucket: self.bucket.clone(),
             source: err.into(),
         }
     }
+}
+
+fn has_value(message: &StreamMessage) -> bool {
+    !is_removed(Some(&message.headers))
 }
 
 fn is_removed(headers: Option<&HeaderMap>) -> bool {
@@ -132,14 +151,24 @@ fn is_removed(headers: Option<&HeaderMap>) -> bool {
 #[async_trait]
 impl State for JetStreamState {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let subject = self.subject(key)?;
-        let stream = format!("KV_{}", self.bucket);
-        match self.connection.last_message(&stream, &subject).await {
-            Ok(message) if is_removed(Some(&message.headers)) => Ok(None),
-            Ok(message) => Ok(Some(message.payload)),
-            Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(err) => Err(self.failed(err.into())),
-        }
+        let last = self.last(key).await?;
+        Ok(last.filter(has_value).map(|message| message.payload))
+    }
+
+    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, Error> {
+        let last = match self.last(key).await? {
+            Some(message) if has_value(&message) => return Ok(message.payload),
+            // The tombstone of a key that was removed is what must not change then.
+            Some(tombstone) => tombstone.sequence,
+            None => 0,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
+        let Err(error) = self.write(key, headers, value.clone()).await?.await else {
+            return Ok(value);
+        };
+        // Another one was first, or the answer got lost.
+        self.get(key).await?.ok_or(error)
     }
 
     async fn put(&self, key: &str, value: Bytes) -> Result<PublishAck, Error> {
@@ -158,29 +187,21 @@ impl State for JetStreamState {
     async fn entries(&self) -> Result<Vec<StateEntry>, Error> {
         let stream = format!("KV_{}", self.bucket);
         let prefix = format!("$KV.{}.", self.bucket);
-        let mut entries = std::collections::BTreeMap::new();
-        let take = |_, message: async_nats::jetstream::Message| {
+        let subjects = format!("{prefix}>");
+        let newest = DeliverPolicy::LastPerSubject;
+        let reader = Reader::open(&self.connection, &stream, &subjects, newest, usize::MAX);
+        let mut reader = reader.await.map_err(|err| self.failed(err))?;
+        let mut entries = BTreeMap::new();
+        while let Some((_, message)) = reader.next().await.map_err(|err| self.failed(err))? {
             let Some(key) = message.subject.strip_prefix(&prefix).map(given_key) else {
-                return;
+                continue;
             };
             if is_removed(message.headers.as_ref()) {
                 entries.remove(&key);
             } else {
                 entries.insert(key, message.payload.clone());
             }
-        };
-        let subjects = format!("{prefix}>");
-        let newest = DeliverPolicy::LastPerSubject;
-        super::read::messages(
-            &self.connection,
-            &stream,
-            &subjects,
-            newest,
-            usize::MAX,
-            take,
-        )
-        .await
-        .map_err(|err| self.failed(err))?;
+        }
         Ok(entries
             .into_iter()
             .map(|(key, value)| StateEntry { key, value })

@@ -91,7 +91,8 @@ impl Carrier {
 
     /// Takes a delivery in hand.
     pub(super) fn receive(&mut self, delivery: Arc<Delivery>) {
-        self.deliveries.insert(delivery.sequence, delivery);
+        self.deliveries
+            .insert(delivery.position.to_wire(), delivery);
     }
 
     /// What came of an effect; nothing as long as none is being carried out.
@@ -355,7 +356,7 @@ impl Hands {
         };
         let error = letter.error.clone();
         runner.status.failed(trigger.name(), &error);
-        runner.bus.dead_letter(letter).await?;
+        runner.bus.dead_letters.store(letter).await?;
         tracing::warn!(
             sensorName = %runner.sensor.name,
             triggerName = %trigger.name(),

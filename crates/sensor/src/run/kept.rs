@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tiphys_eventbus::{Bucket, Error, Event, State};
+use tiphys_eventbus::{Error, Event, State, open_rounds};
 
 use crate::engine::{Member, object_key};
 use crate::trigger::Trigger;
@@ -37,10 +37,8 @@ impl Kept {
         runner: &Runner,
         trigger: &Trigger,
     ) -> Result<(Self, Vec<(usize, Member)>), Error> {
-        let state = runner
-            .bus
-            .state(&Bucket::sensor(&runner.sensor.name))
-            .await?;
+        let sensor = &runner.sensor;
+        let state = open_rounds(&*runner.bus.state, &sensor.namespace, &sensor.name).await?;
         let names = trigger.dependency_names().into();
         let kept = Self {
             state,

@@ -137,7 +137,7 @@ impl TriggerLoop {
                 deliveries = stream::empty().boxed();
             }
             if state.asks_for_connection() {
-                wakes.push(Wake::Connection(self.runner.bus.is_connected()));
+                wakes.push(Wake::Connection(self.runner.bus.events.is_connected()));
             }
             match came {
                 Came::Wake(wake) => wakes.push(wake),
@@ -224,7 +224,7 @@ impl TriggerLoop {
             ack_wait: ACK_WAIT,
             max_in_flight: LIMITS.in_flight * 2,
         };
-        let subscription = runner.bus.subscribe(config).await;
+        let subscription = runner.bus.events.subscribe(config).await;
         let subscription = subscription.map_err(|source| Error::Subscribe {
             trigger: name(),
             source,
@@ -254,7 +254,7 @@ impl TriggerLoop {
                 let prepare = |delivery: Delivery| {
                     let arrived = engine::prepare(
                         &delivery.payload,
-                        delivery.sequence,
+                        delivery.position.to_wire(),
                         delivery.stored_at,
                         &sensor.dependencies,
                         trigger.dependencies(),

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use tiphys_api::worker::{BUS_KEY, Health};
 use tiphys_base::Reason;
-use tiphys_eventbus::EventBus;
-use tiphys_eventbus::embedded::Embedded;
-use tiphys_eventbus::jetstream::Config;
+use tiphys_eventbus::{BusConfig, OpenError, Server, embedded, jetstream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -17,8 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::{Open, State};
-use crate::bus::{self, Hindrance};
-use crate::connection::{self, Folders, Settings, Target};
+use crate::connection::{self, Folders, Settings};
 use crate::files::Files;
 
 /// How often the files and the connection are looked at.
@@ -49,17 +46,19 @@ impl Wanted {
         }
     }
 
-    pub(super) fn server(config: Config, stream: Option<String>) -> Self {
-        Self::fixed(Target::Server { config, stream })
+    pub(super) fn server(config: jetstream::Config, stream: Option<String>) -> Self {
+        let server = Server::JetStream(config);
+        Self::fixed(BusConfig { server, stream })
     }
 
-    pub(super) fn embedded(bus: Embedded, stream: Option<String>) -> Self {
-        Self::fixed(Target::Embedded { bus, stream })
+    pub(super) fn embedded(stream: Option<String>) -> Self {
+        let server = Server::Embedded(embedded::Config);
+        Self::fixed(BusConfig { server, stream })
     }
 
-    fn fixed(target: Target) -> Self {
+    fn fixed(config: BusConfig) -> Self {
         Self::Fixed(Some(Box::new(Settings {
-            target: Ok(target),
+            target: Ok(config),
             files: Vec::new(),
             fingerprint: 0,
         })))
@@ -178,7 +177,7 @@ impl Keeper {
         self.progress = receiver;
         match target {
             Ok(target) => {
-                self.opening.spawn(open_target(target, fingerprint, sender));
+                self.opening.spawn(open_bus(target, fingerprint, sender));
             }
             Err(unusable) => {
                 warn!(error = unusable.message, "There is no bus to connect to");
@@ -197,7 +196,7 @@ impl Keeper {
     fn show(&self, state: &watch::Sender<State>) {
         let open = self.open.as_ref().map(|opened| &opened.open);
         let id = open.map(|open| open.id);
-        let is_connected = open.is_some_and(|open| open.bus.is_connected());
+        let is_connected = open.is_some_and(|open| open.bus.events.is_connected());
         let health = self.health(is_connected);
         state.send_if_modified(|shown| {
             let is_new = !shown.is_known
@@ -260,19 +259,15 @@ async fn opened(opening: &mut JoinSet<Opened>, wanted: Option<u64>) -> Opened {
     }
 }
 
-async fn open_target(target: Target, fingerprint: u64, progress: watch::Sender<Health>) -> Opened {
-    let say = |hindrance| {
-        let (reason, message) = match hindrance {
-            Hindrance::Connect(why) => (Reason::ConnectionFailed, why),
-            Hindrance::Stream(why) => (Reason::StreamFailed, why),
+async fn open_bus(config: BusConfig, fingerprint: u64, progress: watch::Sender<Health>) -> Opened {
+    let report = |error| {
+        let (reason, message) = match error {
+            OpenError::Connect(why) => (Reason::ConnectionFailed, why),
+            OpenError::Stream(why) => (Reason::StreamFailed, why),
         };
         progress.send_replace(bad(reason, message));
     };
-    let (bus, stream): (Arc<dyn EventBus>, _) = match target {
-        Target::Server { config, stream } => (bus::connect(&config, say).await, stream),
-        Target::Embedded { bus, stream } => (Arc::new(bus), stream),
-    };
-    let report = bus::set_up(&*bus, stream.as_deref(), say).await;
+    let (bus, report) = tiphys_eventbus::open(&config, report).await;
     let refused = report
         .refused
         .iter()
@@ -292,7 +287,7 @@ async fn open_target(target: Target, fingerprint: u64, progress: watch::Sender<H
 async fn close(open: Open) {
     open.users.close();
     open.users.wait().await;
-    let closed = tokio::time::timeout(CLOSE_WITHIN, open.bus.close()).await;
+    let closed = tokio::time::timeout(CLOSE_WITHIN, open.bus.events.close()).await;
     if let Ok(Err(error)) = closed {
         let error: &dyn std::error::Error = &error;
         warn!(error, "The event bus was not closed in order");

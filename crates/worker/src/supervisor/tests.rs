@@ -132,7 +132,7 @@ impl World {
             id: id.to_owned(),
             payload: event.encode(),
         };
-        bus.publish(message).await.unwrap().await.unwrap();
+        bus.events.publish(message).await.unwrap().await.unwrap();
     }
 }
 

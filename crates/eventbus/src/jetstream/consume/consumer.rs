@@ -88,10 +88,7 @@ impl Consumption {
                 stored_at: Some(time),
                 ..
             }) => by_time(time)?,
-            _ => match self.config.start {
-                StartAt::First => DeliverPolicy::All,
-                StartAt::Time(time) => by_time(time)?,
-            },
+            _ => starting_at(self.config.start)?,
         };
         let (filter_subject, filter_subjects) = self.filter_settings();
         let config = pull::Config {
@@ -141,6 +138,17 @@ fn filters(one: &str, several: &[String]) -> Vec<String> {
     }
     filters.sort_unstable();
     filters
+}
+
+/// Where a consumer on the server begins.
+pub(in crate::jetstream) fn starting_at(start: StartAt) -> Result<DeliverPolicy, ApiError> {
+    match start {
+        StartAt::First => Ok(DeliverPolicy::All),
+        StartAt::Time(time) => by_time(time),
+        StartAt::After(position) => Ok(DeliverPolicy::ByStartSequence {
+            start_sequence: position.to_wire() + 1,
+        }),
+    }
 }
 
 fn by_time(time: Timestamp) -> Result<DeliverPolicy, ApiError> {

@@ -130,7 +130,7 @@ impl Publisher {
     ) -> BoxFuture<'static, Result<PublishAck, BusError>> {
         let bus = self.target.outlet.bus.clone();
         let outgoing = message.outgoing.clone();
-        Box::pin(async move { bus.publish(outgoing).await })
+        Box::pin(async move { bus.events.publish(outgoing).await })
     }
 
     /// Waits in the background for what was offered, and writes the record after it.
@@ -321,7 +321,7 @@ impl Target {
         }
         let offered = match offered {
             Some(offered) => offered,
-            None => outlet.bus.publish(message.outgoing.clone()).await,
+            None => outlet.bus.events.publish(message.outgoing.clone()).await,
         };
         let stored = match offered {
             Ok(ack) => ack.await,

@@ -57,7 +57,7 @@ pub(super) async fn run(resource: &Resource, context: &SourceContext) -> Result<
     let state = tokio::select! {
         biased;
         () = shutdown.cancelled() => return Ok(()),
-        state = cursor::state(&*outlet.bus, &event) => state.map_err(state_failed)?,
+        state = cursor::state(&outlet.bus, &event) => state.map_err(state_failed)?,
     };
     let target = Arc::new(Target {
         keys: Keys::new(&event.name),
@@ -392,7 +392,7 @@ impl Worker<'_> {
             Judgement::Failed(error) => Some(Fault::filter_failed(error)),
         };
         let envelope = self.event.envelope(id.clone(), outlet.clock.now());
-        let limit = outlet.bus.max_payload();
+        let limit = outlet.bus.events.max_payload();
         let message = match fit(envelope, told, payload, &whole, limit) {
             Fit::Whole(message) => message,
             Fit::Cut { message, left_out } => {

@@ -1,15 +1,14 @@
 //! Reads what was told before: records, position, and the last message.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tiphys_api::ResourceEventType;
-use tiphys_eventbus::{Durable, Error as BusError, Event, StartAt, Subject, SubscriptionConfig};
+use tiphys_eventbus::{Error as BusError, Event, StartAt, Subject};
 
 use crate::source::resource::ledger::{Ledger, Step};
 use crate::source::resource::object::{Object, Uid, Version};
@@ -20,12 +19,6 @@ use crate::source::resource::{Judgement, Resource};
 /// For how long a message may have been published and its record not be written when a position is:
 /// a publish waits five seconds for its answer; the rest is for clocks that differ.
 const UNRECORDED: SignedDuration = SignedDuration::from_secs(60);
-
-/// How long a message that is there may take to be read.
-const READ_WITHIN: Duration = Duration::from_secs(10);
-
-/// How many messages are read ahead.
-const READ_AHEAD: usize = 256;
 
 /// Where to go on.
 pub(super) struct Restored {
@@ -141,7 +134,7 @@ async fn adopt(
 ) -> Result<Vec<Step>, BusError> {
     let event = &target.outlet.event;
     let subject = Subject::event(&event.source, &event.name);
-    let Some(last) = target.outlet.bus.last_message(&subject).await? else {
+    let Some(last) = target.outlet.bus.events.last_message(&subject).await? else {
         return Ok(Vec::new());
     };
     let since = told_at.and_then(|told_at| told_at.checked_sub(UNRECORDED).ok());
@@ -151,30 +144,12 @@ async fn adopt(
             .into_iter()
             .collect());
     }
-    // No sensor can have such a name.
-    let reader = format!("{} (event source)", event.source);
-    let durable = Durable::trigger(&event.namespace, &reader, &event.name);
-    // What a reader that was interrupted left behind stands elsewhere.
-    target.outlet.bus.unsubscribe(&durable).await?;
-    let config = SubscriptionConfig {
-        durable: durable.clone(),
-        subjects: vec![subject],
-        start: since.map_or(StartAt::First, StartAt::Time),
-        ack_wait: READ_WITHIN,
-        max_in_flight: READ_AHEAD,
-    };
-    let mut deliveries = target.outlet.bus.subscribe(config).await?.deliveries;
+    let start = since.map_or(StartAt::First, StartAt::Time);
+    let mut messages = target.outlet.bus.events.messages(&subject, start).await?;
     let mut steps = Vec::new();
-    while let Ok(Some(delivery)) = tokio::time::timeout(READ_WITHIN, deliveries.next()).await {
-        let delivery = delivery?;
-        delivery.ack().await?;
-        steps.extend(told(&delivery.payload).and_then(|(kind, object)| ledger.adopt(kind, object)));
-        if delivery.sequence >= last.sequence {
-            break;
-        }
+    while let Some(message) = messages.try_next().await? {
+        steps.extend(told(&message.payload).and_then(|(kind, object)| ledger.adopt(kind, object)));
     }
-    drop(deliveries);
-    target.outlet.bus.unsubscribe(&durable).await?;
     Ok(steps)
 }
 

@@ -1,64 +1,66 @@
-//! Opens a bus on a NATS server, as often as it takes.
+//! Opens a bus, as often as it takes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tiphys_api::message::with_causes;
-use tiphys_eventbus::jetstream::{Config, JetStream};
-use tiphys_eventbus::{Error, EventBus, StreamReport};
+use tiphys_base::Backoff;
 use tracing::{info, warn};
 
-/// The first and the longest wait before a server that is unavailable is asked again: it may come up at any
-/// moment, and everything waits for it.
+use crate::{BusConfig, Error, EventBus, StreamReport, connect};
+
+/// The first and the longest wait before a server that is unavailable is asked again: it may come up
+/// at any moment, and everything waits for it.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// How long the first and later attempts may take. A server that is starting may leave a question
 /// unanswered that it answers when it is asked again.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 
-/// What hinders.
+/// So many attempts are short: servers that are still electing their leader never answer what they
+/// were asked before, and elections take some seconds.
+const IMPATIENT: u32 = 6;
+
+/// Why a bus is not open yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Hindrance {
+pub enum OpenError {
     /// No server answers, or it does not let us in.
     Connect(String),
     /// The stream is not there and cannot be made, or cannot be looked at.
     Stream(String),
 }
 
-/// So many attempts are short: servers that are still electing their leader never answer what they
-/// were asked before, and elections take some seconds.
-const IMPATIENT: u32 = 6;
+/// Connects to a bus and makes sure of its stream; reports each attempt that failed.
+pub async fn open(config: &BusConfig, report: impl Fn(OpenError)) -> (EventBus, StreamReport) {
+    let bus = connected(config, &report).await;
+    let stream = set_up(&bus, config.stream.as_deref(), &report).await;
+    (bus, stream)
+}
 
-/// Opens the server; tells `tell` of each attempt that failed.
-pub(crate) async fn connect(config: &Config, tell: impl Fn(Hindrance)) -> Arc<dyn EventBus> {
+async fn connected(config: &BusConfig, report: impl Fn(OpenError)) -> EventBus {
     let mut waits = Waits::new();
     loop {
-        let error = match waits.attempt(JetStream::connect(config)).await {
+        let error = match waits.attempt(connect(config)).await {
             Some(Ok(bus)) => {
-                info!(url = config.shown_url(), "Connected to the event bus");
-                return Arc::new(bus);
+                info!(url = %config.server, "Connected to the event bus");
+                return bus;
             }
             Some(Err(error)) => with_causes(&error),
             None => "no answer".to_owned(),
         };
-        warn!(
-            url = config.shown_url(),
-            error, "Waiting for the event bus: is the server up?"
-        );
-        tell(Hindrance::Connect(error));
+        warn!(url = %config.server, error, "Waiting for the event bus: is the server up?");
+        report(OpenError::Connect(error));
         waits.pause().await;
     }
 }
 
-/// Makes sure of the stream; tells `tell` of each attempt that failed.
-pub(crate) async fn set_up(
-    bus: &dyn EventBus,
+async fn set_up(
+    bus: &EventBus,
     settings: Option<&str>,
-    tell: impl Fn(Hindrance),
+    report: impl Fn(OpenError),
 ) -> StreamReport {
     let mut waits = Waits::new();
     loop {
-        let error = match waits.attempt(bus.ensure_stream(settings)).await {
+        let error = match waits.attempt(bus.events.ensure_stream(settings)).await {
             Some(Ok(report)) => {
                 log(&report);
                 return report;
@@ -67,14 +69,14 @@ pub(crate) async fn set_up(
             None => "no answer".to_owned(),
         };
         warn!(error, "The event bus has no stream yet");
-        tell(Hindrance::Stream(error));
+        report(OpenError::Stream(error));
         waits.pause().await;
     }
 }
 
 /// Growing waits.
 struct Waits {
-    pause: Duration,
+    backoff: Backoff,
     patience: Duration,
     /// How many attempts have got no answer.
     unanswered: u32,
@@ -83,7 +85,7 @@ struct Waits {
 impl Waits {
     fn new() -> Self {
         Self {
-            pause: WAIT.0,
+            backoff: Backoff::new(WAIT.0, WAIT.1),
             patience: PATIENCE.0,
             unanswered: 0,
         }
@@ -104,8 +106,7 @@ impl Waits {
     }
 
     async fn pause(&mut self) {
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(WAIT.1);
+        tokio::time::sleep(self.backoff.wait()).await;
     }
 }
 
