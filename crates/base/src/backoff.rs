@@ -54,7 +54,10 @@ mod tests {
             .zip([800, 1600, 3200, 6400, 12_800, 20_000, 20_000])
         {
             assert!(*wait >= Duration::from_millis(shortest), "{waits:?}");
-            assert!(*wait <= Duration::from_millis(shortest * 3 / 2), "{waits:?}");
+            assert!(
+                *wait <= Duration::from_millis(shortest * 3 / 2),
+                "{waits:?}"
+            );
         }
         backoff.reset();
         assert!(backoff.wait() <= Duration::from_millis(1200));

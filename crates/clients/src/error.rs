@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tiphys_base::Reason;
+
 /// An error of a library below.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -12,6 +14,8 @@ pub enum Error {
     /// without counting.
     #[error("{message}")]
     Unavailable {
+        /// The cause in one word: `Forbidden`, or `TargetUnavailable` for all others.
+        reason: Reason,
         /// What was attempted, and what is wrong.
         message: String,
         /// What a human can do, if it does not pass by itself.
@@ -28,10 +32,20 @@ impl Error {
     /// Unavailable, and there is nothing more to say about it.
     pub fn unavailable(message: String) -> Self {
         Self::Unavailable {
+            reason: Reason::TargetUnavailable,
             message,
             hint: None,
             retry_after: None,
         }
+    }
+
+    /// The same, with its cause.
+    #[must_use]
+    pub(crate) fn with_reason(mut self, cause: Reason) -> Self {
+        if let Self::Unavailable { reason, .. } = &mut self {
+            *reason = cause;
+        }
+        self
     }
 
     /// The same, with what a human can do about it.
@@ -39,6 +53,15 @@ impl Error {
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
         if let Self::Unavailable { hint, .. } = &mut self {
             *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// The same, with what the other side says of when to try again.
+    #[must_use]
+    pub fn with_retry_after(mut self, asked: Option<Duration>) -> Self {
+        if let Self::Unavailable { retry_after, .. } = &mut self {
+            *retry_after = asked;
         }
         self
     }

@@ -72,10 +72,9 @@ impl Settings {
 }
 
 fn build(settings: &Settings) -> Result<Client, Error> {
-    let tls = client_config(Some(&settings.tls)).map_err(|error| Error::Unavailable {
-        message: format!("prepare TLS: {}", with_causes(&error)),
-        hint: Some("correct the certificates in the Secrets that `tls` names".to_owned()),
-        retry_after: None,
+    let tls = client_config(Some(&settings.tls)).map_err(|error| {
+        Error::unavailable(format!("prepare TLS: {}", with_causes(&error)))
+            .with_hint("correct the certificates in the Secrets that `tls` names")
     })?;
     let follows = if settings.follows {
         redirect::Policy::limited(REDIRECTS)

@@ -141,13 +141,11 @@ impl ClusterValues {
         let value = data.get(&key).cloned();
         self.known
             .insert(object.clone(), (Instant::now(), Arc::new(data)));
-        value.ok_or_else(|| Error::Unavailable {
-            message: format!("{object} has no key {key}"),
-            hint: Some(format!(
+        value.ok_or_else(|| {
+            Error::unavailable(format!("{object} has no key {key}")).with_hint(format!(
                 "add the key; `kubectl edit {}` does",
                 object.path()
-            )),
-            retry_after: None,
+            ))
         })
     }
 
@@ -186,11 +184,8 @@ impl ClusterValues {
         };
         match tokio::time::timeout(CALL_TIMEOUT, answer).await {
             Ok(Ok(Some(data))) => Ok(data),
-            Ok(Ok(None)) => Err(Error::Unavailable {
-                message: format!("{object} does not exist"),
-                hint: Some("create it: the trigger goes on by itself".to_owned()),
-                retry_after: None,
-            }),
+            Ok(Ok(None)) => Err(Error::unavailable(format!("{object} does not exist"))
+                .with_hint("create it: the trigger goes on by itself")),
             Ok(Err(error)) => Err(classify(&error, &act)),
             Err(_) => Err(Error::unavailable(format!(
                 "{act}: no answer in {} s",
@@ -263,14 +258,11 @@ impl MountedValues {
         let path = self.root.join(folder).join(&key.name).join(&key.key);
         match tokio::fs::read(&path).await {
             Ok(bytes) => Ok(Value::new(&bytes)),
-            Err(error) => Err(Error::Unavailable {
-                message: format!("read {}: {error}", path.display()),
-                hint: Some(format!(
-                    "key {} of {} has to be mounted there",
-                    key.key, key.name
-                )),
-                retry_after: None,
-            }),
+            Err(error) => {
+                let hint = format!("key {} of {} has to be mounted there", key.key, key.name);
+                let message = format!("read {}: {error}", path.display());
+                Err(Error::unavailable(message).with_hint(hint))
+            }
         }
     }
 }
@@ -302,11 +294,8 @@ impl Values for NoValues {
 }
 
 fn nowhere(kind: &str, key: &KeyOf) -> Error {
-    Error::Unavailable {
-        message: format!("there is no cluster to read {kind} {} from", key.name),
-        hint: Some("set KUBECONFIG, or pass --kubeconfig".to_owned()),
-        retry_after: None,
-    }
+    let message = format!("there is no cluster to read {kind} {} from", key.name);
+    Error::unavailable(message).with_hint("set KUBECONFIG, or pass --kubeconfig")
 }
 
 #[cfg(test)]

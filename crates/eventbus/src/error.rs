@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use tiphys_base::Reason;
 use tiphys_clients::SettingsError;
 use tiphys_clients::nats::ConnectError;
 
@@ -193,24 +194,24 @@ impl From<ConnectError> for Error {
 }
 
 impl Error {
-    /// A closed set of names: metric label, Event reason, condition reason.
-    pub fn category(&self) -> &'static str {
+    /// The cause in one word.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Configuration { .. } => "Configuration",
-            Self::Connect { .. } => "Connect",
-            Self::Settings { .. } => "StreamSettings",
-            Self::Stream { .. } => "Stream",
-            Self::Replicas { .. } => "Replicas",
-            Self::Publish { .. } => "Publish",
-            Self::TooLarge { .. } => "TooLarge",
-            Self::LastMessage { .. } => "LastMessage",
-            Self::Messages { .. } => "Messages",
-            Self::Consumer { .. } => "Consumer",
-            Self::Acknowledge { .. } => "Acknowledge",
-            Self::State { .. } => "State",
-            Self::KeyTooLong { .. } => "KeyTooLong",
-            Self::DeadLetters { .. } => "DeadLetters",
-            Self::Closed => "Closed",
+            Self::Configuration { .. } => Reason::Configuration,
+            Self::Connect { .. } => Reason::Connect,
+            Self::Settings { .. } => Reason::StreamSettings,
+            Self::Stream { .. } => Reason::Stream,
+            Self::Replicas { .. } => Reason::Replicas,
+            Self::Publish { .. } => Reason::Publish,
+            Self::TooLarge { .. } => Reason::TooLarge,
+            Self::LastMessage { .. } => Reason::LastMessage,
+            Self::Messages { .. } => Reason::Messages,
+            Self::Consumer { .. } => Reason::Consumer,
+            Self::Acknowledge { .. } => Reason::Acknowledge,
+            Self::State { .. } => Reason::State,
+            Self::KeyTooLong { .. } => Reason::KeyTooLong,
+            Self::DeadLetters { .. } => Reason::DeadLetters,
+            Self::Closed => Reason::Closed,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
+use tiphys_base::Reason;
 use tiphys_eventbus::{
     Bucket, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable, EventBus, Outgoing,
     Position, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
@@ -493,7 +494,7 @@ pub(crate) async fn a_message_that_is_too_large_is_refused(bus: &EventBus) {
         payload: Bytes::from(vec![b'x'; 10 * 1024 * 1024]),
     };
     let error = bus.events.publish(large.clone()).await.unwrap_err();
-    assert_eq!(error.category(), "TooLarge");
+    assert_eq!(error.reason(), Reason::TooLarge);
     assert!(!error.is_transient());
     let payload = large.payload.slice(..bus.events.max_payload());
     bus.events
@@ -625,7 +626,7 @@ pub(crate) async fn old_messages_give_way_at_the_limit(bus: &EventBus) {
         .unwrap()
         .await
         .unwrap_err();
-    assert_eq!(refused.category(), "Publish");
+    assert_eq!(refused.reason(), Reason::Publish);
     assert!(refused.is_transient());
 }
 
@@ -644,7 +645,7 @@ pub(crate) async fn closing_ends_subscriptions(bus: &EventBus) {
             .publish(message(&subject(), "b"))
             .await
             .unwrap_err()
-            .category(),
-        "Closed"
+            .reason(),
+        Reason::Closed
     );
 }

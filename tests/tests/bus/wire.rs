@@ -3,6 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use tiphys_base::Reason;
 use tiphys_eventbus::jetstream::{Auth, Config, JetStream, Tls};
 use tiphys_eventbus::{Bucket, Bus as _, Context, Event, EventBus, Outgoing, Subject};
 
@@ -144,7 +145,7 @@ async fn check_auth(settings: &str, auth: Auth) {
     let nobody = JetStream::connect(&Config::new(server.url()))
         .await
         .unwrap_err();
-    assert_eq!(nobody.category(), "Connect");
+    assert_eq!(nobody.reason(), Reason::Connect);
     let config = Config {
         auth,
         ..Config::new(server.url())
@@ -224,16 +225,16 @@ async fn tls_is_used_as_the_settings_say() {
     .await
     .unwrap();
     assert_eq!(
-        connect(Some(Tls::default())).await.unwrap_err().category(),
-        "Connect"
+        connect(Some(Tls::default())).await.unwrap_err().reason(),
+        Reason::Connect
     );
     let broken = Tls {
         authorities: Some("no PEM".to_owned()),
         ..Tls::default()
     };
     assert_eq!(
-        connect(Some(broken)).await.unwrap_err().category(),
-        "Configuration"
+        connect(Some(broken)).await.unwrap_err().reason(),
+        Reason::Configuration
     );
 }
 

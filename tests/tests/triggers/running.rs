@@ -210,11 +210,7 @@ impl Values for KnownValues {
         let value = self.0.get(&(key.name.clone(), key.key.clone()));
         value
             .map(|value| Value::new(value.as_bytes()))
-            .ok_or_else(|| tiphys_clients::Error::Unavailable {
-                message: format!("no Secret {}", key.name),
-                hint: None,
-                retry_after: None,
-            })
+            .ok_or_else(|| tiphys_clients::Error::unavailable(format!("no Secret {}", key.name)))
     }
 
     async fn config_map(&self, key: &KeyOf) -> Result<Value, tiphys_clients::Error> {

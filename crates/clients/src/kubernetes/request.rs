@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{Method, Request, header};
 use tiphys_api::message::with_causes;
+use tiphys_base::Reason;
 use tiphys_lang::json::{self, Value};
 
 use super::{CALL_TIMEOUT, Cluster, Kind, PatchStrategy};
@@ -284,28 +285,27 @@ fn is_missing_permission(message: &str) -> bool {
 /// or does not know yet that we may.
 pub(crate) fn classify(error: &kube::Error, act: &str) -> Error {
     let kube::Error::Api(status) = error else {
-        return Error::Unavailable {
-            message: format!("{act}: {}", with_causes(error)),
-            hint: Some("is the API server up? `kubectl cluster-info` asks it".to_owned()),
-            retry_after: None,
-        };
+        return Error::unavailable(format!("{act}: {}", with_causes(error)))
+            .with_hint("is the API server up? `kubectl cluster-info` asks it");
     };
     let seconds = status
         .details
         .as_ref()
-        .map(|details| details.retry_after_seconds);
-    let hint = (status.code == 403).then(|| {
+        .map(|details| details.retry_after_seconds)
+        .filter(|seconds| *seconds > 0);
+    let mut unavailable = Error::unavailable(format!("{act}: {}", status.message))
+        .with_retry_after(seconds.map(|seconds| Duration::from_secs(u64::from(seconds))));
+    if status.code == 403 {
         let verb = act.split(' ').next().unwrap_or_default();
         let resource = act.split(' ').nth(1).unwrap_or_default();
-        format!("give the permission; `kubectl auth can-i {verb} {resource}` checks it")
-    });
-    Error::Unavailable {
-        message: format!("{act}: {}", status.message),
-        hint,
-        retry_after: seconds
-            .filter(|seconds| *seconds > 0)
-            .map(|seconds| Duration::from_secs(u64::from(seconds))),
+        unavailable = unavailable.with_hint(format!(
+            "give the permission; `kubectl auth can-i {verb} {resource}` checks it"
+        ));
+        if is_missing_permission(&status.message) {
+            unavailable = unavailable.with_reason(Reason::Forbidden);
+        }
     }
+    unavailable
 }
 
 #[cfg(test)]

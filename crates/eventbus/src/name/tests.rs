@@ -1,5 +1,7 @@
 //! Names that must stay as Argo Events writes them, and names that must not collide.
 
+use tiphys_base::Reason;
+
 use super::{disjoint, given_key, joined, stored_key};
 use crate::{Bucket, Durable, Subject};
 
@@ -120,7 +122,7 @@ fn keys_stay_as_argo_writes_them_and_others_are_read_back() {
         assert_eq!(given_key(stored), key);
     }
     assert_eq!(
-        stored_key(&"x".repeat(2000)).unwrap_err().category(),
-        "KeyTooLong"
+        stored_key(&"x".repeat(2000)).unwrap_err().reason(),
+        Reason::KeyTooLong
     );
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tiphys_base::Reason;
 use tiphys_eventbus::{Context, DeadLetterReason};
 
 use super::{Decision, Member, Round, Tally, WorkId};
@@ -129,6 +130,8 @@ pub enum Attempt {
     Refused(String),
     /// Whoever should have done it is unavailable: no answer, so it is tried again without counting.
     Unavailable {
+        /// The cause in one word.
+        reason: Reason,
         /// What was attempted, and what is wrong.
         message: String,
         /// What a human can do, if it does not pass by itself.
@@ -255,6 +258,8 @@ pub enum Effect<A> {
     Waits {
         /// The piece of work.
         work: WorkId,
+        /// The cause in one word.
+        reason: Reason,
         /// What was attempted, and what is wrong.
         message: String,
         /// What a human can do.

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tiphys_api::message::with_causes;
+use tiphys_base::Reason;
 use tiphys_eventbus::{DeadLetter, Delivery, Error as BusError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -153,10 +154,11 @@ impl Carrier {
             Effect::InProgress { sequences } => self.show_heartbeats(&sequences).await,
             Effect::Waits {
                 work,
+                reason,
                 message,
                 hint,
             } => {
-                let waiting = self.hands.waits(&message, hint.as_deref());
+                let waiting = self.hands.waits(reason, &message, hint.as_deref());
                 self.waiting.insert(work, waiting);
             }
             Effect::WaitsNoMore { work } => {
@@ -322,10 +324,12 @@ impl Hands {
             Ok(()) => Attempt::Done,
             Err(PerformError::Refused(error)) => Attempt::Refused(error),
             Err(PerformError::Unavailable {
+                reason,
                 message,
                 hint,
                 retry_after,
             }) => Attempt::Unavailable {
+                reason,
                 message,
                 hint,
                 retry_after,
@@ -383,7 +387,7 @@ impl Hands {
         stored.is_ok()
     }
 
-    fn waits(&self, message: &str, hint: Option<&str>) -> Waiting {
+    fn waits(&self, reason: Reason, message: &str, hint: Option<&str>) -> Waiting {
         let (trigger, _) = &self.levels[0];
         let hint = hint.unwrap_or("tried again until it is back; events wait on the bus");
         tracing::warn!(
@@ -394,7 +398,8 @@ impl Hands {
             hint,
             "Failed to execute a trigger"
         );
-        self.runner.status.waits(trigger.name(), message, hint)
+        let status = &self.runner.status;
+        status.waits(trigger.name(), reason, message, hint)
     }
 
     fn log(&self, effect: Effect) {

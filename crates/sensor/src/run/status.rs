@@ -133,17 +133,12 @@ impl Status {
     pub(super) fn waits(
         self: &Arc<Self>,
         trigger: &Arc<str>,
+        reason: Reason,
         message: &str,
         hint: &str,
     ) -> Waiting {
-        // As Kubernetes words it: `User "x" cannot create resource "y" in …`.
-        let is_forbidden = message.contains("User \"") && message.contains(" cannot ");
         let unavailable = Unavailable {
-            reason: if is_forbidden {
-                Reason::Forbidden
-            } else {
-                Reason::TargetUnavailable
-            },
+            reason,
             message: shortened(message, LONGEST),
             hint: shortened(hint, LONGEST),
         };
@@ -193,12 +188,11 @@ mod tests {
     fn a_trigger_waits_until_the_last_of_its_actions_has_stopped_waiting() {
         let status = Arc::new(Status::default());
         let trigger: Arc<str> = "t".into();
-        let first = status.waits(
-            &trigger,
-            "User \"a\" cannot create resource \"b\"",
-            "grant it",
-        );
-        let second = status.waits(&trigger, "create b: no answer", "");
+        let first = status.waits(&trigger, Reason::Forbidden, "create a: no", "grant it");
+        let unavailable = status.triggers()["t"].unavailable.clone().unwrap();
+        assert_eq!(unavailable.reason, Reason::Forbidden);
+        let message = "create b: no answer";
+        let second = status.waits(&trigger, Reason::TargetUnavailable, message, "");
         drop(first);
         let unavailable = status.triggers()["t"].unavailable.clone().unwrap();
         assert_eq!(

@@ -163,6 +163,7 @@ impl<A: Clone> TriggerState<A> {
             }
             Attempt::Refused(error) => self.refused(id, error, now),
             Attempt::Unavailable {
+                reason,
                 message,
                 hint,
                 retry_after,
@@ -172,6 +173,7 @@ impl<A: Clone> TriggerState<A> {
                 if !std::mem::replace(&mut firing.waits, true) {
                     self.effects.push(Effect::Waits {
                         work: id,
+                        reason,
                         message,
                         hint,
                     });

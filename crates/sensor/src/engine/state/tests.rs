@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tiphys_api::RetryPolicy;
+use tiphys_base::Reason;
 use tiphys_eventbus::{Context, DeadLetterReason, Event};
 use tiphys_lang::expr::conditions::Conditions;
 
@@ -138,6 +139,7 @@ fn refused() -> Attempt {
 
 fn unavailable(retry_after: Option<u64>) -> Attempt {
     Attempt::Unavailable {
+        reason: Reason::Forbidden,
         message: "nobody".to_owned(),
         hint: None,
         retry_after: retry_after.map(Duration::from_secs),
@@ -281,7 +283,9 @@ fn words(effect: &Effect<&'static str>, names: &[Arc<str>]) -> String {
         Effect::GaveUp {
             error, attempts, ..
         } => format!("gave up after {attempts}: {error}"),
-        Effect::Waits { message, .. } => format!("waits: {message}"),
+        Effect::Waits {
+            reason, message, ..
+        } => format!("waits: {message} ({reason})"),
         Effect::WaitsNoMore { .. } => "waits no more".to_owned(),
         Effect::Reset { events } => format!("reset {events}"),
         Effect::HandedOver(_) => "handed over".to_owned(),
@@ -398,7 +402,7 @@ fn an_unavailable_target_costs_no_attempt_and_is_asked_after_growing_waits() {
             (2300, stored(0)),
         ],
         "0: fire/0 e1 held
-         0: waits: nobody
+         0: waits: nobody (Forbidden)
          100: perform/0 held
          300: perform/0 held
          2300: perform/0 held
@@ -419,11 +423,11 @@ fn an_answer_between_absences_makes_the_waits_short_again() {
             (1200, performed(0, Attempt::Done)),
         ],
         "0: fire/0 e1 held
-         0: waits: nobody
+         0: waits: nobody (Forbidden)
          100: perform/0 held
          100: waits no more
          1100: perform/0 held
-         1100: waits: nobody
+         1100: waits: nobody (Forbidden)
          1200: perform/0 held
          1200: waits no more; success; e1 fired; ack 1",
     );
@@ -439,7 +443,7 @@ fn a_target_is_not_waited_for_longer_than_five_minutes_at_its_own_wish() {
             (2, Wake::Shutdown),
         ],
         "0: fire/0 e1 held
-         1: waits: nobody",
+         1: waits: nobody (Forbidden)",
     );
     let mut state = TriggerState::new(plan("a"), LIMITS, 1, at(0));
     state.on(comes(1, &[0]), at(0));
@@ -997,7 +1001,7 @@ fn a_stop_that_takes_too_long_gives_back_what_is_held_and_dead_letters_what_is_n
          0: confirm 1
          0: perform/0
          0: fire/1 e2 held
-         0: waits: nobody
+         0: waits: nobody (Forbidden)
          4001: cancel all; waits no more; nak 2; nak 3
          4100: dead-letter/0 1 (interrupted: the process stopped while the action was under way: it may be done, 1 attempts, act)
          4101: e1 dead_lettered (the process stopped while the action was under way: it may be done); release 1; ended",

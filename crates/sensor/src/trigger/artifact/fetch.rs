@@ -208,21 +208,17 @@ impl Fetcher {
 fn refusal(status: StatusCode, act: &str) -> Error {
     let message = format!("{act}: {status}");
     match status.as_u16() {
-        401 | 403 => Error::Unavailable {
-            message,
-            hint: Some("the server wants another login, or this one has to be allowed".to_owned()),
-            retry_after: None,
-        },
+        401 | 403 => Error::unavailable(message)
+            .with_hint("the server wants another login, or this one has to be allowed"),
         408 | 429 | 500.. => Error::unavailable(message),
         _ => Error::Refused(message),
     }
 }
 
 async fn file(path: &str) -> Result<Vec<u8>, Error> {
-    let unavailable = |error: std::io::Error| Error::Unavailable {
-        message: format!("read {path}: {error}"),
-        hint: Some("the file has to be mounted there, by `spec.template`".to_owned()),
-        retry_after: None,
+    let unavailable = |error: std::io::Error| {
+        Error::unavailable(format!("read {path}: {error}"))
+            .with_hint("the file has to be mounted there, by `spec.template`")
     };
     let mut bytes = Vec::new();
     let file = tokio::fs::File::open(path).await.map_err(unavailable)?;

@@ -185,11 +185,8 @@ impl Repositories {
                 }
                 Err(message) if is_missing(&message) => missing = message,
                 Err(message) => {
-                    return Err(Error::Unavailable {
-                        message: format!("{act}: {message}"),
-                        hint: Some("does the URL exist, and may the login read it?".to_owned()),
-                        retry_after: None,
-                    });
+                    return Err(Error::unavailable(format!("{act}: {message}"))
+                        .with_hint("does the URL exist, and may the login read it?"));
                 }
             }
         }
@@ -310,10 +307,9 @@ async fn run(
         command.env(format!("GIT_CONFIG_KEY_{index}"), key);
         command.env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
-    let output = command.output().await.map_err(|error| Error::Unavailable {
-        message: format!("run git: {error}"),
-        hint: Some("objects from git need the `git` program in PATH".to_owned()),
-        retry_after: None,
+    let output = command.output().await.map_err(|error| {
+        Error::unavailable(format!("run git: {error}"))
+            .with_hint("objects from git need the `git` program in PATH")
     })?;
     if output.status.success() {
         return Ok(Ok(output.stdout));

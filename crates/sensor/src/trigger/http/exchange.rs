@@ -259,13 +259,9 @@ async fn judge(
     let is_busy = status == StatusCode::TOO_MANY_REQUESTS
         || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
     if is_busy && !is_allowed {
-        return Err(Error::Unavailable {
-            message: format!("{act}: the server is busy ({status})"),
-            hint: None,
-            retry_after: retry_after
-                .and_then(|text| text.to_str().ok()?.trim().parse().ok())
-                .map(Duration::from_secs),
-        });
+        let seconds = retry_after.and_then(|text| text.to_str().ok()?.trim().parse().ok());
+        let busy = Error::unavailable(format!("{act}: the server is busy ({status})"));
+        return Err(busy.with_retry_after(seconds.map(Duration::from_secs)));
     }
     if allowed.is_empty() || is_allowed {
         tracing::debug!(status = status.as_u16(), "{act}: answered");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tiphys_api::RetryPolicy;
+use tiphys_base::Reason;
 use tiphys_eventbus::{Context, DeadLetterReason, Event};
 use tiphys_lang::expr::conditions::Conditions;
 
@@ -559,6 +560,7 @@ impl World {
             }
             70..82 => Attempt::Refused("no".to_owned()),
             82..97 => Attempt::Unavailable {
+                reason: Reason::TargetUnavailable,
                 message: "nobody".to_owned(),
                 hint: None,
                 retry_after: self.random.bool().then_some(Duration::from_secs(7)),
