@@ -7,9 +7,9 @@ use std::time::Duration;
 use reqwest::{Client, Response, Url, redirect};
 use sha2::{Digest, Sha256};
 use tiphys_api::message::with_causes;
+use tiphys_base::Cache;
 
 use crate::Error;
-use crate::cache::Cache;
 use crate::tls::{Tls, client_config};
 
 /// How long it may take until a connection stands.

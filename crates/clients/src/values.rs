@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client};
+use tiphys_base::Cache;
 
-use crate::cache::Cache;
 use crate::kubernetes::{CALL_TIMEOUT, classify};
 use crate::{Error, KeyOf, ValueRef};
 

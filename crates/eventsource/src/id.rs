@@ -1,7 +1,6 @@
 //! The ids of events: 32 hex digits, the form that Argo Events uses.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tiphys_eventbus::{Event, EventId};
 
@@ -36,12 +35,7 @@ pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    let mut id = String::with_capacity(ID_BYTES * 2);
-    for byte in &hash.finalize()[..ID_BYTES] {
-        // Writing to a String cannot fail.
-        write!(id, "{byte:02x}").unwrap_or_default();
-    }
-    id
+    HEXLOWER.encode(&hash.finalize()[..ID_BYTES])
 }
 
 #[cfg(test)]

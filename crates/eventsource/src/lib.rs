@@ -19,7 +19,6 @@
     reason = "values, leads and single deliveries are for the kinds that are called"
 )]
 
-mod backoff;
 mod clock;
 mod compile;
 mod context;

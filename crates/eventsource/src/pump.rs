@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tiphys_base::Backoff;
 use tiphys_eventbus::{DeadLetterReason, Error as BusError, Outgoing, PublishAck};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -29,7 +30,6 @@ pub(crate) use self::window::MAX_EVENTS;
 use self::handle::Arrival;
 use self::order::Order;
 use self::window::Window;
-use crate::backoff::Backoff;
 use crate::envelope::fit;
 use crate::id::event_id;
 use crate::incoming::{GiveBack, Payload, Verdict};

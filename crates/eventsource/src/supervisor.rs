@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tiphys_base::Backoff;
 use tiphys_eventbus::EventBus;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::compile::{Compiled, CompiledEvent};
 use crate::context::{Cluster, Leads, SourceContext};

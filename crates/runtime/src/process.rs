@@ -1,6 +1,5 @@
 //! What all commands that stay have in common: how they begin, what stops them, and how they end.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -81,6 +80,5 @@ pub async fn end(
 
 /// A name that no other process has, for a process that is in no pod.
 pub fn unique_name() -> String {
-    let random = RandomState::new().hash_one(std::process::id());
-    format!("tiphys-{}-{random:016x}", std::process::id())
+    format!("tiphys-{}-{:016x}", std::process::id(), fastrand::u64(..))
 }

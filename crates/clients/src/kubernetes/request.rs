@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{Method, Request, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tiphys_api::message::with_causes;
 use tiphys_base::Reason;
 use tiphys_lang::json::{self, Value};
@@ -100,17 +101,16 @@ impl fmt::Display for Target {
 /// Names come from events: whatever is not plain in a path segment is percent-encoded, so that no
 /// name can reach another resource.
 fn encode(segment: &str) -> String {
-    let mut encoded = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        if byte.is_ascii_alphanumeric()
-            || (b"-_.:".contains(&byte) && segment != "." && segment != "..")
-        {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.extend(format!("%{byte:02X}").chars());
-        }
-    }
-    encoded
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b':');
+    let plain = match segment {
+        "." | ".." => NON_ALPHANUMERIC,
+        _ => PLAIN,
+    };
+    utf8_percent_encode(segment, plain).to_string()
 }
 
 impl Answer {

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tiphys_base::Cache;
 
 use super::{Auth, Config, ConnectError, Publisher};
-use crate::cache::Cache;
 use crate::tls::Tls;
 
 /// How many connections are kept.

@@ -10,6 +10,7 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
+use tiphys_base::Backoff;
 use tiphys_http::Certificate;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
@@ -96,7 +97,7 @@ impl Webhook {
     }
 
     async fn first_certificate(&self) -> (Material, rustls::sign::CertifiedKey) {
-        let mut wait = BACKOFF.0;
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         loop {
             let made = self.certificate().await;
             let usable = made.and_then(|made| made.certified_key().map(|key| (made, key)));
@@ -104,19 +105,18 @@ impl Webhook {
                 Ok(usable) => return usable,
                 Err(error) => warn!(error = error.message(), "There is no certificate yet"),
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(BACKOFF.1);
+            sleep(backoff.wait()).await;
         }
     }
 
     /// Keeps certificate and configuration as they should be.
     async fn keep(&self, mut material: Material, shown: &Certificate) {
-        let mut wait = BACKOFF.0;
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         let mut is_known = false;
         loop {
             match self.look(&mut material, shown).await {
                 Ok(()) => {
-                    wait = BACKOFF.0;
+                    backoff.reset();
                     if !is_known {
                         is_known = true;
                         (self.ready)(true);
@@ -129,8 +129,7 @@ impl Webhook {
                         error = error.message(),
                         "The API server does not know of the webhook"
                     );
-                    sleep(wait).await;
-                    wait = (wait * 2).min(BACKOFF.1);
+                    sleep(backoff.wait()).await;
                 }
             }
         }

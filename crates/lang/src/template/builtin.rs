@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
 use super::format;
 use super::function::Param::{Any, Raw};
 use super::function::{Args, Function, fixed, variadic};
@@ -292,15 +294,12 @@ fn javascript(text: &[u8]) -> Vec<u8> {
 }
 
 fn query(text: &[u8]) -> Vec<u8> {
-    let mut out = String::with_capacity(text.len());
-    for byte in text {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(*byte));
-            }
-            b' ' => out.push('+'),
-            other => format::append(&mut out, format_args!("%{other:02X}")),
-        }
-    }
-    out.into_bytes()
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    // A percent sign is encoded itself, so this is a blank.
+    let encoded = percent_encode(text, RESERVED).to_string();
+    encoded.replace("%20", "+").into_bytes()
 }

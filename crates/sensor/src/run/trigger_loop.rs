@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use tiphys_api::message::with_causes;
+use tiphys_base::Backoff;
 use tiphys_eventbus::{Delivery, Durable, StartAt, Subject, Subscription, SubscriptionConfig};
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
@@ -178,7 +179,7 @@ impl TriggerLoop {
 
     /// Opens what is needed of the bus, as often as it takes; `None` after a stop.
     async fn open(&self, shutdown: &CancellationToken) -> Option<Opened> {
-        let mut wait = BUS_FIRST;
+        let mut backoff = Backoff::new(BUS_FIRST, BUS_LAST);
         loop {
             let error = match self.try_open().await {
                 Ok(opened) => return Some(opened),
@@ -194,7 +195,7 @@ impl TriggerLoop {
             );
             tokio::select! {
                 () = shutdown.cancelled() => return None,
-                () = tokio::time::sleep(wait) => wait = (wait * 2).min(BUS_LAST),
+                () = tokio::time::sleep(backoff.wait()) => {}
             }
         }
     }

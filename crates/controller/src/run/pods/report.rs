@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
 use tiphys_api::worker::{ADMIN_PORT, REPORT_PATH, Report};
+use tiphys_base::Backoff;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -58,15 +59,14 @@ struct Due {
 
 impl Reader {
     pub(super) async fn run(self) {
-        let mut wait = RETRY.0;
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         loop {
             if self.session().await.is_some() {
-                wait = RETRY.0;
+                backoff.reset();
                 self.keep(None);
                 wake(&self.context, &self.wakes, &self.deployment).await;
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(RETRY.1);
+            sleep(backoff.wait()).await;
         }
     }
 

@@ -9,6 +9,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiphys_base::Backoff;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -18,7 +19,6 @@ use tokio::time::Instant;
 use super::marks::Marks;
 use super::object::{Uid, Version};
 use super::record::{Keys, KnownRecord, Position, Record};
-use crate::backoff::Backoff;
 use crate::metrics::{InHandGuard, Outcome};
 use crate::outlet::{Fault, Outlet};
 use crate::pump::MAX_EVENTS;

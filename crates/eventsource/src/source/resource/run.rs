@@ -7,6 +7,7 @@ mod shell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiphys_base::Backoff;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -20,7 +21,6 @@ use super::publish::{Entry, Message, Target};
 use super::record::{Keys, Record};
 use super::watch::{From, Line, Lines, Watcher};
 use super::{Judgement as ObjectJudgement, Resource};
-use crate::backoff::Backoff;
 use crate::compile::CompiledEvent;
 use crate::context::{Cluster, SourceContext};
 use crate::cursor;

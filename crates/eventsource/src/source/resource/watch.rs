@@ -6,11 +6,12 @@
 mod answer;
 mod lines;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tiphys_base::backoff::jittered;
 use bytes::Bytes;
 use http::Request;
 use kube::Client;
@@ -21,7 +22,6 @@ pub(super) use self::lines::Lines;
 use super::Endpoint;
 use super::error::Error;
 use super::object::Version;
-use crate::backoff::jittered;
 
 /// How long the server keeps a watch open: the lower end of what informers ask for.
 const WATCH_FOR: Duration = Duration::from_secs(290);
@@ -182,6 +182,13 @@ impl Watcher {
     }
 }
 
+/// Everything that RFC 3986 does not call unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// A path with a query.
 struct Query(String);
 
@@ -190,14 +197,7 @@ impl Query {
         self.0.push(if self.0.contains('?') { '&' } else { '?' });
         self.0.push_str(name);
         self.0.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                self.0.push(char::from(byte));
-            } else {
-                // Writing to a String cannot fail.
-                write!(self.0, "%{byte:02X}").unwrap_or_default();
-            }
-        }
+        self.0.extend(utf8_percent_encode(value, RESERVED));
     }
 }
 

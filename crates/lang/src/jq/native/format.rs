@@ -1,11 +1,10 @@
 //! The formats: `@html`, `@csv` and the like.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Fun, native};
 use crate::jq::value::{Answer, Text, Val};
@@ -90,20 +89,19 @@ fn html(value: &Val) -> Answer {
     escaped.map(Val::str)
 }
 
+/// Everything that RFC 3986 does not call unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
 fn uri(value: &Val) -> Answer {
     let text = value.to_text()?;
     meter::reserve(3 * text.as_str().len())?;
-    let mut out = String::new();
-    for byte in text.as_str().bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(byte.into());
-            }
-            // Writing to a String cannot fail.
-            _ => write!(out, "%{byte:02X}").unwrap_or_default(),
-        }
-    }
-    Ok(Val::str(out))
+    Ok(Val::str(
+        utf8_percent_encode(text.as_str(), RESERVED).to_string(),
+    ))
 }
 
 fn from_uri(value: &Val) -> Answer {

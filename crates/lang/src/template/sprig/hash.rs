@@ -1,9 +1,9 @@
 //! Check sums and hashes, in hexadecimal (Adler-32 in decimal).
 
+use data_encoding::HEXLOWER;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::super::format::append;
 use super::super::function::Param::Text;
 use super::super::function::{Function, fixed};
 
@@ -23,11 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        append(&mut out, format_args!("{byte:02x}"));
-    }
-    out
+    HEXLOWER.encode(bytes)
 }
 
 /// RFC 1950.

@@ -1,5 +1,7 @@
 //! URLs, cut and put together as Go's `net/url` does.
 
+use percent_encoding::percent_encode_byte;
+
 use super::super::format::append;
 use super::super::function::Param::{Dict, Text};
 use super::super::function::{Args, Function, fixed};
@@ -257,7 +259,7 @@ fn escape(text: &[u8], place: Place) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text {
         if must_escape(*byte, place) {
-            append(&mut out, format_args!("%{byte:02X}"));
+            out.push_str(percent_encode_byte(*byte));
         } else {
             out.push(char::from(*byte));
         }

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use reqwest::{Client, Url};
 use tiphys_api::message::with_causes;
-use tiphys_clients::cache::Cache;
+use tiphys_base::Cache;
 use tiphys_clients::http::{Settings, parse, read};
 use tiphys_clients::tls::Tls;
 use tiphys_clients::{Clients, Error, KeyOf, s3};
