@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "resource_source/frozen.rs"]
+mod frozen;
 #[path = "resource_source/proxy.rs"]
 mod proxy;
 #[path = "resource_source/stage.rs"]
@@ -9,6 +11,7 @@ mod stage;
 
 use std::collections::BTreeMap;
 
+use frozen::Freezer;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -337,6 +340,57 @@ async fn a_crash_in_the_middle_of_changes_loses_and_repeats_nothing() {
         .await;
     assert_eq!(told.len(), wanted + 1, "{:?}", shown(&told));
     assert_each_once_and_in_order(&told);
+    source.stop().await;
+}
+
+#[tokio::test]
+async fn a_kill_between_publish_and_position_loses_and_repeats_nothing() {
+    let world = World::start().await;
+    let maps: Api<ConfigMap> = Api::namespaced(world.client().await, world.namespace());
+    let url = world.nats().url();
+    create(&maps, "a", "1").await;
+    let reader = stage::read(&url).await;
+    let compiled = event_source("es", &in_namespace(&world, CONFIG_MAPS));
+    let freezer = Freezer::default();
+    let bus = freezer.around(stage::connect(&url).await);
+    let source = Source::start_on(bus, &compiled, world.client().await);
+    eventually("the first list is told", || async {
+        let position = stage::position(&url, "es").await?;
+        position["resourceVersion"].is_string().then_some(())
+    })
+    .await;
+
+    freezer.freeze();
+    create(&maps, "b", "1").await;
+    create(&maps, "c", "1").await;
+    delete(&maps, "a").await;
+    reader.until("all is told", |told| told.len() == 4).await;
+    source.crash();
+
+    // Nothing but the messages says that B and C were told, and that A was told to be gone.
+    update(&maps, "b", "2").await;
+    delete(&maps, "c").await;
+    create(&maps, "a", "2").await;
+    let source = Source::start(&compiled, world.client().await, &url).await;
+    create(&maps, "end", "1").await;
+    let told = reader
+        .until("the end is told", |told| {
+            told.iter().any(|told| told.name == "end")
+        })
+        .await;
+    assert_eq!(
+        shown(&told),
+        [
+            "ADD a 1",
+            "ADD b 1",
+            "ADD c 1",
+            "DELETE a 1",
+            "UPDATE b 2 was 1",
+            "DELETE c 1",
+            "ADD a 2",
+            "ADD end 1"
+        ]
+    );
     source.stop().await;
 }
 

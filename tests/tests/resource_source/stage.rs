@@ -105,7 +105,10 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) async fn start(source: &Arc<Compiled>, client: Client, url: &str) -> Self {
-        let bus = connect(url).await;
+        Self::start_on(connect(url).await, source, client)
+    }
+
+    pub(crate) fn start_on(bus: EventBus, source: &Arc<Compiled>, client: Client) -> Self {
         let mut registry = Registry::default();
         let runner = Runner {
             source: source.clone(),
@@ -153,7 +156,7 @@ impl Source {
     }
 }
 
-async fn connect(url: &str) -> EventBus {
+pub(crate) async fn connect(url: &str) -> EventBus {
     let config = jetstream::Config::new(url);
     let bus = EventBus::from(JetStream::connect(&config).await.unwrap());
     bus.events.ensure_stream(None).await.unwrap();
