@@ -8,7 +8,7 @@ use tiphys_eventbus::Event;
 use crate::compile::CompiledEvent;
 use crate::id::event_id;
 use crate::incoming::Identity;
-use crate::outlet::Judgement;
+use crate::outlet::FilterResult;
 
 /// Something that an upstream might say.
 #[derive(Debug, Clone, Copy)]
@@ -113,10 +113,10 @@ impl CompiledEvent {
             input => self.config.draft(input, now)?,
         };
         if let Some(filter) = &self.expression {
-            let (is_met, why) = match self.judge(&payload) {
-                Judgement::Passes => (true, String::new()),
-                Judgement::Rejected => (false, String::new()),
-                Judgement::Failed(error) => (false, format!(" cannot be run: {error}")),
+            let (is_met, why) = match self.evaluate(&payload) {
+                FilterResult::Passes => (true, String::new()),
+                FilterResult::Rejected => (false, String::new()),
+                FilterResult::Failed(error) => (false, format!(" cannot be run: {error}")),
             };
             let condition = format!("filter.expression {}{why}", filter.text());
             checks.push(Check { condition, is_met });

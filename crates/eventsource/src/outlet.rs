@@ -28,7 +28,7 @@ pub(crate) struct Outlet {
 
 /// What the event's expression says about a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Judgement {
+pub(crate) enum FilterResult {
     Passes,
     Rejected,
     /// It cannot be run on this payload.
@@ -60,15 +60,15 @@ impl Fault {
 
 impl CompiledEvent {
     /// What `filter.expression` says; without one every payload passes.
-    pub(crate) fn judge(&self, payload: &[u8]) -> Judgement {
+    pub(crate) fn evaluate(&self, payload: &[u8]) -> FilterResult {
         match self
             .expression
             .as_ref()
             .map(|filter| filter.passes(payload))
         {
-            None | Some(Ok(true)) => Judgement::Passes,
-            Some(Ok(false)) => Judgement::Rejected,
-            Some(Err(error)) => Judgement::Failed(format!("filter.expression: {error}")),
+            None | Some(Ok(true)) => FilterResult::Passes,
+            Some(Ok(false)) => FilterResult::Rejected,
+            Some(Err(error)) => FilterResult::Failed(format!("filter.expression: {error}")),
         }
     }
 

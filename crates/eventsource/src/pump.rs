@@ -33,7 +33,7 @@ use self::window::Window;
 use crate::envelope::fit;
 use crate::id::event_id;
 use crate::incoming::{GiveBack, Payload, Verdict};
-use crate::outlet::{Fault, Judgement, Outlet};
+use crate::outlet::{Fault, FilterResult, Outlet};
 
 /// Waits between attempts: an outage is noticed by the bus' own time-outs, so these may be short.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -231,13 +231,14 @@ impl Pump {
                 dead(raw.clone()),
                 fault(DeadLetterReason::Malformed, error.clone()),
             ),
-            Payload::Json(payload) => match event.judge(payload) {
-                Judgement::Rejected => return None,
-                Judgement::Failed(error) => (
+            Payload::Json(payload) => match event.evaluate(payload) {
+                FilterResult::Rejected => return None,
+                FilterResult::Failed(error) => (
                     dead(payload.clone()),
                     fault(DeadLetterReason::FilterFailed, error),
                 ),
-                Judgement::Passes => match fit(&mut envelope, payload, bus.events.max_payload()) {
+                FilterResult::Passes => match fit(&mut envelope, payload, bus.events.max_payload())
+                {
                     Ok(message) => (message, None),
                     Err(message) => {
                         let why = "larger than what the bus takes".to_owned();

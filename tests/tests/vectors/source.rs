@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use tiphys_api::{ResourceEventType, ResourceFilter};
-use tiphys_eventsource::source::resource::filter::{Filter, Occasion};
+use tiphys_eventsource::source::resource::filter::{Filter, FilterInput};
 use tiphys_eventsource::source::resource::selector::LabelSelector;
 use tiphys_eventsource::source::resource::selects;
 
@@ -40,11 +40,11 @@ fn passes(line: &Line, labels: &LabelSelector, filter: &Filter) -> bool {
         .as_str()
         .and_then(ResourceEventType::from_name);
     let started_at: Timestamp = line["startTime"].as_str().unwrap().parse().unwrap();
-    let occasion = Occasion {
+    let input = FilterInput {
         // Any other type goes by the creation, as an addition does.
         kind: kind.unwrap_or(ResourceEventType::Add),
         started_at,
         now: started_at,
     };
-    selects(labels, object.as_bytes()) && filter.judge(object.as_bytes(), occasion).is_pass()
+    selects(labels, object.as_bytes()) && filter.evaluate(object.as_bytes(), input).is_pass()
 }

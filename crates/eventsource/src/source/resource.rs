@@ -7,7 +7,6 @@ mod envelope;
 mod error;
 pub mod filter;
 pub mod ledger;
-mod marks;
 pub mod object;
 pub mod packed;
 pub mod payload;
@@ -16,6 +15,7 @@ pub mod record;
 mod run;
 pub mod selector;
 mod watch;
+mod watermark;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +32,7 @@ use crate::error::SourceError;
 use crate::event::{Check, Draft, Input, SimulateError};
 use crate::id::digest;
 use crate::incoming::Identity;
-use filter::{Filter, Occasion, Verdict};
+use filter::{Filter, FilterInput, Verdict};
 use object::Object;
 use payload::Payload;
 use selector::LabelSelector;
@@ -45,7 +45,7 @@ pub struct Resource {
     labels: LabelSelector,
     filter: Filter,
     payload: Payload,
-    /// A digest of what decides which objects are told.
+    /// A digest of what decides which objects are published.
     selection: String,
 }
 
@@ -131,7 +131,6 @@ impl Source for Resource {
 }
 
 impl Resource {
-
     /// Where the objects are.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -170,7 +169,7 @@ impl Resource {
         if let Some(old) = old {
             Object::parse(Bytes::copy_from_slice(old))?;
         }
-        let occasion = Occasion {
+        let input = FilterInput {
             kind,
             started_at: Timestamp::MIN,
             now,
@@ -190,7 +189,7 @@ impl Resource {
             let is_met = selects(&self.labels, object);
             check(format!("its labels match {}", self.labels.as_str()), is_met);
         }
-        for (condition, is_met) in self.filter.explain(object, occasion) {
+        for (condition, is_met) in self.filter.explain(object, input) {
             check(condition, is_met);
         }
         Ok(Draft {
@@ -219,24 +218,24 @@ fn escaped(key: &str) -> String {
 
 /// How an object is judged while the event source runs.
 #[derive(Debug, Clone, Copy)]
-struct Judgement<'a> {
+struct Evaluation<'a> {
     resource: &'a Resource,
     started_at: Timestamp,
     now: Timestamp,
 }
 
-impl ledger::Judge for Judgement<'_> {
+impl ledger::EventFilter for Evaluation<'_> {
     fn wants(&self, kind: ResourceEventType) -> bool {
         self.resource.wants(kind)
     }
 
     fn passes(&self, object: &[u8], kind: ResourceEventType) -> bool {
-        let occasion = Occasion {
+        let input = FilterInput {
             kind,
             started_at: self.started_at,
             now: self.now,
         };
-        let verdict = self.resource.filter.judge(object, occasion);
+        let verdict = self.resource.filter.evaluate(object, input);
         if let Verdict::Reject(condition) = verdict {
             tracing::debug!(eventType = kind.name(), %condition, "Filtered an object");
         }

@@ -76,7 +76,10 @@ impl Schedule {
                 }
             }
         }
-        let catch_up = spec.persistence.as_ref().and_then(|kept| kept.catchup.as_ref());
+        let catch_up = spec
+            .persistence
+            .as_ref()
+            .and_then(|kept| kept.catchup.as_ref());
         let catch_up = match catch_up {
             Some(catch_up) if *catch_up.enabled => match catch_up.max_duration.as_str() {
                 "" => CatchUp::All,
@@ -109,9 +112,7 @@ impl Schedule {
         loop {
             let next = match &self.times {
                 CalendarSchedule::Cron(cron) => cron.next_after(last, &self.zone)?,
-                CalendarSchedule::Every(every) => {
-                    whole_seconds(last).checked_add(*every).ok()?
-                }
+                CalendarSchedule::Every(every) => whole_seconds(last).checked_add(*every).ok()?,
             };
             // Their date is compared with the local one, as Argo Events does it.
             if !self.excluded.contains(&self.zone.to_datetime(next).date()) {

@@ -109,7 +109,10 @@ fn seconds_intervals_and_names_tick() {
         "2026-03-29T00:00:00Z",
         &["2026-03-29T01:00:00Z", "2026-03-29T02:00:00Z"],
     );
-    assert_eq!(schedule(r#"{"schedule":"0 0 31 2 *"}"#).next(Timestamp::UNIX_EPOCH), None);
+    assert_eq!(
+        schedule(r#"{"schedule":"0 0 31 2 *"}"#).next(Timestamp::UNIX_EPOCH),
+        None
+    );
 }
 
 #[test]
@@ -130,7 +133,10 @@ fn excluded_days_are_left_out_by_their_local_date() {
     )
     .unwrap();
     let problems = Schedule::compile("p", &spec).unwrap_err();
-    let fields: Vec<_> = problems.iter().map(|problem| problem.field_path.as_str()).collect();
+    let fields: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.field_path.as_str())
+        .collect();
     assert_eq!(
         fields,
         [
@@ -169,9 +175,21 @@ fn what_was_missed_is_caught_up_on_as_far_as_it_is_wanted() {
 #[test]
 fn times_are_printed_as_go_prints_them() {
     for (time, zone, expected) in [
-        ("2026-01-02T15:04:05.000312Z", "UTC", "2026-01-02 15:04:05.000312 +0000 UTC"),
-        ("2026-07-02T15:04:05Z", "Europe/Paris", "2026-07-02 17:04:05 +0200 CEST"),
-        ("2026-01-02T15:04:05.5Z", "America/Sao_Paulo", "2026-01-02 12:04:05.5 -0300 -03"),
+        (
+            "2026-01-02T15:04:05.000312Z",
+            "UTC",
+            "2026-01-02 15:04:05.000312 +0000 UTC",
+        ),
+        (
+            "2026-07-02T15:04:05Z",
+            "Europe/Paris",
+            "2026-07-02 17:04:05 +0200 CEST",
+        ),
+        (
+            "2026-01-02T15:04:05.5Z",
+            "America/Sao_Paulo",
+            "2026-01-02 12:04:05.5 -0300 -03",
+        ),
     ] {
         let zone = TimeZone::get(zone).unwrap();
         assert_eq!(go_time(time.parse().unwrap(), &zone), expected);
@@ -295,7 +313,10 @@ fn an_example_is_the_next_tick_with_the_verdict_of_the_expression() {
     let compiled = crate::compile(&source).unwrap();
     let now = "2026-01-02T03:04:05Z".parse().unwrap();
     let made = compiled.events[0].simulate(&Input::Example, now).unwrap();
-    assert_eq!(made.checks[0].condition, "filter.expression eventTime startsWith '2026'");
+    assert_eq!(
+        made.checks[0].condition,
+        "filter.expression eventTime startsWith '2026'"
+    );
     assert!(made.checks[0].is_met);
     assert_eq!(
         made.event.unwrap().data.unwrap(),

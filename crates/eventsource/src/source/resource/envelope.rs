@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tiphys_eventbus::Event;
 
-use super::ledger::Told;
+use super::ledger::Publication;
 use super::payload::{Payload, without_managed_fields};
 use crate::envelope;
 
@@ -23,11 +23,11 @@ pub(super) enum Fit {
     TooLarge(Bytes),
 }
 
-/// Encodes `event` around `whole`, the payload of what is told, in at most `limit` bytes. What does not
+/// Encodes `event` around `whole`, the payload of what is published, in at most `limit` bytes. What does not
 /// fit loses first what nobody looks at.
 pub(super) fn fit(
     mut event: Event,
-    told: &Told,
+    publication: &Publication,
     payload: &Payload,
     whole: &Bytes,
     limit: usize,
@@ -38,10 +38,11 @@ pub(super) fn fit(
     };
     let head = event.encode();
     let write = |body: &[u8], old: Option<&[u8]>| {
-        envelope::as_json(&head, &payload.write(told.kind, body, old))
+        envelope::as_json(&head, &payload.write(publication.kind, body, old))
     };
-    let body = without_managed_fields(&told.body).unwrap_or_else(|| told.body.clone());
-    let old = told
+    let body =
+        without_managed_fields(&publication.body).unwrap_or_else(|| publication.body.clone());
+    let old = publication
         .old
         .as_ref()
         .map(|old| without_managed_fields(old).unwrap_or_else(|| old.clone()));
@@ -68,7 +69,7 @@ mod tests {
     use tiphys_api::{ResourceEventSource, ResourceEventType};
     use tiphys_eventbus::{Context, Event};
 
-    use super::{Fit, Told, fit};
+    use super::{Fit, Publication, fit};
     use crate::source::resource::payload::Payload;
 
     fn fitted(limit: usize) -> Fit {
@@ -81,7 +82,7 @@ mod tests {
                 text.repeat(1000)
             ))
         };
-        let told = Told {
+        let publication = Publication {
             kind: ResourceEventType::Update,
             body: object("n"),
             old: Some(object("o")),
@@ -93,12 +94,16 @@ mod tests {
             ..Context::default()
         };
         let payload = Payload::new(&source);
-        let whole = payload.write(told.kind, &told.body, told.old.as_deref());
+        let whole = payload.write(
+            publication.kind,
+            &publication.body,
+            publication.old.as_deref(),
+        );
         let event = Event {
             context,
             data: None,
         };
-        fit(event, &told, &payload, &whole, limit)
+        fit(event, &publication, &payload, &whole, limit)
     }
 
     fn payload(message: &[u8]) -> serde_json::Value {

@@ -74,7 +74,7 @@ impl Verdict {
 
 /// What happened to an object, and when.
 #[derive(Debug, Clone, Copy)]
-pub struct Occasion {
+pub struct FilterInput {
     /// What happened.
     pub kind: ResourceEventType,
     /// When the event source was started.
@@ -141,22 +141,22 @@ impl Filter {
     }
 
     /// Whether `object` passes; the first condition that is not met decides.
-    pub fn judge(&self, object: &[u8], occasion: Occasion) -> Verdict {
+    pub fn evaluate(&self, object: &[u8], input: FilterInput) -> Verdict {
         let times = self.times(object);
         let failed = self
             .conditions()
-            .find(|condition| !self.is_met(*condition, object, &times, occasion));
+            .find(|condition| !self.is_met(*condition, object, &times, input));
         failed.map_or(Verdict::Pass, Verdict::Reject)
     }
 
     /// All conditions in words, and whether `object` meets them.
-    pub fn explain(&self, object: &[u8], occasion: Occasion) -> Vec<(String, bool)> {
+    pub fn explain(&self, object: &[u8], input: FilterInput) -> Vec<(String, bool)> {
         let times = self.times(object);
         self.conditions()
             .map(|condition| {
                 (
                     self.words(condition),
-                    self.is_met(condition, object, &times, occasion),
+                    self.is_met(condition, object, &times, input),
                 )
             })
             .collect()
@@ -178,11 +178,11 @@ impl Filter {
         condition: Condition,
         object: &[u8],
         times: &Times,
-        occasion: Occasion,
+        input: FilterInput,
     ) -> bool {
         match condition {
             Condition::Prefix => times.name.starts_with(&self.prefix),
-            Condition::AfterStart => times.of(occasion) >= whole_second(occasion.started_at),
+            Condition::AfterStart => times.of(input) >= whole_second(input.started_at),
             Condition::CreatedBy => self.created_by.is_none_or(|latest| times.created <= latest),
             Condition::Field(at) => self.fields.get(at).is_none_or(|field| field.is_met(object)),
         }
@@ -301,11 +301,11 @@ impl Times {
         }
     }
 
-    fn of(&self, occasion: Occasion) -> Timestamp {
-        match occasion.kind {
+    fn of(&self, input: FilterInput) -> Timestamp {
+        match input.kind {
             ResourceEventType::Add => self.created,
             ResourceEventType::Update => self.created.max(self.changed),
-            ResourceEventType::Delete => self.deleted.unwrap_or(occasion.now),
+            ResourceEventType::Delete => self.deleted.unwrap_or(input.now),
         }
     }
 }
@@ -329,23 +329,23 @@ mod tests {
     use jiff::Timestamp;
     use tiphys_api::{ResourceEventType, ResourceFilter};
 
-    use super::{Condition, Filter, Occasion, Verdict};
+    use super::{Condition, Filter, FilterInput, Verdict};
 
     fn filter(json: &str) -> Filter {
         let filter: ResourceFilter = serde_json::from_str(json).unwrap();
         Filter::compile(&filter, "filter").unwrap()
     }
 
-    fn occasion(kind: ResourceEventType) -> Occasion {
-        Occasion {
+    fn input(kind: ResourceEventType) -> FilterInput {
+        FilterInput {
             kind,
             started_at: "2026-03-01T10:00:00.7Z".parse().unwrap(),
             now: "2026-03-01T12:00:00Z".parse().unwrap(),
         }
     }
 
-    fn judge(filter_json: &str, object: &str, kind: ResourceEventType) -> Verdict {
-        filter(filter_json).judge(object.as_bytes(), occasion(kind))
+    fn evaluate(filter_json: &str, object: &str, kind: ResourceEventType) -> Verdict {
+        filter(filter_json).evaluate(object.as_bytes(), input(kind))
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
             ("missing", "!=", "x", false),
         ] {
             let json = serde_json::json!({"fields": [{"key": key, "operation": operation, "value": value}]});
-            let verdict = judge(&json.to_string(), object, ResourceEventType::Add);
+            let verdict = evaluate(&json.to_string(), object, ResourceEventType::Add);
             assert_eq!(verdict.is_pass(), passes, "{key} {operation} {value}");
         }
     }
@@ -390,13 +390,13 @@ mod tests {
             (changed("Update"), Add, false),
             (created("2026-01-01T00:00:00Z"), Delete, true),
         ] {
-            let verdict = judge(r#"{"afterStart":true}"#, &object, kind);
+            let verdict = evaluate(r#"{"afterStart":true}"#, &object, kind);
             assert_eq!(verdict.is_pass(), passes, "{object} {kind:?}");
         }
     }
 
     #[test]
-    fn the_first_condition_that_is_not_met_is_told() {
+    fn the_first_condition_that_is_not_met_is_published() {
         let json = r#"{"prefix":"my-","createdBy":"2026-01-01T00:00:00Z","fields":[{"key":"a","value":"x"}]}"#;
         let object = |name: &str, created: &str, a: &str| {
             format!(
@@ -419,7 +419,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                judge(json, &object, ResourceEventType::Add),
+                evaluate(json, &object, ResourceEventType::Add),
                 verdict,
                 "{object}"
             );
@@ -432,9 +432,9 @@ mod tests {
             filter(r#"{"prefix":"a","fields":[{"key":"b.c","operation":"!=","value":"^x"}]}"#);
         let checks = filter.explain(
             br#"{"metadata":{"name":"ab"},"b":{"c":"xy"}}"#,
-            Occasion {
+            FilterInput {
                 started_at: Timestamp::MIN,
-                ..occasion(ResourceEventType::Add)
+                ..input(ResourceEventType::Add)
             },
         );
         assert_eq!(

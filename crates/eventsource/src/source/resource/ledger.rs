@@ -1,10 +1,11 @@
-//! What has been told of which object, and what is to be told next.
+//! Tracks the last published version of every object and decides which event to publish next.
 //!
 //! Pure: what the API server says goes in, what to publish and to record comes out. Lists and watches
-//! give the same answers: after a list everything is told as if the watch had never broken, except
+//! give the same answers: after a list everything is published as if the watch had never broken, except
 //! that of several changes of one object only the last is known.
 
 mod listing;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +17,13 @@ use tiphys_api::ResourceEventType;
 
 use self::listing::Listed;
 pub use self::listing::{Listing, Todo};
+pub use self::step::{Publication, RecordOp, Step};
 use super::object::{Object, Uid, Version};
 use super::packed::{Packed, Packer};
 use super::record::{KnownRecord, Record};
 
 /// Decides what is published.
-pub trait Judge {
+pub trait EventFilter {
     /// Whether events of this type are published at all.
     fn wants(&self, kind: ResourceEventType) -> bool;
 
@@ -40,50 +42,14 @@ pub enum Change {
     Deleted(Object),
 }
 
-/// What is to be done about one object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// The object.
-    pub uid: Uid,
-    /// What is to be published.
-    pub told: Option<Told>,
-    /// What is to be recorded once it is published.
-    pub record: RecordOp,
-}
-
-/// What is to be published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// What happened.
-    pub kind: ResourceEventType,
-    /// The object; for a deletion its last state.
-    pub body: Bytes,
-    /// What it was before.
-    pub old: Option<Bytes>,
-    /// What tells this event from others of the same kind about the same object: the resourceVersion
-    /// of the object, for a deletion the last one that was told before.
-    pub version: Version,
-}
-
-/// What is to be recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordOp {
-    /// Nothing.
-    Keep,
-    /// The object as it is known.
-    Put,
-    /// That it went, and everything up to this version is told.
-    Bury(Version),
-}
-
 /// What is known of all objects.
 #[derive(Debug)]
 pub struct Ledger {
     objects: HashMap<Uid, Known>,
     names: HashMap<(Arc<str>, Arc<str>), Uid>,
-    graves: HashMap<Uid, Version>,
+    tombstones: HashMap<Uid, Version>,
     keeps_bodies: bool,
-    judges_again: bool,
+    reevaluates: bool,
     packer: Packer,
 }
 
@@ -92,7 +58,7 @@ struct Known {
     namespace: Arc<str>,
     name: Arc<str>,
     version: Version,
-    /// Its deletion is to be told.
+    /// Its deletion is to be published.
     passes: bool,
     /// It has a record.
     is_recorded: bool,
@@ -110,13 +76,13 @@ enum Body {
 
 impl Ledger {
     /// An empty ledger. Objects are kept only if somebody will ask what they were.
-    pub fn new(judge: &impl Judge) -> Self {
+    pub fn new(filter: &impl EventFilter) -> Self {
         Self {
             objects: HashMap::new(),
             names: HashMap::new(),
-            graves: HashMap::new(),
-            keeps_bodies: follows(judge),
-            judges_again: false,
+            tombstones: HashMap::new(),
+            keeps_bodies: follows(filter),
+            reevaluates: false,
             packer: Packer::new(),
         }
     }
@@ -125,7 +91,7 @@ impl Ledger {
     pub fn restore(&mut self, uid: Uid, record: Record) {
         match record {
             Record::Gone(version) => {
-                self.graves.insert(uid, version);
+                self.tombstones.insert(uid, version);
             }
             Record::Known(KnownRecord {
                 version,
@@ -153,25 +119,30 @@ impl Ledger {
         }
     }
 
-    /// Lets the next list judge also what has not changed: the filter is another one.
-    pub fn judge_again(&mut self) {
-        self.judges_again = true;
+    /// Lets the next list be evaluated in full, what has not changed included: the filter is another one.
+    pub fn reevaluate(&mut self) {
+        self.reevaluates = true;
     }
 
     /// What a watch's change means.
-    pub fn observe(&mut self, change: Change, judge: &impl Judge) -> Vec<Step> {
+    pub fn observe(&mut self, change: Change, filter: &impl EventFilter) -> Vec<Step> {
         match change {
-            Change::Added(object) => self.appeared(object, ResourceEventType::Add, judge),
-            Change::Modified(object) => self.appeared(object, ResourceEventType::Update, judge),
-            Change::Deleted(object) => self.disappeared(object, judge).into_iter().collect(),
+            Change::Added(object) => self.appeared(object, ResourceEventType::Add, filter),
+            Change::Modified(object) => self.appeared(object, ResourceEventType::Update, filter),
+            Change::Deleted(object) => self.disappeared(object, filter).into_iter().collect(),
         }
     }
 
     /// What one entry of a finished list means.
-    pub fn settle(&mut self, todo: Todo, list_version: &Version, judge: &impl Judge) -> Vec<Step> {
+    pub fn settle(
+        &mut self,
+        todo: Todo,
+        list_version: &Version,
+        filter: &impl EventFilter,
+    ) -> Vec<Step> {
         match todo {
-            Todo::Gone(uid) => self.gone(&uid, list_version, judge).into_iter().collect(),
-            Todo::Listed(listed) => self.listed(listed, judge),
+            Todo::Gone(uid) => self.gone(&uid, list_version, filter).into_iter().collect(),
+            Todo::Listed(listed) => self.listed(listed, filter),
         }
     }
 
@@ -180,23 +151,23 @@ impl Ledger {
     pub fn adopt(&mut self, kind: ResourceEventType, object: Object) -> Option<Step> {
         let uid = object.uid.clone();
         let known = self.objects.get(&uid).map(|known| &known.version);
-        let is_told = match kind {
+        let is_published = match kind {
             ResourceEventType::Delete => known.is_none_or(|known| known.is_after(&object.version)),
             _ => {
                 known.is_some_and(|known| !object.version.is_after(known))
                     || self
-                        .graves
+                        .tombstones
                         .get(&uid)
-                        .is_some_and(|grave| !object.version.is_after(grave))
+                        .is_some_and(|tombstone| !object.version.is_after(tombstone))
             }
         };
-        if is_told {
+        if is_published {
             return None;
         }
         let record = if kind == ResourceEventType::Delete {
             self.remove(&uid);
-            self.graves.insert(uid.clone(), object.version.clone());
-            RecordOp::Bury(object.version)
+            self.tombstones.insert(uid.clone(), object.version.clone());
+            RecordOp::Tombstone(object.version)
         } else {
             let body = if self.keeps_bodies {
                 Body::Raw(object.raw)
@@ -224,7 +195,7 @@ impl Ledger {
         };
         Some(Step {
             uid,
-            told: None,
+            publication: None,
             record,
         })
     }
@@ -252,8 +223,8 @@ impl Ledger {
     }
 
     /// Forgets that an object went: nothing will say so again.
-    pub fn forget_grave(&mut self, uid: &str) {
-        self.graves.remove(uid);
+    pub fn forget_tombstone(&mut self, uid: &str) {
+        self.tombstones.remove(uid);
     }
 
     /// How many objects are known.
@@ -270,12 +241,12 @@ impl Ledger {
         &mut self,
         object: Object,
         kind: ResourceEventType,
-        judge: &impl Judge,
+        filter: &impl EventFilter,
     ) -> Vec<Step> {
         if self
-            .graves
+            .tombstones
             .get(&object.uid)
-            .is_some_and(|grave| !object.version.is_after(grave))
+            .is_some_and(|tombstone| !object.version.is_after(tombstone))
         {
             return Vec::new();
         }
@@ -284,7 +255,7 @@ impl Ledger {
                 return Vec::new();
             }
             let body = Body::Raw(object.raw.clone());
-            return vec![self.replace(object, body, ResourceEventType::Update, judge)];
+            return vec![self.replace(object, body, ResourceEventType::Update, filter)];
         }
         let namesake = self.namesake(&object.namespace, &object.name);
         let kind = if namesake.is_some() {
@@ -293,20 +264,20 @@ impl Ledger {
             kind
         };
         let mut steps = Vec::with_capacity(2);
-        steps.extend(namesake.and_then(|uid| self.gone(&uid, &object.version, judge)));
+        steps.extend(namesake.and_then(|uid| self.gone(&uid, &object.version, filter)));
         let body = Body::Raw(object.raw.clone());
-        steps.push(self.replace(object, body, kind, judge));
+        steps.push(self.replace(object, body, kind, filter));
         steps
     }
 
-    fn disappeared(&mut self, object: Object, judge: &impl Judge) -> Option<Step> {
+    fn disappeared(&mut self, object: Object, filter: &impl EventFilter) -> Option<Step> {
         let Object {
             uid, version, raw, ..
         } = object;
         if self
-            .graves
+            .tombstones
             .get(&uid)
-            .is_some_and(|grave| !version.is_after(grave))
+            .is_some_and(|tombstone| !version.is_after(tombstone))
         {
             return None;
         }
@@ -316,44 +287,52 @@ impl Ledger {
         }
         let known = self.remove(&uid);
         let kind = ResourceEventType::Delete;
-        let is_told = judge.wants(kind) && judge.passes(&raw, kind);
-        let told_version = known
+        let is_published = filter.wants(kind) && filter.passes(&raw, kind);
+        let published_version = known
             .as_ref()
             .map_or(&version, |known| &known.version)
             .clone();
         let has_record = known.is_some_and(|known| known.is_recorded);
-        let told = is_told.then_some(Told {
+        let publication = is_published.then_some(Publication {
             kind,
             body: raw,
             old: None,
-            version: told_version,
+            version: published_version,
         });
-        let record = self.bury(&uid, version, has_record || told.is_some());
-        Some(Step { uid, told, record })
+        let record = self.tombstone(&uid, version, has_record || publication.is_some());
+        Some(Step {
+            uid,
+            publication,
+            record,
+        })
     }
 
     /// The object is not there any more, and nobody saw it go.
-    fn gone(&mut self, uid: &Uid, version: &Version, judge: &impl Judge) -> Option<Step> {
+    fn gone(&mut self, uid: &Uid, version: &Version, filter: &impl EventFilter) -> Option<Step> {
         let known = self.remove(uid)?;
         let kind = ResourceEventType::Delete;
         let body = self
             .unpack(&known.body)
-            .filter(|_| known.passes && judge.wants(kind));
-        let told = body.map(|body| Told {
+            .filter(|_| known.passes && filter.wants(kind));
+        let publication = body.map(|body| Publication {
             kind,
             body,
             old: None,
             version: known.version,
         });
-        let record = self.bury(uid, version.clone(), known.is_recorded || told.is_some());
+        let record = self.tombstone(
+            uid,
+            version.clone(),
+            known.is_recorded || publication.is_some(),
+        );
         Some(Step {
             uid: uid.clone(),
-            told,
+            publication,
             record,
         })
     }
 
-    fn listed(&mut self, listed: Listed, judge: &impl Judge) -> Vec<Step> {
+    fn listed(&mut self, listed: Listed, filter: &impl EventFilter) -> Vec<Step> {
         let Listed {
             uid,
             namespace,
@@ -361,8 +340,8 @@ impl Ledger {
             version,
             body,
         } = listed;
-        // It is there: what was buried under its uid has come back since.
-        self.graves.remove(&uid);
+        // It is there: a tombstone of its uid is out of date.
+        self.tombstones.remove(&uid);
         let Some(raw) = self.packer.unpack(&body) else {
             return Vec::new();
         };
@@ -376,22 +355,22 @@ impl Ledger {
         let mut steps = Vec::with_capacity(2);
         let kind = match self.objects.get(&object.uid) {
             Some(known) if known.version == object.version => {
-                return self.judged_again(&object, judge).into_iter().collect();
+                return self.reevaluated(&object, filter).into_iter().collect();
             }
             Some(_) => ResourceEventType::Update,
             None => {
                 let namesake = self.namesake(&object.namespace, &object.name);
-                steps.extend(namesake.and_then(|uid| self.gone(&uid, &object.version, judge)));
+                steps.extend(namesake.and_then(|uid| self.gone(&uid, &object.version, filter)));
                 ResourceEventType::Add
             }
         };
-        steps.push(self.replace(object, Body::Packed(body), kind, judge));
+        steps.push(self.replace(object, Body::Packed(body), kind, filter));
         steps
     }
 
-    /// The same object under another filter: it may leave, but what is not new is not told.
-    fn judged_again(&mut self, object: &Object, judge: &impl Judge) -> Option<Step> {
-        let passes = judge.passes(&object.raw, ResourceEventType::Delete);
+    /// The same object under another filter: it may leave, but what is not new is not published.
+    fn reevaluated(&mut self, object: &Object, filter: &impl EventFilter) -> Option<Step> {
+        let passes = filter.passes(&object.raw, ResourceEventType::Delete);
         let known = self.objects.get_mut(&object.uid)?;
         if known.passes == passes {
             return None;
@@ -404,7 +383,7 @@ impl Ledger {
         };
         Some(Step {
             uid: object.uid.clone(),
-            told: None,
+            publication: None,
             record,
         })
     }
@@ -415,7 +394,7 @@ impl Ledger {
         object: Object,
         body: Body,
         kind: ResourceEventType,
-        judge: &impl Judge,
+        filter: &impl EventFilter,
     ) -> Step {
         let Object {
             uid,
@@ -425,21 +404,21 @@ impl Ledger {
             raw,
         } = object;
         let was = self.remove(&uid);
-        let is_told = judge.wants(kind) && judge.passes(&raw, kind);
-        let passes = is_told || judge.passes(&raw, ResourceEventType::Delete);
+        let is_published = filter.wants(kind) && filter.passes(&raw, kind);
+        let passes = is_published || filter.passes(&raw, ResourceEventType::Delete);
         let was_recorded = was.as_ref().is_some_and(|was| was.is_recorded);
         let was_passing = was.as_ref().is_some_and(|was| was.passes);
         let is_news = if passes {
-            !was_recorded || !was_passing || follows(judge)
+            !was_recorded || !was_passing || follows(filter)
         } else {
             was_recorded && was_passing
         };
-        let told = is_told.then(|| {
+        let publication = is_published.then(|| {
             let is_update = kind == ResourceEventType::Update;
             let old = was
                 .filter(|_| is_update)
                 .and_then(|was| self.unpack(&was.body));
-            Told {
+            Publication {
                 kind,
                 body: raw,
                 old,
@@ -447,7 +426,7 @@ impl Ledger {
             }
         });
         // Of what does not pass, only an update asks what it was.
-        let keeps_body = self.keeps_bodies && (passes || judge.wants(ResourceEventType::Update));
+        let keeps_body = self.keeps_bodies && (passes || filter.wants(ResourceEventType::Update));
         let known = Known {
             namespace,
             name,
@@ -462,15 +441,19 @@ impl Ledger {
         } else {
             RecordOp::Keep
         };
-        Step { uid, told, record }
+        Step {
+            uid,
+            publication,
+            record,
+        }
     }
 
-    fn bury(&mut self, uid: &Uid, version: Version, has_record: bool) -> RecordOp {
+    fn tombstone(&mut self, uid: &Uid, version: Version, has_record: bool) -> RecordOp {
         if !has_record {
             return RecordOp::Keep;
         }
-        self.graves.insert(uid.clone(), version.clone());
-        RecordOp::Bury(version)
+        self.tombstones.insert(uid.clone(), version.clone());
+        RecordOp::Tombstone(version)
     }
 
     fn namesake(&self, namespace: &Arc<str>, name: &Arc<str>) -> Option<Uid> {
@@ -478,7 +461,7 @@ impl Ledger {
     }
 
     fn insert(&mut self, uid: Uid, known: Known) {
-        self.graves.remove(&uid);
+        self.tombstones.remove(&uid);
         self.names
             .insert((known.namespace.clone(), known.name.clone()), uid.clone());
         self.objects.insert(uid, known);
@@ -503,6 +486,6 @@ impl Ledger {
 }
 
 /// Somebody will ask what an object was.
-fn follows(judge: &impl Judge) -> bool {
-    judge.wants(ResourceEventType::Update) || judge.wants(ResourceEventType::Delete)
+fn follows(filter: &impl EventFilter) -> bool {
+    filter.wants(ResourceEventType::Update) || filter.wants(ResourceEventType::Delete)
 }

@@ -1,4 +1,4 @@
-//! Objects in little space: what was told is kept compressed, in memory and on the bus.
+//! Objects in little space: what was published is kept compressed, in memory and on the bus.
 
 use std::fmt;
 

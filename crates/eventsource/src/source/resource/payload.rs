@@ -51,7 +51,7 @@ impl Payload {
     }
 }
 
-/// An item of a list with the type that the list only tells once.
+/// An item of a list with the type that the list states only once.
 pub fn with_type(item: &[u8], api_version: &str, kind: &str) -> Bytes {
     #[derive(Deserialize)]
     struct Typed<'a> {

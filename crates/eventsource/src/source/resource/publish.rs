@@ -9,16 +9,16 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiphys_base::Backoff;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tiphys_base::Backoff;
 use tiphys_eventbus::{Error as BusError, Outgoing, PublishAck, State};
 use tokio::time::Instant;
 
-use super::marks::Marks;
 use super::object::{Uid, Version};
 use super::record::{Keys, KnownRecord, Position, Record};
+use super::watermark::Watermark;
 use crate::metrics::{InHandGuard, Outcome};
 use crate::outlet::{Fault, Outlet};
 use crate::pump::MAX_EVENTS;
@@ -38,7 +38,7 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) outgoing: Outgoing,
-    /// When what it tells was read.
+    /// When the change was read.
     pub(super) received: Instant,
     /// It cannot be published, and goes to the dead letters.
     pub(super) fault: Option<Fault>,
@@ -54,7 +54,7 @@ pub(super) enum Entry {
 
 /// Everything there is to do about one object at a time.
 pub(super) struct Job {
-    mark: Option<u64>,
+    change: Option<u64>,
     uid: Uid,
     message: Option<Message>,
     entry: Option<Entry>,
@@ -74,27 +74,27 @@ pub(super) struct Publisher {
     in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
     busy: HashSet<Uid>,
     failing: usize,
-    marks: Marks,
+    watermark: Watermark,
     position: Position,
     is_storing: bool,
-    graves: HashMap<Uid, Version>,
+    tombstones: HashMap<Uid, Version>,
 }
 
 impl Publisher {
     pub(super) fn new(
         target: Arc<Target>,
         position: Position,
-        graves: HashMap<Uid, Version>,
+        tombstones: HashMap<Uid, Version>,
     ) -> Self {
         Self {
             target,
             in_flight: FuturesUnordered::new(),
             busy: HashSet::new(),
             failing: 0,
-            marks: Marks::default(),
+            watermark: Watermark::default(),
             position,
             is_storing: false,
-            graves,
+            tombstones,
         }
     }
 
@@ -113,14 +113,14 @@ impl Publisher {
         self.is_open() && !self.busy.contains(uid)
     }
 
-    /// There was nothing to tell up to here.
+    /// There is nothing to publish up to here.
     pub(super) fn pass(&mut self, version: Version) {
-        self.marks.pass(version);
+        self.watermark.pass(version);
     }
 
-    /// Opens a mark; the position does not move past it before [`Self::carry`] has come to its end.
-    pub(super) fn open(&mut self, version: Option<Version>) -> u64 {
-        self.marks.open(version)
+    /// Begins a change; the position does not move past it before [`Self::carry`] has come to its end.
+    pub(super) fn begin(&mut self, version: Option<Version>) -> u64 {
+        self.watermark.begin(version)
     }
 
     /// Hands a message to the bus, in the order of the calls.
@@ -136,19 +136,19 @@ impl Publisher {
     /// Waits in the background for what was offered, and writes the record after it.
     pub(super) fn carry(
         &mut self,
-        mark: u64,
+        change: u64,
         uid: Uid,
         message: Option<(Message, Option<Result<PublishAck, BusError>>)>,
         entry: Option<Entry>,
     ) {
         if message.is_none() && entry.is_none() {
-            self.marks.settle(mark);
+            self.watermark.settle(change);
             return;
         }
         let (message, offered) =
             message.map_or((None, None), |(message, offered)| (Some(message), offered));
         let job = Job {
-            mark: Some(mark),
+            change: Some(change),
             uid,
             message,
             entry,
@@ -211,16 +211,16 @@ impl Publisher {
         if job.retry.is_some() {
             self.failing -= 1;
         }
-        if let Some(mark) = job.mark {
-            self.marks.settle(mark);
+        if let Some(change) = job.change {
+            self.watermark.settle(change);
         }
         match job.entry {
             Some(Entry::Put(Record::Gone(version))) => {
-                self.graves.insert(job.uid, version);
+                self.tombstones.insert(job.uid, version);
                 None
             }
             Some(Entry::Put(Record::Known(_))) => {
-                self.graves.remove(&job.uid);
+                self.tombstones.remove(&job.uid);
                 None
             }
             Some(Entry::Remove) => Some(job.uid),
@@ -230,22 +230,22 @@ impl Publisher {
 
     fn stored(&mut self, position: Position) {
         self.position = position;
-        let Some(told) = self.position.resource_version.clone() else {
+        let Some(published) = self.position.resource_version.clone() else {
             return;
         };
-        // What went before the position is not said again, so nobody needs to know that it went.
+        // A deletion before the position is not reported again: its tombstone is not needed.
         let free = MAX_EVENTS.saturating_sub(self.busy.len());
-        let graves: Vec<Uid> = self
-            .graves
+        let tombstones: Vec<Uid> = self
+            .tombstones
             .iter()
-            .filter(|(uid, version)| !version.is_after(&told) && !self.busy.contains(*uid))
+            .filter(|(uid, version)| !version.is_after(&published) && !self.busy.contains(*uid))
             .map(|(uid, _)| uid.clone())
             .take(free)
             .collect();
-        for uid in graves {
-            self.graves.remove(&uid);
+        for uid in tombstones {
+            self.tombstones.remove(&uid);
             let job = Job {
-                mark: None,
+                change: None,
                 uid,
                 message: None,
                 entry: Some(Entry::Remove),
@@ -271,12 +271,12 @@ impl Publisher {
 
     /// The position if it has moved since it was stored.
     pub(super) fn moved(&self) -> Option<Position> {
-        let told = self
-            .marks
-            .told()
-            .filter(|told| self.position.resource_version.as_ref() != Some(told))?;
+        let published = self
+            .watermark
+            .version()
+            .filter(|published| self.position.resource_version.as_ref() != Some(published))?;
         Some(Position {
-            resource_version: Some(told.clone()),
+            resource_version: Some(published.clone()),
             ..self.position.clone()
         })
     }
@@ -362,8 +362,8 @@ impl Target {
 
     async fn put(&self, key: &str, record: &Record) -> Result<(), BusError> {
         match self.put_bytes(key, record.encode()).await {
-            // Without its body it still says what was told; only a later deletion that nobody sees
-            // cannot be told with its last state.
+            // Without its body it still says what was published; only a later deletion that nobody sees
+            // cannot be published with its last state.
             Err(BusError::TooLarge { .. }) => match record {
                 Record::Known(known) => {
                     let known = KnownRecord {
@@ -385,7 +385,7 @@ impl Target {
     /// Stores the position and waits until it is.
     pub(super) async fn store(&self, position: &Position) -> Result<(), BusError> {
         let position = Position {
-            told_at: Some(self.outlet.clock.now()),
+            stored_at: Some(self.outlet.clock.now()),
             ..position.clone()
         };
         self.put_bytes(&self.keys.position(), position.encode())

@@ -1,5 +1,5 @@
-//! What is kept on the bus, so that a restart is no gap: per object what was told of it last, and
-//! beside them the resourceVersion up to which everything is told.
+//! What is kept on the bus, so that a restart is no gap: per object what was published of it last, and
+//! beside them the resourceVersion up to which everything is published.
 //!
 //! A record is a line of JSON and, after it, the compressed object.
 
@@ -11,16 +11,16 @@ use super::object::Version;
 use super::packed::Packed;
 use crate::cursor;
 
-/// What was told of an object.
+/// What was published of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// It is there.
     Known(KnownRecord),
-    /// It went; everything up to this version is told.
+    /// It went; everything up to this version is published.
     Gone(Version),
 }
 
-/// What was told of an object that is there.
+/// What was published of an object that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownRecord {
     /// Its resourceVersion.
@@ -29,7 +29,7 @@ pub struct KnownRecord {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Whether its deletion is to be told.
+    /// Whether its deletion is to be published.
     pub passes: bool,
     /// The object.
     pub body: Option<Packed>,
@@ -109,7 +109,7 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Position {
-    /// Everything up to this is told; none before the first list is.
+    /// Everything up to this is published; none before the first list is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_version: Option<Version>,
     /// The type of the objects: records of another type say nothing.
@@ -121,8 +121,8 @@ pub struct Position {
     /// When the event source first started.
     pub started_at: Timestamp,
     /// When this was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told_at: Option<Timestamp>,
+    #[serde(default, rename = "toldAt", skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<Timestamp>,
 }
 
 impl Position {

@@ -1,33 +1,33 @@
 //! Runs one resource event: reads the watch, asks the ledger, hands on to the publisher.
 
-mod complaint;
+mod condition;
 mod restore;
 mod shell;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiphys_base::Backoff;
 use jiff::Timestamp;
+use tiphys_base::Backoff;
 use tokio::time::Instant;
 
-use self::complaint::Complaints;
+use self::condition::WatchCondition;
 use self::shell::{Shell, Wake};
 use super::envelope::{Fit, fit};
 use super::error::Error;
-use super::ledger::{Change, Ledger, Listing, RecordOp, Step, Told};
+use super::ledger::{Change, Ledger, Listing, Publication, RecordOp, Step};
 use super::object::{Object, Version};
 use super::publish::{Entry, Message, Target};
 use super::record::{Keys, Record};
 use super::watch::{From, Line, Lines, Watcher};
-use super::{Judgement as ObjectJudgement, Resource};
+use super::{Evaluation, Resource};
 use crate::compile::CompiledEvent;
 use crate::context::{Cluster, SourceContext};
 use crate::cursor;
 use crate::error::{Reason, SourceError};
 use crate::id::event_id;
 use crate::metrics::{InHandGuard, Outcome};
-use crate::outlet::{Fault, Judgement};
+use crate::outlet::{Fault, FilterResult};
 
 /// Waits between attempts to list and watch: those of Kubernetes' informers.
 const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(30));
@@ -41,10 +41,10 @@ const LIST_WITHIN: Duration = Duration::from_secs(30);
 /// Runs until the context's shutdown, then finishes what is on its way and stores the position.
 ///
 /// # Errors
-/// If there is no cluster, or what was told before cannot be read. Everything else is tried again here.
+/// If there is no cluster, or what was published before cannot be read. Everything else is tried again here.
 ///
 /// # Cancellation
-/// What was not yet recorded is told again by the next run, under the same ids.
+/// What was not yet recorded is published again by the next run, under the same ids.
 pub(super) async fn run(resource: &Resource, context: &SourceContext) -> Result<(), SourceError> {
     let Cluster { client, identity } = context.cluster()?.clone();
     let outlet = context.outlet.clone();
@@ -76,7 +76,7 @@ pub(super) async fn run(resource: &Resource, context: &SourceContext) -> Result<
         shell: Shell::new(
             target.clone(),
             restored.position.clone(),
-            restored.graves,
+            restored.tombstones,
             shutdown,
         ),
         target: &target,
@@ -85,7 +85,7 @@ pub(super) async fn run(resource: &Resource, context: &SourceContext) -> Result<
         cursor: restored.cursor,
         listed_at: None,
         started_at: restored.position.started_at,
-        complaints: Complaints::new(&target.outlet, identity),
+        condition: WatchCondition::new(&target.outlet, identity),
     };
     for step in restored.adopted {
         if worker.perform(step, None, Instant::now()).await == Flow::Stop {
@@ -116,7 +116,7 @@ struct Worker<'a> {
     /// When the last list was complete.
     listed_at: Option<Instant>,
     started_at: Timestamp,
-    complaints: Complaints,
+    condition: WatchCondition,
 }
 
 impl Worker<'_> {
@@ -126,7 +126,7 @@ impl Worker<'_> {
         loop {
             let began = Instant::now();
             let ended = self.session().await;
-            self.complaints.interrupted();
+            self.condition.interrupted();
             if began.elapsed() > HEALTHY_AFTER {
                 backoff.reset();
             }
@@ -139,7 +139,7 @@ impl Worker<'_> {
                     tracing::info!(
                         eventSourceName = %self.event.source,
                         eventName = %self.event.name,
-                        "The API server has forgotten the last position: listing anew"
+                        "The API server has forgotten the last position: relisting"
                     );
                     self.cursor = None;
                     // Once; a server that forgets at once must not be asked for lists in a circle.
@@ -148,7 +148,7 @@ impl Worker<'_> {
                     }
                 }
                 Err(error) => {
-                    self.complaints.complain(&error, self.watcher.endpoint());
+                    self.condition.failed(&error, self.watcher.endpoint());
                     if error.code() == Some(404) && self.is_without_namespaces().await {
                         continue;
                     }
@@ -215,7 +215,7 @@ impl Worker<'_> {
                     if self.listed(listing, version).await == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
-                    lines.listen_anew();
+                    lines.reset_deadline();
                     return self.follow(lines).await;
                 }
                 Some(Line::Error {
@@ -254,11 +254,11 @@ impl Worker<'_> {
         }
     }
 
-    /// Tells what a finished list says anew.
+    /// Publishes what a finished list says anew.
     async fn listed(&mut self, listing: Listing, version: Version) -> Flow {
         for todo in listing.finish(&mut self.ledger) {
-            let judgement = judgement(self.resource, self.started_at, self.target);
-            for step in self.ledger.settle(todo, &version, &judgement) {
+            let evaluation = evaluation(self.resource, self.started_at, self.target);
+            for step in self.ledger.settle(todo, &version, &evaluation) {
                 if self.perform(step, None, Instant::now()).await == Flow::Stop {
                     return Flow::Stop;
                 }
@@ -273,14 +273,14 @@ impl Worker<'_> {
 
     /// Reads a watch until it ends.
     async fn follow(&mut self, mut lines: Lines) -> Result<Flow, Error> {
-        self.complaints
+        self.condition
             .synced(self.watcher.target(), self.ledger.len());
         loop {
             match self.shell.wake(&mut lines).await {
                 Wake::Stop => return Ok(Flow::Stop),
                 Wake::Done(done) => {
                     self.shell.on_done(done, &mut self.ledger);
-                    lines.listen_anew();
+                    lines.reset_deadline();
                 }
                 Wake::Tick => self.shell.publisher.store_position(),
                 Wake::Silent => return Err(self.silent("watch")),
@@ -296,7 +296,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Tells what a line says.
+    /// Publishes what a line says.
     async fn read(&mut self, line: Line) -> Result<Flow, Error> {
         let received = Instant::now();
         let (change, version) = match line {
@@ -315,8 +315,8 @@ impl Worker<'_> {
             } => return Err(self.ended(code, reason, message)),
             Line::Unknown => return Ok(Flow::Go),
         };
-        let judgement = judgement(self.resource, self.started_at, self.target);
-        let mut steps = self.ledger.observe(change, &judgement);
+        let evaluation = evaluation(self.resource, self.started_at, self.target);
+        let mut steps = self.ledger.observe(change, &evaluation);
         let last = steps.pop();
         for step in steps {
             if self.perform(step, None, received).await == Flow::Stop {
@@ -333,15 +333,19 @@ impl Worker<'_> {
 
     /// Publishes and records; the position moves to `version` after that.
     async fn perform(&mut self, step: Step, version: Option<Version>, received: Instant) -> Flow {
-        let Step { uid, told, record } = step;
+        let Step {
+            uid,
+            publication,
+            record,
+        } = step;
         let books = self.target.outlet.metrics.receive();
         if self.shell.make_room(&uid, &mut self.ledger).await == Flow::Stop {
             return Flow::Stop;
         }
-        let mark = self.shell.publisher.open(version);
+        let change = self.shell.publisher.begin(version);
         let mut message = None;
-        if let Some(told) = told {
-            match self.message(&uid, &told, received, books) {
+        if let Some(publication) = publication {
+            match self.message(&uid, &publication, received, books) {
                 Ok(ready) => {
                     let mut offered = None;
                     if ready.fault.is_none() {
@@ -367,9 +371,9 @@ impl Worker<'_> {
         let entry = match record {
             RecordOp::Keep => None,
             RecordOp::Put => sealed.map(Entry::Put),
-            RecordOp::Bury(version) => Some(Entry::Put(Record::Gone(version))),
+            RecordOp::Tombstone(version) => Some(Entry::Put(Record::Gone(version))),
         };
-        self.shell.publisher.carry(mark, uid, message, entry);
+        self.shell.publisher.carry(change, uid, message, entry);
         Flow::Go
     }
 
@@ -377,23 +381,29 @@ impl Worker<'_> {
     fn message(
         &self,
         uid: &str,
-        told: &Told,
+        publication: &Publication,
         received: Instant,
         books: InHandGuard,
     ) -> Result<Message, InHandGuard> {
         let outlet = &self.target.outlet;
-        let identity = self.resource.identity(uid, told.version.as_str(), told.kind);
+        let identity = self
+            .resource
+            .identity(uid, publication.version.as_str(), publication.kind);
         let id = event_id(self.event, &identity);
         let payload = &self.resource.payload;
-        let whole = payload.write(told.kind, &told.body, told.old.as_deref());
-        let mut fault = match self.event.judge(&whole) {
-            Judgement::Passes => None,
-            Judgement::Rejected => return Err(books),
-            Judgement::Failed(error) => Some(Fault::filter_failed(error)),
+        let whole = payload.write(
+            publication.kind,
+            &publication.body,
+            publication.old.as_deref(),
+        );
+        let mut fault = match self.event.evaluate(&whole) {
+            FilterResult::Passes => None,
+            FilterResult::Rejected => return Err(books),
+            FilterResult::Failed(error) => Some(Fault::filter_failed(error)),
         };
         let envelope = self.event.envelope(id.clone(), outlet.clock.now());
         let limit = outlet.bus.events.max_payload();
-        let message = match fit(envelope, told, payload, &whole, limit) {
+        let message = match fit(envelope, publication, payload, &whole, limit) {
             Fit::Whole(message) => message,
             Fit::Cut { message, left_out } => {
                 tracing::warn!(
@@ -455,12 +465,12 @@ impl Worker<'_> {
     }
 }
 
-fn judgement<'a>(
+fn evaluation<'a>(
     resource: &'a Resource,
     started_at: Timestamp,
     target: &Target,
-) -> ObjectJudgement<'a> {
-    ObjectJudgement {
+) -> Evaluation<'a> {
+    Evaluation {
         resource,
         started_at,
         now: target.outlet.clock.now(),

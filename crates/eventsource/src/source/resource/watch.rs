@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tiphys_base::backoff::jittered;
 use bytes::Bytes;
 use http::Request;
 use kube::Client;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tiphys_base::backoff::jittered;
 use tokio::time::timeout;
 
 pub(super) use self::answer::{Line, Page};

@@ -1,4 +1,4 @@
-//! A list while it comes in: what it says anew is kept, compressed, and then told in order.
+//! A list while it comes in: what it says anew is kept, compressed, and then published in order.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Listed {
     pub(super) body: Packed,
 }
 
-/// What a finished list leaves to be told.
+/// What a finished list leaves to be published.
 #[derive(Debug)]
 pub enum Todo {
     /// A known object is not there.
@@ -49,7 +49,7 @@ impl Listing {
             .objects
             .get(&uid)
             .is_some_and(|known| known.version == version);
-        if is_known && !ledger.judges_again {
+        if is_known && !ledger.reevaluates {
             return;
         }
         if let Some(body) = self.packer.pack(&raw) {
@@ -63,10 +63,10 @@ impl Listing {
         }
     }
 
-    /// What the list leaves to be told: what went first, so that a name is free before somebody else
+    /// What the list leaves to be published: what went first, so that a name is free before somebody else
     /// takes it; the rest in the order in which it happened.
     pub fn finish(mut self, ledger: &mut Ledger) -> Vec<Todo> {
-        ledger.judges_again = false;
+        ledger.reevaluates = false;
         let gone = ledger
             .objects
             .iter()

@@ -1,9 +1,9 @@
-//! Tables of what is said and what is told.
+//! Tables of what is said and what is published.
 
 use bytes::Bytes;
 use tiphys_api::ResourceEventType::{self, Add, Delete, Update};
 
-use super::{Change, Judge, Ledger, Listing, RecordOp, Step};
+use super::{Change, EventFilter, Ledger, Listing, RecordOp, Step};
 use crate::source::resource::object::{Object, Version};
 
 /// Wants some types, and lets everything pass that does not say `no`.
@@ -11,7 +11,7 @@ struct Wants(&'static [ResourceEventType]);
 
 const ALL: Wants = Wants(&[Add, Update, Delete]);
 
-impl Judge for Wants {
+impl EventFilter for Wants {
     fn wants(&self, kind: ResourceEventType) -> bool {
         self.0.contains(&kind)
     }
@@ -44,39 +44,39 @@ fn short(body: &Bytes) -> String {
 }
 
 fn shown(step: &Step) -> String {
-    let told = match &step.told {
+    let publication = match &step.publication {
         None => "-".to_owned(),
-        Some(told) => {
-            let old = told
+        Some(publication) => {
+            let old = publication
                 .old
                 .as_ref()
                 .map_or_else(String::new, |old| format!(" was {}", short(old)));
             format!(
                 "{} {} {}{old}",
-                told.kind.name(),
+                publication.kind.name(),
                 step.uid,
-                short(&told.body)
+                short(&publication.body)
             )
         }
     };
     let record = match &step.record {
         RecordOp::Keep => String::new(),
         RecordOp::Put => " put".to_owned(),
-        RecordOp::Bury(version) => format!(" bury@{version}"),
+        RecordOp::Tombstone(version) => format!(" tombstone@{version}"),
     };
-    format!("{told}{record}")
+    format!("{publication}{record}")
 }
 
 struct Story {
     ledger: Ledger,
-    judge: Wants,
+    filter: Wants,
 }
 
 impl Story {
-    fn new(judge: Wants) -> Self {
+    fn new(filter: Wants) -> Self {
         Self {
-            ledger: Ledger::new(&judge),
-            judge,
+            ledger: Ledger::new(&filter),
+            filter,
         }
     }
 
@@ -95,7 +95,7 @@ impl Story {
             "MODIFIED" => Change::Modified(object(text)),
             _ => Change::Deleted(object(text)),
         };
-        let steps = self.ledger.observe(change, &self.judge);
+        let steps = self.ledger.observe(change, &self.filter);
         assert_eq!(self.done(&steps), expected, "{line}");
     }
 
@@ -109,47 +109,47 @@ impl Story {
         for todo in listing.finish(&mut self.ledger) {
             let steps = self
                 .ledger
-                .settle(todo, &Version::from(version), &self.judge);
+                .settle(todo, &Version::from(version), &self.filter);
             shown.extend(self.done(&steps));
         }
         assert_eq!(shown, expected);
     }
 
-    /// What is recorded, in another process, under another judge.
-    fn restarted(&mut self, judge: Wants) -> Self {
-        let mut ledger = Ledger::new(&judge);
+    /// What is recorded, in another process, under another filter.
+    fn restarted(&mut self, filter: Wants) -> Self {
+        let mut ledger = Ledger::new(&filter);
         let uids: Vec<_> = self.ledger.objects.keys().cloned().collect();
         for uid in uids {
             if let Some(record) = self.ledger.seal(&uid) {
                 ledger.restore(uid, record);
             }
         }
-        for (uid, grave) in &self.ledger.graves {
-            ledger.restore(uid.clone(), super::Record::Gone(grave.clone()));
+        for (uid, tombstone) in &self.ledger.tombstones {
+            ledger.restore(uid.clone(), super::Record::Gone(tombstone.clone()));
         }
-        Self { ledger, judge }
+        Self { ledger, filter }
     }
 }
 
 #[test]
-fn a_watch_is_told_as_it_is_said() {
+fn a_watch_is_published_as_it_is_said() {
     let mut story = Story::new(ALL);
     story.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
     story.watch("MODIFIED a/1@6 y", &["UPDATE 1 6:y was 5:x put"]);
     story.watch("ADDED b/2@7 x", &["ADD 2 7:x put"]);
-    story.watch("DELETED a/1@8 y", &["DELETE 1 8:y bury@8"]);
+    story.watch("DELETED a/1@8 y", &["DELETE 1 8:y tombstone@8"]);
     story.watch("MODIFIED b/2@9 z", &["UPDATE 2 9:z was 7:x put"]);
 }
 
 #[test]
-fn what_was_told_is_not_told_again() {
+fn what_was_published_is_not_published_again() {
     let mut story = Story::new(ALL);
     story.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
     story.watch("ADDED a/1@5 x", &[]);
     story.watch("MODIFIED a/1@10 y", &["UPDATE 1 10:y was 5:x put"]);
     story.watch("MODIFIED a/1@9 z", &[]);
     story.watch("DELETED a/1@9 z", &[]);
-    story.watch("DELETED a/1@11 y", &["DELETE 1 11:y bury@11"]);
+    story.watch("DELETED a/1@11 y", &["DELETE 1 11:y tombstone@11"]);
     story.watch("ADDED a/1@5 x", &[]);
     story.watch("DELETED a/1@11 y", &[]);
 }
@@ -158,31 +158,34 @@ fn what_was_told_is_not_told_again() {
 fn an_object_that_comes_back_is_added_again() {
     let mut story = Story::new(ALL);
     story.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
-    story.watch("DELETED a/1@6 x", &["DELETE 1 6:x bury@6"]);
+    story.watch("DELETED a/1@6 x", &["DELETE 1 6:x tombstone@6"]);
     story.watch("ADDED a/1@8 x", &["ADD 1 8:x put"]);
-    story.watch("DELETED a/1@9 x", &["DELETE 1 9:x bury@9"]);
+    story.watch("DELETED a/1@9 x", &["DELETE 1 9:x tombstone@9"]);
 }
 
 #[test]
-fn what_is_not_known_is_told_without_what_it_was() {
+fn what_is_not_known_is_published_without_what_it_was() {
     let mut story = Story::new(ALL);
     story.watch("MODIFIED a/1@5 x", &["UPDATE 1 5:x put"]);
-    story.watch("DELETED b/2@6 x", &["DELETE 2 6:x bury@6"]);
+    story.watch("DELETED b/2@6 x", &["DELETE 2 6:x tombstone@6"]);
 }
 
 #[test]
 fn another_object_of_the_same_name_means_that_the_first_one_went() {
     let mut story = Story::new(ALL);
     story.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
-    story.watch("ADDED a/2@9 y", &["DELETE 1 5:x bury@9", "ADD 2 9:y put"]);
+    story.watch(
+        "ADDED a/2@9 y",
+        &["DELETE 1 5:x tombstone@9", "ADD 2 9:y put"],
+    );
     story.watch(
         "MODIFIED a/3@11 z",
-        &["DELETE 2 9:y bury@11", "ADD 3 11:z put"],
+        &["DELETE 2 9:y tombstone@11", "ADD 3 11:z put"],
     );
 }
 
 #[test]
-fn a_list_tells_what_happened_in_a_gap() {
+fn a_list_publishes_what_happened_in_a_gap() {
     let mut story = Story::new(ALL);
     let before = ["a/1@1 x", "b/2@2 x", "c/3@3 x", "d/4@4 x"];
     story.list(
@@ -201,8 +204,8 @@ fn a_list_tells_what_happened_in_a_gap() {
         "30",
         &["e/6@21 x", "c/3@20 y", "b/5@19 x", "d/4@4 x"],
         &[
-            "DELETE 1 1:x bury@30",
-            "DELETE 2 2:x bury@30",
+            "DELETE 1 1:x tombstone@30",
+            "DELETE 2 2:x tombstone@30",
             "ADD 5 19:x put",
             "UPDATE 3 20:y was 3:x put",
             "ADD 6 21:x put",
@@ -218,7 +221,7 @@ fn a_list_of_a_restored_cluster_counts_whatever_its_versions_are() {
 }
 
 #[test]
-fn a_list_after_a_restart_tells_the_same_as_without() {
+fn a_list_after_a_restart_publishes_the_same_as_without() {
     let mut story = Story::new(ALL);
     story.list(
         "10",
@@ -230,12 +233,16 @@ fn a_list_after_a_restart_tells_the_same_as_without() {
     again.list(
         "20",
         &["b/2@12 y"],
-        &["DELETE 1 1:x bury@20", "-", "UPDATE 2 12:y was 2:x put"],
+        &[
+            "DELETE 1 1:x tombstone@20",
+            "-",
+            "UPDATE 2 12:y was 2:x put",
+        ],
     );
 }
 
 #[test]
-fn what_the_filter_rejects_is_known_but_not_told() {
+fn what_the_filter_rejects_is_known_but_not_published() {
     let mut story = Story::new(ALL);
     story.watch("ADDED a/1@5 no", &["-"]);
     story.watch("MODIFIED a/1@6 yes", &["UPDATE 1 6:yes was 5:no put"]);
@@ -243,9 +250,9 @@ fn what_the_filter_rejects_is_known_but_not_told() {
     story.watch("MODIFIED a/1@8 no2", &["-"]);
     let mut again = story.restarted(ALL);
     // As if the watch had never broken: its last state does not pass.
-    again.list("20", &[], &["- bury@20"]);
+    again.list("20", &[], &["- tombstone@20"]);
     story.watch("MODIFIED a/1@9 yes", &["UPDATE 1 9:yes was 8:no2 put"]);
-    story.watch("DELETED a/1@10 no", &["- bury@10"]);
+    story.watch("DELETED a/1@10 no", &["- tombstone@10"]);
 }
 
 #[test]
@@ -254,30 +261,30 @@ fn what_never_passed_leaves_no_record() {
     story.watch("ADDED a/1@5 no", &["-"]);
     story.watch("DELETED a/1@6 no", &["-"]);
     assert!(story.ledger.is_empty());
-    assert!(story.ledger.graves.is_empty());
+    assert!(story.ledger.tombstones.is_empty());
 }
 
 #[test]
-fn only_wanted_types_are_told() {
+fn only_wanted_types_are_published() {
     let mut story = Story::new(Wants(&[Delete]));
     story.watch("ADDED a/1@5 x", &["- put"]);
     story.watch("MODIFIED a/1@6 y", &["- put"]);
-    story.list("9", &[], &["DELETE 1 6:y bury@9"]);
+    story.list("9", &[], &["DELETE 1 6:y tombstone@9"]);
 
     let mut story = Story::new(Wants(&[Add]));
     story.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
     story.watch("MODIFIED a/1@6 y", &["-"]);
-    story.list("9", &[], &["- bury@9"]);
+    story.list("9", &[], &["- tombstone@9"]);
     story.list("10", &["a/2@10 x"], &["ADD 2 10:x put"]);
 }
 
 #[test]
 fn objects_are_kept_only_if_somebody_will_ask() {
-    let kept = |judge: Wants, text: &str| {
-        let mut story = Story::new(judge);
+    let kept = |filter: Wants, text: &str| {
+        let mut story = Story::new(filter);
         let steps = story
             .ledger
-            .observe(Change::Added(object(text)), &story.judge);
+            .observe(Change::Added(object(text)), &story.filter);
         story.done(&steps);
         !matches!(story.ledger.objects["1"].body, super::Body::None)
     };
@@ -288,12 +295,12 @@ fn objects_are_kept_only_if_somebody_will_ask() {
 }
 
 #[test]
-fn a_replay_after_a_restart_tells_nothing_twice() {
+fn a_replay_after_a_restart_publishes_nothing_twice() {
     let mut story = Story::new(ALL);
     story.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
     story.watch("MODIFIED a/1@6 y", &["UPDATE 1 6:y was 5:x put"]);
     story.watch("ADDED b/2@7 x", &["ADD 2 7:x put"]);
-    story.watch("DELETED b/2@8 x", &["DELETE 2 8:x bury@8"]);
+    story.watch("DELETED b/2@8 x", &["DELETE 2 8:x tombstone@8"]);
     let mut again = story.restarted(ALL);
     again.watch("ADDED a/1@5 x", &[]);
     again.watch("MODIFIED a/1@6 y", &[]);
@@ -314,19 +321,19 @@ fn what_was_published_without_a_record_is_adopted() {
     story.watch("MODIFIED a/1@7 z", &["UPDATE 1 7:z was 6:y put"]);
 
     let step = story.ledger.adopt(Delete, object("a/1@8 z")).unwrap();
-    assert_eq!(shown(&step), "- bury@8");
+    assert_eq!(shown(&step), "- tombstone@8");
     story.watch("DELETED a/1@8 z", &[]);
     assert_eq!(story.ledger.adopt(Delete, object("a/1@8 z")), None);
 }
 
 #[test]
-fn a_deletion_goes_by_the_version_told_before_however_it_was_noticed() {
-    let told = |steps: Vec<Step>| steps[0].told.clone().unwrap().version;
+fn a_deletion_goes_by_the_version_published_before_however_it_was_noticed() {
+    let publication = |steps: Vec<Step>| steps[0].publication.clone().unwrap().version;
     let mut watched = Story::new(ALL);
     watched.watch("ADDED a/1@5 x", &["ADD 1 5:x put"]);
     let mut listed = watched.restarted(ALL);
     assert_eq!(
-        told(
+        publication(
             watched
                 .ledger
                 .observe(Change::Deleted(object("a/1@9 x")), &ALL)
@@ -335,7 +342,7 @@ fn a_deletion_goes_by_the_version_told_before_however_it_was_noticed() {
     );
     for todo in Listing::default().finish(&mut listed.ledger) {
         assert_eq!(
-            told(listed.ledger.settle(todo, &"10".into(), &ALL)),
+            publication(listed.ledger.settle(todo, &"10".into(), &ALL)),
             "5".into()
         );
     }
@@ -344,7 +351,7 @@ fn a_deletion_goes_by_the_version_told_before_however_it_was_noticed() {
 #[test]
 fn another_filter_judges_again_without_telling() {
     struct Other;
-    impl Judge for Other {
+    impl EventFilter for Other {
         fn wants(&self, _: ResourceEventType) -> bool {
             true
         }
@@ -358,7 +365,7 @@ fn another_filter_judges_again_without_telling() {
         &["a/1@1 x", "b/2@2 y"],
         &["ADD 1 1:x put", "ADD 2 2:y put"],
     );
-    story.ledger.judge_again();
+    story.ledger.reevaluate();
     let mut listing = Listing::default();
     listing.add(object("a/1@1 x"), &story.ledger);
     listing.add(object("b/2@2 y"), &story.ledger);
@@ -376,5 +383,5 @@ fn another_filter_judges_again_without_telling() {
         .flat_map(|todo| story.ledger.settle(todo, &"12".into(), &Other))
         .map(|step| shown(&step))
         .collect();
-    assert_eq!(steps, ["- bury@12", "DELETE 2 2:y bury@12"]);
+    assert_eq!(steps, ["- tombstone@12", "DELETE 2 2:y tombstone@12"]);
 }

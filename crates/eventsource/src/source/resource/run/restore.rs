@@ -1,4 +1,4 @@
-//! Reads what was told before: records, position, and the last message.
+//! Reads what was published before: records, position, and the last message.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::source::resource::ledger::{Ledger, Step};
 use crate::source::resource::object::{Object, Uid, Version};
 use crate::source::resource::publish::Target;
 use crate::source::resource::record::{Position, Record};
-use crate::source::resource::{Judgement, Resource};
+use crate::source::resource::{Evaluation, Resource};
 
 /// For how long a message may have been published and its record not be written when a position is:
 /// a publish waits five seconds for its answer; the rest is for clocks that differ.
@@ -26,8 +26,8 @@ pub(super) struct Restored {
     pub(super) position: Position,
     /// Where the watch goes on; a list is needed if there is none.
     pub(super) cursor: Option<Version>,
-    pub(super) graves: HashMap<Uid, Version>,
-    /// What was told without a record.
+    pub(super) tombstones: HashMap<Uid, Version>,
+    /// What was published without a record.
     pub(super) adopted: Vec<Step>,
 }
 
@@ -60,16 +60,16 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
             .as_ref()
             .filter(|_| is_same_source)
             .map_or(now, |stored| stored.started_at),
-        told_at: None,
+        stored_at: None,
     };
-    let judgement = Judgement {
+    let evaluation = Evaluation {
         resource,
         started_at: position.started_at,
         now,
     };
-    let mut ledger = Ledger::new(&judgement);
-    let mut graves = HashMap::new();
-    let mut strangers = Vec::new();
+    let mut ledger = Ledger::new(&evaluation);
+    let mut tombstones = HashMap::new();
+    let mut foreign = Vec::new();
     for entry in &entries {
         let Some(uid) = target.keys.uid(&entry.key) else {
             continue;
@@ -78,32 +78,32 @@ pub(super) async fn restore(target: &Target, resource: &Resource) -> Result<Rest
             Some(record) if stored.is_some() && is_of(&record, resource, is_same_selection) => {
                 let uid = Uid::from(uid);
                 if let Record::Gone(version) = &record {
-                    graves.insert(uid.clone(), version.clone());
+                    tombstones.insert(uid.clone(), version.clone());
                 }
                 ledger.restore(uid, record);
             }
-            _ => strangers.push(entry.key.as_str()),
+            _ => foreign.push(entry.key.as_str()),
         }
     }
-    for key in strangers {
+    for key in foreign {
         target.state.delete(key).await?.await?;
     }
     if cursor.is_none() {
-        ledger.judge_again();
+        ledger.reevaluate();
     }
-    let told_at = stored.as_ref().and_then(|stored| stored.told_at);
+    let stored_at = stored.as_ref().and_then(|stored| stored.stored_at);
     let adopted = if is_same_source {
-        adopt(target, &mut ledger, told_at).await?
+        adopt(target, &mut ledger, stored_at).await?
     } else {
         Vec::new()
     };
-    // Before anything is told, so that the moment of the first start is not lost.
+    // Before anything is published, so that the moment of the first start is not lost.
     target.store(&position).await?;
     Ok(Restored {
         ledger,
         position,
         cursor,
-        graves,
+        tombstones,
         adopted,
     })
 }
@@ -126,20 +126,20 @@ fn is_of(record: &Record, resource: &Resource, is_same_selection: bool) -> bool 
 }
 
 /// Reads the messages since the position was last written: publishes that got through before their
-/// records did. They are not told again, whatever has become of their objects meanwhile.
+/// records did. They are not published again, whatever has become of their objects meanwhile.
 async fn adopt(
     target: &Target,
     ledger: &mut Ledger,
-    told_at: Option<Timestamp>,
+    stored_at: Option<Timestamp>,
 ) -> Result<Vec<Step>, BusError> {
     let event = &target.outlet.event;
     let subject = Subject::event(&event.source, &event.name);
     let Some(last) = target.outlet.bus.events.last_message(&subject).await? else {
         return Ok(Vec::new());
     };
-    let since = told_at.and_then(|told_at| told_at.checked_sub(UNRECORDED).ok());
+    let since = stored_at.and_then(|stored_at| stored_at.checked_sub(UNRECORDED).ok());
     if since.is_some_and(|since| last.stored_at < since) {
-        return Ok(told(&last.payload)
+        return Ok(published(&last.payload)
             .and_then(|(kind, object)| ledger.adopt(kind, object))
             .into_iter()
             .collect());
@@ -148,12 +148,14 @@ async fn adopt(
     let mut messages = target.outlet.bus.events.messages(&subject, start).await?;
     let mut steps = Vec::new();
     while let Some(message) = messages.try_next().await? {
-        steps.extend(told(&message.payload).and_then(|(kind, object)| ledger.adopt(kind, object)));
+        steps.extend(
+            published(&message.payload).and_then(|(kind, object)| ledger.adopt(kind, object)),
+        );
     }
     Ok(steps)
 }
 
-fn told(message: &[u8]) -> Option<(ResourceEventType, Object)> {
+fn published(message: &[u8]) -> Option<(ResourceEventType, Object)> {
     #[derive(Deserialize)]
     struct Payload<'a> {
         r#type: &'a str,

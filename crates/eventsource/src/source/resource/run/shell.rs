@@ -48,12 +48,12 @@ impl Shell {
     pub(super) fn new(
         target: Arc<Target>,
         position: Position,
-        graves: HashMap<Uid, Version>,
+        tombstones: HashMap<Uid, Version>,
         shutdown: CancellationToken,
     ) -> Self {
         let mut tick = interval(STORE_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let publisher = Publisher::new(target.clone(), position, graves);
+        let publisher = Publisher::new(target.clone(), position, tombstones);
         Self {
             publisher,
             target,
@@ -117,7 +117,7 @@ impl Shell {
 
     pub(super) fn on_done(&mut self, done: Done, ledger: &mut Ledger) {
         if let Some(uid) = self.publisher.on_done(done) {
-            ledger.forget_grave(&uid);
+            ledger.forget_tombstone(&uid);
         }
     }
 

@@ -108,7 +108,7 @@ impl Lines {
     }
 
     /// Nobody has listened: silence until now says nothing.
-    pub(in super::super) fn listen_anew(&mut self) {
+    pub(in super::super) fn reset_deadline(&mut self) {
         self.heard_at = Instant::now();
     }
 

@@ -1,4 +1,4 @@
-//! Tells what keeps the watch from working: once, with what to do, and again when it is over.
+//! The condition of the watch: logged and reported once when it fails, with a hint, and again when it works.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use crate::source::resource::Endpoint;
 use crate::source::resource::error::Error;
 use crate::status::{Condition, Reporter, chain};
 
-/// The last thing that was told of the watch.
-pub(super) struct Complaints {
+/// The condition of a watch, with the failure that was logged last.
+pub(super) struct WatchCondition {
     source: Arc<str>,
     event: Arc<str>,
     metrics: EventMetrics,
     reporter: Reporter,
     identity: String,
-    told: Option<Reason>,
+    logged: Option<Reason>,
     is_known: bool,
 }
 
-impl Complaints {
+impl WatchCondition {
     pub(super) fn new(outlet: &Outlet, identity: String) -> Self {
         Self {
             source: outlet.event.source.clone(),
@@ -29,7 +29,7 @@ impl Complaints {
             metrics: outlet.metrics.clone(),
             reporter: outlet.reporter.clone(),
             identity,
-            told: None,
+            logged: None,
             is_known: false,
         }
     }
@@ -43,7 +43,7 @@ impl Complaints {
     pub(super) fn synced(&mut self, target: &str, objects: usize) {
         self.metrics.synced(true);
         self.reporter.condition(Condition::Working);
-        if self.told.take().is_some() || !self.is_known {
+        if self.logged.take().is_some() || !self.is_known {
             self.is_known = true;
             tracing::info!(
                 eventSourceName = %self.source,
@@ -56,7 +56,7 @@ impl Complaints {
     }
 
     /// The watch could not be opened, or broke.
-    pub(super) fn complain(&mut self, error: &Error, endpoint: &Endpoint) {
+    pub(super) fn failed(&mut self, error: &Error, endpoint: &Endpoint) {
         let reason = error.reason();
         self.metrics.watch_failed(reason);
         let hint = hint(reason, endpoint, &self.identity);
@@ -66,11 +66,11 @@ impl Complaints {
             hint: hint.clone(),
         });
         let error: &dyn StdError = error;
-        if self.told == Some(reason) {
+        if self.logged == Some(reason) {
             tracing::debug!(eventSourceName = %self.source, eventName = %self.event, error, "Still not watching");
             return;
         }
-        self.told = Some(reason);
+        self.logged = Some(reason);
         tracing::warn!(
             eventSourceName = %self.source,
             eventName = %self.event,
@@ -121,7 +121,7 @@ mod tests {
     use crate::source::resource::Endpoint;
 
     #[test]
-    fn a_missing_permission_is_told_as_a_command_to_check_it() {
+    fn a_missing_permission_is_published_as_a_command_to_check_it() {
         let endpoint = Endpoint {
             group: String::new(),
             version: "v1".to_owned(),
