@@ -242,7 +242,7 @@ impl Delivery {
         self.acker.retry_after(delay).await
     }
 
-    /// Tells the bus that the message is still being worked on: its `ack_wait` begins anew.
+    /// Sends a heartbeat: the message is still being worked on, and its `ack_wait` starts again.
     ///
     /// # Errors
     /// If the bus is closed.

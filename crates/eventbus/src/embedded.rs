@@ -34,7 +34,7 @@ const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
 /// Most dead letters that are kept; the oldest give way.
 const MAX_DEAD_LETTERS: usize = 10_000;
 
-/// Tells the time that messages are stored at.
+/// Gives the time that messages are stored at.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A bus inside the process needs nothing to be reached.

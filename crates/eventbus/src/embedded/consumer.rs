@@ -32,7 +32,7 @@ struct InFlight {
 /// What a consumer can do now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Deliver this message for the so manieth time.
+    /// Deliver this message, with this delivery count.
     Deliver {
         /// Its number.
         sequence: u64,

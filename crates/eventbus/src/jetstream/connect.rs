@@ -170,7 +170,7 @@ fn note(changes: &watch::Sender<Link>, event: &Event) {
     }
 }
 
-/// A moment as JetStream tells it. Its clocks keep within what can be told here.
+/// A moment as JetStream writes it. Its clocks stay within what a timestamp can hold.
 pub(super) fn timestamp(time: DateTime) -> Timestamp {
     Timestamp::from_nanosecond(time.unix_timestamp_nanos()).unwrap_or_default()
 }

@@ -163,8 +163,8 @@ impl Consumption {
         let pause = self.pause;
         let attached = async {
             tokio::time::sleep(pause).await;
-            let standing = self.link.wait_for(|link| link.is_up).await.is_ok();
-            if standing {
+            let is_up = self.link.wait_for(|link| link.is_up).await.is_ok();
+            if is_up {
                 self.attach().await
             } else {
                 Err(Error::Closed)
@@ -356,7 +356,7 @@ struct JetStreamAcker {
     sequence: u64,
     stored_at: Timestamp,
     tracker: Arc<Mutex<Tracker>>,
-    /// The server has confirmed the acknowledgement: there is nothing left to tell it.
+    /// The server has confirmed the acknowledgement: there is nothing left to send.
     is_confirmed: AtomicBool,
 }
 
@@ -420,14 +420,14 @@ impl Acker for JetStreamAcker {
             }
             Err(err) => {
                 // Whoever asked for certainty will not go on with it: it has to come again.
-                locked(&self.tracker).give_back(self.sequence);
+                locked(&self.tracker).negative_acknowledge(self.sequence);
                 Err(self.failed(err))
             }
         }
     }
 
     async fn retry_after(&self, delay: Duration) -> Result<(), Error> {
-        locked(&self.tracker).give_back(self.sequence);
+        locked(&self.tracker).negative_acknowledge(self.sequence);
         self.send(format!("-NAK {{\"delay\":{}}}", delay.as_nanos()).into())
             .await
     }

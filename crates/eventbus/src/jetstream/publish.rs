@@ -22,7 +22,7 @@ use crate::{Cause, Error, MessageAck, Position, PublishAck, Subject};
 const WINDOW: u32 = 16 * 1024 * 1024;
 const SMALLEST: u32 = 32 * 1024;
 
-/// Sends messages and tells what became of them.
+/// Sends messages and reports how that ended.
 pub(super) struct Publisher {
     connection: Arc<Connection>,
     window: Arc<Semaphore>,

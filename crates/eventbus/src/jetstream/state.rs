@@ -23,9 +23,9 @@ use crate::{Bucket, Error, PublishAck, State, StateEntry, Subject};
 
 const OPERATION: &str = "KV-Operation";
 
-/// How long a server from 2.11 on keeps the mark that a key was removed: long enough for whoever
+/// How long a server from 2.11 on keeps the tombstone of a key: long enough for whoever
 /// watches the bucket, and then it does not pile up.
-const MARK_TTL: &str = "3600s";
+const TOMBSTONE_TTL: &str = "3600s";
 
 /// The state under one bucket.
 pub(super) struct JetStreamState {
@@ -33,8 +33,8 @@ pub(super) struct JetStreamState {
     publisher: Arc<Publisher>,
     keeper: Arc<Keeper>,
     bucket: Bucket,
-    /// Marks of removal may be given a time to live.
-    marks_expire: bool,
+    /// Tombstones may be given a time to live.
+    tombstones_expire: bool,
 }
 
 /// Opens a bucket, and makes or mends it: Argo Events gives it one copy only, however many the
@@ -80,7 +80,7 @@ pub(super) async fn open(
             Err(err) => return Err(err),
         }
     }
-    let marks_expire = config.allow_message_ttl;
+    let tombstones_expire = config.allow_message_ttl;
     let keeper = Arc::new(Keeper::new(connection.clone(), &config.name));
     keeper.remember(config);
     Ok(JetStreamState {
@@ -88,7 +88,7 @@ pub(super) async fn open(
         publisher,
         keeper,
         bucket: bucket.clone(),
-        marks_expire,
+        tombstones_expire,
     })
 }
 
@@ -178,8 +178,8 @@ impl State for JetStreamState {
     async fn delete(&self, key: &str) -> Result<PublishAck, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(OPERATION, "DEL");
-        if self.marks_expire {
-            headers.insert(async_nats::header::NATS_MESSAGE_TTL, MARK_TTL);
+        if self.tombstones_expire {
+            headers.insert(async_nats::header::NATS_MESSAGE_TTL, TOMBSTONE_TTL);
         }
         self.write(key, headers, Bytes::new()).await
     }

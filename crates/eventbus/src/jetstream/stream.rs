@@ -173,9 +173,9 @@ async fn create_events(
     let info = create(connection, &config)
         .await
         .map_err(|error| refused(&config, error))?;
-    let is_told = settings.replicas.is_some();
-    let told = is_told.then(|| ("replicas".to_owned(), ONE_SERVER.to_owned()));
-    Ok((info, told.into_iter().collect()))
+    let is_asked_for = settings.replicas.is_some();
+    let refused = is_asked_for.then(|| ("replicas".to_owned(), ONE_SERVER.to_owned()));
+    Ok((info, refused.into_iter().collect()))
 }
 
 fn refused(config: &Config, err: ApiError) -> Error {
@@ -270,7 +270,7 @@ fn changes<'a>(config: &Config, settings: &'a StreamSettings) -> Vec<Change<'a>>
     changes
 }
 
-/// A limit as the server tells it: anything that is no limit is -1.
+/// A limit as the server writes it: anything that is no limit is -1.
 fn limit(limit: i64) -> i64 {
     if limit > 0 { limit } else { -1 }
 }
@@ -299,7 +299,7 @@ fn discard_policy(discard: Discard) -> DiscardPolicy {
     }
 }
 
-/// Whether the server that told of a stream has others beside it.
+/// Whether the server that has a stream is one of several.
 fn is_clustered(info: &Info) -> bool {
     let cluster = info
         .cluster

@@ -46,8 +46,8 @@ pub(super) struct Tracker {
 #[derive(Debug)]
 struct Held {
     stored_at: Timestamp,
-    /// It was given back: the next delivery is wanted.
-    given_back: bool,
+    /// It was acknowledged negatively: the next delivery is wanted.
+    is_negative: bool,
 }
 
 impl Tracker {
@@ -68,7 +68,7 @@ impl Tracker {
             .collect()
     }
 
-    /// Decides about a message that arrived for the so manieth time.
+    /// Decides about a message that arrived with this delivery count.
     pub(super) fn arrived(&mut self, sequence: u64, stored_at: Timestamp, attempt: u64) -> Verdict {
         if attempt <= 1 && self.newest.is_none_or(|newest| sequence > newest.sequence) {
             self.newest = Some(Place {
@@ -83,14 +83,14 @@ impl Tracker {
             sequence,
             Held {
                 stored_at,
-                given_back: false,
+                is_negative: false,
             },
         );
         if self.held.len() > HELD {
             self.held.pop_first();
         }
         match held {
-            Some(held) if attempt <= 1 && !held.given_back && held.stored_at == stored_at => {
+            Some(held) if attempt <= 1 && !held.is_negative && held.stored_at == stored_at => {
                 Verdict::InHand
             }
             _ => Verdict::Deliver,
@@ -110,9 +110,9 @@ impl Tracker {
         }
     }
 
-    pub(super) fn give_back(&mut self, sequence: u64) {
+    pub(super) fn negative_acknowledge(&mut self, sequence: u64) {
         if let Some(held) = self.held.get_mut(&sequence) {
-            held.given_back = true;
+            held.is_negative = true;
         }
     }
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(tracker.arrived(5, at(5), 1), Verdict::InHand);
         // The server knows this one and its time is up.
         assert_eq!(tracker.arrived(5, at(5), 2), Verdict::Deliver);
-        tracker.give_back(5);
+        tracker.negative_acknowledge(5);
         assert_eq!(tracker.arrived(5, at(5), 1), Verdict::Deliver);
     }
 
