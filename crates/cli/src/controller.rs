@@ -18,7 +18,7 @@ use tiphys_api::worker;
 use tiphys_controller::settings::Worker;
 use tiphys_controller::{Metrics, Options, Settings};
 use tiphys_runtime::admin::Admin;
-use tiphys_runtime::election::{Elector, Standing, Timing};
+use tiphys_runtime::election::{ElectionState, Elector, Timing};
 use tiphys_runtime::{Signals, process};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -132,7 +132,7 @@ async fn run(args: ControllerArgs) -> anyhow::Result<ExitCode> {
     let instance = pod_name.unwrap_or_else(process::unique_name);
     let mut election = JoinSet::new();
     let stop_election = CancellationToken::new();
-    let (standing, stands) = watch::channel(Standing::Waiting(String::new()));
+    let (election_state, election_states) = watch::channel(ElectionState::Waiting(String::new()));
     if leader_election {
         let elector = Elector {
             client: client.clone(),
@@ -142,9 +142,9 @@ async fn run(args: ControllerArgs) -> anyhow::Result<ExitCode> {
             owner: None,
             timing: Timing::from_env(),
         };
-        election.spawn(elector.run(standing, stop_election.clone()));
+        election.spawn(elector.run(election_state, stop_election.clone()));
     } else {
-        standing.send_replace(Standing::Leader);
+        election_state.send_replace(ElectionState::Leader);
     }
     let office = Office {
         client,
@@ -157,7 +157,7 @@ async fn run(args: ControllerArgs) -> anyhow::Result<ExitCode> {
         file,
         work: None,
     };
-    office.hold(stands, &mut signals, &admin).await;
+    office.hold(election_states, &mut signals, &admin).await;
     stop_election.cancel();
     while election.join_next().await.is_some() {}
     stop_admin.cancel();
@@ -193,25 +193,25 @@ impl Office {
     /// Works whenever the lease is ours, until a signal.
     async fn hold(
         mut self,
-        mut stands: watch::Receiver<Standing>,
+        mut election_states: watch::Receiver<ElectionState>,
         signals: &mut Signals,
         admin: &Admin,
     ) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let standing = stands.borrow_and_update().clone();
-            match (&standing, self.work.is_some()) {
-                (Standing::Leader, false) => self.begin(),
-                (Standing::Leader, true) | (_, false) => {}
+            let election_state = election_states.borrow_and_update().clone();
+            match (&election_state, self.work.is_some()) {
+                (ElectionState::Leader, false) => self.begin(),
+                (ElectionState::Leader, true) | (_, false) => {}
                 (_, true) => self.end().await,
             }
             admin.show_life();
-            admin.set_ready(self.is_ready(&standing));
+            admin.set_ready(self.is_ready(&election_state));
             tokio::select! {
                 biased;
                 _ = signals.next() => break,
-                Ok(()) = stands.changed() => {}
+                Ok(()) = election_states.changed() => {}
                 () = self.changed() => {}
                 _ = looks.tick() => self.look(),
             }
@@ -253,10 +253,10 @@ impl Office {
     }
 
     /// A standby is ready: it does what it is there for.
-    fn is_ready(&self, standing: &Standing) -> bool {
-        match (&self.work, standing) {
+    fn is_ready(&self, election_state: &ElectionState) -> bool {
+        match (&self.work, election_state) {
             (Some(work), _) => *work.is_ready.borrow(),
-            (None, Standing::Standby { .. }) => true,
+            (None, ElectionState::Standby { .. }) => true,
             (None, _) => false,
         }
     }

@@ -29,7 +29,7 @@ const DRAIN: Duration = Duration::from_millis(100);
 /// How long the main loop may go without a heartbeat.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
-/// What the admin port tells.
+/// What the admin port serves.
 #[derive(Debug)]
 pub struct Admin {
     /// The metrics of the process.

@@ -31,7 +31,7 @@ impl Cluster {
     /// If there is no kubeconfig, or it cannot be used.
     pub async fn open(kubeconfig: &Kubeconfig, impersonate: bool) -> Result<Self, Error> {
         let mut config = kubeconfig.config().await?;
-        // Waiting for a cluster that is unavailable is ours to do, and to tell.
+        // Waiting for a cluster that is unavailable is ours to do, and to report.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
         let user = User {

@@ -1,6 +1,6 @@
 //! Leader election: of several processes with one task, the one that holds the Lease works.
 //!
-//! The rules are those of Kubernetes' client-go. Whoever wants the lease judges it by the changes
+//! The rules are those of Kubernetes' client-go. A candidate goes by the changes of the lease
 //! that it sees itself, never by the times in it, so clocks may differ. The holder stops before
 //! anybody may take its place: what it has not renewed for `renew_deadline` it no longer holds, and
 //! the others wait for `duration`, which is longer.
@@ -63,9 +63,9 @@ pub struct Timing {
     pub retry_period: Duration,
 }
 
-/// Where a process stands.
+/// The state of a candidate in the election.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum ElectionState {
     /// It is not known: why, as far as that is known.
     Waiting(String),
     /// It holds the lease.
@@ -148,37 +148,37 @@ enum Attempt {
 type Changes = Pin<Box<dyn Stream<Item = kube::Result<WatchEvent<Lease>>> + Send>>;
 
 impl Elector {
-    /// Wants the lease until `shutdown`, and tells `standing` where it stands. A lease that it holds
-    /// is given back then, so that somebody else begins at once: cancel `shutdown` after the work
+    /// Is a candidate until `shutdown`, and reports its state in `state`. A lease that it holds
+    /// is released then, so that somebody else begins at once: cancel `shutdown` after the work
     /// has ended.
     ///
     /// # Cancellation
-    /// A lease that is held is not given back.
-    pub async fn run(self, standing: watch::Sender<Standing>, shutdown: CancellationToken) {
+    /// A lease that is held is not released.
+    pub async fn run(self, state: watch::Sender<ElectionState>, shutdown: CancellationToken) {
         loop {
             let mut lease = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                lease = self.acquire(&standing) => lease,
+                lease = self.acquire(&state) => lease,
             };
             info!(
                 lease = self.name,
                 identity = self.identity,
                 "Holding the lease"
             );
-            standing.send_replace(Standing::Leader);
+            state.send_replace(ElectionState::Leader);
             let lost = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return self.release(lease).await,
                 lost = self.keep(&mut lease) => lost,
             };
             warn!(lease = self.name, reason = lost, "Lost the lease");
-            standing.send_replace(Standing::Waiting(lost));
+            state.send_replace(ElectionState::Waiting(lost));
         }
     }
 
     /// Waits until the lease is ours.
-    async fn acquire(&self, standing: &watch::Sender<Standing>) -> Lease {
+    async fn acquire(&self, state: &watch::Sender<ElectionState>) -> Lease {
         let mut known: Option<Known> = None;
         let mut changes = None;
         loop {
@@ -189,7 +189,7 @@ impl Elector {
                 }
                 Some(held) => {
                     let holder = held.holder().to_owned();
-                    tell(standing, Standing::Standby { holder });
+                    report(state, ElectionState::Standby { holder });
                     let free = sleep_until(held.free_at());
                     let version = held.version().to_owned();
                     let change = tokio::select! {
@@ -198,7 +198,7 @@ impl Elector {
                     };
                     match change {
                         Ok(lease) => known = Known::seen(known, lease, Instant::now()),
-                        Err(error) => self.fail(&error, standing).await,
+                        Err(error) => self.fail(&error, state).await,
                     }
                     continue;
                 }
@@ -210,7 +210,7 @@ impl Elector {
             };
             match outdated {
                 Ok(lease) => known = Known::seen(known, lease, Instant::now()),
-                Err(error) => self.fail(&error, standing).await,
+                Err(error) => self.fail(&error, state).await,
             }
         }
     }
@@ -245,8 +245,8 @@ impl Elector {
         self.look().await
     }
 
-    /// Tells why there is no lease, and waits a little.
-    async fn fail(&self, error: &kube::Error, standing: &watch::Sender<Standing>) {
+    /// Reports why there is no lease, and waits a little.
+    async fn fail(&self, error: &kube::Error, state: &watch::Sender<ElectionState>) {
         let (now, wait) = match error {
             kube::Error::Api(status) if status.code == 403 => {
                 let message = format!(
@@ -254,18 +254,18 @@ impl Elector {
                      namespace {}",
                     status.message, self.namespace
                 );
-                (Standing::Forbidden(message), ASK_AGAIN)
+                (ElectionState::Forbidden(message), ASK_AGAIN)
             }
             error => {
                 let message = format!("the lease {} cannot be had: {error}", self.name);
-                (Standing::Waiting(message), self.timing.retry_period)
+                (ElectionState::Waiting(message), self.timing.retry_period)
             }
         };
-        if tell(standing, now.clone()) {
+        if report(state, now.clone()) {
             match now {
-                Standing::Forbidden(error) => warn!(error, "The lease cannot be used"),
-                Standing::Waiting(error) => warn!(error, "Waiting for the lease"),
-                Standing::Leader | Standing::Standby { .. } => {}
+                ElectionState::Forbidden(error) => warn!(error, "The lease cannot be used"),
+                ElectionState::Waiting(error) => warn!(error, "Waiting for the lease"),
+                ElectionState::Leader | ElectionState::Standby { .. } => {}
             }
         }
         sleep(wait).await;
@@ -390,11 +390,11 @@ fn attempt(answer: kube::Result<Lease>) -> kube::Result<Attempt> {
     }
 }
 
-/// True if it was not told yet.
-fn tell(standing: &watch::Sender<Standing>, now: Standing) -> bool {
-    standing.send_if_modified(|told| {
-        let is_new = *told != now;
-        *told = now;
+/// True if it was not reported yet.
+fn report(state: &watch::Sender<ElectionState>, now: ElectionState) -> bool {
+    state.send_if_modified(|reported| {
+        let is_new = *reported != now;
+        *reported = now;
         is_new
     })
 }

@@ -15,7 +15,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Default)]
 pub struct Group {
     tasks: JoinSet<(String, Result<(), BoxError>)>,
-    /// Tells them to finish.
+    /// Asks them to finish.
     pub stop: CancellationToken,
 }
 
@@ -23,7 +23,7 @@ pub struct Group {
 type Ended = Result<(String, Result<(), BoxError>), JoinError>;
 
 impl Group {
-    /// Starts a task; `start` gets what tells it to finish.
+    /// Starts a task; `start` gets the token that asks it to finish.
     pub fn spawn<F>(&mut self, name: String, start: impl FnOnce(CancellationToken) -> F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
@@ -52,7 +52,7 @@ impl Group {
         while self.ended().await.is_some() {}
     }
 
-    /// Tells all of them to finish, and ends those that take longer than `time`.
+    /// Asks all of them to finish, and ends those that take longer than `time`.
     pub async fn end_within(mut self, time: Duration) {
         self.stop.cancel();
         if tokio::time::timeout(time, self.finish()).await.is_err() {

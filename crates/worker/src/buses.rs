@@ -53,7 +53,7 @@ pub(crate) enum Place {
 /// The buses of a process.
 pub(crate) struct Buses {
     place: Place,
-    /// Tells open buses apart.
+    /// Makes each open bus distinct.
     ids: Arc<AtomicU64>,
     stop: CancellationToken,
     kept: Mutex<Kept>,

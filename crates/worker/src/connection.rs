@@ -38,7 +38,7 @@ pub(crate) struct Unusable {
     pub(crate) message: String,
 }
 
-/// Reads the files as it is told which.
+/// Reads the files that the configuration names.
 struct Reader<'f> {
     folders: &'f Folders,
     files: Vec<PathBuf>,

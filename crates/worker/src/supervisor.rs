@@ -42,7 +42,7 @@ pub(crate) struct Supervisor {
     units: BTreeMap<Key, Held>,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
-    /// What is wrong with an object that cannot be told by name.
+    /// What is wrong with objects whose names are not known.
     unreadable: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use tiphys_api::message::with_causes;
 use tiphys_api::worker::{Health, Report, Role, event_source_lease, sensor_lease};
 use tiphys_base::Reason;
 use tiphys_runtime::Group;
-use tiphys_runtime::election::{Elector, Standing};
+use tiphys_runtime::election::{ElectionState, Elector};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -71,7 +71,7 @@ pub(crate) struct Unit {
     ends: Ends,
     spec: Option<Arc<Spec>>,
     faults: Vec<String>,
-    standing: watch::Receiver<Standing>,
+    election_state: watch::Receiver<ElectionState>,
     election: JoinSet<()>,
     stop_election: CancellationToken,
     /// The bus, and which one it is.
@@ -95,7 +95,7 @@ pub(crate) struct Unit {
 enum Wake {
     Stop,
     Wanted,
-    Standing,
+    Election,
     Bus,
     /// The runner has made room for another one.
     Gone,
@@ -112,7 +112,7 @@ impl Unit {
             ends,
             spec: None,
             faults: Vec::new(),
-            standing: watch::Sender::new(Standing::Waiting(String::new())).subscribe(),
+            election_state: watch::Sender::new(ElectionState::Waiting(String::new())).subscribe(),
             election: JoinSet::new(),
             stop_election: CancellationToken::new(),
             bus: watch::Sender::new(buses::State::default()).subscribe(),
@@ -139,7 +139,7 @@ impl Unit {
                 biased;
                 () = self.ends.stop.cancelled() => Wake::Stop,
                 Ok(()) = self.ends.wanted.changed() => Wake::Wanted,
-                Ok(()) = self.standing.changed() => Wake::Standing,
+                Ok(()) = self.election_state.changed() => Wake::Election,
                 Ok(()) = self.bus.changed() => Wake::Bus,
                 () = gone(self.work.as_ref()) => Wake::Gone,
                 Some(()) = self.group.ended() => Wake::Ended,
@@ -152,7 +152,7 @@ impl Unit {
                 Wake::Wanted => self.take(),
                 Wake::Gone => self.gone(),
                 Wake::Look => is_news = self.has_changed(),
-                Wake::Standing | Wake::Bus | Wake::Ended => {}
+                Wake::Election | Wake::Bus | Wake::Ended => {}
             }
             is_news |= self.settle();
             self.ends.beat.store(true, Ordering::Relaxed);
@@ -208,21 +208,21 @@ impl Unit {
 
     /// Stands for election.
     fn stand(&mut self, spec: &Spec) {
-        let (standing, receiver) = watch::channel(Standing::Waiting(String::new()));
-        self.standing = receiver;
+        let (election_state, receiver) = watch::channel(ElectionState::Waiting(String::new()));
+        self.election_state = receiver;
         let Some(candidate) = &self.context.candidate else {
-            standing.send_replace(Standing::Leader);
+            election_state.send_replace(ElectionState::Leader);
             return;
         };
         let user = match self.context.user(spec) {
             Ok(Some(user)) => user,
             Ok(None) => {
                 let why = "there is no cluster with leases".to_owned();
-                standing.send_replace(Standing::Forbidden(why));
+                election_state.send_replace(ElectionState::Forbidden(why));
                 return;
             }
             Err(error) => {
-                standing.send_replace(Standing::Waiting(with_causes(&error)));
+                election_state.send_replace(ElectionState::Waiting(with_causes(&error)));
                 return;
             }
         };
@@ -239,7 +239,7 @@ impl Unit {
             timing: candidate.timing,
         };
         self.election
-            .spawn(elector.run(standing, self.stop_election.clone()));
+            .spawn(elector.run(election_state, self.stop_election.clone()));
     }
 
     /// The runner has made room for another one.
@@ -322,12 +322,12 @@ impl Unit {
         if spec.program.runs_in_all_pods() {
             return Role::Active;
         }
-        match &*self.standing.borrow() {
-            Standing::Leader => Role::Active,
-            Standing::Forbidden(_) if spec.replicas <= 1 => Role::Active,
-            Standing::Forbidden(_) => Role::Refused,
-            Standing::Standby { .. } => Role::Standby,
-            Standing::Waiting(_) => Role::Starting,
+        match &*self.election_state.borrow() {
+            ElectionState::Leader => Role::Active,
+            ElectionState::Forbidden(_) if spec.replicas <= 1 => Role::Active,
+            ElectionState::Forbidden(_) => Role::Refused,
+            ElectionState::Standby { .. } => Role::Standby,
+            ElectionState::Waiting(_) => Role::Starting,
         }
     }
 
@@ -384,11 +384,11 @@ impl Unit {
     }
 
     fn lease(&self) -> Health {
-        let (ok, reason, message) = match &*self.standing.borrow() {
-            Standing::Leader => (Some(true), None, String::new()),
-            Standing::Standby { holder } => (Some(true), None, format!("{holder} holds it")),
-            Standing::Waiting(why) => (None, None, why.clone()),
-            Standing::Forbidden(why) => (Some(false), Some(Reason::Forbidden), why.clone()),
+        let (ok, reason, message) = match &*self.election_state.borrow() {
+            ElectionState::Leader => (Some(true), None, String::new()),
+            ElectionState::Standby { holder } => (Some(true), None, format!("{holder} holds it")),
+            ElectionState::Waiting(why) => (None, None, why.clone()),
+            ElectionState::Forbidden(why) => (Some(false), Some(Reason::Forbidden), why.clone()),
         };
         Health {
             ok,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// The longest silence.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// What a follower has been told last is not kept: whoever reads slowly misses lines, and gets the
+/// What a follower has received last is not kept: whoever reads slowly misses lines, and gets the
 /// newest one next.
 pub(super) fn lines(mut latest: watch::Receiver<Bytes>) -> impl Stream<Item = Bytes> + Send {
     latest.mark_changed();

@@ -16,7 +16,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Takes note of a lease as it was found: its time begins anew only if it was written to.
+    /// Takes note of a lease as it was found: its time starts again only if it was written to.
     pub(super) fn seen(before: Option<Self>, lease: Option<Lease>, now: Instant) -> Option<Self> {
         let lease = lease?;
         let since = match before {
