@@ -28,7 +28,7 @@ use self::meter::{Spent, Stack};
 use self::native::Data;
 use self::value::{Object, Reader, Val};
 use self::write::Refusal;
-use crate::json;
+use crate::{Memory, json};
 
 /// A compiled program.
 pub struct Program {
@@ -152,20 +152,44 @@ impl Program {
     /// # Errors
     /// If the payload is no object, or the program fails, has no output, or another than an object.
     pub fn transform(&self, event: &[u8]) -> Result<Vec<u8>, RunError> {
+        self.transform_within(event, &Memory::whole())
+    }
+
+    /// As [`Program::transform`], with so much of the memory.
+    ///
+    /// # Errors
+    /// As [`Program::transform`], and if the memory was short.
+    pub fn transform_within(&self, event: &[u8], memory: &Memory) -> Result<Vec<u8>, RunError> {
+        let result = self.run(event, memory.of(self.limits.memory));
+        if matches!(result, Err(RunError::TooLarge)) {
+            memory.is_used_up();
+        }
+        result
+    }
+
+    /// Runs on the stack of the caller if that will do.
+    fn run(&self, event: &[u8], memory: usize) -> Result<Vec<u8>, RunError> {
         let has_room = stacker::remaining_stack().is_some_and(|left| left >= SMALL_STACK_SIZE);
         if has_room && !self.is_deep {
-            match self.run_here(event, SMALL_STACK) {
+            match self.run_here(event, memory, SMALL_STACK) {
                 Err((_, Some(Spent::Stack))) => {}
                 Err((error, _)) => return Err(error),
                 Ok(output) => return Ok(output),
             }
         }
-        stacker::grow(LARGE_STACK_SIZE, || self.run_here(event, LARGE_STACK))
-            .map_err(|(error, _)| error)
+        stacker::grow(LARGE_STACK_SIZE, || {
+            self.run_here(event, memory, LARGE_STACK)
+        })
+        .map_err(|(error, _)| error)
     }
 
-    fn run_here(&self, event: &[u8], stack: Stack) -> Result<Vec<u8>, (RunError, Option<Spent>)> {
-        meter::start(self.limits.time, self.limits.memory, stack);
+    fn run_here(
+        &self,
+        event: &[u8],
+        memory: usize,
+        stack: Stack,
+    ) -> Result<Vec<u8>, (RunError, Option<Spent>)> {
+        meter::start(self.limits.time, memory, stack);
         let result = self.first_output(event);
         match meter::finish() {
             None => result.map_err(|error| (error, None)),

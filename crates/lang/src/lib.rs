@@ -22,7 +22,10 @@ mod gotime;
 pub mod jq;
 pub mod json;
 pub mod lua;
+mod memory;
 pub mod path;
 pub mod regex;
 pub mod template;
 pub mod yaml;
+
+pub use memory::Memory;

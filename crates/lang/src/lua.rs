@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use mlua::Value;
 
-use crate::json;
+use crate::{Memory, json};
 use state::{Outcome, State};
 
 /// The largest result, and with it the largest payload a script can make.
@@ -136,7 +136,15 @@ impl Script {
     /// If the event is not an object, the script fails or is stopped, or its result is no table or
     /// not representable.
     pub fn transform(&self, event: &[u8]) -> Result<Vec<u8>, RunError> {
-        self.with_state(|state| match state.run(event, true)? {
+        self.transform_within(event, &Memory::whole())
+    }
+
+    /// As [`Script::transform`], with so much of the memory.
+    ///
+    /// # Errors
+    /// As [`Script::transform`], and if the memory was short.
+    pub fn transform_within(&self, event: &[u8], memory: &Memory) -> Result<Vec<u8>, RunError> {
+        self.with_state(memory, |state| match state.run(event, true)? {
             Outcome::Json(text) => Ok(text.into_bytes()),
             Outcome::Other(value) => Err(RunError::NotATable(value.type_name())),
         })
@@ -147,7 +155,15 @@ impl Script {
     /// # Errors
     /// If the event is not an object, or the script fails or is stopped.
     pub fn filter(&self, event: &[u8]) -> Result<bool, RunError> {
-        self.with_state(|state| {
+        self.filter_within(event, &Memory::whole())
+    }
+
+    /// As [`Script::filter`], with so much of the memory.
+    ///
+    /// # Errors
+    /// As [`Script::filter`], and if the memory was short.
+    pub fn filter_within(&self, event: &[u8], memory: &Memory) -> Result<bool, RunError> {
+        self.with_state(memory, |state| {
             Ok(matches!(
                 state.run(event, false)?,
                 Outcome::Other(Value::Boolean(true))
@@ -157,6 +173,7 @@ impl Script {
 
     fn with_state<T>(
         &self,
+        memory: &Memory,
         run: impl FnOnce(&State) -> Result<T, RunError>,
     ) -> Result<T, RunError> {
         let idle = self
@@ -168,7 +185,11 @@ impl Script {
             Some(state) => state,
             None => State::new(&self.rewritten, self.limits)?,
         };
+        state.limit_memory(memory.of(self.limits.memory))?;
         let result = run(&state);
+        if state.was_short(&result) {
+            memory.is_used_up();
+        }
         if state.is_reusable(&result) {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < MAX_IDLE {

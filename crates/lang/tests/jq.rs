@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use tiphys_lang::Memory;
 use tiphys_lang::jq::{Limits, Program, RunError};
 
 const EVENT: &str = r#"{"a":1,"list":[1,2,3],"s":"text"}"#;
@@ -370,4 +371,33 @@ fn a_program_is_shared_by_threads() {
     for thread in threads {
         assert_eq!(thread.join().unwrap(), Ok(br#"{"a":2}"#.to_vec()));
     }
+}
+
+#[test]
+fn a_part_of_the_memory_is_a_quarter_of_it() {
+    let limits = Limits {
+        time: Duration::from_mins(1),
+        ..Limits::default()
+    };
+    let large = Program::compile("{size: (\"x\" * .n | length)}").unwrap();
+    let large = large.with_limits(limits);
+    let event = br#"{"n": 40000000}"#;
+    let part = Memory::part();
+    assert_eq!(
+        large.transform_within(event, &part).unwrap_err(),
+        RunError::TooLarge
+    );
+    assert!(part.was_short());
+    let whole = Memory::whole();
+    assert_eq!(
+        large.transform_within(event, &whole).unwrap(),
+        br#"{"size":40000000}"#
+    );
+    assert!(!whole.was_short());
+    let part = Memory::part();
+    assert_eq!(
+        large.transform_within(br#"{"n": 4}"#, &part).unwrap(),
+        br#"{"size":4}"#
+    );
+    assert!(!part.was_short());
 }

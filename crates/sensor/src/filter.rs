@@ -11,8 +11,8 @@ use std::fmt;
 
 use tiphys_api::{EventContext, EventDependencyFilter, Problem};
 use tiphys_eventbus::{Context, Event};
-use tiphys_lang::lua;
 use tiphys_lang::path::Document;
+use tiphys_lang::{Memory, lua};
 
 /// The compiled filters of one dependency.
 #[derive(Debug)]
@@ -145,9 +145,14 @@ impl Filters {
 
     /// Whether the event passes.
     pub fn check(&self, event: &Event) -> Verdict {
+        self.check_within(event, &Memory::whole())
+    }
+
+    /// As [`Filters::check`], with so much of a script's memory.
+    pub(crate) fn check_within(&self, event: &Event, memory: &Memory) -> Verdict {
         let mut rejected = None;
         for part in &self.parts {
-            match (part.check(event), self.any) {
+            match (part.check(event, memory), self.any) {
                 (Verdict::Pass, true) => return Verdict::Pass,
                 (Verdict::Pass, false) => {}
                 (verdict, true) => rejected = rejected.or(Some(verdict)),
@@ -159,9 +164,10 @@ impl Filters {
 
     /// What every filter says of the event: for people who want to know why.
     pub fn explain(&self, event: &Event) -> Vec<Step> {
+        let memory = Memory::whole();
         let step = |part: &Part| Step {
             filter: part.name(),
-            verdict: part.check(event),
+            verdict: part.check(event, &memory),
         };
         self.parts.iter().map(step).collect()
     }
@@ -178,13 +184,13 @@ impl Part {
         }
     }
 
-    fn check(&self, event: &Event) -> Verdict {
+    fn check(&self, event: &Event, memory: &Memory) -> Verdict {
         match self {
             Self::Exprs(exprs) => exprs.check(event),
             Self::Data(data) => data.check(event),
             Self::Context(wanted) => check_context(wanted, &event.context),
             Self::Time(window) => window.check(event.context.time),
-            Self::Script(script) => check_script(script.as_ref(), event),
+            Self::Script(script) => check_script(script.as_ref(), event, memory),
         }
     }
 }
@@ -211,7 +217,7 @@ fn check_context(wanted: &EventContext, context: &Context) -> Verdict {
     }
 }
 
-fn check_script(script: Result<&lua::Script, &String>, event: &Event) -> Verdict {
+fn check_script(script: Result<&lua::Script, &String>, event: &Event, memory: &Memory) -> Verdict {
     let script = match script {
         Ok(script) => script,
         Err(message) => return Verdict::fail(format_args!("script filter error ({message})")),
@@ -219,7 +225,7 @@ fn check_script(script: Result<&lua::Script, &String>, event: &Event) -> Verdict
     let Some(data) = event.data.as_deref() else {
         return Verdict::Pass;
     };
-    match script.filter(data) {
+    match script.filter_within(data, memory) {
         Ok(true) => Verdict::Pass,
         Ok(false) => Verdict::reject("the script does not return true"),
         Err(error) => Verdict::fail(format_args!("script filter error ({error})")),

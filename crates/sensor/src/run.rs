@@ -2,11 +2,14 @@
 //!
 //! A delivery is prepared (decoded, transformed, filtered) beside others on all cores, but leaves
 //! preparation in stream order. All else is decided by [`TriggerState`](crate::engine::TriggerState).
-//! What is in flight is bounded: beyond that, nothing more is received from the bus.
+//! What is in flight and what runs is bounded, for each trigger and for all of a process together
+//! ([`Budget`]): beyond that, nothing more is received from the bus.
 
 mod budget;
 mod carrier;
+mod hands;
 mod kept;
+mod preparation;
 mod status;
 mod trigger_loop;
 
@@ -25,8 +28,10 @@ use crate::Error;
 use crate::engine::Compiled;
 use crate::metrics::{Metrics, TriggerLabels};
 use crate::trigger::{Executors, Trigger};
+use budget::Part;
 use trigger_loop::TriggerLoop;
 
+pub use budget::Budget;
 pub use status::{Status, TriggerStatus, Unavailable};
 
 /// How long a trigger waits for servers that its first action will need, before it listens.
@@ -53,6 +58,8 @@ pub struct Runner {
     pub removed: Vec<Arc<str>>,
     /// What it says of itself.
     pub status: Arc<Status>,
+    /// What it may do at a time, beside all others of the process.
+    pub budget: Budget,
     /// Lets another runner of the sensor take over.
     pub handover: Handover,
 }
@@ -166,6 +173,14 @@ impl Runner {
             .get(trigger.name())
             .copied()
             .unwrap_or(self.since)
+    }
+
+    /// What its triggers may do at a time.
+    fn part(&self) -> Part {
+        let Compiled {
+            name, namespace, ..
+        } = &*self.sensor;
+        self.budget.part(&format!("{namespace}/{name}"))
     }
 
     fn labels(&self, trigger: &Trigger) -> TriggerLabels {

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use tiphys_api::{EventDependencyTransformer, Problem};
 use tiphys_eventbus::Event;
-use tiphys_lang::{jq, lua};
+use tiphys_lang::{Memory, jq, lua};
 
 use crate::view::JSON;
 
@@ -62,12 +62,20 @@ impl Transform {
     /// # Errors
     /// If the program fails, or gives what cannot be a payload.
     pub fn apply(&self, event: Event) -> Result<Event, Error> {
+        self.apply_within(event, &Memory::whole())
+    }
+
+    /// As [`Transform::apply`], with so much of the program's memory.
+    ///
+    /// # Errors
+    /// As [`Transform::apply`], and if the memory was short.
+    pub fn apply_within(&self, event: Event, memory: &Memory) -> Result<Event, Error> {
         let Some(data) = &event.data else {
             return Ok(event);
         };
         let data = match self {
-            Self::Jq(program) => program.transform(data)?,
-            Self::Lua(script) => script.transform(data)?,
+            Self::Jq(program) => program.transform_within(data, memory)?,
+            Self::Lua(script) => script.transform_within(data, memory)?,
         };
         let mut context = event.context;
         JSON.clone_into(&mut context.datacontenttype);

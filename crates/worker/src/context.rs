@@ -12,6 +12,7 @@ use tiphys_http::Ports;
 use tiphys_runtime::cluster::{Cluster, User};
 use tiphys_runtime::election::Timing;
 use tiphys_runtime::logging::LoggingFields;
+use tiphys_sensor::run::Budget;
 use tiphys_sensor::trigger::Executors;
 use tiphys_sensor::trigger::log::Sink;
 use tokio::sync::Notify;
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) buses: Buses,
     /// Where event sources are called.
     pub(crate) ports: Ports,
+    /// What all sensors may do at a time.
+    pub(crate) budget: Budget,
     /// `None`: this process is the only one, and needs no leases.
     pub(crate) candidate: Option<Candidate>,
     /// An object shows something else than before.
@@ -85,6 +88,7 @@ impl Context {
             logging: outlets.logging,
             buses,
             ports,
+            budget: Budget::of_a_process(),
             candidate,
             changed: Notify::new(),
             sink: outlets.sink,

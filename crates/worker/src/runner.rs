@@ -171,6 +171,7 @@ impl Memory {
             added: self.known.clone(),
             removed: self.removed.drain().collect(),
             status: Arc::clone(&self.triggers),
+            budget: context.budget.clone(),
             handover: Handover::default(),
         };
         let handover = runner.handover.clone();

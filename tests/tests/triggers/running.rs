@@ -13,7 +13,7 @@ use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::{
     Bucket, Context, DeadLetter, DeadLetterFilter, Event, EventBus, Outgoing, Subject,
 };
-use tiphys_sensor::run::{Handover, Runner, Status};
+use tiphys_sensor::run::{Budget, Handover, Runner, Status};
 use tiphys_sensor::trigger::log::{Line as LogLine, Sink};
 use tiphys_sensor::trigger::{Caller, Executors};
 use tiphys_sensor::{Compiled, Metrics};
@@ -82,6 +82,7 @@ impl Running {
             since: Timestamp::MIN,
             added: HashMap::new(),
             removed: Vec::new(),
+            budget: Budget::of_a_process(),
             handover: Handover::default(),
             status: status.clone(),
         };

@@ -108,12 +108,17 @@ impl Wire {
 
     /// Publishes the event `a` of `input`, and waits until it is stored.
     pub(crate) async fn event(&self, id: &str, data: &Value) {
+        self.event_of("a", id, data).await;
+    }
+
+    /// Publishes an event of `input`, and waits until it is stored.
+    pub(crate) async fn event_of(&self, name: &str, id: &str, data: &Value) {
         let event = json!({
             "specversion": "1.0",
             "id": id,
             "source": "input",
             "type": "webhook",
-            "subject": "a",
+            "subject": name,
             "datacontenttype": "application/json",
             "time": "2026-01-02T03:04:05Z",
             "data": data,
@@ -121,9 +126,8 @@ impl Wire {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", id);
         let payload = event.to_string().into();
-        let sent = self
-            .0
-            .publish_with_headers("default.input.a", headers, payload);
+        let subject = format!("default.input.{name}");
+        let sent = self.0.publish_with_headers(subject, headers, payload);
         sent.await.unwrap().await.unwrap();
     }
 

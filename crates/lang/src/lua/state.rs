@@ -18,8 +18,12 @@ use crate::gomath;
 /// What scripts see as the name of their source.
 const CHUNK: &str = "=<string>";
 
-/// A machine whose garbage has grown to this is not used again.
-const MAX_IDLE_MEMORY: usize = 16 << 20;
+/// A machine whose garbage has grown to this is not used again: the next run has to have room beside
+/// it, also in a part of the memory.
+const MAX_IDLE_MEMORY: usize = 8 << 20;
+
+/// What the machine says when it has no more memory.
+const OUT_OF_MEMORY: &str = "not enough memory";
 
 /// When the current run ends at the latest.
 pub(super) struct Clock {
@@ -28,6 +32,8 @@ pub(super) struct Clock {
     end: AtomicU64,
     over: AtomicBool,
     limit: Duration,
+    /// The script has caught a failure of the memory.
+    caught_shortage: AtomicBool,
 }
 
 impl Clock {
@@ -37,6 +43,7 @@ impl Clock {
             end: AtomicU64::new(0),
             over: AtomicBool::new(false),
             limit,
+            caught_shortage: AtomicBool::new(false),
         }
     }
 
@@ -49,6 +56,7 @@ impl Clock {
         self.end
             .store(self.now().saturating_add(limit), Ordering::Relaxed);
         self.over.store(false, Ordering::Relaxed);
+        self.caught_shortage.store(false, Ordering::Relaxed);
     }
 
     /// Fails once the time is over, and from then on: a script may have caught the first failure.
@@ -91,6 +99,7 @@ impl State {
         // Failures of the host's functions end the run; scripts keep the plain `pcall`.
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         lua.set_memory_limit(limits.memory)?;
+        let clock = Arc::new(Clock::new(limits.time));
         let empty = lua.create_table()?;
         empty.raw_set("__is_array", true)?;
         empty.set_readonly(true);
@@ -98,10 +107,9 @@ impl State {
         let (environment, call, text, lazy, newindex): (_, _, Function, Table, _) = lua
             .load(include_str!("prelude.luau"))
             .set_name("=prelude")
-            .call((host(&lua)?, node_key(), dropped_key()))?;
+            .call((host(&lua, &clock)?, node_key(), dropped_key()))?;
         let chunk = lua.load(script).set_name(CHUNK).into_function()?;
         let main = chunk.call(text)?;
-        let clock = Arc::new(Clock::new(limits.time));
         let watch = Arc::clone(&clock);
         lua.set_interrupt(move |_| match watch.check() {
             Ok(()) => Ok(VmState::Continue),
@@ -161,6 +169,22 @@ impl State {
         }
     }
 
+    /// Grants so many bytes to the next run.
+    pub(super) fn limit_memory(&self, bytes: usize) -> Result<(), RunError> {
+        self.lua.set_memory_limit(bytes)?;
+        Ok(())
+    }
+
+    /// Whether this may be the result of too little memory.
+    pub(super) fn was_short<T>(&self, result: &Result<T, RunError>) -> bool {
+        let failed = match result {
+            Err(RunError::OutOfMemory) => true,
+            Err(RunError::Failed(message)) => message.contains(OUT_OF_MEMORY),
+            _ => false,
+        };
+        failed || self.clock.caught_shortage.load(Ordering::Relaxed)
+    }
+
     /// Whether the machine can be used again after this result.
     pub(super) fn is_reusable<T>(&self, result: &Result<T, RunError>) -> bool {
         let spoilt = matches!(result, Err(RunError::TimedOut(_) | RunError::OutOfMemory));
@@ -178,7 +202,7 @@ fn describe_null(lua: &Lua) -> mlua::Result<()> {
 }
 
 /// What the prelude is built on. Only the prelude calls these, with checked arguments.
-fn host(lua: &Lua) -> mlua::Result<Table> {
+fn host(lua: &Lua, clock: &Arc<Clock>) -> mlua::Result<Table> {
     let host = lua.create_table()?;
     host.set(
         "expand",
@@ -213,10 +237,7 @@ fn host(lua: &Lua) -> mlua::Result<Table> {
                 .transpose()
         })?,
     )?;
-    host.set(
-        "reword",
-        lua.create_function(|_, message: LuaString| Ok(reword(&message.to_string_lossy())))?,
-    )?;
+    failures(lua, &host, clock)?;
     mathematics(lua, &host)?;
     host.set(
         "find",
@@ -227,6 +248,33 @@ fn host(lua: &Lua) -> mlua::Result<Table> {
         lua.create_function(|lua, source: LuaString| Ok(compile(lua, &source)))?,
     )?;
     Ok(host)
+}
+
+/// What looks at the failures that a script has caught.
+fn failures(lua: &Lua, host: &Table, clock: &Arc<Clock>) -> mlua::Result<()> {
+    let watch = Arc::clone(clock);
+    host.set(
+        "reword",
+        lua.create_function(move |_, message: LuaString| {
+            let message = message.to_string_lossy();
+            if message.contains(OUT_OF_MEMORY) {
+                watch.caught_shortage.store(true, Ordering::Relaxed);
+            }
+            Ok(reword(&message))
+        })?,
+    )?;
+    let watch = Arc::clone(clock);
+    host.set(
+        "caught",
+        lua.create_function(move |_, failure: Value| {
+            if let Value::Error(error) = failure
+                && RunError::from(*error) == RunError::OutOfMemory
+            {
+                watch.caught_shortage.store(true, Ordering::Relaxed);
+            }
+            Ok(())
+        })?,
+    )
 }
 
 /// The functions whose last digit is Go's.

@@ -502,3 +502,44 @@ fn libraries_see_parts_of_the_event_as_tables() {
         r#"["3-1-2","1"]"#,
     );
 }
+
+/// Runs with a part of the memory, then with the whole.
+#[track_caller]
+fn check_short(script: &str, expected: &str) {
+    let limits = Limits {
+        time: Duration::from_mins(1),
+        ..Limits::default()
+    };
+    let script = Script::compile_within(script, limits).unwrap();
+    let event = br#"{"size": 3e7}"#;
+    let part = Memory::part();
+    script.transform_within(event, &part).ok();
+    assert!(part.was_short());
+    let whole = Memory::whole();
+    let result = script.transform_within(event, &whole).unwrap();
+    assert_eq!(String::from_utf8(result).unwrap(), expected);
+    assert!(!whole.was_short());
+    let part = Memory::part();
+    script.transform_within(br#"{"size": 3}"#, &part).unwrap();
+    assert!(!part.was_short());
+}
+
+#[test]
+fn a_part_of_the_memory_is_a_quarter_of_it() {
+    check_short(
+        "return {length = #string.rep('x', event.size)}",
+        r#"{"length":30000000}"#,
+    );
+}
+
+#[test]
+fn a_script_that_catches_the_want_of_memory_hides_nothing() {
+    for call in [
+        "local ok = pcall(string.rep, 'x', event.size)",
+        "local ok = pcall(function() return {string.rep('x', event.size)} end)",
+        "local ok = xpcall(function() return string.rep('x', event.size) end, function() end)",
+        "local ok = coroutine.resume(coroutine.create(function() string.rep('x', event.size) end))",
+    ] {
+        check_short(&format!("{call} return {{ok = ok}}"), r#"{"ok":true}"#);
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tiphys_api::{EventDependency, Problem};
 use tiphys_eventbus::{Context, Event, Subject};
+use tiphys_lang::Memory;
 
 use crate::filter::{Filters, Verdict};
 use crate::transform::{self, Transform};
@@ -65,11 +66,17 @@ impl Dependency {
 
     /// Transforms and filters an event.
     pub fn admit(&self, event: Event) -> Admission {
-        let event = match self.transform(event) {
+        self.admit_within(event, &Memory::whole())
+    }
+
+    /// As [`Dependency::admit`], with so much of the memory of each program.
+    pub(crate) fn admit_within(&self, event: Event, memory: &Memory) -> Admission {
+        let event = match self.transform_within(event, memory) {
             Ok(event) => event,
             Err(error) => return Admission::Failed(error),
         };
-        match self.filters.as_ref().map(|filters| filters.check(&event)) {
+        let filters = self.filters.as_ref();
+        match filters.map(|filters| filters.check_within(&event, memory)) {
             None | Some(Verdict::Pass) => Admission::Taken(event),
             Some(verdict) => Admission::Filtered(verdict),
         }
@@ -80,8 +87,12 @@ impl Dependency {
     /// # Errors
     /// If the program fails, or gives what cannot be a payload.
     pub fn transform(&self, event: Event) -> Result<Event, transform::Error> {
+        self.transform_within(event, &Memory::whole())
+    }
+
+    fn transform_within(&self, event: Event, memory: &Memory) -> Result<Event, transform::Error> {
         match &self.transform {
-            Some(transform) => transform.apply(event),
+            Some(transform) => transform.apply_within(event, memory),
             None => Ok(event),
         }
     }

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::{DeadLetterReason, Event};
+use tiphys_lang::Memory;
 
 use super::wake::{Arrival, Arrived, Content};
 use super::{Admission, Dependency, Member, object_key};
 
 /// Prepares one delivery for a trigger that waits for `waiting`, which are places in `dependencies`.
+/// Each program has so much of its `memory`; if that was short, nothing is said.
 pub fn prepare(
     payload: &[u8],
     sequence: u64,
     stored_at: Timestamp,
     dependencies: &[Dependency],
     waiting: &[usize],
-) -> Arrived {
+    memory: &Memory,
+) -> Option<Arrived> {
     let prepare = || match Event::decode(payload) {
-        Ok(event) => admit(event, sequence, stored_at, dependencies, waiting),
+        Ok(event) => admit(event, sequence, stored_at, dependencies, waiting, memory),
         Err(error) => Content::Unusable(DeadLetterReason::Malformed, with_causes(&error)),
     };
     // A defect costs this delivery and no other.
@@ -27,7 +30,7 @@ pub fn prepare(
         let error = format!("panicked: {}", panic_message(&*panic));
         Content::Unusable(DeadLetterReason::Panicked, error)
     });
-    Arrived { sequence, content }
+    (!memory.was_short()).then_some(Arrived { sequence, content })
 }
 
 /// What a panic said.
@@ -43,6 +46,7 @@ fn admit(
     stored_at: Timestamp,
     dependencies: &[Dependency],
     waiting: &[usize],
+    memory: &Memory,
 ) -> Content {
     // The object is looked up in the event as it came: a transform may drop its name.
     let object = object_key(&event);
@@ -52,7 +56,7 @@ fn admit(
         .filter(|(_, dependency)| dependency.matches(&event.context));
     let arrivals = concerned
         .map(|(index, dependency)| {
-            let arrival = match dependency.admit(event.clone()) {
+            let arrival = match dependency.admit_within(event.clone(), memory) {
                 Admission::Taken(event) => Arrival::Taken(Member {
                     event: Arc::new(event),
                     sequence,

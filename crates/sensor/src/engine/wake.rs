@@ -119,6 +119,8 @@ pub enum Fired<A> {
     Rendered(A),
     /// The action, and how performing it ended.
     Performed(A, Attempt),
+    /// Nothing was done before it was cancelled.
+    Interrupted,
 }
 
 /// How one attempt at an action ended.

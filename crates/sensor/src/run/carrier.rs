@@ -13,30 +13,30 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tiphys_api::message::with_causes;
-use tiphys_base::Reason;
-use tiphys_eventbus::{DeadLetter, Delivery, Error as BusError};
+use tiphys_eventbus::Error as BusError;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 use super::Runner;
-use super::budget::Budget;
-use super::kept::Kept;
+use super::budget::Permit;
+use super::hands::{Hands, Means};
+use super::preparation::InFlight;
 use super::status::Waiting;
-use crate::engine::{self, Attempt, Cancel, Fired, Letter, Round, Tally, WorkId, panic_message};
-use crate::filter::Verdict;
-use crate::metrics::TriggerMetrics;
-use crate::trigger::{Action, Caller, PerformError, Trigger};
+use crate::engine::{self, Tally, WorkId, panic_message};
+use crate::trigger::{Action, Trigger};
 
 pub(super) type Wake = engine::Wake<Arc<Action>>;
-type Effect = engine::Effect<Arc<Action>>;
+pub(super) type Effect = engine::Effect<Arc<Action>>;
 
 /// What carries out the effects of one trigger.
 pub(super) struct Carrier {
     hands: Arc<Hands>,
     /// The latest delivery of each message in hand: only it can be answered.
-    deliveries: HashMap<u64, Arc<Delivery>>,
-    tasks: JoinSet<Wake>,
+    deliveries: HashMap<u64, Arc<InFlight>>,
+    tasks: JoinSet<Ended>,
+    /// Firings whose actions are rendered and not begun yet: an event is acknowledged early only when
+    /// its action may run.
+    permits: HashMap<WorkId, Permit>,
     confirmations: FuturesUnordered<BoxFuture<'static, Wake>>,
     /// Who is said to wait.
     waiting: HashMap<WorkId, Waiting>,
@@ -46,42 +46,25 @@ pub(super) struct Carrier {
     is_over: bool,
 }
 
-/// What all tasks of a trigger share.
-struct Hands {
-    runner: Runner,
-    /// The trigger, its `dlqTrigger`, and so on.
-    levels: Vec<(Arc<Trigger>, TriggerMetrics)>,
-    kept: Option<Kept>,
-    budget: Budget,
-    cancel_all: CancellationToken,
-    cancel_held: CancellationToken,
+/// A task has ended.
+struct Ended {
+    wake: Wake,
+    /// A permit that its work goes on to need.
+    permit: Option<(WorkId, Permit)>,
 }
 
 impl Carrier {
     pub(super) fn new(
         runner: Runner,
         trigger: &Arc<Trigger>,
-        kept: Option<Kept>,
+        means: Means,
         holds: Arc<DropGuard>,
     ) -> Self {
-        let chain = std::iter::successors(Some(trigger), |trigger| trigger.dlq());
-        let levels = chain.map(|trigger| {
-            let metrics = runner.metrics.trigger(&runner.labels(trigger));
-            (Arc::clone(trigger), metrics)
-        });
-        let cancel_all = CancellationToken::new();
-        let hands = Hands {
-            levels: levels.collect(),
-            runner,
-            kept,
-            budget: Budget::of_one_trigger(),
-            cancel_held: cancel_all.child_token(),
-            cancel_all,
-        };
         Self {
-            hands: Arc::new(hands),
+            hands: Arc::new(Hands::new(runner, trigger, means)),
             deliveries: HashMap::new(),
             tasks: JoinSet::new(),
+            permits: HashMap::new(),
             confirmations: FuturesUnordered::new(),
             waiting: HashMap::new(),
             holds: Some(holds),
@@ -91,9 +74,9 @@ impl Carrier {
     }
 
     /// Takes a delivery in hand.
-    pub(super) fn receive(&mut self, delivery: Arc<Delivery>) {
-        self.deliveries
-            .insert(delivery.position.to_wire(), delivery);
+    pub(super) fn receive(&mut self, in_flight: Arc<InFlight>) {
+        let position = in_flight.delivery.position.to_wire();
+        self.deliveries.insert(position, in_flight);
     }
 
     /// What came of an effect; nothing as long as none is being carried out.
@@ -103,7 +86,11 @@ impl Carrier {
     pub(super) async fn next(&mut self) -> Result<Wake, JoinError> {
         tokio::select! {
             biased;
-            Some(wake) = self.tasks.join_next() => wake,
+            Some(ended) = self.tasks.join_next() => {
+                let Ended { wake, permit } = ended?;
+                self.permits.extend(permit);
+                Ok(wake)
+            }
             Some(wake) = self.confirmations.next() => Ok(wake),
             else => pending().await,
         }
@@ -116,10 +103,10 @@ impl Carrier {
 
     /// Shows where the events are.
     pub(super) fn show(&self, tally: &Tally) {
-        let Some((trigger, metrics)) = self.hands.levels.first() else {
+        let Some((trigger, metrics)) = self.hands.first() else {
             return;
         };
-        let status = &self.hands.runner.status;
+        let status = self.hands.status();
         match (self.is_handed_over, self.is_over) {
             (false, _) => metrics.show(&status.count(trigger.name(), tally)),
             (true, true) => status.finished(trigger.name(), tally),
@@ -135,17 +122,19 @@ impl Carrier {
             | Effect::DeadLetter { .. }
             | Effect::Fire { .. }
             | Effect::Perform { .. } => self.begin(effect),
-            Effect::Cancel(Cancel::Held) => self.hands.cancel_held.cancel(),
-            Effect::Cancel(Cancel::All) => self.hands.cancel_all.cancel(),
+            Effect::Cancel(which) => {
+                self.permits.clear();
+                self.hands.cancel(which);
+            }
             Effect::Confirm { sequence } => self.confirm(sequence),
             Effect::Acknowledge { sequence } => {
-                if let Some(delivery) = self.deliveries.remove(&sequence) {
-                    warn_unsent(delivery.ack().await);
+                if let Some(in_flight) = self.deliveries.remove(&sequence) {
+                    warn_unsent(in_flight.delivery.ack().await);
                 }
             }
             Effect::NegativeAcknowledge { sequence } => {
-                if let Some(delivery) = self.deliveries.remove(&sequence) {
-                    warn_unsent(delivery.retry_after(Duration::ZERO).await);
+                if let Some(in_flight) = self.deliveries.remove(&sequence) {
+                    warn_unsent(in_flight.delivery.retry_after(Duration::ZERO).await);
                 }
             }
             Effect::Release { sequence } => {
@@ -167,6 +156,8 @@ impl Carrier {
             Effect::HandedOver(over) => {
                 self.show(&over);
                 self.is_handed_over = true;
+                // Some are of work that was given back.
+                self.permits.clear();
                 self.holds = None;
             }
             Effect::Ended => self.is_over = true,
@@ -187,14 +178,14 @@ impl Carrier {
                 dependency,
                 member,
             } => self.spawn(work, async move {
-                let stored = match &hands.kept {
+                let stored = match &hands.means.kept {
                     Some(kept) => kept.keep(dependency, &member).await,
                     None => Ok(()),
                 };
                 hands.stored(work, "keep an event", &stored)
             }),
             Effect::Forget { work, dependencies } => self.spawn(work, async move {
-                let stored = match &hands.kept {
+                let stored = match &hands.means.kept {
                     Some(kept) => kept.forget(&dependencies).await,
                     None => Ok(()),
                 };
@@ -205,9 +196,10 @@ impl Carrier {
                 sequence,
                 letter,
             } => {
-                if let Some(delivery) = self.deliveries.get(&sequence).cloned() {
+                self.permits.remove(&work);
+                if let Some(in_flight) = self.deliveries.get(&sequence).cloned() {
                     self.spawn(work, async move {
-                        let stored = hands.dead_letter(&delivery, letter).await;
+                        let stored = hands.dead_letter(&in_flight.delivery, letter).await;
                         hands.stored(work, "dead-letter an event", &stored)
                     });
                 }
@@ -218,40 +210,53 @@ impl Carrier {
                 round,
                 performs,
                 is_held,
-            } => self.spawn(work, async move {
-                let fired = hands.fire(level, &round, performs, is_held).await;
-                Wake::Fired { work, fired }
+            } => self.spawn_firing(work, async move {
+                let (fired, permit) = hands.fire(level, round, performs, is_held).await;
+                let permit = permit.map(|permit| (work, permit));
+                let wake = Wake::Fired { work, fired };
+                Ended { wake, permit }
             }),
             Effect::Perform {
                 work,
                 level,
                 action,
                 is_held,
-            } => self.spawn(work, async move {
-                let attempt = hands.attempt(level, &action, is_held).await;
-                Wake::Performed { work, attempt }
-            }),
+            } => {
+                let permit = self.permits.remove(&work);
+                self.spawn(work, async move {
+                    let attempt = hands.perform(level, &action, permit, is_held).await;
+                    Wake::Performed { work, attempt }
+                });
+            }
             _ => {}
         }
     }
 
     fn spawn(&mut self, work: WorkId, task: impl Future<Output = Wake> + Send + 'static) {
+        let permit = None;
+        self.spawn_firing(work, task.map(|wake| Ended { wake, permit }));
+    }
+
+    fn spawn_firing(&mut self, work: WorkId, task: impl Future<Output = Ended> + Send + 'static) {
         self.tasks.spawn(async move {
             let ended = AssertUnwindSafe(task).catch_unwind().await;
-            ended.unwrap_or_else(|panic| Wake::Panicked {
-                work,
-                message: panic_message(&*panic),
+            ended.unwrap_or_else(|panic| Ended {
+                wake: Wake::Panicked {
+                    work,
+                    message: panic_message(&*panic),
+                },
+                permit: None,
             })
         });
     }
 
     fn confirm(&mut self, sequence: u64) {
-        let Some(delivery) = self.deliveries.get(&sequence).cloned() else {
+        let Some(in_flight) = self.deliveries.get(&sequence).cloned() else {
             return;
         };
         let hands = Arc::clone(&self.hands);
         self.confirmations.push(Box::pin(async move {
-            let confirmed = delivery.ack_confirmed().await;
+            let confirmed = in_flight.delivery.ack_confirmed().await;
             let is_confirmed = hands.is_stored("confirm an acknowledgement", &confirmed);
             Wake::Confirmed {
                 sequence,
@@ -262,225 +267,12 @@ impl Carrier {
 
     async fn show_heartbeats(&mut self, sequences: &[u64]) {
         for sequence in sequences {
-            if let Some(delivery) = self.deliveries.get(sequence)
-                && delivery.in_progress().await.is_err()
+            if let Some(in_flight) = self.deliveries.get(sequence)
+                && in_flight.delivery.in_progress().await.is_err()
             {
                 return;
             }
         }
-    }
-}
-
-impl Hands {
-    /// Renders an action, and performs it if that may be done at once.
-    async fn fire(
-        &self,
-        level: usize,
-        round: &Round,
-        performs: bool,
-        is_held: bool,
-    ) -> Fired<Arc<Action>> {
-        let (trigger, metrics) = &self.levels[level];
-        let sensor = &self.runner.sensor;
-        let action = match trigger.fire(round, &sensor.name, &sensor.namespace) {
-            Ok(action) => Arc::new(action),
-            Err(error) => {
-                metrics.attempt(Duration::ZERO, false);
-                return Fired::NotRendered(with_causes(&error));
-            }
-        };
-        if !performs && !action.is_repeatable() {
-            return Fired::Rendered(action);
-        }
-        let attempt = self.attempt(level, &action, is_held).await;
-        Fired::Performed(action, attempt)
-    }
-
-    /// Performs an action once.
-    async fn attempt(&self, level: usize, action: &Action, is_held: bool) -> Attempt {
-        let (trigger, metrics) = &self.levels[level];
-        let cancelled = if is_held {
-            &self.cancel_held
-        } else {
-            &self.cancel_all
-        };
-        let _permit = tokio::select! {
-            biased;
-            () = cancelled.cancelled() => return Attempt::Interrupted { may_be_done: false },
-            permit = self.budget.running() => permit,
-        };
-        let caller = Caller {
-            sensor: &self.runner.sensor.name,
-            trigger: trigger.name(),
-        };
-        let start = Instant::now();
-        let result = tokio::select! {
-            biased;
-            result = self.runner.executors.perform(action, caller) => result,
-            () = cancelled.cancelled() => return Attempt::Interrupted { may_be_done: true },
-        };
-        metrics.attempt(start.elapsed(), result.is_ok());
-        match result {
-            Ok(()) => Attempt::Done,
-            Err(PerformError::Refused(error)) => Attempt::Refused(error),
-            Err(PerformError::Unavailable {
-                reason,
-                message,
-                hint,
-                retry_after,
-            }) => Attempt::Unavailable {
-                reason,
-                message,
-                hint,
-                retry_after,
-            },
-        }
-    }
-
-    async fn dead_letter(
-        &self,
-        delivery: &Delivery,
-        letter: Letter<Arc<Action>>,
-    ) -> Result<(), BusError> {
-        let runner = &self.runner;
-        let (trigger, _) = &self.levels[0];
-        let action = letter.action.as_deref();
-        let letter = DeadLetter {
-            namespace: runner.sensor.namespace.to_string(),
-            sensor: runner.sensor.name.to_string(),
-            trigger: trigger.name().to_string(),
-            reason: letter.reason,
-            error: letter.error,
-            attempts: letter.attempts,
-            dead_lettered_at: (runner.now)(),
-            subject: delivery.subject.clone(),
-            payload: delivery.payload.clone(),
-            cut_from: None,
-            action: action.and_then(|action| serde_json::to_string(action).ok()),
-        };
-        let error = letter.error.clone();
-        runner.status.failed(trigger.name(), &error);
-        runner.bus.dead_letters.store(letter).await?;
-        tracing::warn!(
-            sensorName = %runner.sensor.name,
-            triggerName = %trigger.name(),
-            error,
-            "Dead-lettered an event"
-        );
-        Ok(())
-    }
-
-    fn stored(&self, work: WorkId, act: &str, stored: &Result<(), BusError>) -> Wake {
-        let is_stored = self.is_stored(act, stored);
-        Wake::Stored { work, is_stored }
-    }
-
-    fn is_stored(&self, act: &str, stored: &Result<(), BusError>) -> bool {
-        if let Err(error) = stored {
-            tracing::warn!(
-                sensorName = %self.runner.sensor.name,
-                triggerName = %self.levels[0].0.name(),
-                error = with_causes(error),
-                "Waiting for the event bus to {act}"
-            );
-        }
-        stored.is_ok()
-    }
-
-    fn waits(&self, reason: Reason, message: &str, hint: Option<&str>) -> Waiting {
-        let (trigger, _) = &self.levels[0];
-        let hint = hint.unwrap_or("tried again until it is back; events wait on the bus");
-        tracing::warn!(
-            sensorName = %self.runner.sensor.name,
-            triggerName = %trigger.name(),
-            triggerType = trigger.kind().log_name(),
-            error = message,
-            hint,
-            "Failed to execute a trigger"
-        );
-        let status = &self.runner.status;
-        status.waits(trigger.name(), reason, message, hint)
-    }
-
-    fn log(&self, effect: Effect) {
-        let (trigger, _) = &self.levels[0];
-        match effect {
-            Effect::Decided(decision) => tracing::debug!(
-                sensorName = %self.runner.sensor.name,
-                triggerName = %trigger.name(),
-                eventID = decision.event_id,
-                outcome = %decision.outcome,
-                reason = decision.reason,
-                "Decided about an event"
-            ),
-            Effect::Refused {
-                dependency,
-                event_id,
-                verdict,
-            } => self.log_refusal(dependency, &event_id, &verdict),
-            Effect::Succeeded { level, round } => self.log_success(level, &round),
-            Effect::GaveUp {
-                level,
-                error,
-                attempts,
-                was_rendered,
-            } => self.log_failure(level, &error, attempts, was_rendered),
-            Effect::Reset { events } => tracing::info!(
-                sensorName = %self.runner.sensor.name,
-                triggerName = %trigger.name(),
-                events,
-                "Forgot events that waited for others"
-            ),
-            _ => {}
-        }
-    }
-
-    fn log_refusal(&self, dependency: usize, event_id: &str, verdict: &Verdict) {
-        let (trigger, _) = &self.levels[0];
-        tracing::debug!(
-            sensorName = %self.runner.sensor.name,
-            triggerName = %trigger.name(),
-            eventID = event_id,
-            reason = ?verdict,
-            "not interested in dependency {} (didn't pass filter)",
-            trigger.dependency_names()[dependency],
-        );
-    }
-
-    fn log_success(&self, level: usize, round: &Round) {
-        let (trigger, _) = &self.levels[level];
-        let names = trigger.dependency_names();
-        let by: Vec<&str> = round.iter().map(|(index, _)| &*names[*index]).collect();
-        let events: Vec<&str> = round
-            .iter()
-            .map(|(_, member)| member.event.context.id.as_str())
-            .collect();
-        tracing::info!(
-            sensorName = %self.runner.sensor.name,
-            triggerName = %trigger.name(),
-            triggerType = trigger.kind().log_name(),
-            triggeredBy = by.join(","),
-            triggeredByEvents = events.join(","),
-            "Successfully processed trigger '{}'",
-            trigger.name()
-        );
-    }
-
-    fn log_failure(&self, level: usize, error: &str, attempts: u32, was_rendered: bool) {
-        let (trigger, metrics) = &self.levels[level];
-        if was_rendered {
-            metrics.gave_up();
-        }
-        let first = self.levels[0].0.name();
-        self.runner.status.failed(first, error);
-        tracing::error!(
-            sensorName = %self.runner.sensor.name,
-            triggerName = %trigger.name(),
-            triggerType = trigger.kind().log_name(),
-            error,
-            attempts,
-            "Failed to execute a trigger"
-        );
     }
 }
 

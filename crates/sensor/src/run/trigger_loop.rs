@@ -3,28 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, stream};
 use tiphys_api::message::with_causes;
 use tiphys_base::Backoff;
-use tiphys_eventbus::{Delivery, Durable, StartAt, Subject, Subscription, SubscriptionConfig};
+use tiphys_eventbus::{Durable, StartAt, Subject, Subscription, SubscriptionConfig};
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::budget::LIMITS;
+use super::budget::{LIMITS, Part};
 use super::carrier::{Carrier, Wake};
+use super::hands::Means;
 use super::kept::Kept;
+use super::preparation::{Prepared, prepared};
 use super::{Opening, Runner};
 use crate::Error;
-use crate::engine::{self, ACK_WAIT, Arrived, BUS_FIRST, BUS_LAST, Member, Now, TriggerState};
+use crate::engine::{self, ACK_WAIT, BUS_FIRST, BUS_LAST, Member, Now, TriggerState};
 use crate::trigger::Trigger;
-
-/// How many deliveries are prepared together: enough to make the hop to another thread cheap.
-const CHUNK: usize = 32;
-
-/// How many chunks are prepared at a time: one per core, and one to hand over.
-const CHUNKS: usize = 4;
 
 /// The longest sleep: nothing is due.
 const IDLE: Duration = Duration::from_hours(1);
@@ -34,15 +29,10 @@ pub(super) struct TriggerLoop {
     runner: Runner,
     trigger: Arc<Trigger>,
     opening: Arc<Opening>,
+    part: Part,
     /// The start of the uptime.
     start: Instant,
 }
-
-/// A delivery, and what was made of it.
-type Prepared = (Arc<Delivery>, Arrived);
-
-/// Deliveries, prepared on all cores, in stream order.
-type Deliveries = BoxStream<'static, Result<Vec<Prepared>, JoinError>>;
 
 /// What is needed of the bus.
 struct Opened {
@@ -61,6 +51,7 @@ enum Came {
 impl TriggerLoop {
     pub(super) fn new(runner: Runner, trigger: Arc<Trigger>, opening: Arc<Opening>) -> Self {
         Self {
+            part: runner.part(),
             runner,
             trigger,
             opening,
@@ -100,8 +91,13 @@ impl TriggerLoop {
         let handover = &self.runner.handover.asked;
         let plan = engine::Plan::of(&self.trigger);
         let mut state = TriggerState::new(plan, LIMITS, fastrand::u64(..), self.now());
-        let mut deliveries = self.prepared(opened.subscription);
-        let mut carrier = Carrier::new(self.runner.clone(), &self.trigger, opened.kept, holds);
+        let subscription = opened.subscription;
+        let mut deliveries = prepared(subscription, &self.runner.sensor, &self.trigger, &self.part);
+        let means = Means {
+            kept: opened.kept,
+            part: self.part.clone(),
+        };
+        let mut carrier = Carrier::new(self.runner.clone(), &self.trigger, means, holds);
         let members = opened.members.into_iter();
         let mut wakes: Vec<Wake> = members
             .map(|(dependency, member)| Wake::Restored { dependency, member })
@@ -169,7 +165,7 @@ impl TriggerLoop {
             let now = (self.runner.now)();
             self.runner
                 .status
-                .received(self.trigger.name(), last.pending, now);
+                .received(self.trigger.name(), last.delivery.pending, now);
         }
         prepared.into_iter().map(|(delivery, arrived)| {
             carrier.receive(delivery);
@@ -235,42 +231,6 @@ impl TriggerLoop {
             members,
             subscription,
         })
-    }
-
-    fn prepared(&self, subscription: Subscription) -> Deliveries {
-        let deliveries = subscription.deliveries.filter_map(|delivery| async move {
-            delivery
-                .map_err(|error| {
-                    tracing::warn!(
-                        error = with_causes(&error),
-                        "NATS connection lost, reconnecting..."
-                    );
-                })
-                .ok()
-        });
-        let (sensor, trigger) = (Arc::clone(&self.runner.sensor), Arc::clone(&self.trigger));
-        let prepare_chunk = move |chunk: Vec<Delivery>| {
-            let (sensor, trigger) = (Arc::clone(&sensor), Arc::clone(&trigger));
-            tokio::task::spawn_blocking(move || {
-                let prepare = |delivery: Delivery| {
-                    let arrived = engine::prepare(
-                        &delivery.payload,
-                        delivery.position.to_wire(),
-                        delivery.stored_at,
-                        &sensor.dependencies,
-                        trigger.dependencies(),
-                    );
-                    (Arc::new(delivery), arrived)
-                };
-                chunk.into_iter().map(prepare).collect()
-            })
-        };
-        Box::pin(
-            deliveries
-                .ready_chunks(CHUNK)
-                .map(prepare_chunk)
-                .buffered(CHUNKS),
-        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tiphys_api::{self as api, Problem, RetryPolicy, TriggerKind, TriggerTemplate};
 use tiphys_lang::expr::conditions::Conditions;
 
@@ -24,6 +25,7 @@ pub struct Trigger {
     rate: Option<Rate>,
     pub(super) policy: Policy,
     resets: Resets,
+    has_templates: bool,
     dlq: Option<Arc<Trigger>>,
 }
 
@@ -97,6 +99,7 @@ impl Trigger {
             rate,
             policy,
             resets,
+            has_templates: serde_json::to_value(spec).is_ok_and(|spec| has_templates(&spec)),
             dlq,
         })
     }
@@ -141,6 +144,11 @@ impl Trigger {
         &self.resets
     }
 
+    /// Whether it fills in templates, which may take a while.
+    pub(crate) fn has_templates(&self) -> bool {
+        self.has_templates
+    }
+
     /// The trigger that takes over when all attempts of this one have failed.
     pub fn dlq(&self) -> Option<&Arc<Self>> {
         self.dlq.as_ref()
@@ -177,6 +185,19 @@ impl Template {
             Some(template) if problems.is_empty() => Ok(template),
             _ => Err(FireError::Template(problems)),
         }
+    }
+}
+
+/// Whether there is a `dataTemplate` or `contextTemplate` anywhere in a spec.
+fn has_templates(spec: &Value) -> bool {
+    match spec {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            let is_template = matches!(name.as_str(), "dataTemplate" | "contextTemplate");
+            is_template && value.as_str().is_some_and(|text| !text.is_empty())
+                || has_templates(value)
+        }),
+        Value::Array(items) => items.iter().any(has_templates),
+        _ => false,
     }
 }
 

@@ -147,6 +147,7 @@ impl<A: Clone> TriggerState<A> {
                 firing.action = Some(action);
                 self.performed(id, attempt, now);
             }
+            Fired::Interrupted => self.interrupted(id, false, now),
         }
     }
 

@@ -951,8 +951,11 @@ impl World {
 
     /// Attempts are cut short: they are done or not.
     fn cancel(&mut self, number: usize, which: Cancel, wakes: &mut VecDeque<Wake>) {
+        let waits = self.random.bool();
         let is_meant = |pending: &mut Pending| match pending {
-            Pending::Attempt(trial) => trial.performs && (trial.is_held || which == Cancel::All),
+            Pending::Attempt(trial) => {
+                (trial.performs || waits) && (trial.is_held || which == Cancel::All)
+            }
             _ => false,
         };
         let cut: Vec<Pending> = self
@@ -964,6 +967,11 @@ impl World {
             let Pending::Attempt(trial) = pending else {
                 continue;
             };
+            if trial.renders && (!trial.performs || self.random.bool()) {
+                let (work, fired) = (trial.work, Fired::Interrupted);
+                wakes.push_back(Wake::Fired { work, fired });
+                continue;
+            }
             let may_be_done = self.random.bool();
             let round = places(&trial.round);
             self.ledger.may_repeat(&round);

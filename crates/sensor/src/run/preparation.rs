@@ -1,0 +1,160 @@
+//! Prepares deliveries on all cores, a chunk on each, in stream order.
+//!
+//! Programs run here, so this is bounded: a chunk waits for a thread, and an event whose programs need
+//! more than a part of their memory waits until they may have the whole.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::vec::IntoIter;
+
+use futures::stream::BoxStream;
+use futures::{StreamExt, future};
+use tiphys_api::message::with_causes;
+use tiphys_eventbus::{Delivery, Subscription};
+use tiphys_lang::Memory;
+use tokio::task::JoinError;
+
+use super::budget::{CHUNK, CHUNKS, Part, Permit};
+use crate::engine::{self, Arrived, Compiled};
+use crate::trigger::Trigger;
+
+/// How long a chunk has a thread before it asks for one again: programs may take a second for each
+/// event.
+const TURN: Duration = Duration::from_millis(100);
+
+/// A delivery that is not settled.
+pub(super) struct InFlight {
+    pub(super) delivery: Delivery,
+    _permit: Permit,
+}
+
+/// A delivery, and what was made of it.
+pub(super) type Prepared = (Arc<InFlight>, Arrived);
+
+/// Deliveries, prepared, in stream order.
+pub(super) type Deliveries = BoxStream<'static, Result<Vec<Prepared>, JoinError>>;
+
+/// Prepares the deliveries of one trigger.
+#[derive(Clone)]
+struct Preparation {
+    sensor: Arc<Compiled>,
+    trigger: Arc<Trigger>,
+    part: Part,
+}
+
+/// A chunk on its way.
+struct Chunk {
+    done: Vec<Prepared>,
+    left: IntoIter<InFlight>,
+    /// Its programs need all of their memory.
+    large: Option<InFlight>,
+}
+
+impl Chunk {
+    fn is_done(&self) -> bool {
+        self.large.is_none() && self.left.as_slice().is_empty()
+    }
+}
+
+/// What a subscription delivers, prepared for a trigger within its part of the budget.
+pub(super) fn prepared(
+    subscription: Subscription,
+    sensor: &Arc<Compiled>,
+    trigger: &Arc<Trigger>,
+    part: &Part,
+) -> Deliveries {
+    let in_flight = part.in_flight.clone();
+    let deliveries = subscription.deliveries.filter_map(|delivery| {
+        future::ready(
+            delivery
+                .map_err(|error| {
+                    tracing::warn!(
+                        error = with_causes(&error),
+                        "NATS connection lost, reconnecting..."
+                    );
+                })
+                .ok(),
+        )
+    });
+    let deliveries = deliveries.then(move |delivery| {
+        let in_flight = in_flight.clone();
+        async move {
+            let permit = in_flight.permit().await;
+            InFlight {
+                delivery,
+                _permit: permit,
+            }
+        }
+    });
+    let preparation = Preparation {
+        sensor: Arc::clone(sensor),
+        trigger: Arc::clone(trigger),
+        part: part.clone(),
+    };
+    Box::pin(
+        deliveries
+            .ready_chunks(CHUNK)
+            .map(move |chunk| preparation.clone().chunk(chunk))
+            .buffered(CHUNKS),
+    )
+}
+
+impl Preparation {
+    async fn chunk(self, deliveries: Vec<InFlight>) -> Result<Vec<Prepared>, JoinError> {
+        let mut chunk = Chunk {
+            done: Vec::with_capacity(deliveries.len()),
+            left: deliveries.into_iter(),
+            large: None,
+        };
+        loop {
+            let memory = match &chunk.large {
+                Some(_) => Some(self.part.memory.permit().await),
+                None => None,
+            };
+            let program = self.part.programs.permit().await;
+            let preparation = self.clone();
+            // The permits are held for as long as the thread runs, whoever waits for it.
+            let prepare = move || {
+                let _program = program;
+                preparation.go_on(chunk, memory)
+            };
+            chunk = tokio::task::spawn_blocking(prepare).await?;
+            if chunk.is_done() {
+                return Ok(chunk.done);
+            }
+        }
+    }
+
+    /// Goes on until all is done, the next one needs more memory, or it is the turn of others.
+    fn go_on(&self, mut chunk: Chunk, memory: Option<Permit>) -> Chunk {
+        let start = Instant::now();
+        if let Some(large) = chunk.large.take() {
+            if let Some(arrived) = self.prepare(&large, &Memory::whole()) {
+                chunk.done.push((Arc::new(large), arrived));
+            }
+            drop(memory);
+        }
+        while start.elapsed() < TURN
+            && let Some(delivery) = chunk.left.next()
+        {
+            let Some(arrived) = self.prepare(&delivery, &Memory::part()) else {
+                chunk.large = Some(delivery);
+                break;
+            };
+            chunk.done.push((Arc::new(delivery), arrived));
+        }
+        chunk
+    }
+
+    fn prepare(&self, in_flight: &InFlight, memory: &Memory) -> Option<Arrived> {
+        let delivery = &in_flight.delivery;
+        engine::prepare(
+            &delivery.payload,
+            delivery.position.to_wire(),
+            delivery.stored_at,
+            &self.sensor.dependencies,
+            self.trigger.dependencies(),
+            memory,
+        )
+    }
+}
