@@ -310,11 +310,15 @@ pub(crate) fn classify(error: &kube::Error, act: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{encode, is_missing_permission};
+    use kube::core::Status;
+    use tiphys_base::Reason;
+
+    use super::{classify, encode};
+    use crate::Error;
 
     #[test]
-    fn admission_is_told_from_authorization() {
-        for (message, expected) in [
+    fn a_missing_permission_is_a_reason_of_its_own_and_admission_is_not() {
+        for (message, is_missing) in [
             (
                 r#"ingresses.networking.k8s.io is forbidden: User "a" cannot create resource "ingresses" in API group "networking.k8s.io" in the namespace "b""#,
                 true,
@@ -328,7 +332,21 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(is_missing_permission(message), expected, "{message}");
+            let status = Status::failure(message, "Forbidden").with_code(403);
+            let error = classify(&kube::Error::Api(Box::new(status)), "create things x");
+            let Error::Unavailable { reason, hint, .. } = error else {
+                panic!("{message}");
+            };
+            let expected = if is_missing {
+                Reason::Forbidden
+            } else {
+                Reason::TargetUnavailable
+            };
+            assert_eq!(reason, expected, "{message}");
+            assert_eq!(
+                hint.as_deref(),
+                Some("give the permission; `kubectl auth can-i create things` checks it")
+            );
         }
     }
 
