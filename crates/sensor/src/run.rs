@@ -68,7 +68,7 @@ pub struct Runner {
 /// is lost or handled twice.
 ///
 /// What is only waited with goes back to the bus at once and to the other runner. What must not be
-/// started twice and was let go of already is finished here, beside the other runner.
+/// started twice and was acknowledged already is finished here, beside the other runner.
 #[derive(Debug, Clone, Default)]
 pub struct Handover {
     /// Cancelled by whoever wants it.

@@ -29,7 +29,7 @@ pub(super) enum Confirmation {
 }
 
 impl<A: Clone> TriggerState<A> {
-    /// Begins to let go of a round: its kept events are forgotten, then its delivery is acknowledged.
+    /// Begins to acknowledge a round early: its kept events are forgotten, then its delivery is acknowledged.
     pub(super) fn let_go(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.works.get_mut(&id) else {
             return;
