@@ -89,7 +89,9 @@ impl Source for Webhook {
         };
         let (name, value) = ("content-type", "application/json");
         let headers = [(name.parse(), value.parse())];
-        let headers = headers.into_iter().filter_map(|(name, value)| Some((name.ok()?, value.ok()?)));
+        let headers = headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.ok()?, value.ok()?)));
         let body = match *self.endpoint.method() {
             Method::GET | Method::HEAD => b"{}".as_slice(),
             _ => EXAMPLE,

@@ -61,7 +61,10 @@ pub(super) fn body(request: &Request) -> Result<Bytes, BodyError> {
         return Err(BodyError::Type(media_type.to_owned()));
     }
     let why = serde_json::from_slice::<IgnoredAny>(&request.body);
-    let why = why.err().map_or_else(|| "it is nested too deeply".to_owned(), |why| why.to_string());
+    let why = why.err().map_or_else(
+        || "it is nested too deeply".to_owned(),
+        |why| why.to_string(),
+    );
     Err(BodyError::NotJson(why))
 }
 

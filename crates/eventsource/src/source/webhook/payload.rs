@@ -74,7 +74,11 @@ fn write_headers(headers: &HeaderMap, out: &mut String) {
 fn canonical(name: &str) -> String {
     let mut is_first = true;
     let upper = |letter: char| {
-        let written = if is_first { letter.to_ascii_uppercase() } else { letter };
+        let written = if is_first {
+            letter.to_ascii_uppercase()
+        } else {
+            letter
+        };
         is_first = letter == '-';
         written
     };

@@ -85,7 +85,12 @@ fn a_form_is_lists_of_texts_under_names_whatever_its_character_set() {
         "application/x-www-form-urlencoded",
         "Application/X-WWW-Form-Urlencoded; charset=utf-8",
     ] {
-        let request = request("POST", "/e?q=1", &[("content-type", content_type)], "b=2&a=1&b=3");
+        let request = request(
+            "POST",
+            "/e?q=1",
+            &[("content-type", content_type)],
+            "b=2&a=1&b=3",
+        );
         let body = body(&request).unwrap();
         assert_eq!(body, r#"{"a":["1"],"b":["2","3"]}"#);
     }
@@ -149,7 +154,11 @@ fn what_is_no_json_is_refused_with_a_reason() {
 
 #[test]
 fn json_is_taken_whatever_its_type_is_called() {
-    for content_type in ["text/plain", "application/cloudevents+json", "image/svg+xml"] {
+    for content_type in [
+        "text/plain",
+        "application/cloudevents+json",
+        "image/svg+xml",
+    ] {
         let request = request("PATCH", "/e", &[("content-type", content_type)], " 1 ");
         assert_eq!(body(&request).unwrap(), " 1 ");
     }
@@ -179,7 +188,10 @@ fn an_endpoint_is_a_port_a_path_and_a_method() {
         "error: spec.webhook.c.maxPayloadSize: the largest body has 1 to 16777216 bytes",
         "error: spec.webhook.d.maxPayloadSize: the largest body has 1 to 16777216 bytes",
     ] {
-        assert!(found.contains(&expected.to_owned()), "{expected}: {found:#?}");
+        assert!(
+            found.contains(&expected.to_owned()),
+            "{expected}: {found:#?}"
+        );
     }
 }
 
