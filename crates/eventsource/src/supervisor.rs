@@ -55,6 +55,8 @@ pub struct Runner {
     pub server: Option<Arc<dyn HttpServer>>,
     /// Whether this pod holds the lease. Events that one pod has to run are run while it does.
     pub leads: watch::Receiver<bool>,
+    /// How long those events may go on after the lease was lost: then another pod may begin.
+    pub time_to_stop: Duration,
     /// What it counts.
     pub metrics: Metrics,
     /// Tells the time.
@@ -257,7 +259,12 @@ impl Launch {
                 () = self.shutdown.cancelled() => {}
                 () = is_lost => stop.cancel(),
             }
-            match timeout(STOP_WITHIN, work).await {
+            let time = if self.shutdown.is_cancelled() {
+                STOP_WITHIN
+            } else {
+                STOP_WITHIN.min(self.runner.time_to_stop)
+            };
+            match timeout(time, work).await {
                 Ok(ended) if self.shutdown.is_cancelled() => return ended,
                 // Another pod does it now, and finds what failed.
                 Ok(_) => {}

@@ -86,6 +86,7 @@ impl Stage {
             values: Arc::new(NoValues),
             server: None,
             leads: leads.subscribe(),
+            time_to_stop: Duration::from_secs(4),
             metrics: self.metrics.clone(),
             clock: self.clock.clone(),
             status: self.status.clone(),

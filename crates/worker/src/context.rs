@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus_client::metrics::info::Info;
@@ -97,6 +98,12 @@ impl Context {
             executors: Mutex::default(),
         };
         (context, registry)
+    }
+
+    /// How long work may go on after the lease was lost.
+    pub(crate) fn time_to_stop(&self) -> Duration {
+        let candidate = self.candidate.as_ref();
+        candidate.map_or(Duration::ZERO, |candidate| candidate.timing.time_to_stop())
     }
 
     /// Who acts for an object, if there is a cluster to act on.

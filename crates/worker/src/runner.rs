@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tiphys_api::worker::PartReport;
-use tiphys_eventsource::Condition;
+use tiphys_eventsource::{Condition, Placement};
 use tiphys_runtime::Group;
 use tiphys_sensor::run::Handover;
 use tiphys_sensor::trigger::Executors;
@@ -71,7 +71,7 @@ impl Memory {
         self.removed.extend(before.into_keys());
     }
 
-    /// Starts a runner in `group`.
+    /// Starts a runner in `group`. `leads` says whether this pod holds the lease.
     ///
     /// # Errors
     /// If no client can be made for it.
@@ -79,7 +79,7 @@ impl Memory {
         &mut self,
         context: &Context,
         spec: &Spec,
-        bus: InUse,
+        (bus, leads): (InUse, watch::Receiver<bool>),
         group: &mut Group,
     ) -> Result<Work, Error> {
         let made_of = MadeOf {
@@ -88,7 +88,8 @@ impl Memory {
         };
         match &spec.program {
             Program::EventSource(source) => {
-                let (leave, gone) = self.event_source(context, spec, source, bus, group)?;
+                let (leave, gone) =
+                    self.event_source(context, spec, source, (bus, leads), group)?;
                 Ok(Work {
                     made_of,
                     leave,
@@ -111,7 +112,7 @@ impl Memory {
         context: &Context,
         spec: &Spec,
         source: &Arc<tiphys_eventsource::Compiled>,
-        bus: InUse,
+        (bus, leads): (InUse, watch::Receiver<bool>),
         group: &mut Group,
     ) -> Result<(CancellationToken, CancellationToken), Error> {
         let user = context.user(spec)?;
@@ -136,8 +137,8 @@ impl Memory {
                 values,
             }),
             server: Some(Arc::new(HttpPorts(context.ports.clone()))),
-            // Whoever starts a runner holds the lease, or needs none.
-            leads: watch::Sender::new(true).subscribe(),
+            leads,
+            time_to_stop: context.time_to_stop(),
             metrics: context.source_metrics.clone(),
             clock: tiphys_eventsource::Clock::system(),
             status: Arc::clone(&self.events),
@@ -187,13 +188,15 @@ impl Memory {
         self.events.changes() + self.triggers.changes()
     }
 
-    /// Whether all events of an event source receive.
+    /// Whether all events of an event source receive that run in all pods.
     pub(crate) fn is_working(&self, program: &Program) -> bool {
         let Program::EventSource(source) = program else {
             return true;
         };
         let said = self.events.events();
-        source.events.iter().all(|event| {
+        let events = source.events.iter();
+        let mut anywhere = events.filter(|event| event.placement() == Placement::AllPods);
+        anywhere.all(|event| {
             let said = said.get(&event.name);
             said.is_some_and(|event| event.condition == Condition::Working)
         })

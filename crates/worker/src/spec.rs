@@ -137,6 +137,15 @@ impl Program {
         let mut events = source.events.iter();
         events.all(|event| event.placement() == Placement::AllPods)
     }
+
+    /// Whether every pod does a part of its work.
+    pub(crate) fn runs_partly_in_all_pods(&self) -> bool {
+        let Self::EventSource(source) = self else {
+            return false;
+        };
+        let mut events = source.events.iter();
+        events.any(|event| event.placement() == Placement::AllPods)
+    }
 }
 
 /// Why an object cannot run.

@@ -72,6 +72,8 @@ pub(crate) struct Unit {
     spec: Option<Arc<Spec>>,
     faults: Vec<String>,
     election_state: watch::Receiver<ElectionState>,
+    /// Whether what only one pod may do is done here.
+    leads: watch::Sender<bool>,
     election: JoinSet<()>,
     stop_election: CancellationToken,
     /// The bus, and which one it is.
@@ -113,6 +115,7 @@ impl Unit {
             spec: None,
             faults: Vec::new(),
             election_state: watch::Sender::new(ElectionState::Waiting(String::new())).subscribe(),
+            leads: watch::Sender::new(false),
             election: JoinSet::new(),
             stop_election: CancellationToken::new(),
             bus: watch::Sender::new(buses::State::default()).subscribe(),
@@ -253,11 +256,16 @@ impl Unit {
 
     /// Makes what runs equal to what should run; true if something was done for that.
     fn settle(&mut self) -> bool {
-        let may_work = self.role() == Role::Active;
+        let leads = self.election_role() == Role::Active;
+        self.leads.send_if_modified(|before| {
+            let is_news = *before != leads;
+            *before = leads;
+            is_news
+        });
+        let may_work = leads || self.runs_partly_in_all_pods();
         if !may_work && !self.group.is_empty() {
             let group = std::mem::take(&mut self.group);
-            let time = self.context.candidate.as_ref();
-            let time = time.map_or(Duration::ZERO, |candidate| candidate.timing.time_to_stop());
+            let time = self.context.time_to_stop();
             self.ending.spawn(group.end_within(time));
         }
         self.was_connected |= self.bus.borrow().is_connected;
@@ -284,7 +292,10 @@ impl Unit {
         let Some(bus) = self.bus.borrow().used() else {
             return false;
         };
-        let started = self.memory.start(&self.context, spec, bus, &mut self.group);
+        let means = (bus, self.leads.subscribe());
+        let started = self
+            .memory
+            .start(&self.context, spec, means, &mut self.group);
         match started {
             Ok(work) => {
                 // What no cluster counts the changes of, people know by its files.
@@ -316,12 +327,18 @@ impl Unit {
     }
 
     fn role(&self) -> Role {
+        let spec = self.spec.as_ref();
+        if spec.is_some_and(|spec| spec.program.runs_in_all_pods()) {
+            return Role::Active;
+        }
+        self.election_role()
+    }
+
+    /// Its role in what only one pod may do.
+    fn election_role(&self) -> Role {
         let Some(spec) = &self.spec else {
             return Role::Starting;
         };
-        if spec.program.runs_in_all_pods() {
-            return Role::Active;
-        }
         match &*self.election_state.borrow() {
             ElectionState::Leader => Role::Active,
             ElectionState::Forbidden(_) if spec.replicas <= 1 => Role::Active,
@@ -332,18 +349,22 @@ impl Unit {
     }
 
     fn is_ready(&self) -> bool {
+        // Whoever calls has to find somebody, whether the lease is held or not.
+        if self.runs_partly_in_all_pods() {
+            let spec = self.spec.as_ref();
+            let listens = spec.is_some_and(|spec| self.memory.is_working(&spec.program));
+            return self.was_connected && listens;
+        }
         match self.role() {
-            Role::Active => self.was_connected && self.listens(),
+            Role::Active => self.was_connected,
             Role::Standby => true,
             Role::Starting | Role::Refused => false,
         }
     }
 
-    /// Whether whoever calls finds somebody. Others than those who are called need not be asked.
-    fn listens(&self) -> bool {
-        self.spec.as_ref().is_some_and(|spec| {
-            !spec.program.runs_in_all_pods() || self.memory.is_working(&spec.program)
-        })
+    fn runs_partly_in_all_pods(&self) -> bool {
+        let spec = self.spec.as_ref();
+        spec.is_some_and(|spec| spec.program.runs_partly_in_all_pods())
     }
 
     /// Whether the parts say something else than at the last look.

@@ -120,6 +120,7 @@ impl Source {
             values: Arc::new(NoValues),
             server: None,
             leads: watch::Sender::new(true).subscribe(),
+            time_to_stop: std::time::Duration::from_secs(4),
             metrics: Metrics::register(&mut registry),
             clock: Clock::system(),
             status: Arc::default(),
