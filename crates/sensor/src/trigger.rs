@@ -161,8 +161,10 @@ macro_rules! triggers {
                 caller: Caller<'_>,
             ) -> Result<(), PerformError> {
                 match self {
+                    // Boxed: each task would be as large as the largest kind makes it, and is moved
+                    // several times for every event.
                     $(Self::$name(action) => {
-                        $module::Template::perform(action, context, caller).await
+                        Box::pin($module::Template::perform(action, context, caller)).await
                     })*
                 }
             }

@@ -10,7 +10,7 @@ use tiphys_api::Sensor;
 use tiphys_clients::values::NoValues;
 use tiphys_eventbus::{Context, Event};
 
-use super::{Caller, Executors, log};
+use super::{Action, Caller, Executors, log};
 use crate::Compiled;
 
 fn compile(trigger: &str) -> Result<Compiled, Vec<String>> {
@@ -263,4 +263,22 @@ async fn the_first_object_of_a_warm_trigger_takes_one_request() {
     executors.perform(&action.unwrap(), caller).await.unwrap();
     let path = "/apis/networking.k8s.io/v1/namespaces/shop/ingresses";
     assert_eq!(asked(), [format!("POST {path}")]);
+}
+
+/// Each event moves the task that performs its action several times: with the largest kind's future in
+/// it, copying it was a good part of what a backlog cost.
+#[test]
+fn a_task_is_not_as_large_as_the_largest_kind() {
+    let now = || Timestamp::UNIX_EPOCH;
+    let executors = Executors::new(None, Arc::new(NoValues), Arc::new(Nowhere), now);
+    let action = Action::Log(log::Action {
+        lines: Vec::new(),
+        interval_seconds: 0,
+    });
+    let caller = Caller {
+        sensor: "orders",
+        trigger: "t",
+    };
+    let performing = executors.perform(&action, caller);
+    assert!(size_of_val(&performing) <= 512);
 }
