@@ -11,6 +11,8 @@ mod model;
 mod promises;
 
 use std::env;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use model::World;
 
@@ -40,9 +42,21 @@ fn no_schedule_breaks_a_promise() {
     }
     let first = fastrand::u64(..u64::MAX / 2);
     let count = number("TIPHYS_SCHEDULES").unwrap_or(SCHEDULES);
-    for seed in first..first + count {
-        run(seed, false);
-    }
+    let next = AtomicU64::new(first);
+    // A panic of one of them is one of the test's, when the others have come to their end.
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count {
+                        return;
+                    }
+                    run(seed, false);
+                }
+            });
+        }
+    });
 }
 
 fn run(seed: u64, is_told: bool) {
