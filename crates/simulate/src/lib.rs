@@ -1,7 +1,7 @@
 //! Follows events through event sources and sensors, offline: what `tiphys simulate` shows.
 //!
 //! A trigger is driven by the state machine that drives it in a running sensor, in virtual time: its
-//! bus stores everything, its targets do as they are told, and what it would wait for comes at once.
+//! bus stores everything, its targets refuse nothing, and what it would wait for comes at once.
 //! Nothing here reads a file or a clock.
 
 mod comparison;

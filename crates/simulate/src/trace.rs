@@ -35,7 +35,7 @@ pub(super) struct World<'l> {
     now: Timestamp,
 }
 
-/// A trigger in virtual time: its bus stores everything, and its targets do as they are told.
+/// A trigger in virtual time: its bus stores everything, and its targets refuse nothing.
 struct Rehearsal {
     state: TriggerState<Arc<Action>>,
     start: Timestamp,

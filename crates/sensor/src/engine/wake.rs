@@ -293,7 +293,7 @@ pub enum Cancel {
     All,
 }
 
-/// What is told of an event that cannot be processed.
+/// What is kept with an event that is dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter<A> {
     /// Why, in one word.

@@ -30,7 +30,7 @@ pub(super) enum Confirmation {
 
 impl<A: Clone> TriggerState<A> {
     /// Begins to acknowledge a round early: its kept events are forgotten, then its delivery is acknowledged.
-    pub(super) fn let_go(&mut self, id: WorkId, now: Now) {
+    pub(super) fn acknowledge_early(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.works.get_mut(&id) else {
             return;
         };

@@ -138,7 +138,7 @@ impl<A: Clone> TriggerState<A> {
             Fired::Rendered(action) => {
                 firing.action = Some(action);
                 if self.may_begin(id) {
-                    self.let_go(id, now);
+                    self.acknowledge_early(id, now);
                 } else {
                     self.abandon(id, now);
                 }
@@ -236,7 +236,7 @@ impl<A: Clone> TriggerState<A> {
         }
     }
 
-    /// An event that was to be kept cannot be: its delivery is put aside.
+    /// An event that was to be kept cannot be: its delivery is dead-lettered.
     pub(super) fn dead_letter_instead(
         &mut self,
         id: WorkId,
@@ -264,7 +264,7 @@ impl<A: Clone> TriggerState<A> {
         self.write(id, Write::DeadLetter(letter));
     }
 
-    /// A trigger cannot perform its action: the next one takes over, or the delivery is put aside.
+    /// A trigger cannot perform its action: the next one takes over, or the delivery is dead-lettered.
     fn failed(&mut self, id: WorkId, reason: DeadLetterReason, error: String, now: Now) {
         self.stop_waiting(id);
         let names: Vec<_> = self

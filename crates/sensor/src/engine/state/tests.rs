@@ -839,7 +839,7 @@ fn what_cannot_be_used_is_dead_lettered_as_often_as_the_bus_needs_it() {
 }
 
 #[test]
-fn the_bus_hears_of_what_it_waits_for_until_it_is_let_go_of() {
+fn the_bus_hears_of_what_it_waits_for_until_it_is_acknowledged() {
     check(
         plan("a"),
         [
@@ -896,11 +896,11 @@ fn a_panic_costs_the_delivery_it_happens_for_and_no_other() {
 }
 
 #[test]
-fn a_handover_gives_back_what_only_waits_and_finishes_what_was_let_go_of() {
+fn a_handover_gives_back_what_only_waits_and_finishes_what_was_acknowledged() {
     check(
         tried(plan("a"), 9),
         [
-            // Let go of, and refused: it is tried again here.
+            // Acknowledged early, and refused: it is tried again here.
             (0, comes(1, &[0])),
             (0, rendered(0)),
             (0, confirmed(1, true)),

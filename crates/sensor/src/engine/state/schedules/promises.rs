@@ -14,7 +14,7 @@ pub(super) struct Ledger {
     may_repeat: BTreeSet<Place>,
     /// Those that may be acted on again whatever the trigger says: see [`Ledger::comes_again`].
     comes_again: BTreeSet<Place>,
-    /// Those that may be gone: a process was cut off while it had let go of them to act at most once.
+    /// Those that may be gone: a process was cut off after it had acknowledged them early, to act at most once.
     may_be_lost: BTreeSet<Place>,
     /// Those whose story can be read in a dead letter.
     lettered: BTreeSet<Place>,
