@@ -37,6 +37,7 @@ promises! {
     a_second_message_with_the_same_id_is_dropped
     a_message_that_nobody_acknowledged_comes_again
     a_message_given_back_comes_again_after_the_delay
+    what_a_subscription_left_comes_to_the_next_one_first_and_at_once
     no_more_than_the_wanted_number_is_in_flight
     the_position_outlives_the_subscription_and_a_change_of_subjects
     what_was_confirmed_does_not_come_again

@@ -186,6 +186,23 @@ pub(crate) async fn a_message_given_back_comes_again_after_the_delay(bus: &Event
     again.ack_confirmed().await.unwrap();
 }
 
+pub(crate) async fn what_a_subscription_left_comes_to_the_next_one_first_and_at_once(
+    bus: &EventBus,
+) {
+    ready(bus).await;
+    publish(bus, &subject(), &["a", "b", "c"]).await;
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    let a = next(&mut subscription).await;
+    assert_eq!(take(&mut subscription).await, "b");
+    let c = next(&mut subscription).await;
+    drop((c, a, subscription));
+    publish(bus, &subject(), &["d"]).await;
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    for id in ["a", "c", "d"] {
+        assert_eq!(take(&mut subscription).await, id);
+    }
+}
+
 pub(crate) async fn no_more_than_the_wanted_number_is_in_flight(bus: &EventBus) {
     ready(bus).await;
     publish(bus, &subject(), &["a", "b", "c", "d", "e"]).await;

@@ -128,12 +128,12 @@ impl Consumer {
         self.pending
     }
 
-    /// Ends the flight of a message.
     /// Whether nothing is left to be delivered or acknowledged.
     pub(super) fn is_idle(&self) -> bool {
         self.pending == 0 && self.in_flight.is_empty()
     }
 
+    /// Ends the flight of a message.
     pub(super) fn settle(&mut self, sequence: u64) {
         if let Some(in_flight) = self.in_flight.remove(&sequence) {
             self.due.remove(&(in_flight.due, sequence));
@@ -155,12 +155,17 @@ impl Consumer {
 
     /// As if it had been deleted and made again after the last acknowledged message.
     pub(super) fn begin_again(&mut self, now: Instant) {
+        for in_flight in self.in_flight.values_mut() {
+            in_flight.attempts = 0;
+        }
+        self.deliver_again(now);
+    }
+
+    /// Delivers all that is in flight again, in the order of the stream and before anything else.
+    pub(super) fn deliver_again(&mut self, now: Instant) {
         self.due.clear();
         for (sequence, in_flight) in &mut self.in_flight {
-            *in_flight = InFlight {
-                attempts: 0,
-                due: now,
-            };
+            in_flight.due = now;
             self.due.insert((now, *sequence));
         }
     }

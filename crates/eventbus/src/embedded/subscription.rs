@@ -124,6 +124,10 @@ pub(super) fn open(inner: &Arc<Inner>, config: SubscriptionConfig) -> Subscripti
         Entry::Occupied(slot) => {
             let slot = slot.into_mut();
             slot.consumer.update(&config, log);
+            if slot.open == 0 {
+                // Whoever listened before is gone, and what it did not settle is in nobody's hands.
+                slot.consumer.deliver_again(Instant::now());
+            }
             slot
         }
         Entry::Vacant(slot) => slot.insert(Slot {
