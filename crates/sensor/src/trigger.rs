@@ -56,6 +56,8 @@ trait Kind: fmt::Debug + Send + Sync + Sized + 'static {
     const KIND: TriggerKind;
     /// Performing an action a second time can be told from the first, and does no harm.
     const REPEATABLE: bool;
+    /// Performing an action waits for nobody: any number may be performed at a time.
+    const IMMEDIATE: bool = false;
 
     /// Its part of a template.
     fn spec(template: &TriggerTemplate) -> Option<&Self::Spec>;
@@ -185,6 +187,10 @@ macro_rules! triggers {
 
             fn kind(&self) -> TriggerKind {
                 match self { $(Self::$name(_) => $module::Template::KIND,)* }
+            }
+
+            fn is_immediate(&self) -> bool {
+                match self { $(Self::$name(_) => $module::Template::IMMEDIATE,)* }
             }
 
             async fn warm(&self, context: &Context, namespace: &str) {

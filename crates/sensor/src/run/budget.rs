@@ -20,6 +20,20 @@ pub(super) const LIMITS: Limits = Limits {
     running: 64,
 };
 
+impl Limits {
+    /// What a trigger may do at a time whose firings wait for nobody, or for somebody.
+    pub(super) fn of(is_immediate: bool) -> Self {
+        Self {
+            running: if is_immediate {
+                LIMITS.in_flight
+            } else {
+                LIMITS.running
+            },
+            ..LIMITS
+        }
+    }
+}
+
 /// How many chunks of deliveries a trigger prepares at a time: one per core, and one to hand over.
 pub(super) const CHUNKS: usize = 4;
 

@@ -3,7 +3,7 @@
 //! What is short is done at once; whatever waits for somebody is a task or a future of its own, so
 //! the loop never waits for one of them. A task that panics costs its piece of work and no other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::DropGuard;
 
 use super::Runner;
-use super::budget::Permit;
+use super::budget::{CHUNK, Permit};
 use super::hands::{Hands, Means};
 use super::preparation::InFlight;
 use super::status::Waiting;
-use crate::engine::{self, Tally, WorkId, panic_message};
+use crate::engine::{self, Round, Tally, WorkId, panic_message};
 use crate::trigger::{Action, Trigger};
 
 pub(super) type Wake = engine::Wake<Arc<Action>>;
@@ -33,7 +33,11 @@ pub(super) struct Carrier {
     hands: Arc<Hands>,
     /// The latest delivery of each message in hand: only it can be answered.
     deliveries: HashMap<u64, Arc<InFlight>>,
-    tasks: JoinSet<Ended>,
+    tasks: JoinSet<Vec<Ended>>,
+    /// Firings to begin that wait for nobody: they go together, for a task is dearer than each of them.
+    immediate: Vec<(WorkId, Step)>,
+    /// What ended, and was not told yet.
+    ended: VecDeque<Ended>,
     /// Firings whose actions are rendered and not begun yet: an event is acknowledged early only when
     /// its action may run.
     permits: HashMap<WorkId, Permit>,
@@ -46,7 +50,25 @@ pub(super) struct Carrier {
     is_over: bool,
 }
 
-/// A task has ended.
+/// A step of a firing.
+enum Step {
+    /// Renders the action, and performs it if that may be done at once.
+    Fire {
+        level: usize,
+        round: Arc<Round>,
+        performs: bool,
+        is_held: bool,
+    },
+    /// Performs the action.
+    Perform {
+        level: usize,
+        action: Arc<Action>,
+        permit: Option<Permit>,
+        is_held: bool,
+    },
+}
+
+/// Something has ended.
 struct Ended {
     wake: Wake,
     /// A permit that its work goes on to need.
@@ -64,6 +86,8 @@ impl Carrier {
             hands: Arc::new(Hands::new(runner, trigger, means)),
             deliveries: HashMap::new(),
             tasks: JoinSet::new(),
+            immediate: Vec::new(),
+            ended: VecDeque::new(),
             permits: HashMap::new(),
             confirmations: FuturesUnordered::new(),
             waiting: HashMap::new(),
@@ -84,15 +108,17 @@ impl Carrier {
     /// # Cancellation
     /// Nothing gets lost.
     pub(super) async fn next(&mut self) -> Result<Wake, JoinError> {
-        tokio::select! {
-            biased;
-            Some(ended) = self.tasks.join_next() => {
-                let Ended { wake, permit } = ended?;
+        loop {
+            if let Some(Ended { wake, permit }) = self.ended.pop_front() {
                 self.permits.extend(permit);
-                Ok(wake)
+                return Ok(wake);
             }
-            Some(wake) = self.confirmations.next() => Ok(wake),
-            else => pending().await,
+            tokio::select! {
+                biased;
+                Some(ended) = self.tasks.join_next() => self.ended.extend(ended?),
+                Some(wake) = self.confirmations.next() => return Ok(wake),
+                else => pending().await,
+            }
         }
     }
 
@@ -210,44 +236,64 @@ impl Carrier {
                 round,
                 performs,
                 is_held,
-            } => self.spawn_firing(work, async move {
-                let (fired, permit) = hands.fire(level, round, performs, is_held).await;
-                let permit = permit.map(|permit| (work, permit));
-                let wake = Wake::Fired { work, fired };
-                Ended { wake, permit }
-            }),
+            } => {
+                let step = Step::Fire {
+                    level,
+                    round,
+                    performs,
+                    is_held,
+                };
+                self.begin_step(work, step);
+            }
             Effect::Perform {
                 work,
                 level,
                 action,
                 is_held,
             } => {
-                let permit = self.permits.remove(&work);
-                self.spawn(work, async move {
-                    let attempt = hands.perform(level, &action, permit, is_held).await;
-                    Wake::Performed { work, attempt }
-                });
+                let step = Step::Perform {
+                    level,
+                    action,
+                    permit: self.permits.remove(&work),
+                    is_held,
+                };
+                self.begin_step(work, step);
             }
             _ => {}
         }
     }
 
-    fn spawn(&mut self, work: WorkId, task: impl Future<Output = Wake> + Send + 'static) {
-        let permit = None;
-        self.spawn_firing(work, task.map(|wake| Ended { wake, permit }));
+    fn begin_step(&mut self, work: WorkId, step: Step) {
+        if self.hands.is_immediate(step.level()) {
+            self.immediate.push((work, step));
+        } else {
+            let hands = Arc::clone(&self.hands);
+            self.tasks
+                .spawn(async move { vec![guarded(work, step.run(work, &hands)).await] });
+        }
     }
 
-    fn spawn_firing(&mut self, work: WorkId, task: impl Future<Output = Ended> + Send + 'static) {
-        self.tasks.spawn(async move {
-            let ended = AssertUnwindSafe(task).catch_unwind().await;
-            ended.unwrap_or_else(|panic| Ended {
-                wake: Wake::Panicked {
-                    work,
-                    message: panic_message(&*panic),
-                },
-                permit: None,
-            })
-        });
+    /// Begins the firings that wait for nobody.
+    pub(super) fn begin_immediate(&mut self) {
+        while !self.immediate.is_empty() {
+            let size = self.immediate.len().min(CHUNK);
+            let steps: Vec<_> = self.immediate.drain(..size).collect();
+            let hands = Arc::clone(&self.hands);
+            self.tasks.spawn(async move {
+                let mut ended = Vec::with_capacity(steps.len());
+                for (work, step) in steps {
+                    ended.push(guarded(work, step.run(work, &hands)).await);
+                }
+                ended
+            });
+        }
+    }
+
+    fn spawn(&mut self, work: WorkId, task: impl Future<Output = Wake> + Send + 'static) {
+        let permit = None;
+        let task = task.map(|wake| Ended { wake, permit });
+        self.tasks
+            .spawn(async move { vec![guarded(work, task).await] });
     }
 
     fn confirm(&mut self, sequence: u64) {
@@ -274,6 +320,56 @@ impl Carrier {
             }
         }
     }
+}
+
+impl Step {
+    /// Which trigger of a chain takes it.
+    fn level(&self) -> usize {
+        match self {
+            Self::Fire { level, .. } | Self::Perform { level, .. } => *level,
+        }
+    }
+
+    async fn run(self, work: WorkId, hands: &Arc<Hands>) -> Ended {
+        match self {
+            Self::Fire {
+                level,
+                round,
+                performs,
+                is_held,
+            } => {
+                let (fired, permit) = hands.fire(level, round, performs, is_held).await;
+                Ended {
+                    wake: Wake::Fired { work, fired },
+                    permit: permit.map(|permit| (work, permit)),
+                }
+            }
+            Self::Perform {
+                level,
+                action,
+                permit,
+                is_held,
+            } => {
+                let attempt = hands.perform(level, &action, permit, is_held).await;
+                Ended {
+                    wake: Wake::Performed { work, attempt },
+                    permit: None,
+                }
+            }
+        }
+    }
+}
+
+/// A panic costs this piece of work and no other.
+async fn guarded(work: WorkId, task: impl Future<Output = Ended>) -> Ended {
+    let ended = AssertUnwindSafe(task).catch_unwind().await;
+    ended.unwrap_or_else(|panic| Ended {
+        wake: Wake::Panicked {
+            work,
+            message: panic_message(&*panic),
+        },
+        permit: None,
+    })
 }
 
 fn warn_unsent(answered: Result<(), BusError>) {

@@ -25,6 +25,14 @@ pub(super) struct Means {
     pub(super) part: Part,
 }
 
+/// Whether an attempt may begin.
+enum Turn {
+    /// It was cancelled before.
+    Cancelled,
+    /// It may; one that waits for nobody needs no permit.
+    With(Option<Permit>),
+}
+
 /// What all tasks of a trigger share.
 pub(super) struct Hands {
     runner: Runner,
@@ -61,8 +69,9 @@ impl Hands {
         performs: bool,
         is_held: bool,
     ) -> (Fired<Arc<Action>>, Option<Permit>) {
-        let Some(permit) = self.permit(&self.means.part.running, is_held).await else {
-            return (Fired::Interrupted, None);
+        let permit = match self.turn(level, is_held).await {
+            Turn::Cancelled => return (Fired::Interrupted, None),
+            Turn::With(permit) => permit,
         };
         let action = match self.render(level, round, is_held).await {
             None => return (Fired::Interrupted, None),
@@ -74,9 +83,9 @@ impl Hands {
             }
         };
         if !performs && !action.is_repeatable() {
-            return (Fired::Rendered(action), Some(permit));
+            return (Fired::Rendered(action), permit);
         }
-        let attempt = self.perform(level, &action, Some(permit), is_held).await;
+        let attempt = self.perform(level, &action, permit, is_held).await;
         (Fired::Performed(action, attempt), None)
     }
 
@@ -124,11 +133,11 @@ impl Hands {
         is_held: bool,
     ) -> Attempt {
         let (trigger, metrics) = &self.levels[level];
-        let permit = match permit {
-            Some(permit) => Some(permit),
-            None => self.permit(&self.means.part.running, is_held).await,
+        let turn = match permit {
+            None => self.turn(level, is_held).await,
+            permit => Turn::With(permit),
         };
-        let Some(_permit) = permit else {
+        let Turn::With(_permit) = turn else {
             return Attempt::Interrupted { may_be_done: false };
         };
         let caller = Caller {
@@ -139,7 +148,9 @@ impl Hands {
         let result = tokio::select! {
             biased;
             result = self.runner.executors.perform(action, caller) => result,
-            () = self.cancelled(is_held) => return Attempt::Interrupted { may_be_done: true },
+            () = self.token(is_held).cancelled() => {
+                return Attempt::Interrupted { may_be_done: true };
+            }
         };
         metrics.attempt(start.elapsed(), result.is_ok());
         match result {
@@ -159,22 +170,42 @@ impl Hands {
         }
     }
 
+    /// Waits until an attempt may begin.
+    async fn turn(&self, level: usize, is_held: bool) -> Turn {
+        if self.is_immediate(level) {
+            return if self.token(is_held).is_cancelled() {
+                Turn::Cancelled
+            } else {
+                Turn::With(None)
+            };
+        }
+        match self.permit(&self.means.part.running, is_held).await {
+            None => Turn::Cancelled,
+            permit => Turn::With(permit),
+        }
+    }
+
     /// A permit, unless the attempt is cancelled before.
     async fn permit(&self, seat: &Seat, is_held: bool) -> Option<Permit> {
         tokio::select! {
             biased;
-            () = self.cancelled(is_held) => None,
+            () = self.token(is_held).cancelled() => None,
             permit = seat.permit() => Some(permit),
         }
     }
 
-    async fn cancelled(&self, is_held: bool) {
-        let cancelled = if is_held {
+    /// Whether a trigger of the chain waits for nobody when it fires.
+    pub(super) fn is_immediate(&self, level: usize) -> bool {
+        self.levels[level].0.is_immediate()
+    }
+
+    /// What cancels attempts.
+    fn token(&self, is_held: bool) -> &CancellationToken {
+        if is_held {
             &self.cancel_held
         } else {
             &self.cancel_all
-        };
-        cancelled.cancelled().await;
+        }
     }
 
     pub(super) fn cancel(&self, which: Cancel) {

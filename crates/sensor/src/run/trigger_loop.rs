@@ -18,7 +18,7 @@ use super::kept::Kept;
 use super::preparation::{Prepared, prepared};
 use super::{Opening, Runner};
 use crate::Error;
-use crate::engine::{self, ACK_WAIT, BUS_FIRST, BUS_LAST, Member, Now, TriggerState};
+use crate::engine::{self, ACK_WAIT, BUS_FIRST, BUS_LAST, Limits, Member, Now, TriggerState};
 use crate::trigger::Trigger;
 
 /// The longest sleep: nothing is due.
@@ -90,7 +90,8 @@ impl TriggerLoop {
     ) -> Result<(), Error> {
         let handover = &self.runner.handover.asked;
         let plan = engine::Plan::of(&self.trigger);
-        let mut state = TriggerState::new(plan, LIMITS, fastrand::u64(..), self.now());
+        let limits = Limits::of(self.trigger.is_immediate());
+        let mut state = TriggerState::new(plan, limits, fastrand::u64(..), self.now());
         let subscription = opened.subscription;
         let mut deliveries = prepared(subscription, &self.runner.sensor, &self.trigger, &self.part);
         let means = Means {
@@ -110,6 +111,7 @@ impl TriggerLoop {
                     carrier.carry(effect).await;
                 }
             }
+            carrier.begin_immediate();
             carrier.show(&state.tally());
             if carrier.is_over() {
                 return Ok(());
@@ -184,6 +186,7 @@ impl TriggerLoop {
             let name = self.trigger.name();
             self.runner.status.not_listening(name, &error);
             tracing::warn!(
+                namespace = %self.runner.sensor.namespace,
                 sensorName = %self.runner.sensor.name,
                 triggerName = %name,
                 error,

@@ -149,6 +149,11 @@ impl Trigger {
         self.has_templates
     }
 
+    /// Whether a firing waits for nobody and is over in no time.
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.template.fixed().is_immediate() && !self.has_templates
+    }
+
     /// The trigger that takes over when all attempts of this one have failed.
     pub fn dlq(&self) -> Option<&Arc<Self>> {
         self.dlq.as_ref()

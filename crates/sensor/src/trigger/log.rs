@@ -52,6 +52,7 @@ impl Kind for Template {
     type Action = Action;
     const KIND: TriggerKind = TriggerKind::Log;
     const REPEATABLE: bool = false;
+    const IMMEDIATE: bool = true;
 
     fn spec(template: &TriggerTemplate) -> Option<&LogTrigger> {
         template.log.as_ref()
