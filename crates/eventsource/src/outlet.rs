@@ -100,6 +100,7 @@ impl Outlet {
         self.metrics.published(received.elapsed());
         self.reporter.published(self.clock.now());
         tracing::info!(
+            namespace = %self.event.namespace,
             eventSourceName = %self.event.source,
             eventName = %self.event.name,
             eventSourceType = self.event.kind.event_type(),
@@ -114,6 +115,7 @@ impl Outlet {
         self.reporter.failed(&chain(error));
         let error: &dyn StdError = error;
         tracing::warn!(
+            namespace = %self.event.namespace,
             eventSourceName = %self.event.source,
             eventName = %self.event.name,
             eventSourceType = self.event.kind.event_type(),
@@ -127,6 +129,7 @@ impl Outlet {
     pub(crate) fn filtered(&self) {
         self.metrics.filtered();
         tracing::debug!(
+            namespace = %self.event.namespace,
             eventSourceName = %self.event.source,
             eventName = %self.event.name,
             eventSourceType = self.event.kind.event_type(),
@@ -170,6 +173,7 @@ impl Outlet {
             _ => "",
         };
         tracing::error!(
+            namespace = %event.namespace,
             eventSourceName = %event.source,
             eventName = %event.name,
             eventSourceType = event.kind.event_type(),

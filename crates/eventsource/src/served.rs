@@ -224,6 +224,7 @@ impl Served {
                 Ok(other) => {
                     *shown = other;
                     tracing::info!(
+                        namespace = %context.event().namespace,
                         eventSourceName = %context.event().source,
                         eventName = %context.event().name,
                         "Showing a new certificate"

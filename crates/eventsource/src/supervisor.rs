@@ -153,6 +153,7 @@ impl Runner {
             let (reason, hint) = (error.reason().as_str(), error.hint());
             let error: &dyn StdError = &error;
             tracing::warn!(
+                namespace = %self.source.namespace,
                 eventSourceName = %self.source.name,
                 eventName = %attempt.event.name,
                 eventSourceType = attempt.event.kind.event_type(),
@@ -192,6 +193,7 @@ impl Runner {
 
     fn say_unconfirmed(&self) {
         tracing::warn!(
+            namespace = %self.source.namespace,
             eventSourceName = %self.source.name,
             "Not everything on its way to the bus was confirmed in time: the next start finds out"
         );
@@ -241,6 +243,7 @@ impl Launch {
             if !self.has_started.swap(true, Ordering::Relaxed) {
                 // Argo Events' users and tests wait for this line.
                 tracing::info!(
+                    namespace = %self.runner.source.namespace,
                     eventSourceName = %self.runner.source.name,
                     "Eventing server started."
                 );

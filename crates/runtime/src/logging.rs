@@ -177,11 +177,14 @@ fn with_extra<'f>(fields: &mut Vec<(&'f str, Value)>, extra: Option<&'f [(String
 }
 
 impl Fields<'_> {
-    /// The sensor that the line is about.
-    fn sensor(&self) -> Option<&str> {
-        let sensor = self.fields.iter().find(|(name, _)| *name == "sensorName");
-        match sensor {
-            Some((_, Value::Text(name))) => Some(name),
+    /// The namespace and name of the sensor that the line is about.
+    fn sensor(&self) -> Option<(&str, &str)> {
+        Some((self.text("namespace")?, self.text("sensorName")?))
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        match self.fields.iter().find(|(name, _)| *name == field)? {
+            (_, Value::Text(text)) => Some(text),
             _ => None,
         }
     }
@@ -234,8 +237,8 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Prints a line of a sensor.
-    pub fn print(&self, sensor: &str, message: &str, fields: Vec<(&str, Value)>) {
+    /// Prints a line of the sensor with this namespace and name.
+    pub fn print(&self, sensor: (&str, &str), message: &str, fields: Vec<(&str, Value)>) {
         let extra = self.extra.of(sensor);
         let mut fields = fields;
         with_extra(&mut fields, extra.as_deref());

@@ -80,14 +80,14 @@ pub struct Handover {
 /// The triggers of a sensor that do not have their subscription yet.
 #[derive(Debug)]
 struct Opening {
-    sensor: Arc<str>,
+    sensor: Arc<Compiled>,
     left: AtomicUsize,
 }
 
 impl Opening {
-    fn of(sensor: &Compiled) -> Self {
+    fn of(sensor: &Arc<Compiled>) -> Self {
         Self {
-            sensor: Arc::clone(&sensor.name),
+            sensor: Arc::clone(sensor),
             left: AtomicUsize::new(sensor.triggers.len()),
         }
     }
@@ -95,7 +95,11 @@ impl Opening {
     /// One has it: logs, as Argo Events does, that the sensor has started when it was the last one.
     fn opened(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            tracing::info!(sensorName = %self.sensor, "Sensor started.");
+            tracing::info!(
+                namespace = %self.sensor.namespace,
+                sensorName = %self.sensor.name,
+                "Sensor started."
+            );
         }
     }
 }
@@ -137,7 +141,12 @@ impl Runner {
                     self.status.not_listening(name, &with_causes(error));
                 }
                 let error: &dyn std::error::Error = error;
-                tracing::error!(sensorName = %self.sensor.name, error, "A trigger stopped");
+                tracing::error!(
+                    namespace = %self.sensor.namespace,
+                    sensorName = %self.sensor.name,
+                    error,
+                    "A trigger stopped"
+                );
             }
             result = result.and(ended);
         }
@@ -162,7 +171,13 @@ impl Runner {
             let durable = Durable::trigger(&self.sensor.namespace, &self.sensor.name, name);
             if let Err(error) = self.bus.events.unsubscribe(&durable).await {
                 let error = with_causes(&error);
-                tracing::warn!(triggerName = %name, error, "The consumer of a removed trigger stays");
+                tracing::warn!(
+                    namespace = %self.sensor.namespace,
+                    sensorName = %self.sensor.name,
+                    triggerName = %name,
+                    error,
+                    "The consumer of a removed trigger stays"
+                );
             }
         }
     }

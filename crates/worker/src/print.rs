@@ -11,6 +11,7 @@ impl Sink for Stdout {
     fn print(&self, line: &LogLine, caller: Caller<'_>) {
         let text = |text: &str| Value::Text(text.to_owned());
         let fields = vec![
+            ("namespace", text(caller.namespace)),
             ("sensorName", text(caller.sensor)),
             ("triggerName", text(caller.trigger)),
             ("triggerType", text("Log")),
@@ -20,6 +21,7 @@ impl Sink for Stdout {
                 Value::Json(line.event_context.get().to_owned()),
             ),
         ];
-        self.0.print(caller.sensor, &line.message, fields);
+        self.0
+            .print((caller.namespace, caller.sensor), &line.message, fields);
     }
 }

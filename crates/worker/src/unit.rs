@@ -195,7 +195,8 @@ impl Unit {
         if before != Some(spec.fingerprint) {
             self.memory.note(&spec, Timestamp::now());
             if let Program::Sensor { logging_fields, .. } = &spec.program {
-                self.context.logging.set(&self.key.name, logging_fields);
+                let sensor = (&*self.key.namespace, &*self.key.name);
+                self.context.logging.set(sensor, logging_fields);
             }
         }
         let bus = (self.key.namespace.to_string(), spec.bus.clone());
@@ -314,10 +315,12 @@ impl Unit {
                 if self.faults.first() == Some(&error) {
                     return false;
                 }
-                let name = &*self.key.name;
+                let (namespace, name) = (&*self.key.namespace, &*self.key.name);
                 match self.key.kind {
-                    Kind::EventSource => error!(eventSourceName = name, error, "Not run"),
-                    Kind::Sensor => error!(sensorName = name, error, "Not run"),
+                    Kind::EventSource => {
+                        error!(namespace, eventSourceName = name, error, "Not run");
+                    }
+                    Kind::Sensor => error!(namespace, sensorName = name, error, "Not run"),
                 }
                 self.faults = vec![error];
                 self.cannot_run = true;
@@ -426,9 +429,9 @@ impl Unit {
         self.stop_election.cancel();
         while self.election.join_next().await.is_some() {}
         if self.key.kind == Kind::Sensor {
-            self.context
-                .logging
-                .set(&self.key.name, &std::collections::BTreeMap::new());
+            let sensor = (&*self.key.namespace, &*self.key.name);
+            let none = std::collections::BTreeMap::new();
+            self.context.logging.set(sensor, &none);
         }
     }
 }

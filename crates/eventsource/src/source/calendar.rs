@@ -143,6 +143,7 @@ impl Calendar {
         let tick = self.schedule.next(last)?;
         if tick > context.clock().now() {
             tracing::info!(
+                namespace = %context.event().namespace,
                 eventSourceName = %context.event().source,
                 eventName = %context.event().name,
                 eventSourceType = "calendar",

@@ -9,30 +9,35 @@ const TAKEN: [&str; 5] = ["level", "ts", "logger", "caller", "msg"];
 /// A field and its text.
 type Field = (String, String);
 
-/// The fields of each sensor, by its name. Clones share them.
+/// The fields of the sensors of a namespace, by their names.
+type Named = HashMap<String, Arc<[Field]>>;
+
+/// The fields of each sensor, by its namespace and name. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct LoggingFields(Arc<RwLock<HashMap<String, Arc<[Field]>>>>);
+pub struct LoggingFields(Arc<RwLock<HashMap<String, Named>>>);
 
 impl LoggingFields {
-    /// Sets the fields of a sensor.
-    pub fn set(&self, sensor: &str, fields: &BTreeMap<String, String>) {
+    /// Sets the fields of the sensor with this namespace and name.
+    pub fn set(&self, (namespace, name): (&str, &str), fields: &BTreeMap<String, String>) {
         let fields: Arc<[Field]> = fields
             .iter()
             .filter(|(name, _)| !TAKEN.contains(&name.as_str()))
             .map(|(name, text)| (name.clone(), text.clone()))
             .collect();
         let mut sensors = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if fields.is_empty() {
-            sensors.remove(sensor);
-        } else {
-            sensors.insert(sensor.to_owned(), fields);
+        if !fields.is_empty() {
+            let named = sensors.entry(namespace.to_owned()).or_default();
+            named.insert(name.to_owned(), fields);
+        } else if let Some(named) = sensors.get_mut(namespace) {
+            named.remove(name);
+            sensors.retain(|_, named| !named.is_empty());
         }
     }
 
-    /// The fields of a sensor.
-    pub(super) fn of(&self, sensor: &str) -> Option<Arc<[Field]>> {
+    /// The fields of the sensor with this namespace and name.
+    pub(super) fn of(&self, (namespace, name): (&str, &str)) -> Option<Arc<[Field]>> {
         let sensors = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        sensors.get(sensor).cloned()
+        sensors.get(namespace)?.get(name).cloned()
     }
 }
 
@@ -49,13 +54,14 @@ mod tests {
                 .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
             texts.collect::<BTreeMap<_, _>>()
         };
-        fields.set("s", &wanted(&[("team", "a"), ("msg", "b")]));
+        fields.set(("ns", "s"), &wanted(&[("team", "a"), ("msg", "b")]));
         assert_eq!(
-            fields.of("s").unwrap()[..],
+            fields.of(("ns", "s")).unwrap()[..],
             [("team".to_owned(), "a".to_owned())]
         );
-        assert!(fields.of("t").is_none());
-        fields.set("s", &wanted(&[]));
-        assert!(fields.of("s").is_none());
+        assert!(fields.of(("ns", "t")).is_none());
+        assert!(fields.of(("other", "s")).is_none());
+        fields.set(("ns", "s"), &wanted(&[]));
+        assert!(fields.of(("ns", "s")).is_none());
     }
 }

@@ -141,6 +141,7 @@ impl Hands {
             return Attempt::Interrupted { may_be_done: false };
         };
         let caller = Caller {
+            namespace: &self.runner.sensor.namespace,
             sensor: &self.runner.sensor.name,
             trigger: trigger.name(),
         };
@@ -249,6 +250,7 @@ impl Hands {
         runner.status.failed(trigger.name(), &error);
         runner.bus.dead_letters.store(letter).await?;
         tracing::warn!(
+            namespace = %runner.sensor.namespace,
             sensorName = %runner.sensor.name,
             triggerName = %trigger.name(),
             error,
@@ -265,6 +267,7 @@ impl Hands {
     pub(super) fn is_stored(&self, act: &str, stored: &Result<(), BusError>) -> bool {
         if let Err(error) = stored {
             tracing::warn!(
+                namespace = %self.runner.sensor.namespace,
                 sensorName = %self.runner.sensor.name,
                 triggerName = %self.levels[0].0.name(),
                 error = with_causes(error),
@@ -278,6 +281,7 @@ impl Hands {
         let (trigger, _) = &self.levels[0];
         let hint = hint.unwrap_or("tried again until it is back; events wait on the bus");
         tracing::warn!(
+            namespace = %self.runner.sensor.namespace,
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
             triggerType = trigger.kind().log_name(),
@@ -293,6 +297,7 @@ impl Hands {
         let (trigger, _) = &self.levels[0];
         match effect {
             Effect::Decided(decision) => tracing::debug!(
+                namespace = %self.runner.sensor.namespace,
                 sensorName = %self.runner.sensor.name,
                 triggerName = %trigger.name(),
                 eventID = decision.event_id,
@@ -313,6 +318,7 @@ impl Hands {
                 was_rendered,
             } => self.log_failure(level, &error, attempts, was_rendered),
             Effect::Reset { events } => tracing::info!(
+                namespace = %self.runner.sensor.namespace,
                 sensorName = %self.runner.sensor.name,
                 triggerName = %trigger.name(),
                 events,
@@ -325,6 +331,7 @@ impl Hands {
     fn log_refusal(&self, dependency: usize, event_id: &str, verdict: &Verdict) {
         let (trigger, _) = &self.levels[0];
         tracing::debug!(
+            namespace = %self.runner.sensor.namespace,
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
             eventID = event_id,
@@ -343,6 +350,7 @@ impl Hands {
             .map(|(_, member)| member.event.context.id.as_str())
             .collect();
         tracing::info!(
+            namespace = %self.runner.sensor.namespace,
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
             triggerType = trigger.kind().log_name(),
@@ -361,6 +369,7 @@ impl Hands {
         let first = self.levels[0].0.name();
         self.runner.status.failed(first, error);
         tracing::error!(
+            namespace = %self.runner.sensor.namespace,
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
             triggerType = trigger.kind().log_name(),

@@ -122,7 +122,8 @@ pub trait Sink: Send + Sync {
 /// Prints lines, and keeps to the interval of each trigger.
 pub(super) struct Printer {
     sink: Arc<dyn Sink>,
-    printed: Mutex<HashMap<(String, String), Instant>>,
+    /// When each trigger printed last, by its namespace, sensor and name.
+    printed: Mutex<HashMap<[String; 3], Instant>>,
 }
 
 impl fmt::Debug for Printer {
@@ -158,7 +159,7 @@ impl Printer {
         if interval.is_zero() {
             return true;
         }
-        let key = (caller.sensor.to_owned(), caller.trigger.to_owned());
+        let key = [caller.namespace, caller.sensor, caller.trigger].map(str::to_owned);
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
         match printed.get(&key) {
             Some(last) if now.duration_since(*last) < interval => false,
@@ -184,12 +185,13 @@ mod tests {
     fn one_firing_an_interval_prints() {
         let printer = Printer::new(Arc::new(Nowhere));
         let caller = Caller {
+            namespace: "n",
             sensor: "s",
             trigger: "t",
         };
         let other = Caller {
-            sensor: "s",
-            trigger: "u",
+            namespace: "m",
+            ..caller
         };
         let start = Instant::now();
         let due = |caller, seconds| {

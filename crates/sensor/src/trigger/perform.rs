@@ -32,6 +32,8 @@ pub(super) struct Context {
 /// Who an action is performed for.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'c> {
+    /// The namespace of the sensor.
+    pub namespace: &'c str,
     /// The sensor.
     pub sensor: &'c str,
     /// The trigger.

@@ -257,6 +257,7 @@ async fn the_first_object_of_a_warm_trigger_takes_one_request() {
     let events = [(0, &event)].into_iter();
     let action = trigger.explain(events, "orders", "shop", &mut Vec::new());
     let caller = Caller {
+        namespace: "shop",
         sensor: "orders",
         trigger: "t",
     };
@@ -276,6 +277,7 @@ fn a_task_is_not_as_large_as_the_largest_kind() {
         interval_seconds: 0,
     });
     let caller = Caller {
+        namespace: "shop",
         sensor: "orders",
         trigger: "t",
     };

@@ -401,6 +401,7 @@ impl Target {
         let event = &self.outlet.event;
         let error: &dyn StdError = error;
         tracing::debug!(
+            namespace = %event.namespace,
             eventSourceName = %event.source,
             eventName = %event.name,
             error,

@@ -137,6 +137,7 @@ impl Worker<'_> {
                 Ok(Flow::Go) => {}
                 Err(error) if error.is_gone() && self.cursor.is_some() => {
                     tracing::info!(
+                        namespace = %self.event.namespace,
                         eventSourceName = %self.event.source,
                         eventName = %self.event.name,
                         "The API server has forgotten the last position: relisting"
@@ -407,6 +408,7 @@ impl Worker<'_> {
             Fit::Whole(message) => message,
             Fit::Cut { message, left_out } => {
                 tracing::warn!(
+                    namespace = %self.event.namespace,
                     eventSourceName = %self.event.source,
                     eventName = %self.event.name,
                     eventID = %id,
@@ -439,6 +441,7 @@ impl Worker<'_> {
             return false;
         };
         tracing::warn!(
+            namespace = %self.event.namespace,
             eventSourceName = %self.event.source,
             eventName = %self.event.name,
             resource = %self.watcher.endpoint().kubectl_name(),

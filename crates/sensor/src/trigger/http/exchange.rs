@@ -50,6 +50,7 @@ pub(super) async fn perform(
     let client = client(action.tls.as_ref(), clients).await?;
     let shown = shown(&prepared.url);
     tracing::info!(
+        namespace = caller.namespace,
         sensorName = caller.sensor,
         triggerName = caller.trigger,
         url = shown,

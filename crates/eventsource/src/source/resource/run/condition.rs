@@ -12,6 +12,7 @@ use crate::status::{Condition, Reporter, chain};
 
 /// The condition of a watch, with the failure that was logged last.
 pub(super) struct WatchCondition {
+    namespace: Arc<str>,
     source: Arc<str>,
     event: Arc<str>,
     metrics: EventMetrics,
@@ -24,6 +25,7 @@ pub(super) struct WatchCondition {
 impl WatchCondition {
     pub(super) fn new(outlet: &Outlet, identity: String) -> Self {
         Self {
+            namespace: outlet.event.namespace.clone(),
             source: outlet.event.source.clone(),
             event: outlet.event.name.clone(),
             metrics: outlet.metrics.clone(),
@@ -46,6 +48,7 @@ impl WatchCondition {
         if self.logged.take().is_some() || !self.is_known {
             self.is_known = true;
             tracing::info!(
+                namespace = %self.namespace,
                 eventSourceName = %self.source,
                 eventName = %self.event,
                 eventSourceType = "resource",
@@ -67,11 +70,18 @@ impl WatchCondition {
         });
         let error: &dyn StdError = error;
         if self.logged == Some(reason) {
-            tracing::debug!(eventSourceName = %self.source, eventName = %self.event, error, "Still not watching");
+            tracing::debug!(
+                namespace = %self.namespace,
+                eventSourceName = %self.source,
+                eventName = %self.event,
+                error,
+                "Still not watching"
+            );
             return;
         }
         self.logged = Some(reason);
         tracing::warn!(
+            namespace = %self.namespace,
             eventSourceName = %self.source,
             eventName = %self.event,
             eventSourceType = "resource",
