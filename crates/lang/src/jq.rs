@@ -212,7 +212,7 @@ impl Program {
         if !matches!(output, Val::Object(_)) {
             return Err(RunError::OutputNotAnObject(fault::typed(&output)));
         }
-        write::to_payload(&output).map_err(|refusal| match refusal {
+        write::to_payload(&output, event.len() + event.len() / 8).map_err(|refusal| match refusal {
             Refusal::NotANumber => RunError::NotANumber,
             Refusal::TooLarge => RunError::TooLarge,
         })

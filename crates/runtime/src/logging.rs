@@ -164,14 +164,14 @@ fn logger(target: &str) -> &'static str {
 #[derive(Default)]
 struct Fields<'f> {
     message: String,
-    fields: Vec<(&'f str, Value)>,
+    fields: Vec<(&'f str, Value<'f>)>,
 }
 
 /// Adds a sensor's fields to those of a line, which count where both name one.
-fn with_extra<'f>(fields: &mut Vec<(&'f str, Value)>, extra: Option<&'f [(String, String)]>) {
+fn with_extra<'f>(fields: &mut Vec<(&'f str, Value<'f>)>, extra: Option<&'f [(String, String)]>) {
     for (name, text) in extra.unwrap_or_default() {
         if !fields.iter().any(|(known, _)| known == name) {
-            fields.push((name, Value::Text(text.clone())));
+            fields.push((name, Value::Text(text.into())));
         }
     }
 }
@@ -189,7 +189,7 @@ impl Fields<'_> {
         }
     }
 
-    fn push(&mut self, field: &Field, value: Value) {
+    fn push(&mut self, field: &Field, value: Value<'static>) {
         self.fields.push((field.name(), value));
     }
 }
@@ -200,7 +200,7 @@ impl Visit for Fields<'_> {
         if field.name() == "message" {
             self.message = text;
         } else {
-            self.push(field, Value::Text(text));
+            self.push(field, Value::Text(text.into()));
         }
     }
 
@@ -208,24 +208,24 @@ impl Visit for Fields<'_> {
         if field.name() == "message" {
             value.clone_into(&mut self.message);
         } else {
-            self.push(field, Value::Text(value.to_owned()));
+            self.push(field, Value::Text(value.to_owned().into()));
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.push(field, Value::Json(value.to_string()));
+        self.push(field, Value::Json(value.to_string().into()));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push(field, Value::Json(value.to_string()));
+        self.push(field, Value::Json(value.to_string().into()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push(field, Value::Json(value.to_string()));
+        self.push(field, Value::Json(value.to_string().into()));
     }
 
     fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
-        self.push(field, Value::Text(with_causes(error)));
+        self.push(field, Value::Text(with_causes(error).into()));
     }
 }
 
@@ -238,7 +238,7 @@ pub struct Printer {
 
 impl Printer {
     /// Prints a line of the sensor with this namespace and name.
-    pub fn print(&self, sensor: (&str, &str), message: &str, fields: Vec<(&str, Value)>) {
+    pub fn print(&self, sensor: (&str, &str), message: &str, fields: Vec<(&str, Value<'_>)>) {
         let extra = self.extra.of(sensor);
         let mut fields = fields;
         with_extra(&mut fields, extra.as_deref());

@@ -9,17 +9,16 @@ pub(crate) struct Stdout(pub(crate) Printer);
 
 impl Sink for Stdout {
     fn print(&self, line: &LogLine, caller: Caller<'_>) {
-        let text = |text: &str| Value::Text(text.to_owned());
         let fields = vec![
-            ("namespace", text(caller.namespace)),
-            ("sensorName", text(caller.sensor)),
-            ("triggerName", text(caller.trigger)),
-            ("triggerType", text("Log")),
-            ("dependencyName", text(&line.dependency_name)),
+            ("namespace", Value::Text(caller.namespace.into())),
+            ("sensorName", Value::Text(caller.sensor.into())),
+            ("triggerName", Value::Text(caller.trigger.into())),
+            ("triggerType", Value::Text("Log".into())),
             (
-                "eventContext",
-                Value::Json(line.event_context.get().to_owned()),
+                "dependencyName",
+                Value::Text((&*line.dependency_name).into()),
             ),
+            ("eventContext", Value::Json(line.event_context.get().into())),
         ];
         self.0
             .print((caller.namespace, caller.sensor), &line.message, fields);

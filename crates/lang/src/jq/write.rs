@@ -161,9 +161,9 @@ pub(super) enum Refusal {
     TooLarge,
 }
 
-/// A value as Go's `json.Marshal` writes it.
-pub(super) fn to_payload(value: &Val) -> Result<Vec<u8>, Refusal> {
-    let mut out = String::new();
+/// A value as Go's `json.Marshal` writes it; about `size` bytes.
+pub(super) fn to_payload(value: &Val, size: usize) -> Result<Vec<u8>, Refusal> {
+    let mut out = String::with_capacity(size);
     payload(value, &mut out)?;
     Ok(out.into_bytes())
 }

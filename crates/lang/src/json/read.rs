@@ -257,18 +257,18 @@ impl<'a, B: Build> Reader<'a, B> {
             b'"' => {
                 let raw = &self.text[start..self.at];
                 self.at += 1;
-                Ok(String::from_utf8_lossy(raw))
+                Ok(lossy(raw))
             }
             _ => self.escaped(start),
         }
     }
 
     fn escaped(&mut self, start: usize) -> Result<Cow<'a, str>, Error> {
-        let mut out = String::from_utf8_lossy(&self.text[start..self.at]).into_owned();
+        let mut out = lossy(&self.text[start..self.at]).into_owned();
         loop {
             let run = self.at;
             let end = self.run()?;
-            out.push_str(&String::from_utf8_lossy(&self.text[run..self.at]));
+            out.push_str(&lossy(&self.text[run..self.at]));
             self.at += 1;
             if end == b'"' {
                 return Ok(Cow::Owned(out));
@@ -307,6 +307,11 @@ impl<'a, B: Build> Reader<'a, B> {
             _ => return self.fail("unknown escape"),
         })
     }
+}
+
+/// As `from_utf8_lossy`, and faster where nothing is wrong.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]

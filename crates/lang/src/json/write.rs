@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::scan::text_end;
 use super::{Number, Value};
 
 pub(super) fn write_value(value: &Value, out: &mut String) {
@@ -84,34 +85,65 @@ const fn bytes() -> [Byte; 256] {
     table
 }
 
+/// The next byte from `at` on that is escaped.
+#[inline]
+fn next_special(bytes: &[u8], at: usize, html: bool) -> Option<usize> {
+    let found =
+        bytes[at..]
+            .iter()
+            .enumerate()
+            .position(|(index, &byte)| match BYTES[usize::from(byte)] {
+                Byte::Plain => false,
+                Byte::Special => true,
+                Byte::Html => html,
+                Byte::Separator => matches!(bytes[at + index..], [_, 0x80, 0xa8 | 0xa9, ..]),
+            });
+    found.map(|index| at + index)
+}
+
 fn quote(text: &str, out: &mut String, html: bool) {
     out.reserve(text.len() + 2);
     out.push('"');
-    let (bytes, mut done) = (text.as_bytes(), 0);
-    for (index, &byte) in bytes.iter().enumerate() {
-        let length = match BYTES[usize::from(byte)] {
-            Byte::Special => 1,
-            Byte::Html if html => 1,
-            Byte::Separator if matches!(bytes[index..], [_, 0x80, 0xa8 | 0xa9, ..]) => 3,
-            _ => continue,
+    let bytes = text.as_bytes();
+    // What only quotes, backslashes and control characters can interrupt is looked at by words.
+    let by_words = !html && memchr::memchr(0xe2, bytes).is_none();
+    // Where what is not written yet begins, and from where on it was not looked at.
+    let (mut done, mut at) = (0, 0);
+    loop {
+        let next = if by_words {
+            text_end(bytes, at)
+        } else {
+            next_special(bytes, at, html)
+        };
+        let Some(index) = next else {
+            break;
         };
         out.push_str(&text[done..index]);
+        let byte = bytes[index];
+        at = index + 1;
+        done = at;
         match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
+            // It is written with what follows.
+            b'"' | b'\\' => {
+                out.push('\\');
+                done = index;
+            }
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
             0x8 => out.push_str("\\b"),
             0xc => out.push_str("\\f"),
-            0xe2 => out.push_str(if bytes[index + 2] == 0xa8 {
-                "\\u2028"
-            } else {
-                "\\u2029"
-            }),
+            0xe2 => {
+                out.push_str(if bytes[index + 2] == 0xa8 {
+                    "\\u2028"
+                } else {
+                    "\\u2029"
+                });
+                at = index + 3;
+                done = at;
+            }
             _ => push(out, format_args!("\\u{byte:04x}")),
         }
-        done = index + length;
     }
     out.push_str(&text[done..]);
     out.push('"');

@@ -1,5 +1,7 @@
 //! One log line, as JSON or for people.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::Format;
@@ -11,15 +13,15 @@ pub(super) struct Line<'l> {
     pub(super) logger: &'static str,
     pub(super) caller: Option<(&'l str, u32)>,
     pub(super) message: &'l str,
-    pub(super) fields: &'l [(&'l str, Value)],
+    pub(super) fields: &'l [(&'l str, Value<'l>)],
 }
 
 /// The value of a field.
-pub enum Value {
+pub enum Value<'v> {
     /// A text.
-    Text(String),
+    Text(Cow<'v, str>),
     /// JSON, as it is.
-    Json(String),
+    Json(Cow<'v, str>),
 }
 
 impl Line<'_> {
@@ -36,7 +38,7 @@ impl Line<'_> {
             .iter()
             .map(|(name, value)| name.len() + value.len() + 8)
             .sum();
-        let mut out = String::with_capacity(160 + self.message.len() * 9 / 8 + size);
+        let mut out = String::with_capacity(160 + self.message.len() * 5 / 4 + size);
         out.push_str("{\"level\":\"");
         out.push_str(self.level);
         out.push_str("\",\"ts\":\"");
@@ -84,7 +86,7 @@ impl Line<'_> {
     }
 }
 
-impl Value {
+impl Value<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Text(text) | Self::Json(text) => text.len(),
@@ -122,7 +124,7 @@ fn short(file: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn line(fields: &[(&'static str, Value)], format: Format) -> String {
+    fn line(fields: &[(&'static str, Value<'_>)], format: Format) -> String {
         let line = Line {
             level: "info",
             time: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),

@@ -101,7 +101,10 @@ fn line(dependency: &str, view: &View<'_>) -> Result<Line, FireError> {
     let event = view.event();
     let payload = event.data.as_deref().unwrap_or_default();
     let message = match event.context.datacontenttype.as_str() {
-        JSON | "text/plain" => String::from_utf8_lossy(payload).into_owned(),
+        JSON | "text/plain" => match std::str::from_utf8(payload) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(payload).into_owned(),
+        },
         _ => STANDARD.encode(payload),
     };
     let context = event.context.to_json();
