@@ -27,7 +27,7 @@ pub(crate) fn story(index: usize, size: usize) -> Event {
         time: "2026-01-02T03:04:05.000000006Z".parse().ok(),
     };
     Event {
-        context,
+        context: context.into(),
         data: Some(Bytes::from(data.to_string())),
     }
 }

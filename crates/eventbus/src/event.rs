@@ -6,6 +6,7 @@
 mod read;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,8 +23,8 @@ pub type EventId = String;
 /// What happened: attributes, and a payload of JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The attributes.
-    pub context: Context,
+    /// The attributes. Clones of the event share them.
+    pub context: Arc<Context>,
     /// The payload, as the source wrote it; `None` if the event has none.
     pub data: Option<Bytes>,
 }

@@ -83,7 +83,8 @@ impl CompiledEvent {
                 datacontenttype: "application/json".to_owned(),
                 subject: self.name.to_string(),
                 time: Some(now),
-            },
+            }
+            .into(),
             data: None,
         }
     }

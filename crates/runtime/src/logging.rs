@@ -4,6 +4,7 @@ mod extra;
 mod line;
 mod sample;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
@@ -20,6 +21,9 @@ pub use extra::LoggingFields;
 use line::Line;
 pub use line::Value;
 use sample::Sampler;
+
+/// Most memory that a thread keeps for the lines it writes.
+const KEPT: usize = 16 << 10;
 
 /// What is logged, and how.
 #[derive(Debug, Clone, Copy)]
@@ -128,12 +132,22 @@ impl<S: Subscriber> Layer<S> for Lines {
             fields: &fields.fields,
         };
         // Nothing can be said where nothing can be written.
-        drop(
-            std::io::stderr()
-                .lock()
-                .write_all(line.render(self.format).as_bytes()),
-        );
+        drop(write(&line, self.format, std::io::stderr().lock()));
     }
+}
+
+/// Writes a line at once, out of memory that each thread keeps for that.
+fn write(line: &Line<'_>, format: Format, mut to: impl Write) -> std::io::Result<()> {
+    thread_local! {
+        static BUFFER: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.clear();
+        line.render(format, buffer);
+        let written = to.write_all(buffer.as_bytes());
+        buffer.shrink_to(KEPT);
+        written
+    })
 }
 
 fn level_name(level: Level) -> &'static str {
@@ -250,10 +264,7 @@ impl Printer {
             message,
             fields: &fields,
         };
-        let printed = std::io::stdout()
-            .lock()
-            .write_all(line.render(self.format).as_bytes());
-        if let Err(error) = printed {
+        if let Err(error) = write(&line, self.format, std::io::stdout().lock()) {
             tracing::warn!(%error, "Standard output takes no events");
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! As in Argo Events, jq wins over a script, the attributes stay, and the content type becomes JSON.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tiphys_api::{EventDependencyTransformer, Problem};
 use tiphys_eventbus::Event;
@@ -78,7 +80,9 @@ impl Transform {
             Self::Lua(script) => script.transform_within(data, memory)?,
         };
         let mut context = event.context;
-        JSON.clone_into(&mut context.datacontenttype);
+        if context.datacontenttype != JSON {
+            JSON.clone_into(&mut Arc::make_mut(&mut context).datacontenttype);
+        }
         Ok(Event {
             context,
             data: Some(Bytes::from(data)),

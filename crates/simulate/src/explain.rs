@@ -263,7 +263,8 @@ mod tests {
                 datacontenttype: "application/json".into(),
                 subject: "ev".into(),
                 time: None,
-            },
+            }
+            .into(),
             data: Some(Bytes::copy_from_slice(data.as_bytes())),
         }
     }

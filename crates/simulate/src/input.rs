@@ -114,7 +114,8 @@ fn event(text: &str, objects: &Objects<'_>, now: Timestamp) -> Result<Event, Err
             datacontenttype: "application/json".to_owned(),
             subject: short.event_name,
             time: Some(short.time.unwrap_or(now)),
-        },
+        }
+        .into(),
         data: short.data.map(|data| Bytes::from(data.get().to_owned())),
     })
 }

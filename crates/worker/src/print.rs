@@ -18,9 +18,9 @@ impl Sink for Stdout {
                 "dependencyName",
                 Value::Text((&*line.dependency_name).into()),
             ),
-            ("eventContext", Value::Json(line.event_context.get().into())),
+            ("eventContext", Value::Json(line.event_context().into())),
         ];
         self.0
-            .print((caller.namespace, caller.sensor), &line.message, fields);
+            .print((caller.namespace, caller.sensor), &line.message(), fields);
     }
 }

@@ -24,7 +24,8 @@ async fn another_program_reads_our_events() {
             datacontenttype: "application/json".to_owned(),
             subject: "example".to_owned(),
             time: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),
-        },
+        }
+        .into(),
         data: Some(Bytes::from_static(br#"{"header":{},"body":{}}"#)),
     };
     let message = Outgoing {

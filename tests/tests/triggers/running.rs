@@ -112,7 +112,7 @@ impl Running {
         };
         let id = context.id.clone();
         let event = Event {
-            context,
+            context: context.into(),
             data: Some(Bytes::copy_from_slice(data.as_bytes())),
         };
         let subject = Subject::event(SOURCE, name);
@@ -226,6 +226,6 @@ struct Printed {
 
 impl Sink for Printed {
     fn print(&self, line: &LogLine, _: Caller<'_>) {
-        self.lines.lock().unwrap().push(line.message.clone());
+        self.lines.lock().unwrap().push(line.message().into_owned());
     }
 }

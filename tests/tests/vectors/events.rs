@@ -19,7 +19,8 @@ pub(crate) fn event(recorded: &Value) -> Event {
             datacontenttype: text_of("datacontenttype"),
             subject: text_of("subject"),
             time: context["time"].as_str().and_then(|time| time.parse().ok()),
-        },
+        }
+        .into(),
         data: text(recorded, "data").map(Bytes::from),
     }
 }

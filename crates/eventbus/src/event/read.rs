@@ -126,7 +126,10 @@ pub(super) fn event(encoded: &[u8]) -> Result<Event, DecodeError> {
         (_, Some(raw)) => Some(from_json(raw, &context.datacontenttype)?),
         _ => None,
     };
-    Ok(Event { context, data })
+    Ok(Event {
+        context: context.into(),
+        data,
+    })
 }
 
 fn from_base64(raw: &str) -> Result<Bytes, DecodeError> {

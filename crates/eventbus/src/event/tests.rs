@@ -14,7 +14,8 @@ fn webhook() -> Event {
             datacontenttype: "application/json".to_owned(),
             subject: "example".to_owned(),
             time: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),
-        },
+        }
+        .into(),
         data: Some(Bytes::from_static(br#"{"header":{},"body":{}}"#)),
     }
 }
@@ -46,7 +47,7 @@ fn fractions_of_a_second_are_written_without_trailing_zeros() {
             ..Context::default()
         };
         let encoded = Event {
-            context,
+            context: context.into(),
             data: None,
         }
         .encode();
@@ -63,7 +64,7 @@ fn a_source_that_is_no_uri_reference_is_escaped() {
         ..Context::default()
     };
     let encoded = Event {
-        context,
+        context: context.into(),
         data: None,
     }
     .encode();
@@ -169,7 +170,7 @@ fn the_context_document_has_every_attribute_in_order() {
 fn the_whole_event_has_its_payload_in_base64() {
     let event = Event {
         data: Some(Bytes::from_static(b"{}")),
-        context: Context::default(),
+        context: Context::default().into(),
     };
     assert_eq!(
         event.to_json(),

@@ -50,7 +50,7 @@ fn by_number(value: &Val, index: &Val) -> Answer {
             };
             Ok(at
                 .and_then(|at| text.chars().nth(at))
-                .map_or(Val::Null, Val::str))
+                .map_or(Val::Null, |char| Val::str(char.to_string())))
         }
         other => Err(fault::expected_array(other)),
     }

@@ -4,7 +4,7 @@ use super::value::{Fault, Val};
 use super::write::preview;
 
 pub(super) fn message(text: impl Into<String>) -> Fault {
-    Fault::new(Val::str(text))
+    Fault::new(Val::str::<String>(text.into()))
 }
 
 /// What a fault says, as part of another.

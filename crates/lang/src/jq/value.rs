@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::rc::Rc;
 
+use compact_str::CompactString;
 use num_bigint::BigInt;
 
 use super::meter::{self, Charge, MAX_DEPTH, Spent};
@@ -40,7 +41,7 @@ pub(super) enum Val {
 /// A text, counted while it lives.
 #[derive(Debug)]
 pub(super) struct Text {
-    content: String,
+    content: CompactString,
     /// Whether U+FFFD stands for bytes that were not UTF-8: Go's JSON shows the difference.
     is_lossy: bool,
     /// Only to be dropped.
@@ -48,13 +49,13 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn new(text: String) -> Rc<Self> {
-        Self::counted(text, false)
+    pub(super) fn new(text: impl Into<CompactString>) -> Rc<Self> {
+        Self::counted(text.into(), false)
     }
 
     /// Out of bytes, each of which becomes U+FFFD if it is not UTF-8.
     pub(super) fn from_bytes(bytes: &[u8]) -> Rc<Self> {
-        let mut text = String::with_capacity(bytes.len());
+        let mut text = CompactString::with_capacity(bytes.len());
         let mut is_lossy = false;
         for chunk in bytes.utf8_chunks() {
             text.push_str(chunk.valid());
@@ -64,7 +65,7 @@ impl Text {
         Self::counted(text, is_lossy)
     }
 
-    fn counted(content: String, is_lossy: bool) -> Rc<Self> {
+    fn counted(content: CompactString, is_lossy: bool) -> Rc<Self> {
         let charge = Charge::new(content.len() + ITEM_BYTES);
         Rc::new(Self {
             content,
@@ -246,8 +247,8 @@ impl Object {
 }
 
 impl Val {
-    pub(super) fn str(text: impl Into<String>) -> Self {
-        Self::Str(Text::new(text.into()))
+    pub(super) fn str<T: Into<CompactString>>(text: T) -> Self {
+        Self::Str(Text::new(text))
     }
 
     pub(super) fn array(items: Vec<Self>) -> Self {
@@ -266,7 +267,7 @@ impl Val {
     pub(super) fn record<const N: usize>(members: [(&str, Self); N]) -> Self {
         let members = members
             .into_iter()
-            .map(|(key, value)| (Text::new(key.to_owned()), value));
+            .map(|(key, value)| (Text::new(key), value));
         Self::object(members.collect())
     }
 
@@ -436,6 +437,11 @@ pub(super) struct Reader {
 
 impl json::Build for Reader {
     type Value = Val;
+    type Key = Rc<Text>;
+
+    fn key(&self, text: Cow<'_, str>) -> Rc<Text> {
+        Text::new(text)
+    }
 
     fn null(&self) -> Val {
         Val::Null
@@ -464,12 +470,7 @@ impl json::Build for Reader {
         Val::array(items)
     }
 
-    fn object(&self, members: Vec<(String, Val)>) -> Val {
-        Val::object(
-            members
-                .into_iter()
-                .map(|(key, value)| (Text::new(key), value))
-                .collect(),
-        )
+    fn object(&self, members: Vec<(Rc<Text>, Val)>) -> Val {
+        Val::object(members)
     }
 }

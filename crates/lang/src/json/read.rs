@@ -27,6 +27,10 @@ pub struct Error {
 pub trait Build {
     /// What is built.
     type Value;
+    /// The key of a member.
+    type Key;
+    /// A key, unescaped.
+    fn key(&self, text: Cow<'_, str>) -> Self::Key;
     /// `null`
     fn null(&self) -> Self::Value;
     /// `true` or `false`
@@ -38,7 +42,7 @@ pub trait Build {
     /// An array.
     fn array(&self, items: Vec<Self::Value>) -> Self::Value;
     /// An object: all members in the order of the text, duplicate keys included.
-    fn object(&self, members: Vec<(String, Self::Value)>) -> Self::Value;
+    fn object(&self, members: Vec<(Self::Key, Self::Value)>) -> Self::Value;
 }
 
 /// Reads exactly one document, surrounded by white space at most.
@@ -76,6 +80,10 @@ struct UniqueTree<'r>(&'r Cell<bool>);
 
 impl Build for UniqueTree<'_> {
     type Value = Value;
+    type Key = String;
+    fn key(&self, text: Cow<'_, str>) -> String {
+        text.into_owned()
+    }
     fn null(&self) -> Value {
         Tree.null()
     }
@@ -103,6 +111,10 @@ struct Tree;
 
 impl Build for Tree {
     type Value = Value;
+    type Key = String;
+    fn key(&self, text: Cow<'_, str>) -> String {
+        text.into_owned()
+    }
     fn null(&self) -> Value {
         Value::Null
     }
@@ -187,7 +199,7 @@ impl<'a, B: Build> Reader<'a, B> {
             if self.peek() != Some(b'"') {
                 return self.fail("expected a key");
             }
-            let key = self.string()?.into_owned();
+            let key = self.build.key(self.string()?);
             self.skip_space();
             if self.peek() != Some(b':') {
                 return self.fail("expected a colon");

@@ -159,6 +159,11 @@ impl Reader {
 
 impl Build for Reader {
     type Value = Item;
+    type Key = String;
+
+    fn key(&self, text: Cow<'_, str>) -> String {
+        text.into_owned()
+    }
 
     fn null(&self) -> Item {
         Item::Null

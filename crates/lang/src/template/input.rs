@@ -22,6 +22,11 @@ struct Input<'a> {
 
 impl Build for Input<'_> {
     type Value = Outcome<Value>;
+    type Key = Text;
+
+    fn key(&self, text: Cow<'_, str>) -> Text {
+        Text::from(text.as_bytes())
+    }
 
     fn null(&self) -> Outcome<Value> {
         Ok(Value::Nil)
@@ -44,10 +49,10 @@ impl Build for Input<'_> {
         Ok(Value::List(List::new(self.budget, Element::Any, items)?))
     }
 
-    fn object(&self, members: Vec<(String, Outcome<Value>)>) -> Outcome<Value> {
+    fn object(&self, members: Vec<(Text, Outcome<Value>)>) -> Outcome<Value> {
         let mut first = Members::new();
         for (key, member) in members {
-            first.entry(Text::from(key.as_bytes())).or_insert(member?);
+            first.entry(key).or_insert(member?);
         }
         Ok(Value::Map(Map::new(self.budget, Element::Any, first)?))
     }

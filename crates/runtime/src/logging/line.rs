@@ -1,6 +1,7 @@
 //! One log line, as JSON or for people.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
@@ -25,53 +26,45 @@ pub enum Value<'v> {
 }
 
 impl Line<'_> {
-    pub(super) fn render(&self, format: Format) -> String {
+    /// Appends the line.
+    pub(super) fn render(&self, format: Format, out: &mut String) {
         match format {
-            Format::Json => self.json(),
-            Format::Text => self.text(),
+            Format::Json => self.json(out),
+            Format::Text => self.text(out),
         }
     }
 
-    fn json(&self) -> String {
-        let size: usize = self
-            .fields
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 8)
-            .sum();
-        let mut out = String::with_capacity(160 + self.message.len() * 5 / 4 + size);
+    fn json(&self, out: &mut String) {
         out.push_str("{\"level\":\"");
         out.push_str(self.level);
         out.push_str("\",\"ts\":\"");
-        out.push_str(&self.time.to_string());
+        write!(out, "{}", self.time).unwrap_or_default();
         out.push_str("\",\"logger\":\"");
         out.push_str(self.logger);
         out.push('"');
         if let Some((file, line)) = self.caller {
             out.push_str(",\"caller\":");
-            quote(&format!("{}:{line}", short(file)), &mut out);
+            quote(&format!("{}:{line}", short(file)), out);
         }
         out.push_str(",\"msg\":");
-        quote(self.message, &mut out);
+        quote(self.message, out);
         for (name, value) in self.fields {
             out.push(',');
-            quote(name, &mut out);
+            quote(name, out);
             out.push(':');
             match value {
-                Value::Text(text) => quote(text, &mut out),
+                Value::Text(text) => quote(text, out),
                 Value::Json(json) => out.push_str(json),
             }
         }
         out.push_str("}\n");
-        out
     }
 
-    fn text(&self) -> String {
+    fn text(&self, out: &mut String) {
         let time = self.time.strftime("%H:%M:%S%.3f");
-        let mut out = format!(
-            "{time} {:5} {}",
-            self.level.to_uppercase(),
-            printable(self.message)
-        );
+        let level = self.level.to_uppercase();
+        // Writing to a String cannot fail.
+        write!(out, "{time} {level:5} {}", printable(self.message)).unwrap_or_default();
         for (name, value) in self.fields {
             out.push_str("  ");
             out.push_str(name);
@@ -82,15 +75,6 @@ impl Line<'_> {
             }
         }
         out.push('\n');
-        out
-    }
-}
-
-impl Value<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(text) | Self::Json(text) => text.len(),
-        }
     }
 }
 
@@ -133,7 +117,9 @@ mod tests {
             message: "Successfully processed trigger 'a'",
             fields,
         };
-        line.render(format)
+        let mut out = String::new();
+        line.render(format, &mut out);
+        out
     }
 
     #[test]

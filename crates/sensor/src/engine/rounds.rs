@@ -134,7 +134,7 @@ mod tests {
 
     fn member(sequence: u64, stored_at: &str) -> Member {
         let event = Event {
-            context: Context::default(),
+            context: Context::default().into(),
             data: None,
         };
         let event = Arc::new(event);

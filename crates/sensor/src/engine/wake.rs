@@ -93,7 +93,7 @@ pub enum Content {
     /// An event.
     Event {
         /// Its attributes as they came.
-        context: Context,
+        context: Arc<Context>,
         /// What each dependency that waits for it makes of it, by its place in the spec.
         arrivals: Vec<(usize, Arrival)>,
     },

@@ -1,5 +1,6 @@
 //! The `log` trigger: prints the events of a firing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::ser::{Error as _, SerializeStruct as _};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use tiphys_api::{LogTrigger, Problem, TriggerKind, TriggerTemplate};
+use tiphys_eventbus::Event;
 
 use super::fire::Input;
 use super::perform::Context;
 use super::{Caller, FireError, Kind, Part, PerformError};
-use crate::view::{JSON, View};
+use crate::view::JSON;
 
 /// How much of a payload is shown to people.
 const SHOWN: usize = 160;
@@ -30,15 +33,41 @@ pub struct Action {
 }
 
 /// A line to be printed.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct Line {
-    /// The payload: as it is if it is JSON or plain text, base64 otherwise.
-    pub message: String,
     /// Name of the dependency.
     pub dependency_name: String,
+    event: Event,
+}
+
+impl Line {
+    /// The payload: as it is if it is JSON or plain text, base64 otherwise.
+    pub fn message(&self) -> Cow<'_, str> {
+        let payload = self.event.data.as_deref().unwrap_or_default();
+        match self.event.context.datacontenttype.as_str() {
+            JSON | "text/plain" => match std::str::from_utf8(payload) {
+                Ok(text) => text.into(),
+                Err(_) => String::from_utf8_lossy(payload),
+            },
+            _ => STANDARD.encode(payload).into(),
+        }
+    }
+
     /// The event's attributes, as JSON.
-    pub event_context: Box<RawValue>,
+    pub fn event_context(&self) -> String {
+        self.event.context.to_json()
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let context = RawValue::from_string(self.event_context()).map_err(S::Error::custom)?;
+        let mut line = serializer.serialize_struct("Line", 3)?;
+        line.serialize_field("message", &self.message())?;
+        line.serialize_field("dependencyName", &self.dependency_name)?;
+        line.serialize_field("eventContext", &context)?;
+        line.end()
+    }
 }
 
 /// A compiled `log` template.
@@ -65,21 +94,21 @@ impl Kind for Template {
     }
 
     fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
-        let lines = input
-            .views
-            .iter()
-            .map(|(name, view)| line(name, view))
-            .collect::<Result<_, _>>()?;
+        let lines = input.views.iter().map(|(name, view)| Line {
+            dependency_name: name.to_owned(),
+            event: view.event().clone(),
+        });
         Ok(Action {
-            lines,
+            lines: lines.collect(),
             interval_seconds: self.interval_seconds,
         })
     }
 
     fn describe(action: &Action) -> Vec<Part> {
         let line = |line: &Line| {
-            let mut text: String = line.message.chars().take(SHOWN).collect();
-            if text.len() < line.message.len() {
+            let message = line.message();
+            let mut text: String = message.chars().take(SHOWN).collect();
+            if text.len() < message.len() {
                 text.push('…');
             }
             Part::Act(format!("log {}: {text}", line.dependency_name))
@@ -95,25 +124,6 @@ impl Kind for Template {
         context.printer.print(action, caller);
         Ok(())
     }
-}
-
-fn line(dependency: &str, view: &View<'_>) -> Result<Line, FireError> {
-    let event = view.event();
-    let payload = event.data.as_deref().unwrap_or_default();
-    let message = match event.context.datacontenttype.as_str() {
-        JSON | "text/plain" => match std::str::from_utf8(payload) {
-            Ok(text) => text.to_owned(),
-            Err(_) => String::from_utf8_lossy(payload).into_owned(),
-        },
-        _ => STANDARD.encode(payload),
-    };
-    let context = event.context.to_json();
-    Ok(Line {
-        message,
-        dependency_name: dependency.to_owned(),
-        event_context: RawValue::from_string(context)
-            .map_err(|error| FireError::Object(error.to_string()))?,
-    })
 }
 
 /// Where lines go.

@@ -400,7 +400,8 @@ mod tests {
                 context: Context {
                     datacontenttype: "application/json".into(),
                     ..Context::default()
-                },
+                }
+                .into(),
                 data: Some(r#"{"m":"1.50","n":9007199254740993}"#.into()),
             };
             let mut input = Input {

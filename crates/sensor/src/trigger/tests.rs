@@ -36,7 +36,7 @@ fn render(trigger: &str, data: &'static str) -> String {
         ..Context::default()
     };
     let event = Event {
-        context,
+        context: context.into(),
         data: Some(Bytes::from_static(data.as_bytes())),
     };
     let fired =
@@ -251,7 +251,7 @@ async fn the_first_object_of_a_warm_trigger_takes_one_request() {
     executors.warm(trigger, "shop").await;
     assert_eq!(asked(), ["GET /apis/networking.k8s.io/v1"]);
     let event = Event {
-        context: Context::default(),
+        context: Context::default().into(),
         data: None,
     };
     let events = [(0, &event)].into_iter();

@@ -190,7 +190,8 @@ mod tests {
                 context: Context {
                     datacontenttype: "application/json".into(),
                     ..Context::default()
-                },
+                }
+                .into(),
                 data: Some(format!(r#"{{"n":"{n}"}}"#).into()),
             };
             let variant = variants.get(

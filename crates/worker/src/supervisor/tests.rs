@@ -34,7 +34,7 @@ struct Printed(watch::Sender<Vec<String>>);
 
 impl Sink for Printed {
     fn print(&self, line: &LogLine, caller: Caller<'_>) {
-        let line = format!("{} {}", caller.sensor, line.message);
+        let line = format!("{} {}", caller.sensor, line.message());
         self.0.send_modify(|lines| lines.push(line));
     }
 }
@@ -124,7 +124,8 @@ impl World {
                 datacontenttype: "application/json".to_owned(),
                 subject: "a".to_owned(),
                 time: None,
-            },
+            }
+            .into(),
             data: Some(data.into()),
         };
         let message = Outgoing {

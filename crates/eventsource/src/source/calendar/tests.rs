@@ -198,7 +198,7 @@ fn times_are_printed_as_go_prints_them() {
 
 async fn ids(stage: &Stage) -> Vec<String> {
     let events = stage.published().await.into_iter();
-    events.map(|event| event.context.id).collect()
+    events.map(|event| event.context.id.clone()).collect()
 }
 
 const MINUTELY: &str = r#"{"calendar":{"ev":{"schedule":"* * * * *","metadata":{"a":"1"}}}}"#;

@@ -100,7 +100,7 @@ mod tests {
             publication.old.as_deref(),
         );
         let event = Event {
-            context,
+            context: context.into(),
             data: None,
         };
         fit(event, &publication, &payload, &whole, limit)

@@ -39,7 +39,7 @@ impl<A: Clone> TriggerState<A> {
                     fate.note(Outcome::Deduplicated, || "it has been here".to_owned());
                 }
                 let hand = Hand {
-                    event_id: context.id,
+                    event_id: context.id.clone(),
                     seen,
                     fate,
                     ..Hand::default()

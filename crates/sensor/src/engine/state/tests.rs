@@ -86,7 +86,7 @@ fn member(sequence: u64, object: Option<u64>) -> Member {
     };
     Member {
         event: Arc::new(Event {
-            context,
+            context: context.into(),
             data: None,
         }),
         sequence,
@@ -102,7 +102,10 @@ fn event(sequence: u64, id: &str, arrivals: Vec<(usize, Arrival)>) -> Wake {
     };
     Wake::Delivered(Arrived {
         sequence,
-        content: Content::Event { context, arrivals },
+        content: Content::Event {
+            context: context.into(),
+            arrivals,
+        },
     })
 }
 

@@ -410,7 +410,7 @@ impl World {
         };
         let member = Member {
             event: Arc::new(Event {
-                context: context.clone(),
+                context: context.clone().into(),
                 data: None,
             }),
             sequence,
@@ -454,7 +454,10 @@ impl World {
         }
         let arrived = Arrived {
             sequence,
-            content: Content::Event { context, arrivals },
+            content: Content::Event {
+                context: context.into(),
+                arrivals,
+            },
         };
         self.wake(number, Wake::Delivered(arrived));
     }
