@@ -228,10 +228,14 @@ impl std::fmt::Debug for Program {
 }
 
 fn read(text: &[u8]) -> Result<Val, RunError> {
-    if meter::reserve(text.len().saturating_mul(VALUE_BYTES_PER_BYTE)).is_err() {
+    let size = text.len().saturating_mul(VALUE_BYTES_PER_BYTE);
+    if meter::reserve(size).is_err() || meter::take(text.len()).is_err() {
         return Err(RunError::TooLarge);
     }
-    let reader = Reader::default();
+    let reader = match std::str::from_utf8(text) {
+        Ok(event) => Reader::of(event),
+        Err(_) => Reader::default(),
+    };
     let value = json::parse_with(text, &reader).map_err(RunError::NotJson)?;
     if reader.overflow.get() {
         return Err(RunError::NumberOutOfRange);

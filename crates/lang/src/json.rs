@@ -5,11 +5,13 @@
 //! would change the type for every crate of the build), and events are untrusted, so nesting is
 //! bounded for every reader.
 
+mod canonical;
 mod check;
 mod read;
 mod scan;
 mod write;
 
+pub(crate) use canonical::object_end;
 pub use check::is_valid;
 pub(crate) use check::is_valid_with;
 pub use read::{Build, Error, MAX_DEPTH, from_slice, from_slice_unique, parse_with};

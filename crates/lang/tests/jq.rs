@@ -105,6 +105,66 @@ fn numbers_are_written_as_go_does() {
     check_error("{a: [nan]}", "{}", "the output holds nan or an infinity");
 }
 
+/// Objects of an event are read when a program looks into them, and handed on as they are otherwise.
+#[test]
+fn what_is_not_looked_into_comes_out_the_same() {
+    let event = r#"{"o":{"a":{"b":[1,{"c":"\u003c"}],"n":12345678901234567890},"z":"é"},"x":1}"#;
+    check(
+        ".x = 2",
+        event,
+        r#"{"o":{"a":{"b":[1,{"c":"\u003c"}],"n":12345678901234567890},"z":"é"},"x":2}"#,
+    );
+    check(
+        ".o.a.b[1].c |= . + \">\" | .x = (.o.a.n | tojson)",
+        event,
+        r#"{"o":{"a":{"b":[1,{"c":"\u003c\u003e"}],"n":12345678901234567890},"z":"é"},"x":"12345678901234567890"}"#,
+    );
+    check(
+        ".x = .o.a | .o.a.b = 0 | del(.o.z, .x.b)",
+        event,
+        r#"{"o":{"a":{"b":0,"n":12345678901234567890}},"x":{"n":12345678901234567890}}"#,
+    );
+    check(
+        "{same: (.o == .o), keys: (.o | keys), count: (.o.a | length), text: (.o.a.b | tojson)}",
+        event,
+        r#"{"count":2,"keys":["a","z"],"same":true,"text":"[1,{\"c\":\"\u003c\"}]"}"#,
+    );
+    check(
+        ".o |= (.a.extra = 1 | .a |= . + {b: null})",
+        r#"{"o":{"a":{"b":2}}}"#,
+        r#"{"o":{"a":{"b":null,"extra":1}}}"#,
+    );
+    // What would be written otherwise is.
+    for (object, written) in [
+        (
+            r#"{"b":1,"a":{"d":1,"c":2}}"#,
+            r#"{"a":{"c":2,"d":1},"b":1}"#,
+        ),
+        (r#"{"a":{"b":1,"b":2}}"#, r#"{"a":{"b":2}}"#),
+        (r#"{ "a" : { "b":1.50 } }"#, r#"{"a":{"b":1.5}}"#),
+        (r#"{"a":{"b":"<\/\u00e9"}}"#, r#"{"a":{"b":"\u003c/é"}}"#),
+    ] {
+        let (event, written) = (
+            format!("{{\"o\":{object}}}"),
+            format!("{{\"o\":{written}}}"),
+        );
+        check(".", &event, &written);
+    }
+}
+
+#[test]
+fn deep_objects_are_read_in_time() {
+    const DEPTH: usize = 500;
+    let text = "x".repeat(500_000);
+    let nested = format!(
+        "{}\"{text}\"{}",
+        r#"{"a":"#.repeat(DEPTH),
+        "}".repeat(DEPTH)
+    );
+    let program = format!("{{length: (getpath([range({DEPTH}) | \"a\"]) | length)}}");
+    check(&program, &nested, r#"{"length":500000}"#);
+}
+
 #[test]
 fn only_objects_go_in_and_come_out() {
     check_error(".", "[1]", "the input is not an object");

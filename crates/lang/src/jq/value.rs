@@ -1,9 +1,10 @@
 //! The values jq programs work on, ordered and written as gojq does.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 
 use compact_str::CompactString;
@@ -91,14 +92,31 @@ pub(super) struct Array {
     charge: Charge,
 }
 
+/// A member of an object.
+type Member = (Rc<Text>, Val);
+
 /// An object: members sorted by key, counted while it lives.
 #[derive(Debug, Default)]
 pub(super) struct Object {
-    members: Vec<(Rc<Text>, Val)>,
+    /// Read when they are looked at, if they are in the event.
+    members: OnceCell<Vec<Member>>,
+    /// Where it stands in the event, if it is still as it was there.
+    in_event: Option<InEvent>,
     depth: usize,
     /// The payload `null`: an empty object that is written as what it was.
     is_nil: bool,
     charge: Charge,
+    /// What its members cost that were read later.
+    read: OnceCell<Charge>,
+}
+
+/// A part of the text of an event that would be written again as it is.
+#[derive(Debug, Clone)]
+struct InEvent {
+    event: Rc<str>,
+    place: Range<usize>,
+    /// How many readings it was left unread by.
+    readings: usize,
 }
 
 impl Clone for Array {
@@ -114,13 +132,15 @@ impl Clone for Array {
 
 impl Clone for Object {
     fn clone(&self) -> Self {
-        let charge = Charge::new(self.members.len() * 2 * ITEM_BYTES);
+        let count = self.members.get().map_or(0, Vec::len);
         let (depth, is_nil) = (self.depth, self.is_nil);
         Self {
             members: self.members.clone(),
+            in_event: self.in_event.clone(),
             depth,
             is_nil,
-            charge,
+            charge: Charge::new(count * 2 * ITEM_BYTES),
+            read: OnceCell::new(),
         }
     }
 }
@@ -180,11 +200,27 @@ impl Object {
             .unwrap_or(0);
         let charge = Charge::new(members.len() * 2 * ITEM_BYTES);
         Self {
-            members,
+            members: members.into(),
             depth: checked_depth(depth),
-            is_nil: false,
             charge,
+            ..Self::default()
         }
+    }
+
+    /// An object of an event, `depth` deep, that is read when it is looked into.
+    fn in_event(in_event: InEvent, depth: usize) -> Self {
+        Self {
+            charge: Charge::new(2 * ITEM_BYTES),
+            in_event: Some(in_event),
+            depth,
+            ..Self::default()
+        }
+    }
+
+    /// Its text as the payload of an event has it, if that is known.
+    pub(super) fn payload(&self) -> Option<&str> {
+        let InEvent { event, place, .. } = self.in_event.as_ref()?;
+        event.get(place.clone())
     }
 
     pub(super) fn nil() -> Self {
@@ -195,54 +231,88 @@ impl Object {
     }
 
     pub(super) fn is_nil(&self) -> bool {
-        self.is_nil && self.members.is_empty()
+        self.is_nil && self.members().is_empty()
     }
 
-    pub(super) fn members(&self) -> &[(Rc<Text>, Val)] {
-        &self.members
-    }
-
-    fn find(&self, key: &str) -> Result<usize, usize> {
-        self.members
-            .binary_search_by(|(name, _)| name.as_str().cmp(key))
+    pub(super) fn members(&self) -> &[Member] {
+        self.members.get_or_init(|| {
+            let members = self.in_event.as_ref().map(InEvent::read);
+            let members = members.unwrap_or_default();
+            self.read
+                .get_or_init(|| Charge::new(members.len() * 2 * ITEM_BYTES));
+            members
+        })
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Val> {
-        self.find(key).ok().map(|at| &self.members[at].1)
+        let members = self.members();
+        find(members, key).ok().map(|at| &members[at].1)
     }
 
     pub(super) fn take(&mut self, key: &str) -> Option<Val> {
-        self.find(key)
-            .ok()
-            .map(|at| std::mem::take(&mut self.members[at].1))
+        self.change(|members| {
+            let at = find(members, key).ok()?;
+            Some(std::mem::take(&mut members[at].1))
+        })
     }
 
     pub(super) fn insert(&mut self, key: &Rc<Text>, value: Val) {
         self.depth = checked_depth(self.depth.max(1 + value.depth()));
         self.is_nil = false;
-        match self.find(key.as_str()) {
-            Ok(at) => self.members[at].1 = value,
-            Err(at) => {
-                self.members.insert(at, (key.clone(), value));
-                self.charge.set(self.members.len() * 2 * ITEM_BYTES);
+        let count = self.change(|members| {
+            match find(members, key.as_str()) {
+                Ok(at) => members[at].1 = value,
+                Err(at) => members.insert(at, (key.clone(), value)),
             }
-        }
+            members.len()
+        });
+        self.charge.set(count * 2 * ITEM_BYTES);
     }
 
     /// Changes members without adding any.
-    pub(super) fn change<T>(&mut self, f: impl FnOnce(&mut Vec<(Rc<Text>, Val)>) -> T) -> T {
-        f(&mut self.members)
+    pub(super) fn change<T>(&mut self, f: impl FnOnce(&mut Vec<Member>) -> T) -> T {
+        self.members();
+        let mut members = self.members.take().unwrap_or_default();
+        let result = f(&mut members);
+        self.members = members.into();
+        self.in_event = None;
+        result
     }
 
     /// The members of `other` over those of this object.
     pub(super) fn extend(&mut self, other: &Self) {
-        let members = std::mem::take(&mut self.members);
-        let added = other.members.iter().cloned();
+        let members = self.change(std::mem::take);
+        let added = other.members().iter().cloned();
         let depth = self.depth.max(other.depth);
         *self = Self {
             depth,
             ..Self::new(members.into_iter().chain(added).collect())
         };
+    }
+}
+
+fn find(members: &[Member], key: &str) -> Result<usize, usize> {
+    members.binary_search_by(|(name, _)| name.as_str().cmp(key))
+}
+
+impl InEvent {
+    fn read(&self) -> Vec<Member> {
+        let source = Source {
+            text: Rc::clone(&self.event),
+            start: self.place.start,
+            readings: self.readings,
+            is_canonical: Cell::new(true),
+        };
+        let reader = Reader {
+            event: Some(source),
+            ..Reader::default()
+        };
+        let text = self.event.as_bytes().get(self.place.clone());
+        match json::parse_with(text.unwrap_or_default(), &reader) {
+            Ok(Val::Object(object)) => Rc::unwrap_or_clone(object).change(std::mem::take),
+            // It has been read over already.
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -323,7 +393,7 @@ impl Val {
             Self::Array(array) => Some(Cow::Borrowed(array.items())),
             Self::Object(object) => Some(Cow::Owned(
                 object
-                    .members
+                    .members()
                     .iter()
                     .map(|(_, value)| value.clone())
                     .collect(),
@@ -382,7 +452,11 @@ fn first_difference<'v>(mut pairs: impl Iterator<Item = (&'v Val, &'v Val)>) -> 
 
 fn compare_objects(left: &Object, right: &Object) -> Ordering {
     let keys = |object: &Object| -> Vec<Rc<Text>> {
-        object.members.iter().map(|(key, _)| key.clone()).collect()
+        object
+            .members()
+            .iter()
+            .map(|(key, _)| key.clone())
+            .collect()
     };
     let (left_keys, right_keys) = (keys(left), keys(right));
     let by_keys = left_keys
@@ -391,9 +465,9 @@ fn compare_objects(left: &Object, right: &Object) -> Ordering {
         .cmp(right_keys.iter().map(|key| key.as_str()));
     by_keys.then_with(|| {
         let values = left
-            .members
+            .members()
             .iter()
-            .zip(&right.members)
+            .zip(right.members())
             .map(|(left, right)| (&left.1, &right.1));
         first_difference(values).unwrap_or(Ordering::Equal)
     })
@@ -433,6 +507,39 @@ pub(super) struct Reader {
     pub(super) literal: bool,
     /// Whether a number was too large for a double, which Go refuses.
     pub(super) overflow: Cell<bool>,
+    /// The event that is read, of which objects may be left unread.
+    pub(super) event: Option<Source>,
+}
+
+/// An event that is read.
+pub(super) struct Source {
+    text: Rc<str>,
+    /// Where in it the text begins that is read.
+    start: usize,
+    /// How often that text was read over already.
+    readings: usize,
+    /// Objects that were met would be written again as they are.
+    is_canonical: Cell<bool>,
+}
+
+/// How often a part of an event is read over at most before all of it is read: an event that nests deep
+/// would be read once for each level otherwise.
+const READINGS: usize = 4;
+
+impl Reader {
+    /// Reads an event, of which objects may be left unread.
+    pub(super) fn of(event: &str) -> Self {
+        let source = Source {
+            text: event.into(),
+            start: 0,
+            readings: 0,
+            is_canonical: Cell::new(true),
+        };
+        Self {
+            event: Some(source),
+            ..Self::default()
+        }
+    }
 }
 
 impl json::Build for Reader {
@@ -470,7 +577,30 @@ impl json::Build for Reader {
         Val::array(items)
     }
 
-    fn object(&self, members: Vec<(Rc<Text>, Val)>) -> Val {
+    fn whole(&self, at: usize, depth: usize) -> Option<(Val, usize)> {
+        let source = self.event.as_ref()?;
+        if depth == 0 || source.readings >= READINGS || !source.is_canonical.get() {
+            return None;
+        }
+        let start = source.start + at;
+        let Some((end, nested)) = json::object_end(&source.text, start) else {
+            // It is not looked for again: each of the objects inside of this one would be.
+            source.is_canonical.set(false);
+            return None;
+        };
+        if depth + nested > json::MAX_DEPTH {
+            return None;
+        }
+        let in_event = InEvent {
+            event: Rc::clone(&source.text),
+            place: start..end,
+            readings: source.readings + 1,
+        };
+        let object = Object::in_event(in_event, nested);
+        Some((Val::Object(object.into()), end - source.start))
+    }
+
+    fn object(&self, members: Vec<Member>) -> Val {
         Val::object(members)
     }
 }

@@ -196,16 +196,20 @@ fn payload(value: &Val, out: &mut String) -> Result<(), Refusal> {
             out.push(']');
         }
         Val::Object(object) => {
-            out.push('{');
-            for (index, (key, member)) in object.members().iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
+            if let Some(text) = object.payload() {
+                out.push_str(text);
+            } else {
+                out.push('{');
+                for (index, (key, member)) in object.members().iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    json::write_string(key.as_str(), out);
+                    out.push(':');
+                    payload(member, out)?;
                 }
-                json::write_string(key.as_str(), out);
-                out.push(':');
-                payload(member, out)?;
+                out.push('}');
             }
-            out.push('}');
         }
     }
     match meter::step().and_then(|()| meter::reserve(out.len())) {

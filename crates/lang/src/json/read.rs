@@ -41,6 +41,11 @@ pub trait Build {
     fn string(&self, text: Cow<'_, str>) -> Self::Value;
     /// An array.
     fn array(&self, items: Vec<Self::Value>) -> Self::Value;
+    /// An object that is to be taken as it stands, and where it ends: the one that begins at `at`, inside
+    /// of `depth` others.
+    fn whole(&self, _at: usize, _depth: usize) -> Option<(Self::Value, usize)> {
+        None
+    }
     /// An object: all members in the order of the text, duplicate keys included.
     fn object(&self, members: Vec<(Self::Key, Self::Value)>) -> Self::Value;
 }
@@ -161,7 +166,13 @@ impl<'a, B: Build> Reader<'a, B> {
 
     fn value(&mut self, depth: usize) -> Result<B::Value, Error> {
         match self.peek() {
-            Some(b'{') => self.object(depth + 1),
+            Some(b'{') => match self.build.whole(self.at, depth) {
+                Some((object, end)) => {
+                    self.at = end;
+                    Ok(object)
+                }
+                None => self.object(depth + 1),
+            },
             Some(b'[') => self.array(depth + 1),
             Some(b'"') => {
                 let text = self.string()?;

@@ -87,7 +87,7 @@ const fn bytes() -> [Byte; 256] {
 
 /// The next byte from `at` on that is escaped.
 #[inline]
-fn next_special(bytes: &[u8], at: usize, html: bool) -> Option<usize> {
+pub(super) fn next_special(bytes: &[u8], at: usize, html: bool) -> Option<usize> {
     let found =
         bytes[at..]
             .iter()
