@@ -461,3 +461,28 @@ fn a_part_of_the_memory_is_a_quarter_of_it() {
     );
     assert!(!part.was_short());
 }
+
+/// Each match copied all that was made before: 300 kB took minutes, and nothing stopped it.
+#[test]
+fn replacing_takes_as_long_as_the_text_is() {
+    let event = format!(r#"{{"s":"{}"}}"#, "a".repeat(300_000));
+    check(
+        r#"{length: (.s | gsub("a"; "bbbbbbbbbb") | length)}"#,
+        &event,
+        r#"{"length":3000000}"#,
+    );
+    check(
+        r#"[.s[:3] | gsub("(?<x>a)"; .x + "1", "2")] | {all: .}"#,
+        &event,
+        r#"{"all":["a1a1a1","222"]}"#,
+    );
+    check_error(
+        r#"{s: (.s | gsub("a"; 1))}"#,
+        r#"{"s":"a"}"#,
+        r#"cannot add: string ("") and number (1)"#,
+    );
+    let program = r#"{s: (.s | gsub("a"; "b" * 100000))}"#;
+    let program = Program::compile(program).unwrap();
+    let error = program.transform(event.as_bytes()).unwrap_err();
+    assert!(matches!(error, RunError::TooLarge | RunError::TimedOut));
+}

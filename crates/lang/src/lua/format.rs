@@ -1,6 +1,8 @@
 //! `string.format` as gopher-lua has it, which hands the pattern to Go's `fmt.Sprintf`: `%d` cuts
 //! the fraction off, `%g` prints the shortest digits, a wrong argument prints instead of failing.
 
+use std::borrow::Cow;
+
 use mlua::Value;
 
 use super::number;
@@ -12,23 +14,40 @@ const MAX_WIDTH: usize = 1_000_000;
 /// The longest text a pattern may make.
 const MAX_TEXT: usize = 16 << 20;
 
-/// One argument.
-pub(super) enum Argument {
+/// The longest text that is read as a number.
+const MAX_NUMBER: usize = 64 << 10;
+
+/// Digits of a double: behind these come nothing but zeros. Rust refuses more than 65,535.
+const MAX_DIGITS: usize = 1_100;
+
+/// One argument. Texts stay where the script has them.
+pub(super) enum Argument<'a> {
     Nil,
     Bool(bool),
     Number(f64),
-    Text(Vec<u8>),
+    Text(&'a [u8]),
 }
 
-impl Argument {
-    /// Anything but the four kinds is made a text before.
-    pub(super) fn from_value(value: &Value) -> Self {
+/// Why there is no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It would be too long.
+    TooLong,
+    /// The time is over.
+    TimedOut,
+}
+
+impl<'a> Argument<'a> {
+    /// A value, and its bytes if it is a text. Anything but the four kinds is made a text before.
+    pub(super) fn new(value: &Value, text: Option<&'a [u8]>) -> Self {
+        if let Some(text) = text {
+            return Self::Text(text);
+        }
         match value {
             Value::Boolean(value) => Self::Bool(*value),
             #[expect(clippy::cast_precision_loss, reason = "made of a double, so exact")]
             Value::Integer(int) => Self::Number(*int as f64),
             Value::Number(number) => Self::Number(*number),
-            Value::String(text) => Self::Text(text.as_bytes().to_vec()),
             _ => Self::Nil,
         }
     }
@@ -43,19 +62,19 @@ impl Argument {
         }
     }
 
-    fn text(&self) -> Vec<u8> {
+    fn text(&self) -> Cow<'a, [u8]> {
         match self {
-            Self::Nil => b"nil".to_vec(),
-            Self::Bool(value) => value.to_string().into_bytes(),
-            Self::Number(number) => number::text(*number).into_bytes(),
-            Self::Text(text) => text.clone(),
+            Self::Nil => b"nil".into(),
+            Self::Bool(value) => value.to_string().into_bytes().into(),
+            Self::Number(number) => number::text(*number).into_bytes().into(),
+            Self::Text(text) => (*text).into(),
         }
     }
 
     fn as_number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Text(text) => {
+            Self::Text(text) if text.len() <= MAX_NUMBER => {
                 let text = String::from_utf8_lossy(text);
                 number::literal(text.trim())
             }
@@ -79,8 +98,12 @@ struct Spec {
     precision: Option<usize>,
 }
 
-/// The formatted text, or nothing if it would be too long.
-pub(super) fn format(pattern: &[u8], arguments: &[Argument]) -> Option<Vec<u8>> {
+/// The formatted text. `is_over` says whether the time is over.
+pub(super) fn format(
+    pattern: &[u8],
+    arguments: &[Argument<'_>],
+    is_over: impl Fn() -> bool,
+) -> Result<Vec<u8>, Refusal> {
     let mut out = Vec::new();
     let mut arguments = arguments.iter();
     let mut rest = pattern;
@@ -90,27 +113,36 @@ pub(super) fn format(pattern: &[u8], arguments: &[Argument]) -> Option<Vec<u8>> 
         let spec = Spec::read(&mut rest, &mut arguments);
         let Some((&verb, after)) = rest.split_first() else {
             out.extend_from_slice(b"%!(NOVERB)");
-            return Some(out);
+            return Ok(out);
         };
         rest = after;
+        if is_over() {
+            return Err(Refusal::TimedOut);
+        }
         if verb == b'%' {
             out.push(b'%');
         } else if let Some(argument) = arguments.next() {
+            if matches!(argument, Argument::Text(text) if text.len() > MAX_TEXT) {
+                return Err(Refusal::TooLong);
+            }
             spec.write(verb, argument, &mut out);
         } else {
             out.extend_from_slice(&[b'%', b'!', verb]);
             out.extend_from_slice(b"(MISSING)");
         }
         if out.len() > MAX_TEXT {
-            return None;
+            return Err(Refusal::TooLong);
         }
     }
     out.extend_from_slice(rest);
-    Some(out)
+    Ok(out)
 }
 
 impl Spec {
-    fn read<'a>(rest: &mut &[u8], arguments: &mut impl Iterator<Item = &'a Argument>) -> Self {
+    fn read<'a, 't: 'a>(
+        rest: &mut &[u8],
+        arguments: &mut impl Iterator<Item = &'a Argument<'t>>,
+    ) -> Self {
         let mut spec = Self::default();
         while let Some((flag, after)) = rest.split_first() {
             match flag {
@@ -131,7 +163,7 @@ impl Spec {
         spec
     }
 
-    fn write(&self, verb: u8, argument: &Argument, out: &mut Vec<u8>) {
+    fn write(&self, verb: u8, argument: &Argument<'_>, out: &mut Vec<u8>) {
         let float = argument.as_number();
         let int = float.map(truncate);
         match (verb, argument) {
@@ -176,6 +208,8 @@ impl Spec {
         match self.precision {
             None => self.pad(text, false, out),
             Some(most) => {
+                // No character is longer, and what stands for a fault is no shorter.
+                let text = &text[..text.len().min(most.saturating_mul(4))];
                 let cut: String = String::from_utf8_lossy(text).chars().take(most).collect();
                 self.pad(cut.as_bytes(), false, out);
             }
@@ -192,8 +226,8 @@ impl Spec {
     }
 
     fn integer(&self, digits: &str, negative: bool, out: &mut Vec<u8>) {
-        let least = self.precision.unwrap_or(0);
-        let text = format!("{}{digits:0>least$}", self.sign(negative));
+        let missing = self.precision.unwrap_or(0).saturating_sub(digits.len());
+        let text = format!("{}{}{digits}", self.sign(negative), "0".repeat(missing));
         self.pad(text.as_bytes(), self.precision.is_none(), out);
     }
 
@@ -224,7 +258,7 @@ impl Spec {
         let digits = if size.is_finite() {
             match verb.to_ascii_lowercase() {
                 b'e' => exponential(size, self.precision.unwrap_or(6)),
-                b'f' => format!("{size:.*}", self.precision.unwrap_or(6)),
+                b'f' => decimal(size, self.precision.unwrap_or(6)),
                 _ => self
                     .precision
                     .map_or_else(|| float_shortest(size), |most| general(size, most)),
@@ -255,8 +289,10 @@ impl Spec {
 
     /// Pads to the width, counted in characters; with zeros behind the sign where that is allowed.
     fn pad(&self, text: &[u8], number: bool, out: &mut Vec<u8>) {
-        let length = String::from_utf8_lossy(text).chars().count();
-        let missing = self.width.unwrap_or(0).saturating_sub(length);
+        let missing = self.width.map_or(0, |width| {
+            let length: usize = text.utf8_chunks().map(|chunk| length(&chunk)).sum();
+            width.saturating_sub(length)
+        });
         if self.minus {
             out.extend_from_slice(text);
             out.extend(std::iter::repeat_n(b' ', missing));
@@ -273,8 +309,16 @@ impl Spec {
     }
 }
 
+/// How many characters a part of a text has; what is not UTF-8 is one.
+fn length(chunk: &std::str::Utf8Chunk<'_>) -> usize {
+    chunk.valid().chars().count() + usize::from(!chunk.invalid().is_empty())
+}
+
 /// A width or precision: digits, or `*` for the next argument.
-fn size<'a>(rest: &mut &[u8], arguments: &mut impl Iterator<Item = &'a Argument>) -> Option<usize> {
+fn size<'a, 't: 'a>(
+    rest: &mut &[u8],
+    arguments: &mut impl Iterator<Item = &'a Argument<'t>>,
+) -> Option<usize> {
     if let Some(after) = rest.strip_prefix(b"*") {
         *rest = after;
         let size = arguments.next().and_then(Argument::as_number).map(truncate);
@@ -298,9 +342,20 @@ fn truncate(float: f64) -> i64 {
     number::whole(float.trunc()).unwrap_or(i64::MIN)
 }
 
+fn decimal(size: f64, precision: usize) -> String {
+    let digits = precision.min(MAX_DIGITS);
+    format!("{size:.digits$}{}", "0".repeat(precision - digits))
+}
+
 /// `1.5e+00`: Go signs the exponent and gives it two digits.
 fn exponential(size: f64, precision: usize) -> String {
-    signed_exponent(&format!("{size:.precision$e}"))
+    let digits = precision.min(MAX_DIGITS);
+    let text = format!("{size:.digits$e}");
+    let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
+    signed_exponent(&format!(
+        "{mantissa}{}e{power}",
+        "0".repeat(precision - digits)
+    ))
 }
 
 fn signed_exponent(text: &str) -> String {
@@ -318,7 +373,7 @@ fn power_of(text: &str) -> i32 {
 }
 
 fn general(size: f64, precision: usize) -> String {
-    let precision = precision.max(1);
+    let precision = precision.clamp(1, MAX_DIGITS);
     let text = format!("{size:.*e}", precision - 1);
     let power = power_of(&text);
     let least = i32::try_from(precision).unwrap_or(i32::MAX);
@@ -349,7 +404,7 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, argument: Argument, expected: &str) {
-        let text = format(pattern.as_bytes(), &[argument]).unwrap();
+        let text = format(pattern.as_bytes(), &[argument], || false).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), expected, "{pattern}");
     }
 
@@ -371,12 +426,12 @@ mod tests {
         check("%.3g", Argument::Number(1234.5), "1.23e+03");
         check("%.3g", Argument::Number(0.5), "0.5");
         check("%x", Argument::Number(255.0), "ff");
-        check("%x", Argument::Text(b"hi".to_vec()), "6869");
+        check("%x", Argument::Text(b"hi"), "6869");
         check("%c", Argument::Number(65.0), "A");
-        check("%q", Argument::Text(b"a\"b\n".to_vec()), "\"a\\\"b\\n\"");
+        check("%q", Argument::Text(b"a\"b\n"), "\"a\\\"b\\n\"");
         check("%5s|", Argument::Nil, "  nil|");
-        check("%.2s", Argument::Text("äöü".into()), "äö");
-        check("%d", Argument::Text(b"42".to_vec()), "42");
+        check("%.2s", Argument::Text("äöü".as_bytes()), "äö");
+        check("%d", Argument::Text(b"42"), "42");
         check("%d", Argument::Bool(true), "%!d(lua.LBool=true)");
         check("100%%", Argument::Nil, "100%");
         check("%s %s", Argument::Nil, "nil %!s(MISSING)");
@@ -386,6 +441,6 @@ mod tests {
     fn long_texts_are_refused() {
         let pattern = "%1000000d".repeat(20);
         let arguments: Vec<_> = (0..20).map(|_| Argument::Number(1.0)).collect();
-        assert!(format(pattern.as_bytes(), &arguments).is_none());
+        assert!(format(pattern.as_bytes(), &arguments, || false).is_err());
     }
 }

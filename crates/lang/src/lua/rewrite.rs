@@ -13,8 +13,9 @@ use jump::{Block, Function};
 
 use super::lex::{Fault, Kind, Token, tokens};
 
-/// The function every operand of `..` goes through, so that numbers print as gopher-lua prints them.
-pub(super) const TEXT: &str = "tiphys_text";
+/// The function every operand of `..` goes through, so that numbers print as gopher-lua prints them. No
+/// script can name it: the word is one of the language there, and a name like others in Luau.
+pub(super) const TEXT: &str = "goto";
 
 /// How deep constructs may nest; the limit of the reference implementation of Lua 5.1.
 const MAX_NESTING: usize = 200;
@@ -32,6 +33,7 @@ pub(super) fn rewrite(source: &str) -> Result<String, Fault> {
     }
     let tokens = tokens(source)?;
     let mut parser = Parser {
+        pending: unused(&tokens),
         tokens,
         at: 0,
         line: 1,
@@ -52,6 +54,20 @@ pub(super) fn rewrite(source: &str) -> Result<String, Fault> {
     ))
 }
 
+/// A name that the script does not have.
+fn unused(tokens: &[Token]) -> String {
+    let is_used = |name: &String| {
+        tokens
+            .iter()
+            .any(|token| matches!(&token.kind, Kind::Name(used) if used == name))
+    };
+    let mut name = "jump".to_owned();
+    while is_used(&name) {
+        name.push('_');
+    }
+    name
+}
+
 /// One token of the result.
 #[derive(Debug, Default)]
 struct Piece {
@@ -67,6 +83,8 @@ type Place = (usize, u8, i64, u8);
 
 struct Parser {
     tokens: Vec<Token>,
+    /// The variable that says which jump is under way.
+    pending: String,
     at: usize,
     /// The line the result has come to.
     line: usize,

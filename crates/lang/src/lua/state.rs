@@ -10,7 +10,7 @@ use mlua::{
 };
 
 use super::document::{Context, Document, dropped_key, expand, node_key};
-use super::format::{Argument, format};
+use super::format::{Argument, Refusal, format};
 use super::reword::reword;
 use super::{Limits, RunError, number, rewrite, write};
 use crate::gomath;
@@ -229,13 +229,35 @@ fn host(lua: &Lua, clock: &Arc<Clock>) -> mlua::Result<Table> {
         lua.create_function(|_, text: LuaString| Ok(number::lower(&text.as_bytes())))?,
     )?;
     host.set(
-        "format",
-        lua.create_function(|lua, (pattern, values): (LuaString, Variadic<Value>)| {
-            let arguments: Vec<_> = values.iter().map(Argument::from_value).collect();
-            format(&pattern.as_bytes(), &arguments)
-                .map(|text| lua.create_string(text))
-                .transpose()
+        "seed",
+        lua.create_function(|_, ()| {
+            // More than 31 bits are cut off as too large.
+            let seed = getrandom::u32().map(|seed| seed >> 1);
+            seed.map_err(|_| mlua::Error::runtime("no random numbers"))
         })?,
+    )?;
+    let watch = Arc::clone(clock);
+    host.set(
+        "format",
+        lua.create_function(
+            move |lua, (pattern, values): (LuaString, Variadic<Value>)| {
+                let texts = values
+                    .iter()
+                    .map(|value| value.as_string().map(LuaString::as_bytes));
+                let texts: Vec<_> = texts.collect();
+                let values = values.iter().zip(&texts);
+                let arguments: Vec<_> = values
+                    .map(|(value, text)| Argument::new(value, text.as_deref()))
+                    .collect();
+                match format(&pattern.as_bytes(), &arguments, || watch.check().is_err()) {
+                    Ok(text) => lua.create_string(text).map(Some),
+                    Err(Refusal::TooLong) => Ok(None),
+                    Err(Refusal::TimedOut) => {
+                        watch.check().map_err(mlua::Error::external).map(|()| None)
+                    }
+                }
+            },
+        )?,
     )?;
     failures(lua, &host, clock)?;
     mathematics(lua, &host)?;

@@ -543,3 +543,94 @@ fn a_script_that_catches_the_want_of_memory_hides_nothing() {
         check_short(&format!("{call} return {{ok = ok}}"), r#"{"ok":true}"#);
     }
 }
+
+/// A width or precision that Rust does not print was a panic, and the end of a trigger.
+#[test]
+fn any_width_and_precision_prints() {
+    let long = |format: &str| {
+        let script = format!(
+            "local text = string.format('{format}', event.digits, event.price) \
+             return {{size = #text, head = string.sub(text, 1, 4), tail = string.sub(text, -4)}}"
+        );
+        run(&script, r#"{"digits":70000,"price":1.5}"#)
+    };
+    assert_eq!(
+        long("%.*f"),
+        r#"{"head":"1.50","size":70002,"tail":"0000"}"#
+    );
+    assert_eq!(
+        long("%.*e"),
+        r#"{"head":"1.50","size":70006,"tail":"e+00"}"#
+    );
+    assert_eq!(long("%.*g"), r#"{"head":"1.5","size":3,"tail":"1.5"}"#);
+    assert_eq!(
+        long("%.*d"),
+        r#"{"head":"0000","size":70000,"tail":"0001"}"#
+    );
+    for verb in [
+        "d", "i", "b", "o", "x", "X", "c", "e", "E", "f", "F", "g", "G", "q", "s", "v",
+    ] {
+        for size in ["65535", "65536", "999999", "99999999999999999999"] {
+            let script = format!(
+                "string.format('%{size}{verb}', 1.5) string.format('%.{size}{verb}', 7) return event"
+            );
+            check(&script, r#"{"a":1}"#, r#"{"a":1}"#);
+        }
+    }
+}
+
+/// Each argument was copied before the first verb was read: gigabytes, out of the script's memory.
+#[test]
+fn arguments_of_a_format_are_not_copied() {
+    let script = "local s = string.rep('x', 16000000) local t = {} \
+         for i = 1, event.n do t[i] = s end \
+         return {size = #string.format('%.3s%5.1s', unpack(t))}";
+    check(script, r#"{"n":900}"#, r#"{"size":8}"#);
+    let script = "local s = string.rep('\\255', 16000000) local t = {} \
+         for i = 1, 900 do t[i] = s end \
+         return {size = #string.format(string.rep('%.1s', 900), unpack(t))}";
+    check(script, "{}", r#"{"size":2700}"#);
+}
+
+/// The function behind `..` had a name that a script could read and assign: events met there.
+#[test]
+fn no_name_of_ours_can_be_spelled() {
+    let script = "local before = tiphys_text tiphys_text = event.id local out = 'a' .. 1 .. 'b' \
+         return {before = tostring(before), out = out, jump = tostring(jump)}";
+    let script = Script::compile(script).unwrap();
+    for event in [r#"{"id":"A"}"#, r#"{"id":"B"}"#] {
+        let output = script.transform(event.as_bytes()).unwrap();
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            r#"{"before":"nil","jump":"nil","out":"a1b"}"#
+        );
+    }
+    assert!(Script::compile("goto = 1 return event").is_err());
+    assert!(Script::compile("return {a = event.goto}").is_err());
+    // A script may use the name that jumps would have.
+    check(
+        "local jump = 5 for i = 1, 3 do for j = 1, 3 do if j == 2 then goto done end end end \
+         ::done:: return {jump = jump}",
+        "{}",
+        r#"{"jump":5}"#,
+    );
+}
+
+#[test]
+fn a_random_seed_ends_with_its_event() {
+    let script = "if event.seed then math.randomseed(7) end return {n = math.random(1000000000)}";
+    let script = Script::compile(script).unwrap();
+    let mut outputs = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let seeded = script.transform(br#"{"seed":true}"#).unwrap();
+        let next = script.transform(b"{}").unwrap();
+        for output in [seeded, next] {
+            outputs.insert(String::from_utf8(output).unwrap());
+        }
+    }
+    assert_eq!(
+        outputs.len(),
+        4,
+        "one with the seed, three without: {outputs:?}"
+    );
+}

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use jaq_core::native::{bome, v};
-use jaq_core::{Bind, Exn, Native, ValX};
+use jaq_core::{Bind, Exn, Native};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::{Fun, native};
-use crate::jq::value::{Answer, Text, Val};
+use crate::jq::value::{Answer, Fault, Text, Val};
 use crate::jq::{fault, meter};
 use crate::regex::{self, Regex};
 
@@ -325,10 +325,16 @@ fn substitute<'a>(
     texts: impl Fn(Val) -> Result<Vec<Val>, Exn<'a, Val>>,
 ) -> Result<Vec<Val>, Exn<'a, Val>> {
     let search = Search::new("match", value, pattern, flags)?;
+    let fits = |size: usize| {
+        meter::step()
+            .and_then(|()| meter::reserve(size))
+            .map_err(Fault::from)
+    };
     let names: Vec<Option<&str>> = search.regex.capture_names().skip(1).collect();
-    let mut results: Vec<Val> = Vec::new();
-    let mut done = 0;
+    let mut results: Vec<String> = Vec::new();
+    let (mut done, mut size) = (0, 0);
     for found in search.run(search.global)? {
+        fits(size)?;
         let captures = names.iter().zip(&found.groups).filter_map(|(name, group)| {
             let value = group.map_or(Val::Null, |group| Val::str(group.as_str()));
             name.map(|name| (Text::new(name.to_owned()), value))
@@ -339,18 +345,23 @@ fn substitute<'a>(
             .enumerate()
         {
             let piece = (before.clone() + text)?;
+            let Some(piece) = piece.as_text() else {
+                continue;
+            };
+            size += piece.len();
+            fits(size)?;
             if index == results.len() {
-                results.push(Val::Null);
+                results.push(String::new());
             }
-            let result = std::mem::take(&mut results[index]);
-            results[index] = (result + piece)?;
+            results[index].push_str(piece);
         }
         done = found.whole.end();
     }
     if results.is_empty() {
         return Ok(vec![value.clone()]);
     }
-    let rest = Val::str(&search.text[done..]);
-    let finish = |result: Val| -> ValX<'a, Val> { Ok((result + rest.clone())?) };
-    results.into_iter().map(finish).collect()
+    let rest = &search.text[done..];
+    fits(size + results.len() * rest.len())?;
+    let finish = |result: String| Val::str(result + rest);
+    Ok(results.into_iter().map(finish).collect())
 }

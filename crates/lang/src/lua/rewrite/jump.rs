@@ -8,9 +8,6 @@
 use super::super::lex::Fault;
 use super::{Parser, Place};
 
-/// The variable that says which jump is under way.
-const PENDING: &str = "tiphys_jump";
-
 /// Order of insertions at one place.
 const AFTER_LOOP: u8 = 0;
 const CLOSE: u8 = 1;
@@ -335,8 +332,8 @@ impl Parser {
             });
         }
         if function.far_jumps > 0 {
-            self.inserts
-                .push(((start, OPEN, i64::MIN, 0), format!("local {PENDING} = 0;")));
+            let pending = format!("local {} = 0;", self.pending);
+            self.inserts.push(((start, OPEN, i64::MIN, 0), pending));
         }
         Ok(())
     }
@@ -347,13 +344,13 @@ impl Parser {
             return;
         };
         function.far_jumps += 1;
-        let number = function.far_jumps;
-        self.pieces[jump.piece].text = format!("do {PENDING} = {number} break end");
+        let (number, pending) = (function.far_jumps, &self.pending);
+        self.pieces[jump.piece].text = format!("do {pending} = {number} break end");
         for place in others {
             self.inserts
-                .push((*place, format!("if {PENDING} == {number} then break end")));
+                .push((*place, format!("if {pending} == {number} then break end")));
         }
-        let text = format!("if {PENDING} == {number} then {PENDING} = 0 {action} end");
+        let text = format!("if {pending} == {number} then {pending} = 0 {action} end");
         self.inserts.push((*last, text));
     }
 }
