@@ -131,6 +131,12 @@ impl fmt::Display for DeadLetterReason {
 }
 
 impl DeadLetter {
+    /// About how many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        let action = self.action.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.error.len() + self.payload.len() + action
+    }
+
     pub(crate) fn stored_subject(&self) -> String {
         subject_of([
             Some(&self.namespace),

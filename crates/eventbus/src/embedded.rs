@@ -34,6 +34,9 @@ const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
 /// Most dead letters that are kept; the oldest give way.
 const MAX_DEAD_LETTERS: usize = 10_000;
 
+/// Most bytes of them; the newest is kept whatever its size.
+const MAX_DEAD_LETTER_BYTES: usize = 64 << 20;
+
 /// Gives the time that messages are stored at.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -88,7 +91,30 @@ struct Core {
 #[derive(Default)]
 struct KeptLetters {
     last: u64,
+    bytes: usize,
     kept: VecDeque<(Position, DeadLetter)>,
+}
+
+impl KeptLetters {
+    fn push(&mut self, letter: DeadLetter) {
+        self.last += 1;
+        self.bytes += letter.size();
+        let position = Position::from_wire(self.last);
+        self.kept.push_back((position, letter));
+        while self.kept.len() > MAX_DEAD_LETTERS
+            || self.bytes > MAX_DEAD_LETTER_BYTES && self.kept.len() > 1
+        {
+            self.remove(0);
+        }
+    }
+
+    fn remove(&mut self, index: usize) -> bool {
+        let removed = self.kept.remove(index);
+        if let Some((_, letter)) = &removed {
+            self.bytes -= letter.size();
+        }
+        removed.is_some()
+    }
 }
 
 impl Embedded {
@@ -263,13 +289,7 @@ impl StateStore for Embedded {
 impl DeadLetters for Embedded {
     async fn store(&self, letter: DeadLetter) -> Result<(), Error> {
         self.inner.check_open()?;
-        let mut letters = locked(&self.inner.dead_letters);
-        letters.last += 1;
-        let position = Position::from_wire(letters.last);
-        letters.kept.push_back((position, letter));
-        if letters.kept.len() > MAX_DEAD_LETTERS {
-            letters.kept.pop_front();
-        }
+        locked(&self.inner.dead_letters).push(letter);
         Ok(())
     }
 
@@ -288,7 +308,7 @@ impl DeadLetters for Embedded {
         let found = letters
             .kept
             .binary_search_by_key(&position, |(position, _)| *position);
-        Ok(found.is_ok_and(|index| letters.kept.remove(index).is_some()))
+        Ok(found.is_ok_and(|index| letters.remove(index)))
     }
 }
 

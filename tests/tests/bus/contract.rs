@@ -522,7 +522,7 @@ pub(crate) async fn a_message_that_is_too_large_is_refused(bus: &EventBus) {
         .unwrap();
 }
 
-fn letter(trigger: &str, payload: usize) -> DeadLetter {
+pub(crate) fn letter(trigger: &str, payload: usize) -> DeadLetter {
     DeadLetter {
         namespace: "ns".to_owned(),
         sensor: "my.sensor".to_owned(),

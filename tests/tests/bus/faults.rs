@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
-use tiphys_eventbus::{Bucket, Delivery, EventBus, Position, Subscription, SubscriptionConfig};
+use tiphys_eventbus::{
+    Bucket, DeadLetterFilter, Delivery, EventBus, Position, Subscription, SubscriptionConfig,
+};
 use tiphys_tests::within;
 use tokio::sync::Notify;
 
-use crate::contract::{config, durable, message, next, publish, subject, take};
+use crate::contract::{config, durable, letter, message, next, publish, subject, take};
 use crate::server::NatsServer;
 
 const MESSAGES: usize = 3000;
@@ -228,4 +230,42 @@ async fn a_server_that_came_back_empty_is_set_up_again() {
         (delivery.payload.as_ref(), delivery.position),
         (&b"c"[..], Position::from_wire(1))
     );
+}
+
+/// They had no limit in bytes: 249 of them filled the store, and the stream of events took nothing more.
+#[tokio::test]
+async fn dead_letters_leave_room_for_events() {
+    let account = "accounts { A { jetstream { max_file: 100MB, max_mem: 100MB }, \
+         users: [{ user: a, password: a }] } }\n\
+         no_auth_user: a";
+    let server = NatsServer::start(account).await;
+    let bus = server.bus().await;
+    bus.events.ensure_stream(None).await.unwrap();
+    for number in 0..150 {
+        let letter = letter(&format!("t{number}"), 600_000);
+        bus.dead_letters.store(letter).await.unwrap();
+    }
+    let listed = bus.dead_letters.list(&DeadLetterFilter::default()).await;
+    let listed = listed.unwrap();
+    assert!((20..100).contains(&listed.len()), "{}", listed.len());
+    let (position, _) = listed.last().unwrap();
+    assert_eq!(*position, Position::from_wire(150), "the newest are kept");
+    publish(&bus, &subject(), &["a"]).await;
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+}
+
+#[tokio::test]
+async fn dead_letters_of_the_embedded_bus_take_bounded_memory() {
+    let bus: EventBus = tiphys_eventbus::embedded::Embedded::new().into();
+    for _ in 0..150 {
+        bus.dead_letters
+            .store(letter("t", 1_000_000))
+            .await
+            .unwrap();
+    }
+    let listed = bus.dead_letters.list(&DeadLetterFilter::default()).await;
+    let listed = listed.unwrap();
+    assert_eq!(listed.len(), 67, "64 MiB of them");
+    assert_eq!(listed.last().unwrap().0, Position::from_wire(150));
 }

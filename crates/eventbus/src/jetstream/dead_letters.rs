@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::stream::{Config, DeleteStatus, StorageType};
+use async_nats::jetstream::stream::{Config, DeleteStatus, Info, StorageType};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
@@ -21,6 +21,16 @@ use crate::{Cause, DeadLetter, DeadLetterFilter, Error, Position, Subject};
 /// How long a dead letter is kept, and how many: time to notice and to mend, and then they give way.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 const MAX_MESSAGES: i64 = 100_000;
+
+/// How many bytes of them are kept: the most that the server has room for. It sets them apart, so that
+/// letters never take the room of events.
+const MAX_BYTES: [i64; 3] = [256 << 20, 64 << 20, 16 << 20];
+
+/// What a server says that has not so much room.
+const NO_ROOM: [ErrorCode; 2] = [
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+];
 
 /// What the headers of a letter take.
 const HEADERS_ROOM: usize = 128;
@@ -76,10 +86,35 @@ impl DeadLetterStream {
             num_replicas: stream::replicas(&self.connection).await?,
             ..Config::default()
         };
-        let info = stream::create(&self.connection, &config).await?;
+        let made = self.within_room(&config, stream::create).await?;
+        let info = if made.config.max_bytes > 0 {
+            made
+        } else {
+            // It is from a time when there was no limit.
+            self.within_room(&made.config, stream::update).await?
+        };
         let keeper = Keeper::new(self.connection.clone(), STREAM);
         keeper.remember(info.config);
         Ok(Arc::new(keeper))
+    }
+
+    /// Makes or changes the stream, with the largest limit that the server has room for.
+    async fn within_room(
+        &self,
+        config: &Config,
+        write: impl AsyncFn(&Connection, &Config) -> Result<Info, ApiError>,
+    ) -> Result<Info, ApiError> {
+        let mut sizes = MAX_BYTES.into_iter();
+        loop {
+            let config = Config {
+                max_bytes: sizes.next().unwrap_or(MAX_BYTES[0]),
+                ..config.clone()
+            };
+            match write(&self.connection, &config).await {
+                Err(error) if error.has_code(&NO_ROOM) && sizes.len() > 0 => {}
+                result => return result,
+            }
+        }
     }
 
     pub(super) async fn list(
