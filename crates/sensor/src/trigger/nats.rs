@@ -143,18 +143,24 @@ impl Kind for Template {
     }
 }
 
-/// Whether a message can be published under `text`: no empty part, no blank, no wildcard.
+/// Whether a message can be published under `text`: no empty part, no blank, no wildcard, and nothing that
+/// the server or the bus itself listens to.
 fn is_subject(text: &str) -> bool {
-    text.split('.').all(|part| {
-        !part.is_empty()
-            && !matches!(part, "*" | ">")
-            && !part.contains(|char: char| char.is_whitespace() || char.is_control())
-    })
+    let is_own = text.starts_with('$') || text.starts_with("tiphys.dead-letters.");
+    !is_own
+        && text.split('.').all(|part| {
+            !part.is_empty()
+                && !matches!(part, "*" | ">")
+                && !part.contains(|char: char| char.is_whitespace() || char.is_control())
+        })
 }
 
 fn subject_fault(text: &str) -> String {
     if text.is_empty() {
         return "nats subject can't be empty".to_owned();
+    }
+    if text.starts_with('$') || text.starts_with("tiphys.dead-letters.") {
+        return format!("{text:?} is no subject to publish under: the bus itself listens to it");
     }
     format!("{text:?} is no subject to publish under: it has an empty part, a blank or a wildcard")
 }
@@ -188,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_message_is_published_under_a_subject_without_wildcards() {
-        for subject in ["orders", "orders.new", "a.b*c", "$JS.x"] {
+        for subject in ["orders", "orders.new", "a.b*c", "a.$b", "tiphys.x"] {
             assert!(is_subject(subject), "{subject}");
         }
         for subject in [
@@ -201,6 +207,8 @@ mod tests {
             "a.>",
             "a b",
             "a\r\nPUB x 0",
+            "$JS.x",
+            "tiphys.dead-letters.a.b.c",
         ] {
             assert!(!is_subject(subject), "{subject}");
         }

@@ -106,6 +106,16 @@ fn messages_are_rendered() {
             r#"{"m":"a.*"}"#,
             "the template is not valid with its parameters applied: template.nats.subject: \"a.*\" is no subject to publish under: it has an empty part, a blank or a wildcard",
         ),
+        (
+            "{url: 'nats://h', subject: s, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: subject}]}",
+            r#"{"m":"$JS.API.STREAM.DELETE.default"}"#,
+            "the template is not valid with its parameters applied: template.nats.subject: \"$JS.API.STREAM.DELETE.default\" is no subject to publish under: the bus itself listens to it",
+        ),
+        (
+            "{url: 'nats://h', subject: s, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: subject}]}",
+            r#"{"m":"tiphys.dead-letters.a.b.c"}"#,
+            "the template is not valid with its parameters applied: template.nats.subject: \"tiphys.dead-letters.a.b.c\" is no subject to publish under: the bus itself listens to it",
+        ),
     ] {
         let trigger = format!("{{template: {{name: t, conditions: a, nats: {nats}}}}}");
         assert_eq!(render(&trigger, data), expected, "{nats}");

@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION,
+    RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, Response, Url};
@@ -98,13 +99,7 @@ async fn prepare(action: &Action, clients: &Clients) -> Result<Prepared, Error> 
     for (name, value) in &action.headers {
         headers.insert(header_name(name)?, header_value(name, value)?);
     }
-    let mut own_headers = HeaderMap::new();
-    // Login and name of the host are for one server.
-    for name in [AUTHORIZATION, COOKIE, HOST] {
-        if let Some(value) = headers.remove(&name) {
-            own_headers.insert(name, value);
-        }
-    }
+    let mut own_headers = take_own(&mut headers);
     let mut secrets = Vec::new();
     for header in &action.secure_headers {
         let text = clients.values.find(&header.value_from).await?.text();
@@ -128,6 +123,15 @@ async fn prepare(action: &Action, clients: &Clients) -> Result<Prepared, Error> 
         body: action.body.clone(),
         secrets,
     })
+}
+
+/// Takes out what is for one server only: logins and the name of the host.
+fn take_own(headers: &mut HeaderMap) -> HeaderMap {
+    let names = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HOST];
+    let taken = names
+        .into_iter()
+        .filter_map(|name| headers.remove(&name).map(|value| (name, value)));
+    taken.collect()
 }
 
 async fn login(
@@ -340,6 +344,27 @@ mod tests {
                 "{url} {status}"
             );
             assert_eq!(request.body, body, "{url} {status}");
+        }
+    }
+
+    #[test]
+    fn logins_are_for_one_server() {
+        let names = [
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "host",
+            "content-type",
+            "x-own",
+        ];
+        let mut headers: HeaderMap = names
+            .iter()
+            .map(|name| (header_name(name).unwrap(), HeaderValue::from_static("x")))
+            .collect();
+        let own = take_own(&mut headers);
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(own.contains_key(*name), index < 4, "{name}");
+            assert_eq!(headers.contains_key(*name), index >= 4, "{name}");
         }
     }
 
