@@ -2,17 +2,21 @@
 
 use std::error::Error;
 
-/// An error with its causes, in one line: `send the request: connection refused`.
+/// The most characters of an error: a program may put all that it has seen into one.
+pub const LONGEST_ERROR: usize = 4_000;
+
+/// An error with its causes, in one line: `send the request: connection refused`. What is beyond
+/// [`LONGEST_ERROR`] is left out.
 ///
 /// What a cause only repeats is left out: many libraries write their causes into their own text.
 pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+    let mut text = shortened(&error.to_string(), LONGEST_ERROR);
     let mut cause = error.source();
     while let Some(error) = cause {
-        add_cause(&mut text, &error.to_string());
+        add_cause(&mut text, &shortened(&error.to_string(), LONGEST_ERROR));
         cause = error.source();
     }
-    text
+    shortened(&text, LONGEST_ERROR)
 }
 
 /// Adds a cause to an error's text, unless it is said there.
@@ -40,6 +44,17 @@ mod tests {
     struct Failure {
         text: &'static str,
         source: Option<Box<Failure>>,
+    }
+
+    #[test]
+    fn no_error_is_endless() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{}", "x".repeat(1 << 20))]
+        struct Long(#[source] Box<Failure>);
+        let causes = failure(&["a", "b"]).unwrap();
+        let text = with_causes(&Long(causes));
+        assert_eq!(text.chars().count(), 4_001);
+        assert!(text.ends_with("x…"));
     }
 
     fn failure(texts: &[&'static str]) -> Option<Box<Failure>> {
