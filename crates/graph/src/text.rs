@@ -15,29 +15,7 @@ pub(crate) struct Font {
 }
 
 /// A text without the characters that XML does not allow or that change how others are shown.
-pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(harmless).collect()
-}
-
-fn harmless(c: char) -> char {
-    match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-        // The marks that turn the direction of text could disguise the rest of a label.
-        '\u{61c}'
-        | '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{fffe}'
-        | '\u{ffff}'
-        | '\u{e0000}'..='\u{e0fff}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    }
-}
+pub(crate) use tiphys_base::text::one_line as clean;
 
 /// A text of at most `chars` characters, with an ellipsis if it was longer.
 pub(crate) fn shorten(text: &str, chars: usize) -> String {

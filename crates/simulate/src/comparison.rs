@@ -1,21 +1,20 @@
 //! A comparison for people, in the manner of a unified diff, and for programs.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::diff::Field;
 use super::expect::{Comparison, Part, Verdict};
+use crate::lines::{Lines, line};
 
 /// The differences; nothing if there are none.
 pub(super) fn text(comparison: &Comparison) -> String {
-    let mut out = String::new();
+    let mut out = Lines::default();
     if comparison.is_equal() {
-        return out;
+        return out.finish();
     }
-    // Writing to a String cannot fail.
-    write!(out, "--- {}\n+++ what would happen\n", comparison.file).unwrap_or_default();
+    line!(out, "--- {}", comparison.file);
+    line!(out, "+++ what would happen");
     for part in &comparison.parts {
         let by = part
             .by
@@ -27,21 +26,22 @@ pub(super) fn text(comparison: &Comparison) -> String {
             Verdict::Missing => ": does not happen",
             Verdict::Unexpected => ": is not expected",
         };
-        writeln!(out, "@@ {}{verdict}{by} @@", part.action).unwrap_or_default();
+        line!(out, "@@ {}{verdict}{by} @@", part.action);
         for difference in &part.differences {
             lines('-', difference.expected.as_ref(), &mut out);
             lines('+', difference.actual.as_ref(), &mut out);
         }
     }
     for failure in &comparison.failures {
-        writeln!(out, "@@ {}: fails @@\n! {}", failure.by, failure.error).unwrap_or_default();
+        line!(out, "@@ {}: fails @@", failure.by);
+        line!(out, "! {}", failure.error);
     }
-    out
+    out.finish()
 }
 
-fn lines(sign: char, field: Option<&Field>, out: &mut String) {
+fn lines(sign: char, field: Option<&Field>, out: &mut Lines) {
     for (path, value) in field.map(Field::leaves).unwrap_or_default() {
-        writeln!(out, "{sign} {path}: {value}").unwrap_or_default();
+        line!(out, "{sign} {path}: {value}");
     }
 }
 

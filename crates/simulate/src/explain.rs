@@ -1,7 +1,5 @@
 //! What paths find in events as triggers see them, or why they find nothing.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tiphys_eventbus::Event;
@@ -10,6 +8,7 @@ use tiphys_lang::path::Path;
 use tiphys_sensor::view::View;
 
 use crate::error::Act as _;
+use crate::lines::{Lines, line};
 use crate::trace::Report;
 use crate::{Error, Format};
 
@@ -98,18 +97,15 @@ impl Question {
     /// For people.
     fn text(&self, report: &Report) -> String {
         let page = self.answer(report);
-        let mut out = String::new();
-        // Writing to a String cannot fail.
+        let mut out = Lines::default();
         match &page.event {
-            Some(Identity { id, source, event }) => {
-                writeln!(out, "event {id} {source}/{event}").unwrap_or_default();
-            }
-            None => out.push_str("no event: the event source's filter does not take it\n"),
+            Some(Identity { id, source, event }) => line!(out, "event {id} {source}/{event}"),
+            None => line!(out, "no event: the event source's filter does not take it"),
         }
         for seen in &page.dependencies {
             seen.text(&mut out);
         }
-        out
+        out.finish()
     }
 
     /// One line of JSON.
@@ -206,20 +202,19 @@ fn one_line(raw: &[u8]) -> Option<Box<RawValue>> {
 }
 
 impl Seen<'_> {
-    fn text(&self, out: &mut String) {
+    fn text(&self, out: &mut Lines) {
         match (&self.sensor, &self.dependency) {
             (Some(sensor), Some(dependency)) => {
                 let filtered = match (self.taken, &self.error) {
                     (false, None) => " (filtered: no trigger sees it)",
                     _ => "",
                 };
-                writeln!(out, "  sensor {sensor}, dependency {dependency}{filtered}")
+                line!(out, "  sensor {sensor}, dependency {dependency}{filtered}");
             }
-            _ => writeln!(out, "  as it comes: no sensor waits for it"),
+            _ => line!(out, "  as it comes: no sensor waits for it"),
         }
-        .unwrap_or_default();
         if let Some(error) = &self.error {
-            writeln!(out, "    ✗ transform: {error}").unwrap_or_default();
+            line!(out, "    ✗ transform: {error}");
         }
         for Answer {
             path,
@@ -229,11 +224,11 @@ impl Seen<'_> {
         {
             match (value, nothing) {
                 (Some(value), _) => {
-                    writeln!(out, "    ✓ {path} = {}", shown(value.get())).unwrap_or_default();
+                    line!(out, "    ✓ {path} = {}", shown(value.get()));
                 }
                 (None, reason) => {
                     let reason = reason.as_deref().unwrap_or("nothing");
-                    writeln!(out, "    ✗ {path} finds nothing: {reason}").unwrap_or_default();
+                    line!(out, "    ✗ {path} finds nothing: {reason}");
                 }
             }
         }

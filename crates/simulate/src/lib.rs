@@ -12,6 +12,7 @@ mod expect;
 mod explain;
 mod input;
 mod json;
+mod lines;
 mod text;
 mod trace;
 

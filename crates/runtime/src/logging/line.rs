@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use tiphys_base::text::{harmless, one_line};
 
 use super::Format;
 
@@ -35,6 +36,7 @@ impl Line<'_> {
     }
 
     fn json(&self, out: &mut String) {
+        let start = out.len();
         out.push_str("{\"level\":\"");
         out.push_str(self.level);
         out.push_str("\",\"ts\":\"");
@@ -58,20 +60,20 @@ impl Line<'_> {
             }
         }
         out.push_str("}\n");
+        escape_hidden(out, start);
     }
 
     fn text(&self, out: &mut String) {
         let time = self.time.strftime("%H:%M:%S%.3f");
         let level = self.level.to_uppercase();
         // Writing to a String cannot fail.
-        write!(out, "{time} {level:5} {}", printable(self.message)).unwrap_or_default();
+        write!(out, "{time} {level:5} {}", one_line(self.message)).unwrap_or_default();
         for (name, value) in self.fields {
             out.push_str("  ");
             out.push_str(name);
             out.push('=');
             match value {
-                Value::Text(text) => out.push_str(&printable(text)),
-                Value::Json(json) => out.push_str(json),
+                Value::Text(text) | Value::Json(text) => out.push_str(&one_line(text)),
             }
         }
         out.push('\n');
@@ -82,17 +84,24 @@ fn quote(text: &str, out: &mut String) {
     tiphys_lang::json::write_string_plain(text, out);
 }
 
-/// Control characters of an event must not reach a terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
+/// Escapes what JSON leaves as it is and a terminal does not: lines of JSON are looked at on one, too.
+fn escape_hidden(out: &mut String, start: usize) {
+    let is_hidden = |c: char| c >= '\u{7f}' && harmless(c) != c;
+    if out[start..].is_ascii() && !out[start..].contains('\u{7f}')
+        || !out[start..].contains(is_hidden)
+    {
+        return;
+    }
+    let line = out.split_off(start);
+    for c in line.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").unwrap_or_default();
             }
-        })
-        .collect()
+        } else {
+            out.push(c);
+        }
+    }
 }
 
 /// A file with its folder: `run/work.rs`.
@@ -120,6 +129,27 @@ mod tests {
         let mut out = String::new();
         line.render(format, &mut out);
         out
+    }
+
+    /// Terminals take one-character controls (C1) and marks of direction; JSON leaves them as they are.
+    #[test]
+    fn nothing_hidden_is_in_a_line() {
+        let fields = [
+            ("a", Value::Text("\u{9b}2J\u{7f}é".into())),
+            ("b", Value::Json("{\"id\":\"\u{202e}\u{e0041}\"}".into())),
+        ];
+        let json = line(&fields, Format::Json);
+        assert!(
+            json.ends_with(
+                "\"a\":\"\\u009b2J\\u007fé\",\"b\":{\"id\":\"\\u202e\\udb40\\udc41\"}}\n"
+            ),
+            "{json}"
+        );
+        let text = line(&fields, Format::Text);
+        assert!(
+            text.ends_with("a=\u{fffd}2J\u{fffd}é  b={\"id\":\"\u{fffd}\u{fffd}\"}\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,0 +1,41 @@
+//! Texts of others, made harmless before people see them.
+
+/// What is shown in place of a character: line breaks are a space, and what would steer a terminal or turn
+/// the direction of what follows is U+FFFD.
+pub fn harmless(c: char) -> char {
+    match c {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        // The marks that turn the direction of text could disguise the rest of a line.
+        '\u{61c}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{fffe}'
+        | '\u{ffff}'
+        | '\u{e0000}'..='\u{e0fff}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// A text as one line in which every character is [`harmless`].
+pub fn one_line(text: &str) -> String {
+    text.chars().map(harmless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        assert_eq!(
+            one_line("a\u{1b}[31m\u{9b}2J\u{7f}\u{202e}b\r\nc\td é"),
+            "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}b  c d é"
+        );
+    }
+}
