@@ -4,10 +4,12 @@ mod config;
 mod pool;
 mod publisher;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 
+use crate::tls::Tls;
 use crate::{BoxError, SettingsError, tls};
 
 pub use config::{Auth, AuthRef, Config};
@@ -68,14 +70,25 @@ pub async fn connect(
     })
 }
 
+/// How servers are verified: who writes `tls://` has asked for it.
+fn verification(config: &Config) -> Option<Cow<'_, Tls>> {
+    let mut urls = config.url.split(',').map(str::trim);
+    let asks = urls.any(|url| url.starts_with("tls://") || url.starts_with("wss://"));
+    match &config.tls {
+        Some(tls) => Some(Cow::Borrowed(tls)),
+        None => asks.then(|| Cow::Owned(Tls::default())),
+    }
+}
+
 fn options(config: &Config) -> Result<ConnectOptions, SettingsError> {
+    let tls = verification(config);
     let options = ConnectOptions::new()
         .name(&config.name)
         .connection_timeout(ANSWER_WITHIN)
         .request_timeout(Some(ANSWER_WITHIN))
         .ping_interval(PING_EVERY)
-        .require_tls(config.tls.is_some())
-        .tls_client_config(tls::client_config(config.tls.as_ref())?);
+        .require_tls(tls.is_some())
+        .tls_client_config(tls::client_config(tls.as_deref())?);
     Ok(match &config.auth {
         Auth::None => options,
         Auth::UserPassword { user, password } => {

@@ -131,6 +131,10 @@ impl ClusterValues {
             namespace,
             name,
         };
+        // Names may come from events, and go into a path.
+        if !is_name(&object.namespace) || !is_name(&object.name) {
+            return Err(Error::Refused(format!("{object} cannot be a name")));
+        }
         if let Some(value) = self
             .remembered(&object)
             .and_then(|data| data.get(&key).cloned())
@@ -193,6 +197,12 @@ impl ClusterValues {
             ))),
         }
     }
+}
+
+/// Whether an object of a cluster may have this name, which then means itself in a path.
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(is_plain)
 }
 
 impl Object {
@@ -307,6 +317,26 @@ mod tests {
             namespace: "ns".into(),
             name: name.into(),
             key: key.into(),
+        }
+    }
+
+    #[test]
+    fn a_name_is_no_path() {
+        for name in ["login", "a.b-c", "0"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "../b",
+            "s?namespace=b",
+            "a/b",
+            "a%2fb",
+            "é",
+            "-a",
+        ] {
+            assert!(!is_name(name), "{name}");
         }
     }
 

@@ -218,6 +218,10 @@ async fn tls_is_used_as_the_settings_say() {
     }))
     .await
     .unwrap();
+    // Who writes `tls://` has asked for a server that can be checked.
+    let checked = Config::new(server.url().replace("nats://", "tls://"));
+    let refused = JetStream::connect(&checked).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::Connect);
     let authorities = Some(certified.cert.pem());
     connect(Some(Tls {
         authorities,
