@@ -10,7 +10,8 @@
 //! * the settings of a bus' stream: [`stream_config`];
 //! * what concerns several objects: [`set`].
 //!
-//! Pure: no client, no clock, no file. Programs of a spec are compiled, never run.
+//! Pure: no client, no file. Programs of a spec are compiled, never run; those of one object share a
+//! budget of time and memory ([`effort`]).
 
 mod set;
 pub mod stream_config;
@@ -19,6 +20,7 @@ use std::collections::HashSet;
 
 use tiphys_api::manifest::{Content, Object};
 use tiphys_api::{BusKind, EventBus, EventSource, Problem, Sensor, validate};
+use tiphys_lang::effort;
 
 pub use set::{missing_bus, set};
 
@@ -68,18 +70,22 @@ pub fn object(object: &Object, namespace: &str) -> Checked {
 
 /// Checks and compiles a sensor.
 pub fn sensor(sensor: &Sensor) -> Checked<tiphys_sensor::Compiled> {
-    Checked::new(
-        validate::sensor(sensor),
-        tiphys_sensor::Compiled::compile(sensor),
-    )
+    effort::within(|| {
+        Checked::new(
+            validate::sensor(sensor),
+            tiphys_sensor::Compiled::compile(sensor),
+        )
+    })
 }
 
 /// Checks and compiles an event source.
 pub fn event_source(source: &EventSource) -> Checked<tiphys_eventsource::Compiled> {
-    Checked::new(
-        validate::event_source(source),
-        tiphys_eventsource::compile(source),
-    )
+    effort::within(|| {
+        Checked::new(
+            validate::event_source(source),
+            tiphys_eventsource::compile(source),
+        )
+    })
 }
 
 /// Checks a bus. `stream_config` is what streams are like where its spec says nothing. Which versions

@@ -10,6 +10,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tiphys_api::{EventBus, EventSource, Sensor};
 use tokio::sync::watch;
 
+use crate::checks::Checks;
 use crate::index::{Children, Failures, Memory, Pods};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -42,6 +43,8 @@ pub struct Context {
     pub pods: Pods,
     /// What is known of event sources and sensors between two looks at them.
     pub(crate) memory: Memory,
+    /// Who waits for a check of an object.
+    pub(crate) checks: Checks,
     /// All buses.
     pub event_buses: Store<EventBus>,
     /// All event sources.

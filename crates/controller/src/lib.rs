@@ -19,6 +19,7 @@
 
 pub mod admission;
 mod apply;
+mod checks;
 mod condition;
 mod context;
 mod error;

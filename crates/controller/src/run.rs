@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::checks::Checks;
 use crate::index::{Children, Failures, Memory, Pods};
 use crate::wakes::{Wakes, Woken};
 use crate::{Context, Error, Metrics, Settings, event_bus, event_source, sensor};
@@ -64,6 +65,7 @@ pub async fn run(
         children: Children::default(),
         pods: Pods::default(),
         memory: Memory::default(),
+        checks: Checks::default(),
         event_buses,
         event_sources,
         sensors,

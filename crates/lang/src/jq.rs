@@ -28,7 +28,7 @@ use self::meter::{Spent, Stack};
 use self::native::Data;
 use self::value::{Object, Reader, Val};
 use self::write::Refusal;
-use crate::{Memory, json};
+use crate::{Memory, effort, json};
 
 /// A compiled program.
 pub struct Program {
@@ -123,6 +123,9 @@ const LARGE_STACK: Stack = Stack {
 /// Programs that nest deeper go to the large stack at once.
 const SMALL_HEIGHT: u32 = 40;
 
+/// What a program takes, with the definitions that it is compiled beside.
+const PROGRAM_BYTES: usize = 64 << 10;
+
 /// What a byte of JSON text may become in memory.
 const VALUE_BYTES_PER_BYTE: usize = 16;
 
@@ -135,6 +138,8 @@ impl Program {
     /// # Errors
     /// If the program is not jq, or names what is not there.
     pub fn compile(source: &str) -> Result<Self, CompileError> {
+        effort::take(PROGRAM_BYTES)
+            .map_err(|spent| CompileError::at(source, 0, &spent.to_string()))?;
         // The parser and the compiler recurse over the program.
         stacker::maybe_grow(LARGE_STACK.floor, LARGE_STACK_SIZE, || compile(source))
     }

@@ -25,11 +25,14 @@ use std::time::Duration;
 
 use mlua::Value;
 
-use crate::{Memory, json};
+use crate::{Memory, effort, json};
 use state::{Outcome, State};
 
 /// The largest result, and with it the largest payload a script can make.
 const MAX_OUTPUT: usize = 16 << 20;
+
+/// What a machine takes that has done nothing yet.
+const MACHINE_BYTES: usize = 400 << 10;
 
 /// How many machines of a script wait for the next event. More run at a time if more threads ask.
 const MAX_IDLE: usize = 8;
@@ -118,6 +121,10 @@ impl Script {
     /// # Errors
     /// If it is not Lua 5.1.
     pub fn compile_within(source: &str, limits: Limits) -> Result<Self, CompileError> {
+        effort::take(MACHINE_BYTES).map_err(|spent| CompileError {
+            message: spent.to_string(),
+            line: 1,
+        })?;
         let rewritten = rewrite::rewrite(source).map_err(|fault| CompileError {
             message: fault.message,
             line: fault.line,

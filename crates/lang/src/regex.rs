@@ -6,10 +6,13 @@
 //! the form the crate reads the same way.
 
 mod class;
+mod size;
 mod translate;
 
 #[cfg(test)]
 mod tests;
+
+use crate::effort;
 
 /// A compiled pattern. It matches anywhere in a text unless it is anchored.
 pub type Regex = ::regex::Regex;
@@ -40,6 +43,16 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
         });
     }
     let translated = translate::translate(pattern)?;
+    // Finding out by building it takes up to a third of a second.
+    let size = size::estimate(&translated);
+    if size > 2 * MAX_COMPILED_BYTES {
+        return Err(Error {
+            message: "expression too large".into(),
+        });
+    }
+    effort::take(size.min(MAX_COMPILED_BYTES)).map_err(|spent| Error {
+        message: spent.to_string(),
+    })?;
     ::regex::RegexBuilder::new(&translated)
         .size_limit(MAX_COMPILED_BYTES)
         .build()

@@ -15,13 +15,13 @@ use tiphys_http::{
     StatusCode, header, json, text,
 };
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::metrics::{Metrics, Outcome};
 use super::review::{Answer, Bus, Review};
+use crate::checks::Checks;
 
 /// The largest request: an object before and after its change, each at most what etcd stores.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -31,9 +31,6 @@ const MAX_BODIES: usize = 16 * LARGEST_BODY;
 
 /// How many connections there are at a time. Each API server keeps a few.
 const MAX_CONNECTIONS: usize = 128;
-
-/// How many objects are checked at a time; checking is work for the processor.
-const MAX_REVIEWS: usize = 4;
 
 /// How long a connection may take for its TLS handshake, or for the headers of its next request.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,7 +58,7 @@ pub struct Server {
 struct Desk {
     client: Client,
     metrics: Metrics,
-    permits: Arc<Semaphore>,
+    checks: Checks,
 }
 
 impl Server {
@@ -70,7 +67,7 @@ impl Server {
         let desk = Desk {
             client,
             metrics,
-            permits: Arc::new(Semaphore::new(MAX_REVIEWS)),
+            checks: Checks::default(),
         };
         Self {
             certificate,
@@ -175,13 +172,7 @@ impl Desk {
     /// `None` if it cannot be decided.
     async fn decide(&self, review: Arc<Review>) -> Option<Answer> {
         let bus = self.bus_of(&review).await;
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        let answer = tokio::task::spawn_blocking(move || {
-            let answer = review.answer(bus);
-            drop(permit);
-            answer
-        });
-        answer.await.ok()
+        self.checks.run(move || review.answer(bus)).await.ok()
     }
 
     async fn bus_of(&self, review: &Review) -> Bus {

@@ -38,29 +38,22 @@ impl Memory {
         self.lock().get(uid)?.malformed.clone()
     }
 
-    /// What is wrong with this generation of an object: `check` is asked once for each. An object
-    /// whose shape is wrong has that fault alone.
-    pub(crate) fn faults(
-        &self,
-        uid: &str,
-        generation: i64,
-        check: impl FnOnce() -> Vec<Problem>,
-    ) -> Arc<[Problem]> {
-        if let Some(known) = self.lock().get(uid) {
-            if let Some(message) = &known.malformed {
-                return [Problem::error("", message)].into();
-            }
-            if let Some((checked, faults)) = &known.checked
-                && *checked == generation
-            {
-                return Arc::clone(faults);
-            }
+    /// What is wrong with this generation of an object; `None` if it was not checked yet. An object whose
+    /// shape is wrong has that fault alone.
+    pub(crate) fn faults(&self, uid: &str, generation: i64) -> Option<Arc<[Problem]>> {
+        let by_uid = self.lock();
+        let known = by_uid.get(uid)?;
+        if let Some(message) = &known.malformed {
+            return Some([Problem::error("", message)].into());
         }
-        let faults: Arc<[Problem]> = check().into();
+        let (checked, faults) = known.checked.as_ref()?;
+        (*checked == generation).then(|| Arc::clone(faults))
+    }
+
+    /// Notes what is wrong with this generation of an object.
+    pub(crate) fn note_faults(&self, uid: &str, generation: i64, faults: Arc<[Problem]>) {
         let mut by_uid = self.lock();
-        let known = by_uid.entry(uid.to_owned()).or_default();
-        known.checked = Some((generation, Arc::clone(&faults)));
-        faults
+        by_uid.entry(uid.to_owned()).or_default().checked = Some((generation, faults));
     }
 
     /// When the status of an object was written.

@@ -1,5 +1,7 @@
 //! Brings about what an event source or sensor asks for, and writes its status.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod as KubePod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -8,7 +10,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tiphys_api::worker::SPEC_HASH_ANNOTATION;
-use tiphys_api::{BusConfig, EventBus};
+use tiphys_api::{BusConfig, EventBus, Problem};
 use tiphys_base::Reason;
 
 use super::desired::{Desired, deployment_name, desired};
@@ -29,6 +31,25 @@ struct Failure {
     error: Error,
 }
 
+/// What is wrong with an object that was not checked yet.
+async fn checked<K: Workload>(
+    object: &K,
+    context: &Context,
+    uid: &str,
+    generation: i64,
+) -> Arc<[Problem]> {
+    let copy = object.clone();
+    let found = context.checks.run(move || copy.errors()).await;
+    let faults: Arc<[Problem]> = match found {
+        Ok(faults) => faults.into(),
+        Err(error) => return [Problem::error("", format!("checking it failed: {error}"))].into(),
+    };
+    context
+        .memory
+        .note_faults(uid, generation, Arc::clone(&faults));
+    faults
+}
+
 /// Brings about what the object asks for, and writes its status.
 pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Result<Action, Error> {
     drop_finalizer(object, context).await?;
@@ -41,7 +62,10 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
     let mut conditions = Conditions::default();
     let uid = object.meta().uid.as_deref().unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
-    let faults = context.memory.faults(uid, generation, || object.errors());
+    let faults = match context.memory.faults(uid, generation) {
+        Some(faults) => faults,
+        None => checked(object, context, uid, generation).await,
+    };
     check::set::<K>(&faults, &mut conditions);
     let bus = context.event_bus(&namespace, object.bus_name());
     let deployment = Key {
