@@ -42,6 +42,12 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
             message: "expression too large".into(),
         });
     }
+    let within = |size| {
+        effort::take(size).map_err(|spent| Error {
+            message: spent.to_string(),
+        })
+    };
+    within(0)?;
     let translated = translate::translate(pattern)?;
     // Finding out by building it takes up to a third of a second.
     let size = size::estimate(&translated);
@@ -50,9 +56,7 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
             message: "expression too large".into(),
         });
     }
-    effort::take(size.min(MAX_COMPILED_BYTES)).map_err(|spent| Error {
-        message: spent.to_string(),
-    })?;
+    within(size.min(MAX_COMPILED_BYTES))?;
     ::regex::RegexBuilder::new(&translated)
         .size_limit(MAX_COMPILED_BYTES)
         .build()
