@@ -15,6 +15,9 @@ use crate::{BoxError, Error, Position, Subject};
 /// The stream that holds the dead letters of a bus.
 pub(crate) const STREAM: &str = "tiphys-dead-letters";
 
+/// What the subjects of dead letters begin with.
+pub const DEAD_LETTERS: &str = "tiphys.dead-letters";
+
 /// The dead letters that a bus keeps.
 #[async_trait]
 pub trait DeadLetters: fmt::Debug + Send + Sync {
@@ -202,7 +205,7 @@ impl DeadLetterFilter {
 }
 
 fn subject_of(names: [Option<&String>; 3]) -> String {
-    let mut subject = String::from("tiphys.dead-letters");
+    let mut subject = String::from(DEAD_LETTERS);
     for name in names {
         subject.push('.');
         match name {

@@ -79,7 +79,7 @@ impl DeadLetterStream {
     async fn ready(&self) -> Result<Arc<Keeper>, ApiError> {
         let config = Config {
             name: STREAM.to_owned(),
-            subjects: vec!["tiphys.dead-letters.*.*.*".to_owned()],
+            subjects: vec![DeadLetterFilter::default().subjects()],
             storage: StorageType::File,
             max_age: MAX_AGE,
             max_messages: MAX_MESSAGES,

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+use tiphys_base::text::lossy;
+
 use super::scan::{NO_HEX, number_end, text_end, unicode_escape};
 use super::{Map, Number, Value};
 
@@ -330,11 +332,6 @@ impl<'a, B: Build> Reader<'a, B> {
             _ => return self.fail("unknown escape"),
         })
     }
-}
-
-/// As `from_utf8_lossy`, and faster where nothing is wrong.
-fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How large a pattern becomes, told from its form.
+//! How large a compiled pattern is, estimated from its syntax tree.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 

@@ -12,6 +12,7 @@ use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use tiphys_api::{LogTrigger, Problem, TriggerKind, TriggerTemplate};
+use tiphys_base::text::lossy;
 use tiphys_eventbus::Event;
 
 use super::fire::Input;
@@ -45,10 +46,7 @@ impl Line {
     pub fn message(&self) -> Cow<'_, str> {
         let payload = self.event.data.as_deref().unwrap_or_default();
         match self.event.context.datacontenttype.as_str() {
-            JSON | "text/plain" => match std::str::from_utf8(payload) {
-                Ok(text) => text.into(),
-                Err(_) => String::from_utf8_lossy(payload),
-            },
+            JSON | "text/plain" => lossy(payload),
             _ => STANDARD.encode(payload).into(),
         }
     }

@@ -6,6 +6,7 @@ use tiphys_api::message::with_causes;
 use tiphys_api::{NatsTrigger, Problem, TlsConfig, TriggerKind, TriggerParameter, TriggerTemplate};
 use tiphys_clients::nats::{Auth, AuthRef, Config, PublishError};
 use tiphys_clients::{Clients, TlsRef};
+use tiphys_eventbus::DEAD_LETTERS;
 
 use super::fire::Input;
 use super::perform::Context;
@@ -143,11 +144,16 @@ impl Kind for Template {
     }
 }
 
-/// Whether a message can be published under `text`: no empty part, no blank, no wildcard, and nothing that
-/// the server or the bus itself listens to.
+/// Whether the server or the bus itself listens to a subject.
+fn is_reserved(subject: &str) -> bool {
+    let letters = subject.strip_prefix(DEAD_LETTERS);
+    subject.starts_with('$') || letters.is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether a message can be published under `text`: no empty part, no blank, no wildcard, nothing that is
+/// reserved.
 fn is_subject(text: &str) -> bool {
-    let is_own = text.starts_with('$') || text.starts_with("tiphys.dead-letters.");
-    !is_own
+    !is_reserved(text)
         && text.split('.').all(|part| {
             !part.is_empty()
                 && !matches!(part, "*" | ">")
@@ -159,7 +165,7 @@ fn subject_fault(text: &str) -> String {
     if text.is_empty() {
         return "nats subject can't be empty".to_owned();
     }
-    if text.starts_with('$') || text.starts_with("tiphys.dead-letters.") {
+    if is_reserved(text) {
         return format!("{text:?} is no subject to publish under: the bus itself listens to it");
     }
     format!("{text:?} is no subject to publish under: it has an empty part, a blank or a wildcard")
