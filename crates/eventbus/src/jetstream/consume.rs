@@ -36,6 +36,10 @@ use crate::{
 /// How many messages are asked for at a time: a round trip then costs little for each of them.
 const BATCH: usize = 256;
 
+/// How many bytes: what is asked for waits in memory until it is taken. One message has to fit, with its
+/// headers.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// How long a request for messages stands, and how often the server shows that it does.
 const REQUEST: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -198,6 +202,7 @@ impl Consumption {
         let feed = consumer
             .stream()
             .max_messages_per_batch(batch)
+            .max_bytes_per_batch(BATCH_BYTES.max(self.connection.max_payload() * 2))
             .expires(REQUEST)
             .heartbeat(HEARTBEAT)
             .messages()

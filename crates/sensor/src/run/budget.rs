@@ -40,8 +40,11 @@ pub(super) const CHUNKS: usize = 4;
 /// How many deliveries are prepared together: enough to make the hop to another thread cheap.
 pub(super) const CHUNK: usize = 32;
 
-/// Deliveries that are not settled, those in preparation included. At 1.5 KB each, what all share is
-/// 6 MB.
+/// How much of a payload a permit is for: small deliveries are counted by number, large ones by size.
+const PAYLOAD: usize = 16 << 10;
+
+/// Deliveries that are not settled, those in preparation included: 18 MiB of payload for a trigger, and
+/// 64 MiB that all share.
 const IN_FLIGHT: Rule = Rule {
     own: 2 * CHUNK,
     most: LIMITS.in_flight + CHUNKS * CHUNK,
@@ -137,9 +140,9 @@ struct Place {
     number: usize,
 }
 
-/// One permit, until it is dropped.
+/// One permit or several, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit(Option<Seat>);
+pub(super) struct Permit(Option<(Seat, usize)>);
 
 impl Pool {
     fn new(rule: Rule) -> Self {
@@ -163,15 +166,27 @@ impl Seat {
     /// # Cancellation
     /// Whoever waits next gets it.
     pub(super) async fn permit(&self) -> Permit {
+        self.permits(1).await
+    }
+
+    /// Returns when there are permits for a delivery with a payload of so many bytes.
+    ///
+    /// # Cancellation
+    /// As [`Self::permit`].
+    pub(super) async fn permit_for(&self, payload: usize) -> Permit {
+        self.permits(payload.div_ceil(PAYLOAD).max(1)).await
+    }
+
+    async fn permits(&self, count: usize) -> Permit {
         loop {
             let granted = {
                 let mut permits = self.0.pool.locked();
-                if permits.take(self.0.number) {
-                    return Permit(Some(self.clone()));
+                if permits.take(self.0.number, count) {
+                    return Permit(Some((self.clone(), count)));
                 }
                 let (granted, wait) = oneshot::channel();
                 let seat = self.clone();
-                permits.wait(self.0.number, Waiter { seat, granted });
+                permits.wait(self.0.number, count, Waiter { seat, granted });
                 wait
             };
             // It is never forgotten.
@@ -181,14 +196,14 @@ impl Seat {
         }
     }
 
-    /// One permit is back: who waits gets it. Who has stopped waiting gives it back in turn.
-    fn give_back(self) {
-        let mut back = Some(self);
+    /// Permits are back: who waits gets them. Who has stopped waiting gives them back in turn.
+    fn give_back(self, count: usize) {
+        let mut back = Some((self, count));
         let mut unused = Vec::new();
-        while let Some(seat) = back.take().or_else(|| unused.pop()) {
-            let granted = seat.0.pool.locked().give_back(seat.0.number);
-            for waiter in granted {
-                let sent = waiter.granted.send(Permit(Some(waiter.seat)));
+        while let Some((seat, count)) = back.take().or_else(|| unused.pop()) {
+            let granted = seat.0.pool.locked().give_back(seat.0.number, count);
+            for (count, waiter) in granted {
+                let sent = waiter.granted.send(Permit(Some((waiter.seat, count))));
                 unused.extend(sent.err().and_then(|mut permit| mem::take(&mut permit.0)));
             }
         }
@@ -203,8 +218,8 @@ impl Drop for Place {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(seat) = self.0.take() {
-            seat.give_back();
+        if let Some((seat, count)) = self.0.take() {
+            seat.give_back(count);
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn prepared(
     let deliveries = deliveries.then(move |delivery| {
         let in_flight = in_flight.clone();
         async move {
-            let permit = in_flight.permit().await;
+            let permit = in_flight.permit_for(delivery.payload.len()).await;
             InFlight {
                 delivery,
                 _permit: permit,

@@ -4,6 +4,9 @@
 //! owner holds less of that than is left. So one owner never has more than half of what is shared, and
 //! a second one that comes when all of the first is in use still finds the other half: nobody has to
 //! give anything back first. A permit that comes back goes to the owner that holds the least.
+//!
+//! Who asks for several gets them together. A seat that holds nothing gets what it asks for, however much
+//! that is: it could not go on otherwise.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,8 +28,8 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) struct Permits<W> {
     rule: Rule,
-    /// What is left of what all share.
-    left: usize,
+    /// What is left of what all share; less than nothing where a seat had to have more.
+    left: isize,
     owners: Slab<Owner>,
     by_name: HashMap<Arc<str>, usize>,
     seats: Slab<Seat<W>>,
@@ -40,22 +43,22 @@ struct Owner {
     name: Arc<str>,
     seats: usize,
     /// What it holds of what all share.
-    taken: usize,
+    taken: isize,
 }
 
 #[derive(Debug)]
 struct Seat<W> {
     owner: usize,
     held: usize,
-    /// In the order of their arrivals.
-    waiting: VecDeque<(u64, W)>,
+    /// In the order of their arrivals, with what they ask for.
+    waiting: VecDeque<(u64, usize, W)>,
 }
 
 impl<W> Permits<W> {
     pub(super) fn new(rule: Rule) -> Self {
         Self {
             rule,
-            left: rule.shared,
+            left: signed(rule.shared),
             owners: Slab::new(),
             by_name: HashMap::new(),
             seats: Slab::new(),
@@ -102,60 +105,67 @@ impl<W> Permits<W> {
         }
     }
 
-    /// Takes a permit; false: there is none, or others of the seat wait for one.
-    pub(super) fn take(&mut self, seat: usize) -> bool {
-        let is_free = self.seats[seat].waiting.is_empty() && self.has_permit(seat);
+    /// Takes so many permits; false: there are not as many, or others of the seat wait for some.
+    pub(super) fn take(&mut self, seat: usize, count: usize) -> bool {
+        let is_free = self.seats[seat].waiting.is_empty() && self.has_permits(seat, count);
         if is_free {
-            self.grant(seat);
+            self.grant(seat, count);
         }
         is_free
     }
 
-    /// Lets somebody wait until [`Self::give_back`] returns them.
-    pub(super) fn wait(&mut self, seat: usize, waiter: W) {
+    /// Lets somebody wait for so many permits until [`Self::give_back`] returns them.
+    pub(super) fn wait(&mut self, seat: usize, count: usize, waiter: W) {
         self.arrivals += 1;
         let waiting = &mut self.seats[seat].waiting;
         if waiting.is_empty() {
             self.crowded.push(seat);
         }
-        waiting.push_back((self.arrivals, waiter));
+        waiting.push_back((self.arrivals, count, waiter));
     }
 
-    /// Takes a permit back. Returns who waits no more: each has a permit.
-    pub(super) fn give_back(&mut self, seat: usize) -> Vec<W> {
+    /// Takes permits back. Returns who waits no more, with what each has got.
+    pub(super) fn give_back(&mut self, seat: usize, count: usize) -> Vec<(usize, W)> {
+        let own = self.rule.own;
         let Seat { owner, held, .. } = &mut self.seats[seat];
-        if *held > self.rule.own {
-            self.owners[*owner].taken -= 1;
-            self.left += 1;
-        }
-        *held -= 1;
+        let shared = signed(held.saturating_sub(own) - (*held - count).saturating_sub(own));
+        *held -= count;
+        self.owners[*owner].taken -= shared;
+        self.left += shared;
         let mut granted = Vec::new();
         while let Some(next) = self.next() {
-            let Some((_, waiter)) = self.seats[next].waiting.pop_front() else {
+            let Some((_, count, waiter)) = self.seats[next].waiting.pop_front() else {
                 break;
             };
             if self.seats[next].waiting.is_empty() {
                 self.crowded.retain(|crowded| *crowded != next);
             }
-            self.grant(next);
-            granted.push(waiter);
+            self.grant(next, count);
+            granted.push((count, waiter));
         }
         granted
     }
 
-    /// Whether there is a permit for a seat.
-    fn has_permit(&self, seat: usize) -> bool {
+    /// Whether there are so many permits for a seat.
+    fn has_permits(&self, seat: usize, count: usize) -> bool {
         let Seat { owner, held, .. } = &self.seats[seat];
-        *held < self.rule.own || *held < self.rule.most && self.owners[*owner].taken < self.left
+        let shared = self.shared(*held, count);
+        let fits = shared == 0 || self.owners[*owner].taken + shared <= self.left;
+        *held == 0 && self.rule.own > 0 || fits && held + count <= self.rule.most
     }
 
-    fn grant(&mut self, seat: usize) {
+    fn grant(&mut self, seat: usize, count: usize) {
+        let shared = self.shared(self.seats[seat].held, count);
         let Seat { owner, held, .. } = &mut self.seats[seat];
-        *held += 1;
-        if *held > self.rule.own {
-            self.owners[*owner].taken += 1;
-            self.left -= 1;
-        }
+        *held += count;
+        self.owners[*owner].taken += shared;
+        self.left -= shared;
+    }
+
+    /// What of so many more permits a seat takes from what all share.
+    fn shared(&self, held: usize, count: usize) -> isize {
+        let own = self.rule.own;
+        signed((held + count).saturating_sub(own) - held.saturating_sub(own))
     }
 
     /// Where the next permit goes: to the owner that holds the least of what is shared, and there to who
@@ -163,10 +173,13 @@ impl<W> Permits<W> {
     fn next(&self) -> Option<usize> {
         let crowded = self.crowded.iter().copied();
         crowded
-            .filter(|seat| self.has_permit(*seat))
+            .filter(|seat| {
+                let front = self.seats[*seat].waiting.front();
+                front.is_some_and(|(_, count, _)| self.has_permits(*seat, *count))
+            })
             .min_by_key(|seat| {
                 let Seat { owner, waiting, .. } = &self.seats[*seat];
-                let arrival = waiting.front().map(|(arrival, _)| *arrival);
+                let arrival = waiting.front().map(|(arrival, ..)| *arrival);
                 (self.owners[*owner].taken, arrival)
             })
     }
@@ -178,8 +191,12 @@ impl<W> Permits<W> {
             && self.owners.is_empty()
             && self.by_name.is_empty()
             && self.crowded.is_empty()
-            && self.left == self.rule.shared
+            && self.left == signed(self.rule.shared)
     }
+}
+
+fn signed(count: usize) -> isize {
+    isize::try_from(count).unwrap_or(isize::MAX)
 }
 
 #[cfg(test)]
@@ -192,7 +209,13 @@ mod tests {
 
     /// Takes all that a seat can have; returns how many that are.
     fn exhaust(permits: &mut Permits<&'static str>, seat: usize) -> usize {
-        std::iter::from_fn(|| permits.take(seat).then_some(())).count()
+        std::iter::from_fn(|| permits.take(seat, 1).then_some(())).count()
+    }
+
+    /// Gives one back; returns who waits no more.
+    fn back(permits: &mut Permits<&'static str>, seat: usize) -> Vec<&'static str> {
+        let granted = permits.give_back(seat, 1).into_iter();
+        granted.map(|(_, waiter)| waiter).collect()
     }
 
     #[test]
@@ -230,7 +253,7 @@ mod tests {
         let mut permits = permits(2, 5, 100);
         let seat = permits.enter("a");
         assert_eq!(exhaust(&mut permits, seat), 5);
-        assert_eq!(permits.give_back(seat), [""; 0]);
+        assert_eq!(back(&mut permits, seat), [""; 0]);
         assert_eq!(exhaust(&mut permits, seat), 1);
     }
 
@@ -240,28 +263,28 @@ mod tests {
         let (loud, quiet) = (permits.enter("loud"), permits.enter("quiet"));
         assert_eq!(exhaust(&mut permits, loud), 3);
         assert_eq!(exhaust(&mut permits, quiet), 2);
-        permits.wait(loud, "loud");
-        permits.wait(quiet, "first");
-        permits.wait(quiet, "second");
-        assert_eq!(permits.give_back(loud), [""; 0]);
+        permits.wait(loud, 1, "loud");
+        permits.wait(quiet, 1, "first");
+        permits.wait(quiet, 1, "second");
+        assert_eq!(back(&mut permits, loud), [""; 0]);
         // Three are left: the loud one holds one, the quiet one two.
-        assert_eq!(permits.give_back(loud), ["loud"]);
-        assert_eq!(permits.give_back(quiet), ["first"]);
-        assert_eq!(permits.give_back(loud), ["second"]);
+        assert_eq!(back(&mut permits, loud), ["loud"]);
+        assert_eq!(back(&mut permits, quiet), ["first"]);
+        assert_eq!(back(&mut permits, loud), ["second"]);
     }
 
     #[test]
     fn who_asks_at_a_seat_is_served_in_order() {
         let mut permits = permits(1, 1, 0);
         let seat = permits.enter("a");
-        assert!(permits.take(seat));
-        permits.wait(seat, "first");
-        permits.wait(seat, "second");
-        assert_eq!(permits.give_back(seat), ["first"]);
-        assert!(!permits.take(seat), "the second was here before");
-        assert_eq!(permits.give_back(seat), ["second"]);
-        assert_eq!(permits.give_back(seat), [""; 0]);
-        assert!(permits.take(seat));
+        assert!(permits.take(seat, 1));
+        permits.wait(seat, 1, "first");
+        permits.wait(seat, 1, "second");
+        assert_eq!(back(&mut permits, seat), ["first"]);
+        assert!(!permits.take(seat, 1), "the second was here before");
+        assert_eq!(back(&mut permits, seat), ["second"]);
+        assert_eq!(back(&mut permits, seat), [""; 0]);
+        assert!(permits.take(seat, 1));
     }
 
     #[test]
@@ -272,14 +295,39 @@ mod tests {
         let new = permits.enter("a");
         assert_eq!(exhaust(&mut permits, new), 1);
         for _ in 0..5 {
-            permits.give_back(old);
+            permits.give_back(old, 1);
         }
         permits.leave(old);
         assert_eq!(exhaust(&mut permits, new), 4);
         for _ in 0..5 {
-            permits.give_back(new);
+            permits.give_back(new, 1);
         }
         permits.leave(new);
+        assert!(permits.is_unused());
+    }
+
+    /// Deliveries are counted by their bytes: one may be larger than what a seat has of its own.
+    #[test]
+    fn several_permits_are_given_together() {
+        let mut permits = permits(4, 20, 16);
+        let (one, other) = (permits.enter("one"), permits.enter("other"));
+        assert!(permits.take(one, 10), "6 of them are of what all share");
+        assert!(
+            !permits.take(one, 5),
+            "5 more would leave less than it holds"
+        );
+        assert!(permits.take(one, 2));
+        assert!(
+            permits.take(other, 100),
+            "who holds nothing gets what it asks for"
+        );
+        assert!(!permits.take(other, 1));
+        permits.wait(one, 1, "one");
+        assert_eq!(permits.give_back(one, 2), []);
+        assert_eq!(permits.give_back(other, 100), [(1, "one")]);
+        permits.give_back(one, 11);
+        permits.leave(one);
+        permits.leave(other);
         assert!(permits.is_unused());
     }
 }
