@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::deadline::thread_time;
 
 /// How much processor time the programs of an object have.
 const TIME: Duration = Duration::from_secs(1);
@@ -96,11 +96,6 @@ pub(crate) fn take(bytes: usize) -> Result<(), Spent> {
         ..budget
     }));
     left.map(|_| ())
-}
-
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
 }
 
 #[cfg(test)]

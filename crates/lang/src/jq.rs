@@ -41,7 +41,7 @@ pub struct Program {
 /// What a run of a program may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long a run may take. Longer means that it never ends, or might as well.
+    /// How much processor time a run may take. More means that it never ends, or might as well.
     pub time: Duration,
     /// How many bytes the values of a run may take up at a time.
     pub memory: usize,

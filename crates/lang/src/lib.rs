@@ -16,6 +16,7 @@
 //! | [`lua`] | Lua 5.1 as gopher-lua speaks it |
 //! | [`yaml`] | YAML 1.1 as Kubernetes reads it |
 
+pub mod deadline;
 pub mod effort;
 pub mod expr;
 mod gomath;

@@ -47,7 +47,7 @@ pub struct Script {
 /// What one run of a script may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The time from start to result.
+    /// The processor time from start to result.
     pub time: Duration,
     /// Bytes of the Lua machine.
     pub memory: usize,

@@ -5,11 +5,12 @@
 //! fails too, hence no `try`, `?` or `//` can keep an endless program going.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jaq_core::Error;
 
 use super::value::Val;
+use crate::deadline::Deadline;
 
 /// How deep arrays and objects may nest while a program runs: twice what is read from a text.
 pub(super) const MAX_DEPTH: usize = 2 * crate::json::MAX_DEPTH;
@@ -37,7 +38,7 @@ pub(super) struct Stack {
 }
 
 struct Meter {
-    deadline: Cell<Option<Instant>>,
+    deadline: Cell<Option<Deadline>>,
     steps: Cell<u32>,
     links: Cell<u32>,
     used: Cell<usize>,
@@ -63,7 +64,7 @@ thread_local! {
 /// Starts to count for a run on this thread.
 pub(super) fn start(time: Duration, memory: usize, stack: Stack) {
     METER.with(|meter| {
-        meter.deadline.set(Instant::now().checked_add(time));
+        meter.deadline.set(Some(Deadline::after(time)));
         meter.steps.set(0);
         meter.links.set(0);
         meter.used.set(0);
@@ -101,12 +102,13 @@ pub(super) fn step() -> Result<(), Spent> {
         let steps = meter.steps.get().wrapping_add(1);
         meter.steps.set(steps);
         if steps.is_multiple_of(256)
-            && meter
-                .deadline
-                .get()
-                .is_some_and(|deadline| Instant::now() > deadline)
+            && let Some(mut deadline) = meter.deadline.get()
         {
-            return Err(exhaust(Spent::Time));
+            let is_over = deadline.is_over();
+            meter.deadline.set(Some(deadline));
+            if is_over {
+                return Err(exhaust(Spent::Time));
+            }
         }
         meter.spent.get().map_or(Ok(()), Err)
     })

@@ -1,9 +1,9 @@
 //! One Lua machine with a script loaded: sandboxed, bounded, used for one event after another.
 
 use std::f64::consts::PI;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mlua::{
     Function, LightUserData, Lua, LuaOptions, LuaString, StdLib, Table, Value, Variadic, VmState,
@@ -13,6 +13,7 @@ use super::document::{Context, Document, dropped_key, expand, node_key};
 use super::format::{Argument, Refusal, format};
 use super::reword::reword;
 use super::{Limits, RunError, number, rewrite, write};
+use crate::deadline::Deadline;
 use crate::gomath;
 
 /// What scripts see as the name of their source.
@@ -27,9 +28,7 @@ const OUT_OF_MEMORY: &str = "not enough memory";
 
 /// When the current run ends at the latest.
 pub(super) struct Clock {
-    origin: Instant,
-    /// Nanoseconds from the origin.
-    end: AtomicU64,
+    deadline: Mutex<Deadline>,
     over: AtomicBool,
     limit: Duration,
     /// The script has caught a failure of the memory.
@@ -39,22 +38,19 @@ pub(super) struct Clock {
 impl Clock {
     fn new(limit: Duration) -> Self {
         Self {
-            origin: Instant::now(),
-            end: AtomicU64::new(0),
+            deadline: Mutex::new(Deadline::after(limit)),
             over: AtomicBool::new(false),
             limit,
             caught_shortage: AtomicBool::new(false),
         }
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    fn deadline(&self) -> MutexGuard<'_, Deadline> {
+        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(&self) {
-        let limit = u64::try_from(self.limit.as_nanos()).unwrap_or(u64::MAX);
-        self.end
-            .store(self.now().saturating_add(limit), Ordering::Relaxed);
+        *self.deadline() = Deadline::after(self.limit);
         self.over.store(false, Ordering::Relaxed);
         self.caught_shortage.store(false, Ordering::Relaxed);
     }
@@ -62,7 +58,7 @@ impl Clock {
     /// Fails once the time is over, and from then on: a script may have caught the first failure.
     pub(super) fn check(&self) -> Result<(), RunError> {
         if !self.over.load(Ordering::Relaxed) {
-            if self.now() < self.end.load(Ordering::Relaxed) {
+            if !self.deadline().is_over() {
                 return Ok(());
             }
             self.over.store(true, Ordering::Relaxed);

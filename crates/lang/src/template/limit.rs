@@ -4,12 +4,8 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::time::{Duration, Instant};
 
-/// How long one execution may take.
-///
-/// Ordinary templates take microseconds; the engine of a sensor must not stand still for longer.
-const TIME: Duration = Duration::from_secs(1);
+use crate::deadline::{Deadline, TIME};
 
 /// How many bytes all values made by one execution may take together, garbage included.
 const MEMORY: usize = 64 << 20;
@@ -48,7 +44,7 @@ impl From<String> for Fault {
 /// What is left for one execution.
 #[derive(Debug)]
 pub(super) struct Budget {
-    deadline: Instant,
+    deadline: Cell<Deadline>,
     memory: Cell<usize>,
     steps: Cell<u32>,
     nesting: Cell<u16>,
@@ -67,7 +63,7 @@ impl Drop for Nested<'_> {
 impl Budget {
     pub(super) fn new() -> Self {
         Self {
-            deadline: Instant::now() + TIME,
+            deadline: Cell::new(Deadline::after(TIME)),
             memory: Cell::new(MEMORY),
             steps: Cell::new(0),
             nesting: Cell::new(0),
@@ -90,8 +86,13 @@ impl Budget {
     pub(super) fn step(&self) -> Outcome<()> {
         let steps = self.steps.get().wrapping_add(1);
         self.steps.set(steps);
-        if steps.is_multiple_of(128) && Instant::now() >= self.deadline {
-            return Err("the template ran for too long".into());
+        if steps.is_multiple_of(128) {
+            let mut deadline = self.deadline.get();
+            let is_over = deadline.is_over();
+            self.deadline.set(deadline);
+            if is_over {
+                return Err("the template ran for too long".into());
+            }
         }
         Ok(())
     }

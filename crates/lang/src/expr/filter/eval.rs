@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ptr;
-use std::time::{Duration, Instant};
 
 use super::arithmetic::{self, int};
 use super::builtins::{self, Builtin};
@@ -11,13 +10,11 @@ use super::functions;
 use super::syntax::{Binary, Kind, Node, Pointer, Unary};
 use super::value::{Elements, Value};
 use super::{Fault, list, moment};
+use crate::deadline::{Deadline, TIME};
 use crate::template::sprig;
 
 /// How many steps one run may take.
 const MAX_STEPS: usize = 20_000_000;
-
-/// How long one run may take.
-const MAX_TIME: Duration = Duration::from_secs(1);
 
 /// How many elements all lists and maps of one run may have together; the language's own bound.
 const MAX_ELEMENTS: usize = 1_000_000;
@@ -57,7 +54,7 @@ pub(super) struct Budget {
     steps: usize,
     next_look: usize,
     elements: usize,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 }
 
 impl Budget {
@@ -82,10 +79,9 @@ impl Budget {
     /// Looks at the clock.
     pub(super) fn look(&mut self) -> Result<(), Stop> {
         self.next_look = self.steps.saturating_add(10_000);
-        let now = Instant::now();
         // Few runs come here: the clock starts late, so that the others never ask for the time.
-        let deadline = *self.deadline.get_or_insert(now + MAX_TIME);
-        if self.steps > MAX_STEPS || now > deadline {
+        let deadline = self.deadline.get_or_insert_with(|| Deadline::after(TIME));
+        if self.steps > MAX_STEPS || deadline.is_over() {
             return Err(Stop::new("expression takes too long"));
         }
         Ok(())
