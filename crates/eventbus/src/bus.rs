@@ -218,6 +218,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// What is needed to answer it.
+    #[must_use]
+    pub fn without_payload(self) -> Self {
+        Self {
+            payload: Bytes::new(),
+            ..self
+        }
+    }
+
     /// Acknowledges without waiting for the server: if this gets lost, it is delivered again.
     ///
     /// # Errors

@@ -88,6 +88,8 @@ pub enum DeadLetterReason {
     RenderFailed,
     /// It was tried as often as the trigger's retry strategy says.
     RetriesExhausted,
+    /// Its target was unavailable for longer than it waits.
+    TargetUnavailable,
     /// It, or what became of it, is too large.
     TooLarge,
     /// It was acknowledged, and the process stopped before its action could start.
@@ -120,6 +122,7 @@ impl DeadLetterReason {
             Self::TransformFailed => "transform-failed",
             Self::RenderFailed => "render-failed",
             Self::RetriesExhausted => "retries-exhausted",
+            Self::TargetUnavailable => "target-unavailable",
             Self::TooLarge => "too-large",
             Self::Interrupted => "interrupted",
             Self::Panicked => "panicked",

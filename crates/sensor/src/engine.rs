@@ -28,13 +28,15 @@ use tiphys_api::{Problem, Sensor};
 pub use decision::{Decision, Outcome, Tally};
 pub use dependency::{Admission, Dependency};
 pub use ordering::{WorkId, object_key};
-pub use pace::{BUS_FIRST, BUS_LAST};
-pub use plan::{Level, Limits, Plan};
+pub use pace::{BUS_FIRST, BUS_LAST, LEAST_PATIENCE, PATIENCE};
+pub use plan::{Level, Limits, Plan, WEIGHT};
 pub use prepare::{panic_message, prepare};
 pub use resets::Resets;
 pub use rounds::{Member, Round, Rounds, Step};
-pub use state::{ACK_WAIT, TriggerState};
-pub use wake::{Arrival, Arrived, Attempt, Cancel, Content, Effect, Fired, Letter, Now, Wake};
+pub use state::{ACK_WAIT, HEARTBEAT, TriggerState};
+pub use wake::{
+    Act, Arrival, Arrived, Attempt, Cancel, Content, Effect, Fired, Letter, Now, Performs, Wake,
+};
 
 use crate::trigger::Trigger;
 

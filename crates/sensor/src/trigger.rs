@@ -20,6 +20,8 @@ mod tests;
 mod variants;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +34,7 @@ pub use object::render_object;
 pub use perform::{Caller, Executors};
 pub use tiphys_clients::Error as PerformError;
 
+use crate::engine::Act;
 use fire::Input;
 use perform::Context;
 use variants::Written;
@@ -76,6 +79,10 @@ trait Kind: fmt::Debug + Send + Sync + Sized + 'static {
     /// If a value is missing, or the outcome cannot be sent. The same events fail the same way again.
     fn render(&self, input: &mut Input<'_, '_>) -> Result<Self::Action, FireError>;
 
+    /// Writes down what has to be there, and to allow it, for an action to be performed: actions of the
+    /// same target wait for each other while it is unavailable, and no others.
+    fn target(action: &Self::Action, target: &mut impl Hasher);
+
     /// An action for people.
     fn describe(action: &Self::Action) -> Vec<Part>;
 
@@ -108,6 +115,16 @@ pub enum Part {
     Line(String),
     /// A document that goes with it.
     Document(serde_json::Value),
+}
+
+impl Act for Arc<Action> {
+    fn target(&self) -> u64 {
+        self.as_ref().target()
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.as_ref().is_repeatable()
+    }
 }
 
 impl Part {
@@ -150,6 +167,15 @@ macro_rules! triggers {
             /// Whether performing it a second time can be told from the first, and does no harm.
             pub fn is_repeatable(&self) -> bool {
                 match self { $(Self::$name(_) => $module::Template::REPEATABLE,)* }
+            }
+
+            /// What has to be there for it, as a number.
+            fn target(&self) -> u64 {
+                let mut target = DefaultHasher::new();
+                match self {
+                    $(Self::$name(action) => $module::Template::target(action, &mut target),)*
+                }
+                target.finish()
             }
 
             /// What it does, for people.

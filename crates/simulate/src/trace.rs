@@ -9,7 +9,7 @@ use tiphys_api::message::with_causes;
 use tiphys_eventbus::Event;
 use tiphys_sensor::Compiled;
 use tiphys_sensor::engine::{
-    self, Arrived, Attempt, Content, Fired, Limits, Member, Now, Outcome, Plan, Round,
+    self, Arrived, Attempt, Content, Fired, Limits, Member, Now, Outcome, Performs, Plan, Round,
     TriggerState, object_key,
 };
 use tiphys_sensor::filter::{self, Verdict};
@@ -23,7 +23,10 @@ type Effect = engine::Effect<Arc<Action>>;
 /// One event after the other.
 const LIMITS: Limits = Limits {
     in_flight: 1,
-    running: 1,
+    // An action is performed as soon as it is rendered while half of it are free.
+    running: 2,
+    waiting: 0,
+    given_back: 0,
 };
 
 /// Sensors, with the states of their triggers.
@@ -189,6 +192,7 @@ impl<'l> World<'l> {
             .map(|dependency| (dependency.index, dependency.arrival(member)));
         let arrived = Arrived {
             sequence: self.sequence,
+            weight: 1,
             content: Content::Event {
                 context: event.context.clone(),
                 arrivals: arrivals.collect(),
@@ -286,6 +290,15 @@ impl Rehearsal {
     }
 }
 
+/// Whether an action is performed as soon as it is rendered.
+fn is_performed(performs: Performs, action: &Action) -> bool {
+    match performs {
+        Performs::Always => true,
+        Performs::IfRepeatable => action.is_repeatable(),
+        Performs::Never => false,
+    }
+}
+
 /// Does what is asked for, as if the world did it; returns what that leads to.
 fn carry_out(
     effect: Effect,
@@ -314,7 +327,7 @@ fn carry_out(
             let firing = fire(sensor, trigger, level, &round)?;
             let fired = match firing.action.clone() {
                 Err(error) => Fired::NotRendered(error),
-                Ok(action) if performs || action.is_repeatable() => {
+                Ok(action) if is_performed(performs, &action) => {
                     Fired::Performed(action, Attempt::Done)
                 }
                 Ok(action) => Fired::Rendered(action),

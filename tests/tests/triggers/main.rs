@@ -7,5 +7,6 @@ mod http;
 mod nats;
 mod policies;
 mod running;
+mod targets;
 mod web;
 mod workflows;

@@ -79,7 +79,7 @@ impl Running {
             executors: Arc::new(Executors::new(client, values, sink, now)),
             metrics: Metrics::register(&mut Registry::default()),
             now,
-            since: Timestamp::MIN,
+            since: Timestamp::UNIX_EPOCH,
             added: HashMap::new(),
             removed: Vec::new(),
             budget: Budget::of_a_process(),

@@ -120,6 +120,10 @@ impl Web {
         format!("{}://{}{path}", self.scheme, self.address)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }

@@ -29,30 +29,37 @@ struct Entry {
 }
 
 impl Ordering {
-    /// Takes in a piece of work; true if it is ready at once.
-    pub(super) fn enter(&mut self, mut keys: Vec<u64>) -> (WorkId, bool) {
+    /// Takes in a piece of work; returns whom it waits for. It is ready at once if that is nobody.
+    pub(super) fn enter(&mut self, mut keys: Vec<u64>) -> (WorkId, Vec<WorkId>) {
         let work = self.next;
         self.next += 1;
         keys.sort_unstable();
         keys.dedup();
-        let mut waits_for = 0;
+        let mut before = Vec::new();
         for key in &keys {
-            let before = self.tails.insert(*key, work);
-            if let Some(before) = before.and_then(|before| self.entries.get_mut(&before)) {
-                before.followers.push((*key, work));
-                waits_for += 1;
+            if let Some(tail) = self.tails.insert(*key, work)
+                && let Some(entry) = self.entries.get_mut(&tail)
+            {
+                entry.followers.push((*key, work));
+                before.push(tail);
             }
         }
         // What has no key neither waits nor is waited for.
         if !keys.is_empty() {
             let entry = Entry {
                 keys,
-                waits_for,
+                waits_for: before.len(),
                 followers: Vec::new(),
             };
             self.entries.insert(work, entry);
         }
-        (work, waits_for == 0)
+        (work, before)
+    }
+
+    /// Whether a piece of work waits for nobody.
+    pub(super) fn is_ready(&self, work: WorkId) -> bool {
+        let entry = self.entries.get(&work);
+        entry.is_none_or(|entry| entry.waits_for == 0)
     }
 
     /// Finishes a piece of work; returns those that are ready now.
@@ -156,10 +163,10 @@ mod tests {
     #[test]
     fn work_on_one_object_is_done_in_order() {
         let mut ordering = Ordering::default();
-        assert_eq!(ordering.enter(vec![1]), (0, true));
-        assert_eq!(ordering.enter(vec![1]), (1, false));
-        assert_eq!(ordering.enter(vec![2]), (2, true));
-        assert_eq!(ordering.enter(vec![1]), (3, false));
+        assert_eq!(ordering.enter(vec![1]), (0, vec![]));
+        assert_eq!(ordering.enter(vec![1]), (1, vec![0]));
+        assert_eq!(ordering.enter(vec![2]), (2, vec![]));
+        assert_eq!(ordering.enter(vec![1]), (3, vec![1]));
         assert!(ordering.leave(2).is_empty());
         assert_eq!(ordering.leave(0), [1]);
         assert_eq!(ordering.leave(1), [3]);
@@ -172,7 +179,7 @@ mod tests {
         let mut ordering = Ordering::default();
         ordering.enter(vec![1]);
         ordering.enter(vec![2]);
-        assert_eq!(ordering.enter(vec![1, 2, 2]), (2, false));
+        assert_eq!(ordering.enter(vec![1, 2, 2]), (2, vec![0, 1]));
         assert!(ordering.leave(0).is_empty());
         assert_eq!(ordering.leave(1), [2]);
     }
@@ -181,7 +188,7 @@ mod tests {
     fn work_without_an_object_never_waits() {
         let mut ordering = Ordering::default();
         ordering.enter(vec![1]);
-        assert_eq!(ordering.enter(vec![]), (1, true));
+        assert_eq!(ordering.enter(vec![]), (1, vec![]));
         assert!(ordering.leave(1).is_empty());
     }
 
@@ -189,10 +196,10 @@ mod tests {
     fn a_key_can_be_left_before_the_others() {
         let mut ordering = Ordering::default();
         ordering.enter(vec![1, 2]);
-        assert_eq!(ordering.enter(vec![1]), (1, false));
-        assert_eq!(ordering.enter(vec![2]), (2, false));
+        assert_eq!(ordering.enter(vec![1]), (1, vec![0]));
+        assert_eq!(ordering.enter(vec![2]), (2, vec![0]));
         assert_eq!(ordering.leave_key(0, 1), [1]);
-        assert_eq!(ordering.enter(vec![1, 2]), (3, false));
+        assert_eq!(ordering.enter(vec![1, 2]), (3, vec![1, 2]));
         assert_eq!(ordering.leave(0), [2]);
         assert!(ordering.leave(1).is_empty());
         assert_eq!(ordering.leave(2), [3]);

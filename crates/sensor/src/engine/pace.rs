@@ -11,6 +11,20 @@ pub(super) const UNAVAILABLE_LAST: Duration = Duration::from_secs(15);
 /// The longest wait that a target may ask for.
 pub(super) const UNAVAILABLE_ASKED: Duration = Duration::from_mins(5);
 
+/// The longest that an action waits for its target, unless the trigger's retry strategy says less.
+pub const PATIENCE: Duration = Duration::from_hours(24);
+
+/// The shortest such time: a server that is replaced is away for a while.
+pub const LEAST_PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long a delivery is given back to the bus while its target is unavailable: at least this, and
+/// longer the more there are, so that no more than fifty come back in a second.
+pub(super) const GIVEN_BACK: Duration = Duration::from_secs(30);
+pub(super) const GIVEN_BACK_EACH: Duration = Duration::from_millis(20);
+
+/// How long after that a delivery which does not come is waited for: the stream may have dropped it.
+pub(super) const GIVEN_BACK_LOST: Duration = Duration::from_mins(10);
+
 /// The first wait before something is asked of the bus again.
 pub const BUS_FIRST: Duration = Duration::from_millis(100);
 

@@ -31,6 +31,8 @@ pub struct Level {
     pub retry: RetryPolicy,
     /// The least time between two firings.
     pub interval: Option<Duration>,
+    /// How long an action waits for a target that is unavailable.
+    pub patience: Duration,
     /// Its action is performed before its events are acknowledged, whatever it is.
     pub at_least_once: bool,
 }
@@ -40,9 +42,17 @@ pub struct Level {
 pub struct Limits {
     /// Deliveries that are not settled.
     pub in_flight: usize,
-    /// Firings that have begun and are not over.
+    /// Actions that are being rendered or performed.
     pub running: usize,
+    /// The weight of deliveries that wait for a target and stay in memory; more of them are given back
+    /// to the bus meanwhile.
+    pub waiting: usize,
+    /// Deliveries that are given back so at most.
+    pub given_back: usize,
 }
+
+/// The unit of [`Arrived::weight`](super::Arrived::weight), in bytes of payload.
+pub const WEIGHT: usize = 16 << 10;
 
 impl Plan {
     /// The plan of a compiled trigger.
@@ -56,6 +66,7 @@ impl Plan {
                 .rate()
                 .filter(|_| place == 0)
                 .map(|rate| rate.interval),
+            patience: trigger.patience(),
             at_least_once: trigger.at_least_once(),
         });
         Self {

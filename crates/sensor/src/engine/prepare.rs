@@ -6,10 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::{DeadLetterReason, Event};
-use tiphys_lang::Memory;
+use tiphys_lang::{Memory, deadline};
 
 use super::wake::{Arrival, Arrived, Content};
-use super::{Admission, Dependency, Member, object_key};
+use super::{Admission, Dependency, Member, WEIGHT, object_key};
 
 /// Prepares one delivery for a trigger that waits for `waiting`, which are places in `dependencies`.
 /// Each program has so much of its `memory`; if that was short, nothing is said.
@@ -22,7 +22,10 @@ pub fn prepare(
     memory: &Memory,
 ) -> Option<Arrived> {
     let prepare = || match Event::decode(payload) {
-        Ok(event) => admit(event, sequence, stored_at, dependencies, waiting, memory),
+        // All programs of an event have one deadline.
+        Ok(event) => {
+            deadline::within(|| admit(event, sequence, stored_at, dependencies, waiting, memory))
+        }
         Err(error) => Content::Unusable(DeadLetterReason::Malformed, with_causes(&error)),
     };
     // A defect costs this delivery and no other.
@@ -30,7 +33,12 @@ pub fn prepare(
         let error = format!("panicked: {}", panic_message(&*panic));
         Content::Unusable(DeadLetterReason::Panicked, error)
     });
-    (!memory.was_short()).then_some(Arrived { sequence, content })
+    let weight = payload.len().div_ceil(WEIGHT).max(1);
+    (!memory.was_short()).then_some(Arrived {
+        sequence,
+        weight,
+        content,
+    })
 }
 
 /// What a panic said.

@@ -12,14 +12,21 @@
 //! that is repeatable, or whose trigger says `atLeastOnce`, is performed while its delivery is held.
 //! Any other is acknowledged first, and performed when the bus has confirmed that; from there on,
 //! nobody but this state can bring it to its end, over a handover and to the end of a drain.
+//!
+//! A firing has a **place** while its action is rendered or performed, and none while it waits for its
+//! target or its next try. When too many wait, held deliveries are **given back**: the bus delivers them
+//! again later, and their work keeps its turn on its ordering keys meanwhile.
 
+mod at_target;
 mod confirm;
 mod ending;
 mod fire;
+mod given_back;
 mod receive;
+mod targets;
 mod work;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 use std::vec::Drain;
@@ -31,10 +38,11 @@ use super::ordering::Ordering;
 use super::pace::Limiter;
 use super::plan::{Limits, Plan};
 use super::seen::Seen;
-use super::wake::{Effect, Now, Wake};
+use super::wake::{Act, Effect, Now, Wake};
 use super::{Member, Rounds, Tally, WorkId};
 use confirm::Confirmation;
 use ending::Phase;
+use targets::Targets;
 use work::Work;
 
 /// How long a delivery may stay without an acknowledgement or heartbeat before the bus delivers it
@@ -42,7 +50,8 @@ use work::Work;
 /// replaced.
 pub const ACK_WAIT: Duration = Duration::from_secs(30);
 
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How often the bus is told that deliveries are being worked on.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How often the connection is looked at while an acknowledgement is uncertain.
 const LOOK_AT_CONNECTION: Duration = Duration::from_millis(500);
@@ -66,12 +75,18 @@ pub struct TriggerState<A> {
     books: Books,
     /// Deliveries that are not settled, by their numbers in the stream.
     in_hand: HashMap<u64, Hand>,
+    /// How much memory they hold.
+    weight: usize,
     works: HashMap<WorkId, Work<A>>,
     ordering: Ordering,
-    /// Firings whose turn it is and that wait for a permit.
+    /// Firings whose turn it is and that wait for a place.
     ready: VecDeque<WorkId>,
-    /// Permits that are taken.
+    /// Places that are taken.
     running: usize,
+    /// Firings that wait for the targets of their actions.
+    targets: Targets,
+    /// The work of deliveries that were given back to the bus, by their numbers in the stream.
+    given_back: BTreeMap<u64, WorkId>,
     /// Work that goes on at a moment.
     timers: BTreeSet<(Duration, WorkId)>,
     /// Deliveries whose acknowledgement may have arrived or not.
@@ -91,6 +106,12 @@ pub struct TriggerState<A> {
 #[derive(Debug, Default)]
 struct Hand {
     event_id: String,
+    /// How much memory it holds.
+    weight: usize,
+    /// It came for one dependency, so there is one piece of work.
+    is_single: bool,
+    /// The work that has waited for it since it was given back.
+    returned: Option<WorkId>,
     /// By what it is known to have been here, if it is an event.
     seen: Option<u64>,
     /// Work that has not ended.
@@ -103,7 +124,7 @@ struct Hand {
     came_again: bool,
 }
 
-impl<A: Clone> TriggerState<A> {
+impl<A: Act> TriggerState<A> {
     /// Starts with nothing in hand. `seed` decides all that is left to chance.
     pub fn new(plan: Plan, limits: Limits, seed: u64, now: Now) -> Self {
         let keeps = plan.conditions.needs_and();
@@ -117,10 +138,13 @@ impl<A: Clone> TriggerState<A> {
             restored: BTreeSet::new(),
             books: Books::default(),
             in_hand: HashMap::new(),
+            weight: 0,
             works: HashMap::new(),
             ordering: Ordering::default(),
             ready: VecDeque::new(),
             running: 0,
+            targets: Targets::default(),
+            given_back: BTreeMap::new(),
             timers: BTreeSet::new(),
             uncertain: BTreeSet::new(),
             connected_since: Some(now.uptime),

@@ -19,6 +19,16 @@ pub struct Now {
     pub uptime: Duration,
 }
 
+/// A rendered action, as far as a trigger's state has to know it.
+pub trait Act: Clone {
+    /// What it has to be there for: actions that name the same wait for each other while it is
+    /// unavailable.
+    fn target(&self) -> u64;
+
+    /// Performing it a second time can be told from the first, and does no harm.
+    fn is_repeatable(&self) -> bool;
+}
+
 /// Everything that can happen to a trigger. `A` is a rendered action.
 #[derive(Debug)]
 pub enum Wake<A> {
@@ -81,6 +91,8 @@ pub enum Wake<A> {
 pub struct Arrived {
     /// Its number in the stream.
     pub sequence: u64,
+    /// How much memory it holds, in units of [`WEIGHT`]: 1 at least.
+    pub weight: usize,
     /// What it holds.
     pub content: Content,
 }
@@ -115,7 +127,7 @@ pub enum Arrival {
 pub enum Fired<A> {
     /// No action could be rendered: the same events fail the same way again.
     NotRendered(String),
-    /// The action, which was not performed: doing it twice could not be told from doing it once.
+    /// The action, which was not performed.
     Rendered(A),
     /// The action, and how performing it ended.
     Performed(A, Attempt),
@@ -184,10 +196,15 @@ pub enum Effect<A> {
         level: usize,
         /// The events.
         round: Arc<Round>,
-        /// Perform it whatever it is; otherwise only if it is repeatable.
-        performs: bool,
+        /// What is done with the action at once.
+        performs: Performs,
         /// The bus delivers again if nothing comes of it: [`Cancel::Held`] is meant for it, too.
         is_held: bool,
+    },
+    /// It is a while until the action that was rendered can be performed: its place is for others.
+    GivesWay {
+        /// The piece of work.
+        work: WorkId,
     },
     /// Perform an action that was rendered before.
     Perform {
@@ -217,7 +234,21 @@ pub enum Effect<A> {
         /// The delivery's number in the stream.
         sequence: u64,
     },
-    /// Nothing more will be asked of a delivery that was acknowledged before.
+    /// Give a delivery back to the bus for a while: it is delivered again after `delay`, or when it is
+    /// recalled.
+    GiveBack {
+        /// The delivery's number in the stream.
+        sequence: u64,
+        /// After how long.
+        delay: Duration,
+    },
+    /// The bus is to deliver what was given back to it.
+    Recall {
+        /// The deliveries' numbers in the stream.
+        sequences: Vec<u64>,
+    },
+    /// Nothing more will be asked of a delivery that was acknowledged before, or given back and never
+    /// delivered again.
     Release {
         /// The delivery's number in the stream.
         sequence: u64,
@@ -282,6 +313,17 @@ pub enum Effect<A> {
     HandedOver(Tally),
     /// All is over.
     Ended,
+}
+
+/// Whether a rendered action is performed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Performs {
+    /// Whatever it is.
+    Always,
+    /// If it is repeatable.
+    IfRepeatable,
+    /// In no case: somebody decides when it is known what its target is.
+    Never,
 }
 
 /// Which attempts are cut short.

@@ -11,21 +11,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::engine::Limits;
+use crate::engine::{Limits, WEIGHT};
 use permits::{Permits, Rule};
 
 /// How much one trigger may do at a time.
 pub(super) const LIMITS: Limits = Limits {
     in_flight: 1024,
-    running: 64,
+    // Half of that for one target.
+    running: 128,
+    // 4 MiB of payload.
+    waiting: 256,
+    given_back: 8192,
 };
 
 impl Limits {
     /// What a trigger may do at a time whose firings wait for nobody, or for somebody.
     pub(super) fn of(is_immediate: bool) -> Self {
         Self {
+            // Whoever waits for nobody has nothing to share out.
             running: if is_immediate {
-                LIMITS.in_flight
+                4 * LIMITS.in_flight
             } else {
                 LIMITS.running
             },
@@ -39,9 +44,6 @@ pub(super) const CHUNKS: usize = 4;
 
 /// How many deliveries are prepared together: enough to make the hop to another thread cheap.
 pub(super) const CHUNK: usize = 32;
-
-/// How much of a payload a permit is for: small deliveries are counted by number, large ones by size.
-const PAYLOAD: usize = 16 << 10;
 
 /// Deliveries that are not settled, those in preparation included: 18 MiB of payload for a trigger, and
 /// 64 MiB that all share.
@@ -174,7 +176,7 @@ impl Seat {
     /// # Cancellation
     /// As [`Self::permit`].
     pub(super) async fn permit_for(&self, payload: usize) -> Permit {
-        self.permits(payload.div_ceil(PAYLOAD).max(1)).await
+        self.permits(payload.div_ceil(WEIGHT).max(1)).await
     }
 
     async fn permits(&self, count: usize) -> Permit {
@@ -243,7 +245,7 @@ mod tests {
     fn a_trigger_that_runs_alone_has_what_it_may_have_at_most() {
         let part = Budget::of_a_process().part("a/b");
         assert_eq!(all(&part.in_flight).len(), 1152);
-        assert_eq!(all(&part.running).len(), 64);
+        assert_eq!(all(&part.running).len(), 128);
         assert_eq!(all(&part.programs).len(), 4);
         assert_eq!(all(&part.memory).len(), 4);
     }

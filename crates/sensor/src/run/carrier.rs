@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tiphys_api::message::with_causes;
-use tiphys_eventbus::Error as BusError;
+use tiphys_eventbus::{Delivery, Error as BusError};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::DropGuard;
 
@@ -22,7 +22,7 @@ use super::budget::{CHUNK, Permit};
 use super::hands::{Hands, Means};
 use super::preparation::InFlight;
 use super::status::Waiting;
-use crate::engine::{self, Round, Tally, WorkId, panic_message};
+use crate::engine::{self, Performs, Round, Tally, WorkId, panic_message};
 use crate::trigger::{Action, Trigger};
 
 pub(super) type Wake = engine::Wake<Arc<Action>>;
@@ -33,6 +33,8 @@ pub(super) struct Carrier {
     hands: Arc<Hands>,
     /// The latest delivery of each message in hand: only it can be answered.
     deliveries: HashMap<u64, Arc<InFlight>>,
+    /// Deliveries that were given back to the bus for a while, without their payloads.
+    given_back: HashMap<u64, Delivery>,
     tasks: JoinSet<Vec<Ended>>,
     /// Firings to begin that wait for nobody: they go together, for a task is dearer than each of them.
     immediate: Vec<(WorkId, Step)>,
@@ -56,7 +58,7 @@ enum Step {
     Fire {
         level: usize,
         round: Arc<Round>,
-        performs: bool,
+        performs: Performs,
         is_held: bool,
     },
     /// Performs the action.
@@ -85,6 +87,7 @@ impl Carrier {
         Self {
             hands: Arc::new(Hands::new(runner, trigger, means)),
             deliveries: HashMap::new(),
+            given_back: HashMap::new(),
             tasks: JoinSet::new(),
             immediate: Vec::new(),
             ended: VecDeque::new(),
@@ -100,6 +103,7 @@ impl Carrier {
     /// Takes a delivery in hand.
     pub(super) fn receive(&mut self, in_flight: Arc<InFlight>) {
         let position = in_flight.delivery.position.to_wire();
+        self.given_back.remove(&position);
         self.deliveries.insert(position, in_flight);
     }
 
@@ -165,6 +169,16 @@ impl Carrier {
             }
             Effect::Release { sequence } => {
                 self.deliveries.remove(&sequence);
+                self.given_back.remove(&sequence);
+            }
+            Effect::GivesWay { work } => drop(self.permits.remove(&work)),
+            Effect::GiveBack { sequence, delay } => self.give_back(sequence, delay).await,
+            Effect::Recall { sequences } => {
+                for sequence in sequences {
+                    if let Some(delivery) = self.given_back.get(&sequence) {
+                        warn_unsent(delivery.retry_after(Duration::ZERO).await);
+                    }
+                }
             }
             Effect::InProgress { sequences } => self.show_heartbeats(&sequences).await,
             Effect::Waits {
@@ -309,6 +323,18 @@ impl Carrier {
                 is_confirmed,
             }
         }));
+    }
+
+    /// Gives a delivery back for a while. What is needed to recall it stays here.
+    async fn give_back(&mut self, sequence: u64, delay: Duration) {
+        let Some(in_flight) = self.deliveries.remove(&sequence) else {
+            return;
+        };
+        warn_unsent(in_flight.delivery.retry_after(delay).await);
+        if let Some(in_flight) = Arc::into_inner(in_flight) {
+            self.given_back
+                .insert(sequence, in_flight.delivery.without_payload());
+        }
     }
 
     async fn show_heartbeats(&mut self, sequences: &[u64]) {

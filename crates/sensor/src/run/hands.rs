@@ -6,6 +6,7 @@ use std::time::Duration;
 use tiphys_api::message::with_causes;
 use tiphys_base::Reason;
 use tiphys_eventbus::{DeadLetter, Delivery, Error as BusError};
+use tiphys_lang::deadline;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use super::budget::{Part, Permit, Seat};
 use super::carrier::{Effect, Wake};
 use super::kept::Kept;
 use super::status::{Status, Waiting};
-use crate::engine::{Attempt, Cancel, Compiled, Fired, Letter, Round, WorkId};
+use crate::engine::{Attempt, Cancel, Compiled, Fired, Letter, Performs, Round, WorkId};
 use crate::filter::Verdict;
 use crate::metrics::TriggerMetrics;
 use crate::trigger::{Action, Caller, PerformError, Trigger};
@@ -66,7 +67,7 @@ impl Hands {
         self: &Arc<Self>,
         level: usize,
         round: Arc<Round>,
-        performs: bool,
+        performs: Performs,
         is_held: bool,
     ) -> (Fired<Arc<Action>>, Option<Permit>) {
         let permit = match self.turn(level, is_held).await {
@@ -82,7 +83,12 @@ impl Hands {
                 return (Fired::NotRendered(error), None);
             }
         };
-        if !performs && !action.is_repeatable() {
+        let performs = match performs {
+            Performs::Always => true,
+            Performs::IfRepeatable => action.is_repeatable(),
+            Performs::Never => false,
+        };
+        if !performs {
             return (Fired::Rendered(action), permit);
         }
         let attempt = self.perform(level, &action, permit, is_held).await;
@@ -104,7 +110,7 @@ impl Hands {
             let Compiled {
                 name, namespace, ..
             } = &*hands.runner.sensor;
-            let rendered = trigger.fire(&round, name, namespace);
+            let rendered = deadline::within(|| trigger.fire(&round, name, namespace));
             rendered.map_err(|error| with_causes(&error))
         };
         if !trigger.has_templates() {

@@ -1,9 +1,11 @@
 //! Prepares deliveries on all cores, a chunk on each, in stream order.
 //!
 //! Programs run here, so this is bounded: a chunk waits for a thread, and an event whose programs need
-//! more than a part of their memory waits until they may have the whole.
+//! more than a part of their memory waits until they may have the whole. The bus is told meanwhile that
+//! the deliveries are being worked on, whether anybody asks for the next chunk or not.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
@@ -13,9 +15,11 @@ use tiphys_api::message::with_causes;
 use tiphys_eventbus::{Delivery, Subscription};
 use tiphys_lang::Memory;
 use tokio::task::JoinError;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::budget::{CHUNK, CHUNKS, Part, Permit};
-use crate::engine::{self, Arrived, Compiled};
+use crate::engine::{self, Arrived, Compiled, HEARTBEAT};
 use crate::trigger::Trigger;
 
 /// How long a chunk has a thread before it asks for one again: programs may take a second for each
@@ -23,6 +27,7 @@ use crate::trigger::Trigger;
 const TURN: Duration = Duration::from_millis(100);
 
 /// A delivery that is not settled.
+#[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) delivery: Delivery,
     _permit: Permit,
@@ -45,9 +50,16 @@ struct Preparation {
 /// A chunk on its way.
 struct Chunk {
     done: Vec<Prepared>,
-    left: IntoIter<InFlight>,
+    left: IntoIter<Arc<InFlight>>,
     /// Its programs need all of their memory.
-    large: Option<InFlight>,
+    large: Option<Arc<InFlight>>,
+}
+
+/// The chunks that are being prepared, or are and nobody has taken yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    chunks: HashMap<u64, Vec<Weak<InFlight>>>,
+    next: u64,
 }
 
 impl Chunk {
@@ -80,10 +92,10 @@ pub(super) fn prepared(
         let in_flight = in_flight.clone();
         async move {
             let permit = in_flight.permit_for(delivery.payload.len()).await;
-            InFlight {
+            Arc::new(InFlight {
                 delivery,
                 _permit: permit,
-            }
+            })
         }
     });
     let preparation = Preparation {
@@ -91,16 +103,57 @@ pub(super) fn prepared(
         trigger: Arc::clone(trigger),
         part: part.clone(),
     };
-    Box::pin(
-        deliveries
-            .ready_chunks(CHUNK)
-            .map(move |chunk| preparation.clone().chunk(chunk))
-            .buffered(CHUNKS),
-    )
+    let waiting = Arc::new(Mutex::new(Waiting::default()));
+    let heartbeats = AbortOnDropHandle::new(tokio::spawn(show_heartbeats(Arc::clone(&waiting))));
+    let ends = Arc::clone(&waiting);
+    let chunks = deliveries.ready_chunks(CHUNK).map(move |deliveries| {
+        let number = locked(&waiting).enter(&deliveries);
+        let prepared = preparation.clone().chunk(deliveries);
+        async move { (number, prepared.await) }
+    });
+    Box::pin(chunks.buffered(CHUNKS).map(move |(number, prepared)| {
+        let _ = &heartbeats;
+        locked(&ends).chunks.remove(&number);
+        prepared
+    }))
+}
+
+fn locked(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Waiting {
+    fn enter(&mut self, deliveries: &[Arc<InFlight>]) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        let deliveries = deliveries.iter().map(Arc::downgrade).collect();
+        self.chunks.insert(number, deliveries);
+        number
+    }
+}
+
+/// Tells the bus of all that wait, until it is aborted.
+async fn show_heartbeats(waiting: Arc<Mutex<Waiting>>) {
+    let mut ticks = interval(HEARTBEAT);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let deliveries: Vec<_> = {
+            let waiting = locked(&waiting);
+            let deliveries = waiting.chunks.values().flatten();
+            deliveries.filter_map(Weak::upgrade).collect()
+        };
+        for in_flight in deliveries {
+            // What cannot be told now is told the next time.
+            if in_flight.delivery.in_progress().await.is_err() {
+                break;
+            }
+        }
+    }
 }
 
 impl Preparation {
-    async fn chunk(self, deliveries: Vec<InFlight>) -> Result<Vec<Prepared>, JoinError> {
+    async fn chunk(self, deliveries: Vec<Arc<InFlight>>) -> Result<Vec<Prepared>, JoinError> {
         let mut chunk = Chunk {
             done: Vec::with_capacity(deliveries.len()),
             left: deliveries.into_iter(),
@@ -130,7 +183,7 @@ impl Preparation {
         let start = Instant::now();
         if let Some(large) = chunk.large.take() {
             if let Some(arrived) = self.prepare(&large, &Memory::whole()) {
-                chunk.done.push((Arc::new(large), arrived));
+                chunk.done.push((large, arrived));
             }
             drop(memory);
         }
@@ -141,7 +194,7 @@ impl Preparation {
                 chunk.large = Some(delivery);
                 break;
             };
-            chunk.done.push((Arc::new(delivery), arrived));
+            chunk.done.push((delivery, arrived));
         }
         chunk
     }

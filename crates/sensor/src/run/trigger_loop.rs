@@ -222,7 +222,7 @@ impl TriggerLoop {
             subjects: subjects(runner, trigger),
             start: StartAt::Time(runner.start(trigger)),
             ack_wait: ACK_WAIT,
-            max_in_flight: LIMITS.in_flight * 2,
+            max_in_flight: LIMITS.in_flight * 2 + LIMITS.given_back,
         };
         let subscription = runner.bus.events.subscribe(config).await;
         let subscription = subscription.map_err(|source| Error::Subscribe {

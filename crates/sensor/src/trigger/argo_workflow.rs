@@ -7,6 +7,7 @@ mod arguments;
 mod perform;
 
 use serde::Serialize;
+use std::hash::{Hash as _, Hasher};
 use tiphys_api::{ArgoWorkflowTrigger, Problem, TriggerKind, TriggerTemplate};
 
 use super::fire::Input;
@@ -170,6 +171,11 @@ impl Kind for Template {
             policy: input.policy.labels.clone(),
             ownership: input.ownership(),
         })
+    }
+
+    fn target(action: &Action, target: &mut impl Hasher) {
+        action.operation.name().hash(target);
+        action.object.target(target);
     }
 
     fn describe(action: &Action) -> Vec<Part> {

@@ -1,6 +1,7 @@
 //! A compiled trigger: everything of its spec but what is particular to its kind.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tiphys_api::{self as api, Problem, RetryPolicy, TriggerKind, TriggerTemplate};
@@ -9,7 +10,7 @@ use tiphys_lang::expr::conditions::Conditions;
 use super::policy::Policy;
 use super::variants::Variants;
 use super::{FireError, KINDS, Template};
-use crate::engine::{Dependency, Resets};
+use crate::engine::{Dependency, LEAST_PATIENCE, PATIENCE, Resets};
 use crate::parameter::Parameter;
 
 /// A compiled trigger.
@@ -22,6 +23,7 @@ pub struct Trigger {
     pub(super) template: Variants<Template>,
     at_least_once: bool,
     retry: RetryPolicy,
+    patience: Duration,
     rate: Option<Rate>,
     pub(super) policy: Policy,
     resets: Resets,
@@ -33,7 +35,7 @@ pub struct Trigger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// The time between two firings.
-    pub interval: std::time::Duration,
+    pub interval: Duration,
 }
 
 impl Trigger {
@@ -96,6 +98,7 @@ impl Trigger {
             template: Variants::new(parameters, text?, template?),
             at_least_once: *spec.at_least_once,
             retry,
+            patience: patience(spec.retry_strategy.is_some(), retry),
             rate,
             policy,
             resets,
@@ -132,6 +135,11 @@ impl Trigger {
     /// How often an action that fails is tried.
     pub fn retry(&self) -> RetryPolicy {
         self.retry
+    }
+
+    /// How long its action waits for a target that is unavailable.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// How fast it may fire.
@@ -230,6 +238,23 @@ fn retry_policy(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -
     })
 }
 
+/// As long as all attempts of its retry strategy take with the waits between them, if it has one.
+fn patience(has_strategy: bool, retry: RetryPolicy) -> Duration {
+    if !has_strategy {
+        return PATIENCE;
+    }
+    let mut sum = Duration::ZERO;
+    let mut wait = retry.duration.as_secs_f64();
+    for _ in 1..retry.attempts {
+        sum += Duration::try_from_secs_f64(wait).map_or(PATIENCE, |wait| wait.min(PATIENCE));
+        wait *= retry.factor;
+        if sum >= PATIENCE {
+            break;
+        }
+    }
+    sum.clamp(LEAST_PATIENCE, PATIENCE)
+}
+
 fn rate(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> Option<Rate> {
     let limit = spec.rate_limit.as_ref()?;
     let unit = match limit.unit.as_str() {
@@ -244,6 +269,6 @@ fn rate(spec: &api::Trigger, field: &str, problems: &mut Vec<Problem>) -> Option
         return None;
     }
     Some(Rate {
-        interval: std::time::Duration::from_secs(unit) / requests,
+        interval: Duration::from_secs(unit) / requests,
     })
 }

@@ -8,6 +8,7 @@ mod exchange;
 
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
+use std::hash::{Hash as _, Hasher};
 use tiphys_api::{HttpTrigger, Problem, TlsConfig, TriggerKind, TriggerParameter, TriggerTemplate};
 use tiphys_clients::{BasicAuth, TlsRef, ValueRef};
 
@@ -187,6 +188,12 @@ impl Kind for Template {
             tls: input.tls(self.tls.as_ref())?,
             allowed_status: input.policy.allowed_status.clone(),
         })
+    }
+
+    /// The server: what stands before the path.
+    fn target(action: &Action, target: &mut impl Hasher) {
+        let origin = action.url.split(['/', '?', '#']).take(3);
+        origin.for_each(|part| part.hash(target));
     }
 
     fn describe(action: &Action) -> Vec<Part> {

@@ -5,6 +5,7 @@ mod merge;
 mod perform;
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -169,6 +170,11 @@ impl Kind for Template {
             policy,
             ownership: input.ownership(),
         })
+    }
+
+    fn target(action: &Action, target: &mut impl Hasher) {
+        action.operation.name().hash(target);
+        action.object.target(target);
     }
 
     fn describe(action: &Action) -> Vec<Part> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,8 @@ impl Kind for Template {
             interval_seconds: self.interval_seconds,
         })
     }
+
+    fn target(_: &Action, _: &mut impl Hasher) {}
 
     fn describe(action: &Action) -> Vec<Part> {
         let line = |line: &Line| {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde::Serialize;
+use std::hash::{Hash as _, Hasher};
 use tiphys_api::message::with_causes;
 use tiphys_api::{NatsTrigger, Problem, TlsConfig, TriggerKind, TriggerParameter, TriggerTemplate};
 use tiphys_clients::nats::{Auth, AuthRef, Config, PublishError};
@@ -97,6 +98,10 @@ impl Kind for Template {
             auth: auth.and_then(|auth| AuthRef::of(auth, namespace)),
             tls: input.tls(self.tls.as_ref())?,
         })
+    }
+
+    fn target(action: &Action, target: &mut impl Hasher) {
+        (&action.url, &action.subject).hash(target);
     }
 
     fn describe(action: &Action) -> Vec<Part> {

@@ -1,5 +1,6 @@
 //! The object that an action is about: known, or to be fetched.
 
+use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -45,6 +46,24 @@ fn as_sent<S: Serializer>(object: &Arc<Value>, serializer: S) -> Result<S::Ok, S
 }
 
 impl Object {
+    /// The kind and namespace that a right is given for, and where the object is fetched.
+    pub(super) fn target(&self, target: &mut impl Hasher) {
+        match self {
+            Self::Known { object } | Self::Live { object, .. } => {
+                let namespace = object
+                    .get("metadata")
+                    .and_then(|part| part.get("namespace"));
+                for part in [object.get("apiVersion"), object.get("kind"), namespace] {
+                    match part {
+                        Some(Value::String(text)) => text.as_str().hash(target),
+                        _ => "".hash(target),
+                    }
+                }
+            }
+            Self::Fetched { base, .. } => base.hash(target),
+        }
+    }
+
     /// What is known of it, and what is done to it later, for people.
     pub(super) fn describe(&self) -> Vec<Part> {
         let (document, edits, place) = match self {

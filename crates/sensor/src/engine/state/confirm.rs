@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::WorkId;
-use super::super::wake::{Effect, Now};
+use super::super::wake::{Act, Effect, Now};
 use super::ending::Phase;
 use super::work::{Duty, Stage, Write};
 use super::{HEARTBEAT, TriggerState};
@@ -28,7 +28,7 @@ pub(super) enum Confirmation {
     Confirmed,
 }
 
-impl<A: Clone> TriggerState<A> {
+impl<A: Act> TriggerState<A> {
     /// Begins to acknowledge a round early: its kept events are forgotten, then its delivery is acknowledged.
     pub(super) fn acknowledge_early(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.works.get_mut(&id) else {

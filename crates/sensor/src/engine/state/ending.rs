@@ -5,7 +5,7 @@ use std::time::Duration;
 use tiphys_eventbus::DeadLetterReason;
 
 use super::super::WorkId;
-use super::super::wake::{Cancel, Effect, Now};
+use super::super::wake::{Act, Cancel, Effect, Now};
 use super::confirm::Confirmation;
 use super::work::{Duty, Stage, Work, Write};
 use super::{Hand, TriggerState};
@@ -42,13 +42,14 @@ impl Phase {
     }
 }
 
-impl<A: Clone> TriggerState<A> {
+impl<A: Act> TriggerState<A> {
     /// Makes room for another runner: what is only waited with goes back to the bus.
     pub(super) fn hand_over(&mut self, now: Now) {
         if self.phase != Phase::Running {
             return;
         }
         self.phase = Phase::HandingOver(Some(now.uptime + DRAIN));
+        self.recall_all();
         for id in self.ids() {
             if !self.is_ours(id) && self.works.get(&id).is_some_and(Work::only_waits) {
                 self.drop_work(id, now);
@@ -63,6 +64,7 @@ impl<A: Clone> TriggerState<A> {
             Phase::Running | Phase::HandingOver(_) | Phase::HandedOver
         ) {
             self.phase = Phase::Draining(now.uptime + DRAIN);
+            self.recall_all();
         }
     }
 
@@ -116,7 +118,11 @@ impl<A: Clone> TriggerState<A> {
                 }
                 Stage::WriteAgain(write @ Write::DeadLetter(_)) => self.write(id, write),
                 Stage::WriteAgain(write) => self.give_up_writing(id, &write, now),
-                Stage::Queued | Stage::RateTurn | Stage::Pausing => self.abandon(id, now),
+                Stage::Queued
+                | Stage::RateTurn
+                | Stage::Pausing
+                | Stage::AtTarget
+                | Stage::GivenBack => self.abandon(id, now),
             }
         }
     }
@@ -206,6 +212,9 @@ impl<A: Clone> TriggerState<A> {
 impl<A> Work<A> {
     /// Whether nothing of it is under way.
     fn only_waits(&self) -> bool {
-        matches!(self.stage, Stage::Queued | Stage::RateTurn | Stage::Pausing)
+        matches!(
+            self.stage,
+            Stage::Queued | Stage::RateTurn | Stage::Pausing | Stage::AtTarget | Stage::GivenBack
+        )
     }
 }

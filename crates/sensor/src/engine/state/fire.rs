@@ -1,72 +1,111 @@
 //! Firings: render, perform, try again, let another trigger take over, give up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tiphys_eventbus::DeadLetterReason;
 
-use super::super::pace::{UNAVAILABLE_ASKED, UNAVAILABLE_FIRST, UNAVAILABLE_LAST, scale};
-use super::super::wake::{Attempt, Effect, Fired, Letter, Now};
+use super::super::pace::scale;
+use super::super::wake::{Act, Attempt, Effect, Fired, Letter, Now, Performs};
 use super::super::{Outcome, Round, WorkId};
 use super::confirm::Confirmation;
-use super::work::{Duty, Stage, Write};
+use super::work::{Duty, Stage, Work, Write};
 use super::{Hand, TriggerState};
 
 /// A firing of the trigger.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is about something else that has happened to it"
+)]
 pub(super) struct Firing<A> {
     pub(super) round: Arc<Round>,
     /// The dependency that completed the round.
     pub(super) dependency: usize,
     /// Which trigger is at it.
-    level: usize,
+    pub(super) level: usize,
     /// What that one does.
-    action: Option<A>,
+    pub(super) action: Option<A>,
+    /// What has to be there for that.
+    pub(super) target: Option<u64>,
+    /// It was performed without asking before, so it may be again.
+    pub(super) may_perform: bool,
     /// How often that failed.
     attempts: u32,
     /// The wait after the next failure.
     retry_wait: Duration,
-    /// The wait after the next absence.
-    unavailable_wait: Duration,
+    /// Since when it waits for a target that is unavailable.
+    pub(super) since: Option<Duration>,
     /// How those before have failed.
     failure: Option<Letter<A>>,
     /// The bus does not keep its events any more.
     pub(super) is_forgotten: bool,
     /// It was said that it waits for somebody.
     pub(super) waits: bool,
-    pub(super) has_permit: bool,
+    /// It has had its turn of the rate limit.
+    had_turn: bool,
+    pub(super) has_place: bool,
+    /// Its attempt is counted at its target.
+    pub(super) is_counted: bool,
 }
 
 impl<A> Firing<A> {
-    pub(super) fn new(dependency: usize, round: Round) -> Self {
+    pub(super) fn new(dependency: usize, round: Round, retry_wait: Duration) -> Self {
         Self {
             round: Arc::new(round),
             dependency,
             level: 0,
             action: None,
+            target: None,
+            may_perform: false,
             attempts: 0,
-            retry_wait: Duration::ZERO,
-            unavailable_wait: UNAVAILABLE_FIRST,
+            retry_wait,
+            since: None,
             failure: None,
             is_forgotten: false,
             waits: false,
-            has_permit: false,
+            had_turn: false,
+            has_place: false,
+            is_counted: false,
         }
+    }
+
+    /// Leaves it to the next trigger of the chain.
+    fn begin_level(&mut self, level: usize, retry_wait: Duration) {
+        self.level = level;
+        self.may_perform = false;
+        self.attempts = 0;
+        self.retry_wait = retry_wait;
+        self.since = None;
+    }
+
+    /// Whether no other trigger was at it before.
+    pub(super) fn is_at_the_beginning(&self) -> bool {
+        self.level == 0 && self.failure.is_none()
+    }
+
+    /// Lays down what can be had again from its delivery.
+    pub(super) fn lay_down(&mut self) {
+        self.round = Arc::default();
+        self.action = None;
     }
 }
 
-impl<A: Clone> TriggerState<A> {
-    /// It is a firing's turn, and it has a permit.
+impl<A: Act> TriggerState<A> {
+    /// It is a firing's turn, and there is a place.
     pub(super) fn begin_firing(&mut self, id: WorkId, now: Now) {
+        self.take_place(id);
         let Some((firing, _)) = self.firing(id) else {
             return;
         };
-        firing.has_permit = true;
-        self.running += 1;
+        let had_turn = std::mem::replace(&mut firing.had_turn, true);
         let interval = self.plan.levels.first().and_then(|level| level.interval);
-        let turn = interval.map_or(now.uptime, |interval| {
-            self.limiter.turn(interval, now.uptime)
-        });
+        let turn = interval
+            .filter(|_| !had_turn)
+            .map_or(now.uptime, |interval| {
+                self.limiter.turn(interval, now.uptime)
+            });
         if turn > now.uptime {
             self.set_stage(id, Stage::RateTurn);
             self.wait(id, turn);
@@ -77,34 +116,48 @@ impl<A: Clone> TriggerState<A> {
 
     /// Renders the action; performs it if that may be done at once.
     pub(super) fn fire(&mut self, id: WorkId) {
-        let keeps = self.rounds.keeps();
-        let Some(work) = self.works.get_mut(&id) else {
+        // What is rare enough not to cost anything otherwise: to know the target first.
+        let asks = self.targets.is_any_unavailable() || self.running * 2 > self.limits.running;
+        let is_released = self.is_released(id);
+        let is_held = !self.is_ours(id);
+        let Some((firing, stage)) = self.firing(id) else {
             return;
         };
-        let Duty::Fire(firing) = &mut work.duty else {
+        firing.action = None;
+        *stage = Stage::Attempting;
+        let (number, round) = (firing.level, Arc::clone(&firing.round));
+        let Some(level) = self.plan.levels.get(number) else {
             return;
         };
-        let Some(level) = self.plan.levels.get(firing.level) else {
-            return;
+        let performs = if asks {
+            Performs::Never
+        } else if level.at_least_once || is_released {
+            Performs::Always
+        } else {
+            Performs::IfRepeatable
+        };
+        self.effects.push(Effect::Fire {
+            work: id,
+            level: number,
+            round,
+            performs,
+            is_held,
+        });
+    }
+
+    /// Whether the bus will not come back to a firing, whatever becomes of it.
+    pub(super) fn is_released(&self, id: WorkId) -> bool {
+        let Some(work) = self.works.get(&id) else {
+            return false;
         };
         let hand = work
             .sequence
             .and_then(|sequence| self.in_hand.get(&sequence));
-        let confirmation = hand.map_or(Confirmation::Held, |hand| hand.confirmation);
-        let is_released =
-            confirmation == Confirmation::Confirmed && (firing.is_forgotten || !keeps);
-        firing.action = None;
-        firing.attempts = 0;
-        firing.retry_wait = level.retry.duration;
-        firing.unavailable_wait = UNAVAILABLE_FIRST;
-        work.stage = Stage::Attempting;
-        self.effects.push(Effect::Fire {
-            work: id,
-            level: firing.level,
-            round: Arc::clone(&firing.round),
-            performs: level.at_least_once || is_released,
-            is_held: confirmation == Confirmation::Held,
-        });
+        let is_confirmed = hand.is_some_and(|hand| hand.confirmation == Confirmation::Confirmed);
+        match &work.duty {
+            Duty::Fire(firing) => is_confirmed && (firing.is_forgotten || !self.rounds.keeps()),
+            _ => false,
+        }
     }
 
     /// Performs the action that was rendered.
@@ -136,15 +189,12 @@ impl<A: Clone> TriggerState<A> {
                 self.failed(id, DeadLetterReason::RenderFailed, error, now);
             }
             Fired::Rendered(action) => {
-                firing.action = Some(action);
-                if self.may_begin(id) {
-                    self.acknowledge_early(id, now);
-                } else {
-                    self.abandon(id, now);
-                }
+                firing.know(action);
+                self.approach(id, now);
             }
             Fired::Performed(action, attempt) => {
-                firing.action = Some(action);
+                firing.know(action);
+                firing.may_perform = true;
                 self.performed(id, attempt, now);
             }
             Fired::Interrupted => self.interrupted(id, false, now),
@@ -155,32 +205,39 @@ impl<A: Clone> TriggerState<A> {
         let Some((firing, Stage::Attempting)) = self.firing(id) else {
             return;
         };
+        let target = firing.target.unwrap_or_default();
+        let (level, round) = (firing.level, Arc::clone(&firing.round));
+        if std::mem::take(&mut firing.is_counted) {
+            self.targets.end(target);
+        }
         match attempt {
             Attempt::Done => {
-                let (level, round) = (firing.level, Arc::clone(&firing.round));
+                self.answered(target);
                 self.stop_waiting(id);
                 self.effects.push(Effect::Succeeded { level, round });
                 self.finish(id, Outcome::Fired, String::new(), now);
             }
-            Attempt::Refused(error) => self.refused(id, error, now),
+            Attempt::Refused(error) => {
+                self.answered(target);
+                self.refused(id, error, now);
+            }
             Attempt::Unavailable {
                 reason,
                 message,
                 hint,
                 retry_after,
             } => {
-                let wait = firing.unavailable_wait;
-                firing.unavailable_wait = scale(wait, 2.0).min(UNAVAILABLE_LAST);
-                if !std::mem::replace(&mut firing.waits, true) {
+                if let Some((firing, _)) = self.firing(id)
+                    && !std::mem::replace(&mut firing.waits, true)
+                {
                     self.effects.push(Effect::Waits {
                         work: id,
                         reason,
-                        message,
+                        message: message.clone(),
                         hint,
                     });
                 }
-                let asked = retry_after.map(|asked| asked.min(UNAVAILABLE_ASKED));
-                self.pause(id, asked.unwrap_or(wait), now);
+                self.unavailable(id, &message, retry_after, now);
             }
             Attempt::Interrupted { may_be_done } => self.interrupted(id, may_be_done, now),
         }
@@ -199,7 +256,7 @@ impl<A: Clone> TriggerState<A> {
             return;
         };
         firing.attempts += 1;
-        firing.unavailable_wait = UNAVAILABLE_FIRST;
+        firing.since = None;
         if firing.attempts >= policy.attempts {
             return self.failed(id, DeadLetterReason::RetriesExhausted, error, now);
         }
@@ -211,6 +268,7 @@ impl<A: Clone> TriggerState<A> {
     /// Performs the action again after a while, unless somebody else is to do so.
     fn pause(&mut self, id: WorkId, wait: Duration, now: Now) {
         if self.may_begin(id) {
+            self.give_place_back(id);
             self.set_stage(id, Stage::Pausing);
             self.wait(id, now.uptime.saturating_add(wait));
         } else {
@@ -265,13 +323,12 @@ impl<A: Clone> TriggerState<A> {
     }
 
     /// A trigger cannot perform its action: the next one takes over, or the delivery is dead-lettered.
-    fn failed(&mut self, id: WorkId, reason: DeadLetterReason, error: String, now: Now) {
+    pub(super) fn failed(&mut self, id: WorkId, reason: DeadLetterReason, error: String, now: Now) {
         self.stop_waiting(id);
-        let names: Vec<_> = self
-            .plan
-            .levels
-            .iter()
-            .map(|level| Arc::clone(&level.name))
+        self.leave_its_target(id);
+        let levels = self.plan.levels.iter();
+        let levels: Vec<_> = levels
+            .map(|level| (Arc::clone(&level.name), level.retry.duration))
             .collect();
         let Some((firing, _)) = self.firing(id) else {
             return;
@@ -287,28 +344,33 @@ impl<A: Clone> TriggerState<A> {
                 action,
             },
             Some(mut first) => {
-                let name = names.get(level).map_or("", |name| name);
+                let name = levels.get(level).map_or("", |(name, _)| name);
                 first.error = format!("{}; then dlqTrigger {name}: {error}", first.error);
                 first
             }
         };
-        let is_last = level + 1 >= names.len();
-        if !is_last {
-            firing.level += 1;
+        let next = levels.get(level + 1);
+        if let Some((_, retry_wait)) = next {
+            firing.begin_level(level + 1, *retry_wait);
         }
         firing.failure = Some(letter.clone());
+        let has_place = firing.has_place;
         self.effects.push(Effect::GaveUp {
             level,
             error,
             attempts,
             was_rendered,
         });
-        if is_last {
+        if next.is_none() {
             self.write(id, Write::DeadLetter(letter));
-        } else if self.may_begin(id) || !self.is_aborting() {
+        } else if self.is_aborting() {
+            self.abandon(id, now);
+        } else if has_place {
             self.fire(id);
         } else {
-            self.abandon(id, now);
+            self.set_stage(id, Stage::Queued);
+            self.forget_due(id);
+            self.ready.push_back(id);
         }
     }
 
@@ -319,6 +381,8 @@ impl<A: Clone> TriggerState<A> {
             return self.drop_work(id, now);
         }
         self.stop_waiting(id);
+        self.leave_its_target(id);
+        self.forget_due(id);
         let Some((firing, stage)) = self.firing(id) else {
             return;
         };
@@ -374,7 +438,7 @@ impl<A: Clone> TriggerState<A> {
         }
     }
 
-    fn firing(&mut self, id: WorkId) -> Option<(&mut Firing<A>, &mut Stage<A>)> {
+    pub(super) fn firing(&mut self, id: WorkId) -> Option<(&mut Firing<A>, &mut Stage<A>)> {
         let work = self.works.get_mut(&id)?;
         match &mut work.duty {
             Duty::Fire(firing) => Some((firing, &mut work.stage)),
@@ -382,16 +446,55 @@ impl<A: Clone> TriggerState<A> {
         }
     }
 
-    fn set_stage(&mut self, id: WorkId, stage: Stage<A>) {
+    pub(super) fn set_stage(&mut self, id: WorkId, stage: Stage<A>) {
         if let Some(work) = self.works.get_mut(&id) {
             work.stage = stage;
         }
     }
 
-    /// Whether nobody but this state can bring a piece of work to its end.
-    pub(super) fn is_ours(&self, id: WorkId) -> bool {
+    pub(super) fn take_place(&mut self, id: WorkId) {
+        if let Some((firing, _)) = self.firing(id)
+            && !std::mem::replace(&mut firing.has_place, true)
+        {
+            self.running += 1;
+        }
+    }
+
+    pub(super) fn give_place_back(&mut self, id: WorkId) {
+        if let Some((firing, _)) = self.firing(id)
+            && std::mem::take(&mut firing.has_place)
+        {
+            self.running -= 1;
+        }
+    }
+
+    /// How much memory the delivery of a piece of work holds.
+    pub(super) fn weight(&self, id: WorkId) -> usize {
         let sequence = self.works.get(&id).and_then(|work| work.sequence);
         let hand = sequence.and_then(|sequence| self.in_hand.get(&sequence));
-        hand.is_some_and(Hand::is_ours)
+        hand.map_or(1, |hand| hand.weight.max(1))
     }
+
+    /// Whether nobody but this state can bring a piece of work to its end.
+    pub(super) fn is_ours(&self, id: WorkId) -> bool {
+        is_ours(&self.works, &self.in_hand, id)
+    }
+}
+
+impl<A: Act> Firing<A> {
+    fn know(&mut self, action: A) {
+        self.target = Some(action.target());
+        self.action = Some(action);
+    }
+}
+
+/// Whether nobody but this state can bring a piece of work to its end.
+pub(super) fn is_ours<A>(
+    works: &HashMap<WorkId, Work<A>>,
+    in_hand: &HashMap<u64, Hand>,
+    id: WorkId,
+) -> bool {
+    let sequence = works.get(&id).and_then(|work| work.sequence);
+    let hand = sequence.and_then(|sequence| in_hand.get(&sequence));
+    hand.is_some_and(Hand::is_ours)
 }

@@ -3,7 +3,7 @@
 use tiphys_eventbus::DeadLetterReason;
 
 use super::super::books::Fate;
-use super::super::wake::{Arrival, Arrived, Content, Effect, Letter, Now};
+use super::super::wake::{Act, Arrival, Arrived, Content, Effect, Letter, Now};
 use super::super::{Outcome, Rounds, Step};
 use super::confirm::Confirmation;
 use super::ending::Phase;
@@ -12,9 +12,13 @@ use super::work::Duty;
 use super::{Hand, ROUNDS, TriggerState};
 use crate::filter::Verdict;
 
-impl<A: Clone> TriggerState<A> {
+impl<A: Act> TriggerState<A> {
     pub(super) fn receive(&mut self, arrived: Arrived, now: Now) {
-        let Arrived { sequence, content } = arrived;
+        let Arrived {
+            sequence,
+            weight,
+            content,
+        } = arrived;
         self.books.receive();
         if self.in_hand.contains_key(&sequence) {
             return self.receive_again(sequence);
@@ -27,9 +31,16 @@ impl<A: Clone> TriggerState<A> {
         if self.in_hand.is_empty() {
             self.put_off_heartbeat(now);
         }
+        let returned = self.given_back.remove(&sequence);
+        self.weight += weight;
         match content {
             Content::Unusable(reason, error) => {
-                self.in_hand.insert(sequence, Hand::default());
+                let hand = Hand {
+                    weight,
+                    returned,
+                    ..Hand::default()
+                };
+                self.in_hand.insert(sequence, hand);
                 self.add_letter(sequence, reason, error, now);
             }
             Content::Event { context, arrivals } => {
@@ -40,6 +51,9 @@ impl<A: Clone> TriggerState<A> {
                 }
                 let hand = Hand {
                     event_id: context.id.clone(),
+                    weight,
+                    is_single: arrivals.len() == 1,
+                    returned,
                     seen,
                     fate,
                     ..Hand::default()
@@ -53,6 +67,7 @@ impl<A: Clone> TriggerState<A> {
                 }
             }
         }
+        self.forget_returned(sequence, now);
         self.settle(sequence);
     }
 
@@ -109,7 +124,11 @@ impl<A: Clone> TriggerState<A> {
                 let objects = round.iter().filter_map(|(_, member)| member.object);
                 let rounds = self.rounds.keeps().then_some(ROUNDS);
                 let keys = objects.chain(rounds).collect();
-                let firing = Firing::new(dependency, round);
+                let Some(round) = self.take_returned(sequence, dependency, round, now) else {
+                    return;
+                };
+                let retry_wait = self.plan.levels.first().map(|level| level.retry.duration);
+                let firing = Firing::new(dependency, round, retry_wait.unwrap_or_default());
                 self.add(sequence, keys, Duty::Fire(Box::new(firing)), replaced, now);
             }
             Step::Keep { member, replaced } => {

@@ -10,11 +10,23 @@ use tiphys_base::Reason;
 use tiphys_eventbus::{Context, DeadLetterReason, Event};
 use tiphys_lang::expr::conditions::Conditions;
 
-use super::super::wake::{Arrival, Arrived, Attempt, Cancel, Content, Fired};
+use super::super::wake::{Act, Arrival, Arrived, Attempt, Cancel, Content, Fired, Performs};
 use super::super::{Effect, Level, Limits, Member, Now, Plan, Resets, Round, TriggerState};
 use crate::filter::Verdict;
 
 type Wake = super::super::Wake<&'static str>;
+
+/// What follows a `@` is the target, and one that begins with `repeatable` is.
+impl Act for &'static str {
+    fn target(&self) -> u64 {
+        let (_, target) = self.split_once('@').unwrap_or_default();
+        target.bytes().map(u64::from).sum()
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.starts_with("repeatable")
+    }
+}
 
 /// The dependencies of all triggers here.
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -35,6 +47,7 @@ fn plan(conditions: &str) -> Plan {
             name: "t".into(),
             retry: ONE,
             interval: None,
+            patience: Duration::from_hours(1),
             at_least_once: false,
         }],
     }
@@ -102,6 +115,7 @@ fn event(sequence: u64, id: &str, arrivals: Vec<(usize, Arrival)>) -> Wake {
     };
     Wake::Delivered(Arrived {
         sequence,
+        weight: 1,
         content: Content::Event {
             context: context.into(),
             arrivals,
@@ -168,7 +182,9 @@ fn confirmed(sequence: u64, is_confirmed: bool) -> Wake {
 
 const LIMITS: Limits = Limits {
     in_flight: 100,
-    running: 2,
+    running: 4,
+    waiting: 2,
+    given_back: 10,
 };
 
 /// Wakes a trigger at these milliseconds, and whenever something is due before; `expected` has a line
@@ -258,7 +274,11 @@ fn words(effect: &Effect<&'static str>, names: &[Arc<str>]) -> String {
             performs,
             is_held,
         } => {
-            let performs = if *performs { " at once" } else { "" };
+            let performs = match performs {
+                Performs::Always => " at once",
+                Performs::IfRepeatable => "",
+                Performs::Never => " rendered only",
+            };
             let level = if *level > 0 { " by dlq" } else { "" };
             format!(
                 "fire/{work} {}{level}{performs}{}",
@@ -266,6 +286,9 @@ fn words(effect: &Effect<&'static str>, names: &[Arc<str>]) -> String {
                 held(is_held)
             )
         }
+        Effect::GivesWay { work } => format!("gives way/{work}"),
+        Effect::GiveBack { sequence, delay } => format!("give back {sequence} for {delay:?}"),
+        Effect::Recall { sequences } => format!("recall {sequences:?}"),
         Effect::Perform { work, is_held, .. } => format!("perform/{work}{}", held(is_held)),
         Effect::Cancel(Cancel::Held) => "cancel held".to_owned(),
         Effect::Cancel(Cancel::All) => "cancel all".to_owned(),
@@ -551,18 +574,249 @@ fn events_about_one_object_fire_in_order_and_others_beside_them() {
 }
 
 #[test]
-fn no_more_firings_run_than_there_are_permits() {
+fn no_more_firings_run_than_there_are_places() {
+    let mut wakes: Vec<_> = (1..=5).map(|event| (0, comes(event, &[0]))).collect();
+    wakes.push((1, fired(1, Attempt::Done)));
+    check(
+        plan("a"),
+        wakes,
+        "0: fire/0 e1 held
+         0: fire/1 e2 held
+         0: fire/2 e3 rendered only held
+         0: fire/3 e4 rendered only held
+         1: success; e2 fired; ack 2; fire/4 e5 rendered only held",
+    );
+}
+
+/// One that hangs leaves places to the others.
+#[test]
+fn a_target_has_half_of_the_places_at_most() {
+    let mut plan = plan("a");
+    plan.levels[0].at_least_once = true;
+    let act = |work, action| {
+        let fired = Fired::Rendered(action);
+        (1, Wake::Fired { work, fired })
+    };
+    let mut wakes: Vec<_> = (1..=3).map(|event| (0, comes(event, &[0]))).collect();
+    wakes.extend([act(0, "act@slow"), act(1, "act@slow"), act(2, "act@slow")]);
+    wakes.extend([(2, comes(4, &[0])), act(3, "act@fast")]);
+    wakes.extend([
+        (3, performed(0, Attempt::Done)),
+        (4, performed(3, Attempt::Done)),
+    ]);
+    let wakes = wakes.into_iter().map(|(ms, wake)| (ms.max(2), wake));
+    check(
+        plan,
+        wakes,
+        "2: fire/0 e1 at once held
+         2: fire/1 e2 at once held
+         2: fire/2 e3 rendered only held
+         2: perform/0 held
+         2: perform/1 held
+         2: gives way/2
+         2: fire/3 e4 rendered only held
+         2: perform/3 held
+         3: success; e1 fired; ack 1; perform/2 held
+         4: success; e4 fired; ack 4",
+    );
+}
+
+/// What waits for one target holds up nobody who has another.
+#[test]
+fn one_firing_tries_an_unavailable_target_for_all_others() {
+    let act = |work, action| Wake::Fired {
+        work,
+        fired: Fired::Rendered(action),
+    };
     check(
         plan("a"),
         [
             (0, comes(1, &[0])),
-            (0, comes(2, &[0])),
-            (0, comes(3, &[0])),
-            (1, fired(1, Attempt::Done)),
+            (0, fired(0, unavailable(None))),
+            (1, comes(2, &[0])),
+            (1, act(1, "repeatable")),
+            (2, comes(3, &[0])),
+            (2, act(2, "repeatable@other")),
+            (3, performed(2, Attempt::Done)),
+            (100, performed(0, unavailable(None))),
+            (300, performed(1, Attempt::Done)),
+            (301, performed(0, Attempt::Done)),
         ],
         "0: fire/0 e1 held
-         0: fire/1 e2 held
-         1: success; e2 fired; ack 2; fire/2 e3 held",
+         0: waits: nobody (Forbidden)
+         1: fire/1 e2 rendered only held
+         1: gives way/1
+         2: fire/2 e3 rendered only held
+         2: perform/2 held
+         3: success; e3 fired; ack 3
+         100: perform/0 held
+         300: perform/1 held
+         300: success; e2 fired; ack 2; perform/0 held
+         301: waits no more; success; e1 fired; ack 1",
+    );
+}
+
+#[test]
+fn what_waits_for_longer_than_it_may_is_dead_lettered() {
+    let mut plan = plan("a");
+    plan.levels[0].patience = Duration::from_secs(2);
+    check(
+        plan,
+        [
+            (0, comes(1, &[0])),
+            (0, fired(0, unavailable(Some(1)))),
+            (1000, performed(0, unavailable(Some(1)))),
+            (2000, performed(0, unavailable(Some(1)))),
+            (2001, stored(0)),
+        ],
+        "0: fire/0 e1 held
+         0: waits: nobody (Forbidden)
+         1000: perform/0 held
+         2000: perform/0 held
+         2000: waits no more; gave up after 0: nobody; dead-letter/0 1 (target-unavailable: nobody, 0 attempts, act)
+         2001: e1 dead_lettered (nobody); ack 1",
+    );
+}
+
+/// Two may wait in memory here. The place in the order of its object stays with what is given back.
+#[test]
+fn what_is_too_much_to_wait_in_memory_is_given_back_and_recalled() {
+    let act = |work| Wake::Fired {
+        work,
+        fired: Fired::Rendered("repeatable"),
+    };
+    check(
+        plan("a"),
+        [
+            (0, comes(1, &[0])),
+            (0, fired(0, unavailable(Some(60)))),
+            (1, comes(2, &[0])),
+            (1, act(1)),
+            (2, about(3, &[0], 7)),
+            (2, act(2)),
+            (3, about(4, &[0], 7)),
+            (60_000, performed(0, Attempt::Done)),
+            (60_001, performed(1, Attempt::Done)),
+            (60_002, about(3, &[0], 7)),
+            (60_003, act(2)),
+            (60_004, performed(2, Attempt::Done)),
+        ],
+        "0: fire/0 e1 held
+         0: waits: nobody (Forbidden)
+         1: fire/1 e2 rendered only held
+         1: gives way/1
+         2: fire/2 e3 rendered only held
+         2: gives way/2; give back 3 for 30s
+         10000: in progress [1, 2, 4]
+         20000: in progress [1, 2, 4]
+         30000: in progress [1, 2, 4]
+         40000: in progress [1, 2, 4]
+         50000: in progress [1, 2, 4]
+         60000: in progress [1, 2, 4]; perform/0 held
+         60000: recall [3]; waits no more; success; e1 fired; ack 1; perform/1 held
+         60001: success; e2 fired; ack 2
+         60002: fire/2 e3 held
+         60003: perform/2 held
+         60004: success; e3 fired; ack 3; fire/3 e4 held",
+    );
+}
+
+#[test]
+fn what_was_given_back_and_never_comes_gives_up_its_turn() {
+    let act = |work| Wake::Fired {
+        work,
+        fired: Fired::Rendered("repeatable"),
+    };
+    let mut plan = plan("a");
+    plan.levels[0].patience = Duration::MAX;
+    let wakes = [
+        (0, comes(1, &[0])),
+        (0, fired(0, unavailable(Some(300)))),
+        (1, comes(2, &[0])),
+        (1, act(1)),
+        (2, about(3, &[0], 7)),
+        (2, act(2)),
+        (3, about(4, &[0], 7)),
+        (300_000, performed(0, unavailable(Some(300)))),
+        (600_000, performed(1, unavailable(Some(300)))),
+        (630_003, Wake::Deadline),
+    ];
+    let story = tell(plan, wakes);
+    assert!(
+        story.contains("2: gives way/2; give back 3 for 30s\n"),
+        "{story}"
+    );
+    let end = "630002: release 3; fire/3 e4 rendered only held";
+    assert_eq!(story.lines().last(), Some(end), "{story}");
+}
+
+/// All events about one object wait behind the first.
+#[test]
+fn what_waits_behind_what_waits_is_given_back_too() {
+    let act = |work| Wake::Fired {
+        work,
+        fired: Fired::Rendered("repeatable"),
+    };
+    let mut wakes = vec![(0, about(1, &[0], 7)), (0, fired(0, unavailable(Some(5))))];
+    wakes.extend((2..=7).map(|event| (event, about(event, &[0], 7))));
+    wakes.extend([
+        (5_000, performed(0, Attempt::Done)),
+        (5_001, act(1)),
+        (5_002, performed(1, Attempt::Done)),
+        (5_003, act(2)),
+        (5_004, performed(2, Attempt::Done)),
+        // It comes late; what was behind it had been recalled, too.
+        (5_005, about(6, &[0], 7)),
+        (5_006, act(3)),
+        (5_007, performed(3, Attempt::Done)),
+        (5_008, about(5, &[0], 7)),
+    ]);
+    check(
+        plan("a"),
+        wakes,
+        "0: fire/0 e1 held
+         0: waits: nobody (Forbidden)
+         5: give back 5 for 30s
+         6: give back 6 for 30.02s
+         7: give back 7 for 30.04s
+         5000: perform/0 held
+         5000: waits no more; success; e1 fired; ack 1; fire/1 e2 held
+         5001: perform/1 held
+         5002: success; e2 fired; ack 2; fire/2 e3 held
+         5003: perform/2 held
+         5004: success; e3 fired; ack 3; fire/3 e4 held
+         5006: perform/3 held
+         5007: success; e4 fired; ack 4; recall [5]
+         5008: fire/4 e5 held",
+    );
+}
+
+/// Another runner is to have it, and in the order of the stream.
+#[test]
+fn what_was_given_back_is_recalled_for_another_runner() {
+    let act = |work| Wake::Fired {
+        work,
+        fired: Fired::Rendered("repeatable"),
+    };
+    check(
+        plan("a"),
+        [
+            (0, comes(1, &[0])),
+            (0, fired(0, unavailable(Some(60)))),
+            (1, comes(2, &[0])),
+            (1, act(1)),
+            (2, about(3, &[0], 7)),
+            (2, act(2)),
+            (3, about(4, &[0], 7)),
+            (4, Wake::Handover),
+        ],
+        "0: fire/0 e1 held
+         0: waits: nobody (Forbidden)
+         1: fire/1 e2 rendered only held
+         1: gives way/1
+         2: fire/2 e3 rendered only held
+         2: gives way/2; give back 3 for 30s
+         4: recall [3]; waits no more; nak 1; nak 2; nak 4; handed over; ended",
     );
 }
 
@@ -826,7 +1080,14 @@ fn what_cannot_be_used_is_dead_lettered_as_often_as_the_bus_needs_it() {
         plan("a"),
         [
             (0, event(1, "e1", vec![(0, failed)])),
-            (0, Wake::Delivered(Arrived { sequence, content })),
+            (
+                0,
+                Wake::Delivered(Arrived {
+                    sequence,
+                    weight: 1,
+                    content,
+                }),
+            ),
             (1, stored(1)),
             (10, not_stored(0)),
             (110, not_stored(0)),
@@ -996,6 +1257,7 @@ fn a_stop_that_takes_too_long_gives_back_what_is_held_and_dead_letters_what_is_n
             (0, comes(2, &[0])),
             (0, comes(3, &[0])),
             (0, fired(1, unavailable(Some(60)))),
+            (0, rendered(2)),
             (1, Wake::Shutdown),
             (4100, performed(0, Attempt::Interrupted { may_be_done })),
             (4101, stored(0)),
@@ -1004,7 +1266,9 @@ fn a_stop_that_takes_too_long_gives_back_what_is_held_and_dead_letters_what_is_n
          0: confirm 1
          0: perform/0
          0: fire/1 e2 held
+         0: fire/2 e3 rendered only held
          0: waits: nobody (Forbidden)
+         0: gives way/2
          4001: cancel all; waits no more; nak 2; nak 3
          4100: dead-letter/0 1 (interrupted: the process stopped while the action was under way: it may be done, 1 attempts, act)
          4101: e1 dead_lettered (the process stopped while the action was under way: it may be done); release 1; ended",
@@ -1035,6 +1299,7 @@ fn what_is_in_flight_is_bounded() {
     let limits = Limits {
         in_flight: 2,
         running: 1,
+        ..LIMITS
     };
     let mut state = TriggerState::new(plan("a"), limits, 1, at(0));
     state.on(comes(1, &[0]), at(0));

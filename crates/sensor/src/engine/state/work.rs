@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::pace::{BUS_FIRST, BUS_LAST};
-use super::super::wake::{Effect, Letter, Now};
+use super::super::wake::{Act, Effect, Letter, Now};
 use super::super::{Decision, Member, Outcome, Round, WorkId};
 use super::ending::Phase;
 use super::fire::Firing;
@@ -21,7 +21,7 @@ pub(super) struct Work<A> {
     /// The wait after the next failure of the bus.
     bus_wait: Duration,
     /// When it goes on, if it waits for that.
-    due: Option<Duration>,
+    pub(super) due: Option<Duration>,
 }
 
 /// What a piece of work is for.
@@ -52,6 +52,10 @@ pub(super) enum Stage<A> {
     Attempting,
     /// Its action is performed again in a while.
     Pausing,
+    /// Its action waits for its target.
+    AtTarget,
+    /// Its delivery was given back to the bus.
+    GivenBack,
     /// It waits until its delivery is acknowledged.
     Unconfirmed,
 }
@@ -84,7 +88,7 @@ impl<A> Work<A> {
     }
 }
 
-impl<A: Clone> TriggerState<A> {
+impl<A: Act> TriggerState<A> {
     /// Takes in a piece of work of a delivery.
     pub(super) fn add(
         &mut self,
@@ -94,33 +98,39 @@ impl<A: Clone> TriggerState<A> {
         replaced: Option<Member>,
         now: Now,
     ) {
-        let (work, is_ready) = self.ordering.enter(keys);
+        let (work, before) = self.ordering.enter(keys);
         if let Some(hand) = self.in_hand.get_mut(&sequence) {
             hand.works.push(work);
         }
         self.works
             .insert(work, Work::new(Some(sequence), duty, replaced));
-        if is_ready {
+        if before.is_empty() {
             self.make_ready(work, now);
+        } else {
+            self.queue(work, &before, now);
         }
     }
 
     /// Takes in the work that a reset makes.
     pub(super) fn add_reset(&mut self, forgotten: Round, now: Now) {
-        let (work, is_ready) = self.ordering.enter(vec![ROUNDS]);
+        let (work, before) = self.ordering.enter(vec![ROUNDS]);
         self.works
             .insert(work, Work::new(None, Duty::Reset { forgotten }, None));
-        if is_ready {
+        if before.is_empty() {
             self.make_ready(work, now);
         }
     }
 
-    /// It is the turn of a piece of work. Only firings need a permit.
+    /// It is the turn of a piece of work. Only firings need a place.
     pub(super) fn make_ready(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.works.get_mut(&id) else {
             return;
         };
         let write = match &mut work.duty {
+            Duty::Fire(_) if matches!(work.stage, Stage::GivenBack) => {
+                let sequences = work.sequence.into_iter().collect();
+                return self.effects.push(Effect::Recall { sequences });
+            }
             Duty::Fire(_) => return self.ready.push_back(id),
             Duty::Keep { .. } => Write::Keep,
             Duty::Reset { .. } => Write::Reset,
@@ -137,8 +147,13 @@ impl<A: Clone> TriggerState<A> {
         }
     }
 
-    /// Starts what is ready, as far as there are permits.
+    /// Starts what is ready, as far as there are places.
     pub(super) fn start(&mut self, now: Now) {
+        while self.running < self.limits.running
+            && let Some(id) = self.targets.next(self.limits.running - self.running)
+        {
+            self.attempt(id, now);
+        }
         while let Some(id) = self.ready.front().copied() {
             // It may have been ended, or put into the dead-letter stream, meanwhile.
             let is_queued = |work: &Work<A>| matches!(work.stage, Stage::Queued);
@@ -230,6 +245,14 @@ impl<A: Clone> TriggerState<A> {
         }
     }
 
+    /// A piece of work does not wait for a moment any more.
+    pub(super) fn forget_due(&mut self, id: WorkId) {
+        let due = self.works.get_mut(&id).and_then(|work| work.due.take());
+        if let Some(due) = due {
+            self.timers.remove(&(due, id));
+        }
+    }
+
     /// The moment has come that a piece of work waited for.
     pub(super) fn go_on(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.works.get_mut(&id) else {
@@ -239,7 +262,9 @@ impl<A: Clone> TriggerState<A> {
         match std::mem::replace(&mut work.stage, Stage::Queued) {
             Stage::WriteAgain(write) => self.write(id, write),
             Stage::RateTurn => self.fire(id),
-            Stage::Pausing => self.perform(id, now),
+            Stage::Pausing => self.approach(id, now),
+            Stage::AtTarget => self.try_target(id),
+            Stage::GivenBack => self.forget_given_back(id, now),
             other => work.stage = other,
         }
     }
@@ -306,12 +331,19 @@ impl<A: Clone> TriggerState<A> {
         }
     }
 
+    /// Has nothing to do with a delivery any more.
+    pub(super) fn take_out(&mut self, sequence: u64) -> Option<Hand> {
+        let hand = self.in_hand.remove(&sequence)?;
+        self.weight -= hand.weight;
+        Some(hand)
+    }
+
     fn hand(&mut self, work: &Work<A>) -> Option<&mut Hand> {
         self.in_hand.get_mut(&work.sequence?)
     }
 
     /// Takes a piece of work out; returns what waited for it.
-    fn remove(&mut self, id: WorkId) -> Option<(Work<A>, Vec<WorkId>)> {
+    pub(super) fn remove(&mut self, id: WorkId) -> Option<(Work<A>, Vec<WorkId>)> {
         let work = self.works.remove(&id)?;
         if let Some(due) = work.due {
             self.timers.remove(&(due, id));
@@ -320,7 +352,13 @@ impl<A: Clone> TriggerState<A> {
             if firing.waits {
                 self.effects.push(Effect::WaitsNoMore { work: id });
             }
-            self.running -= usize::from(firing.has_permit);
+            self.running -= usize::from(firing.has_place);
+            if let Some(target) = firing.target {
+                if firing.is_counted {
+                    self.targets.end(target);
+                }
+                self.leave_target(target, id);
+            }
         }
         let followers = self.ordering.leave(id);
         Some((work, followers))
@@ -347,7 +385,7 @@ impl<A: Clone> TriggerState<A> {
         if self.in_hand.get(&sequence).is_none_or(has_work) {
             return;
         }
-        let Some(hand) = self.in_hand.remove(&sequence) else {
+        let Some(hand) = self.take_out(sequence) else {
             return;
         };
         self.uncertain.remove(&sequence);

@@ -12,17 +12,15 @@ use tiphys_base::Reason;
 use tiphys_eventbus::{Context, Event};
 use tiphys_lang::expr::conditions::Conditions;
 
-use super::super::super::wake::{Arrival, Arrived, Attempt, Content, Fired};
+use super::super::super::wake::{Act, Arrival, Arrived, Attempt, Content, Fired};
 use super::super::super::{
     Decision, Level, Limits, Member, Now, Outcome, Plan, Resets, Round, Tally, TriggerState, WorkId,
 };
 use super::promises::{Ledger, Place};
 use crate::filter::Verdict;
 
-/// An action is known by the round it was rendered for.
-type Act = Arc<Round>;
-type Wake = super::super::super::Wake<Act>;
-type Effect = super::super::super::Effect<Act>;
+type Wake = super::super::super::Wake<Deed>;
+type Effect = super::super::super::Effect<Deed>;
 
 /// How long the bus waits for an acknowledgement, in milliseconds.
 const ACK_WAIT: u64 = 30_000;
@@ -52,6 +50,25 @@ pub(super) struct World {
     ever_kept: BTreeSet<Place>,
     runners: Vec<Runner>,
     ledger: Ledger,
+}
+
+/// An action: it is known by the round that it was rendered for.
+#[derive(Debug, Clone)]
+struct Deed {
+    round: Arc<Round>,
+    is_repeatable: bool,
+}
+
+impl Act for Deed {
+    /// There are three targets.
+    fn target(&self) -> u64 {
+        let sum: u64 = self.round.iter().map(|(_, member)| member.sequence).sum();
+        sum % 3
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.is_repeatable
+    }
 }
 
 /// What brings events together.
@@ -84,11 +101,13 @@ enum Kind {
 /// One runner of the trigger.
 struct Runner {
     number: usize,
-    state: TriggerState<Act>,
+    state: TriggerState<Deed>,
     /// Effects that are being carried out.
     pending: Vec<Pending>,
     is_subscribed: bool,
     in_hand: BTreeSet<u64>,
+    /// What it gave back for a while.
+    away: BTreeSet<u64>,
     /// Deliveries, without those that were given back.
     received: u64,
     counts: BTreeMap<Outcome, u64>,
@@ -117,7 +136,7 @@ struct Runner {
 
 /// A firing, as far as it can be seen.
 struct Firing {
-    round: Act,
+    round: Arc<Round>,
     is_released: bool,
     /// It was acted on, or a dead letter was stored.
     is_over: bool,
@@ -136,7 +155,7 @@ enum Pending {
 struct Trial {
     work: WorkId,
     level: usize,
-    round: Act,
+    round: Arc<Round>,
     renders: bool,
     performs: bool,
     is_held: bool,
@@ -193,12 +212,14 @@ impl World {
             name: "t".into(),
             retry,
             interval: (random.u8(..4) == 0).then_some(Duration::from_secs(2)),
+            patience: Duration::from_secs(random.u64(1..90)),
             at_least_once,
         };
         let dlq = Level {
             name: "dlq".into(),
             retry,
             interval: None,
+            patience: Duration::from_secs(1),
             at_least_once: false,
         };
         let mut levels = vec![first];
@@ -217,6 +238,8 @@ impl World {
             limits: Limits {
                 in_flight: random.usize(2..20),
                 running: random.usize(1..5),
+                waiting: random.usize(..4),
+                given_back: random.usize(..6),
             },
             is_repeatable: random.bool(),
             random,
@@ -342,6 +365,7 @@ impl World {
             pending: Vec::new(),
             is_subscribed: true,
             in_hand: BTreeSet::new(),
+            away: BTreeSet::new(),
             received: 0,
             counts: BTreeMap::new(),
             decided: BTreeMap::new(),
@@ -436,6 +460,7 @@ impl World {
         let rule = self.conditions;
         let runner = self.runner(number);
         runner.received += 1;
+        runner.away.remove(&sequence);
         if runner.in_hand.insert(sequence) {
             runner.expect(sequence, &taken, rule);
         } else {
@@ -454,6 +479,7 @@ impl World {
         }
         let arrived = Arrived {
             sequence,
+            weight: 1,
             content: Content::Event {
                 context: context.into(),
                 arrivals,
@@ -549,8 +575,12 @@ impl World {
             let fired = Fired::NotRendered("no path".to_owned());
             return Wake::Fired { work, fired };
         }
+        let deed = Deed {
+            round: Arc::clone(&round),
+            is_repeatable: level == 0 && self.is_repeatable,
+        };
         if !performs {
-            let fired = Fired::Rendered(round);
+            let fired = Fired::Rendered(deed);
             return Wake::Fired { work, fired };
         }
         let chance = if self.is_calm {
@@ -577,7 +607,7 @@ impl World {
             }
         };
         if renders {
-            let fired = Fired::Performed(round, attempt);
+            let fired = Fired::Performed(deed, attempt);
             Wake::Fired { work, fired }
         } else {
             Wake::Performed { work, attempt }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tiphys_eventbus::DeadLetterReason;
 
-use super::super::super::super::wake::{Attempt, Cancel, Fired};
-use super::super::super::super::{Member, Outcome, WorkId};
+use super::super::super::super::wake::{Attempt, Cancel, Fired, Performs};
+use super::super::super::super::{Member, Outcome, Round, WorkId};
 use super::super::promises::Place;
-use super::{ACK_WAIT, Act, Effect, Firing, Kind, Pending, Rule, Trial, Wake, World, places};
+use super::{ACK_WAIT, Deed, Effect, Firing, Kind, Pending, Rule, Trial, Wake, World, places};
 
 impl World {
     /// Wakes a runner, carries its effects out as far as they are immediate, and looks at its books.
@@ -100,7 +100,7 @@ impl World {
                 Pending::Attempt(Trial {
                     work,
                     level,
-                    round: action,
+                    round: action.round,
                     renders: false,
                     performs: true,
                     is_held,
@@ -131,6 +131,24 @@ impl World {
             Effect::NegativeAcknowledge { sequence } => {
                 self.settle(number, sequence, true);
                 self.messages[usize::try_from(sequence).unwrap() - 1].held = None;
+            }
+            Effect::GiveBack { sequence, delay } => {
+                self.settle(number, sequence, true);
+                let runner = self.runner(number);
+                runner.away.insert(sequence);
+                // It may have had its turn, or not.
+                runner
+                    .expected
+                    .retain(|round| round.iter().all(|place| place.0 != sequence));
+                let due = self.now + u64::try_from(delay.as_millis()).unwrap();
+                let message = &mut self.messages[usize::try_from(sequence).unwrap() - 1];
+                assert!(!message.is_acknowledged, "{sequence} cannot be given back");
+                message.held = Some((number, due));
+            }
+            Effect::Recall { sequences } => {
+                for sequence in sequences {
+                    self.messages[usize::try_from(sequence).unwrap() - 1].held = None;
+                }
             }
             Effect::Release { sequence } => {
                 let is_undone = decided != Some(format!("e{sequence}").as_str());
@@ -182,8 +200,8 @@ impl World {
         number: usize,
         work: WorkId,
         level: usize,
-        round: Act,
-        performs: bool,
+        round: Arc<Round>,
+        performs: Performs,
         is_held: bool,
     ) {
         let (is_strict, is_any) = (!self.resets, self.conditions == Rule::Any);
@@ -201,6 +219,7 @@ impl World {
             let open = open.flat_map(|firing| places(&firing.round));
             let queued = runner.expected.iter().flatten().copied();
             let older = open.chain(queued).map(|place| place.0);
+            let older = older.chain(runner.away.iter().copied());
             let older: Vec<u64> = older.filter(|other| *other < member.sequence).collect();
             let is_same = |sequence: &&u64| {
                 let message = &self.messages[usize::try_from(**sequence).unwrap() - 1];
@@ -218,8 +237,14 @@ impl World {
             round: Arc::clone(&round),
             is_over: false,
         };
-        self.runner(number).works.entry(work).or_insert(firing);
-        let performs = performs || level == 0 && self.is_repeatable;
+        // One that was given back has the same work, and another copy of its round.
+        let known = self.runner(number).works.entry(work).or_insert(firing);
+        known.round = Arc::clone(&round);
+        let performs = match performs {
+            Performs::Always => true,
+            Performs::IfRepeatable => level == 0 && self.is_repeatable,
+            Performs::Never => false,
+        };
         self.ask(
             number,
             Pending::Attempt(Trial {
@@ -264,7 +289,11 @@ impl World {
             }
             let (work, attempt) = (trial.work, Attempt::Interrupted { may_be_done });
             wakes.push_back(if trial.renders {
-                let fired = Fired::Performed(trial.round, attempt);
+                let deed = Deed {
+                    is_repeatable: trial.level == 0 && self.is_repeatable,
+                    round: trial.round,
+                };
+                let fired = Fired::Performed(deed, attempt);
                 Wake::Fired { work, fired }
             } else {
                 Wake::Performed { work, attempt }
