@@ -6,8 +6,8 @@
 
 mod permits;
 
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{mem, thread};
 
 use tokio::sync::oneshot;
 
@@ -61,12 +61,15 @@ const RUNNING: Rule = Rule {
 };
 
 /// Threads that run programs: transforms, filters and templates. With one that is its own, a trigger
-/// has its part of the cores, however long the programs of others run.
-const PROGRAMS: Rule = Rule {
-    own: 1,
-    most: CHUNKS,
-    shared: 8,
-};
+/// has its part of the cores, however long the programs of others run; one that runs alone has as many as
+/// there are cores.
+fn programs(cores: usize) -> Rule {
+    Rule {
+        own: 1,
+        most: CHUNKS,
+        shared: cores.saturating_sub(1).max(1) * 2,
+    }
+}
 
 /// Runs of a program with all of its memory. Hardly any program needs that, each run ends within its
 /// time, and 8 of them may take 1 GB.
@@ -88,10 +91,14 @@ pub struct Budget {
 impl Budget {
     /// Enough for a process that runs any number of sensors.
     pub fn of_a_process() -> Self {
+        Self::on(thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    fn on(cores: usize) -> Self {
         Self {
             in_flight: Pool::new(IN_FLIGHT),
             running: Pool::new(RUNNING),
-            programs: Pool::new(PROGRAMS),
+            programs: Pool::new(programs(cores)),
             memory: Pool::new(MEMORY),
         }
     }
@@ -243,11 +250,15 @@ mod tests {
 
     #[test]
     fn a_trigger_that_runs_alone_has_what_it_may_have_at_most() {
-        let part = Budget::of_a_process().part("a/b");
+        let part = Budget::on(4).part("a/b");
         assert_eq!(all(&part.in_flight).len(), 1152);
         assert_eq!(all(&part.running).len(), 128);
         assert_eq!(all(&part.programs).len(), 4);
         assert_eq!(all(&part.memory).len(), 4);
+        for (cores, threads) in [(1, 2), (2, 2), (3, 3), (64, 4)] {
+            let part = Budget::on(cores).part("a/b");
+            assert_eq!(all(&part.programs).len(), threads, "{cores} cores");
+        }
     }
 
     #[test]

@@ -5,25 +5,25 @@
 //! the deliveries are being worked on, whether anybody asks for the next chunk or not.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
 use futures::stream::BoxStream;
-use futures::{StreamExt, future};
+use futures::{StreamExt, future, stream};
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::{Delivery, Subscription};
 use tiphys_lang::Memory;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::budget::{CHUNK, CHUNKS, Part, Permit};
 use crate::engine::{self, Arrived, Compiled, HEARTBEAT};
 use crate::trigger::Trigger;
 
 /// How long a chunk has a thread before it asks for one again: programs may take a second for each
-/// event.
+/// event. Those that follow are prepared one by one then, so that each goes on as soon as it is ready.
 const TURN: Duration = Duration::from_millis(100);
 
 /// A delivery that is not settled.
@@ -45,6 +45,8 @@ struct Preparation {
     sensor: Arc<Compiled>,
     trigger: Arc<Trigger>,
     part: Part,
+    /// How many deliveries a chunk has.
+    size: Arc<AtomicUsize>,
 }
 
 /// A chunk on its way.
@@ -65,6 +67,28 @@ struct Waiting {
 impl Chunk {
     fn is_done(&self) -> bool {
         self.large.is_none() && self.left.as_slice().is_empty()
+    }
+}
+
+/// Tells the bus of all that wait, until it is dropped.
+struct Heartbeats {
+    waiting: Arc<Mutex<Waiting>>,
+    _task: JoinSet<()>,
+}
+
+impl Heartbeats {
+    fn of(waiting: Arc<Mutex<Waiting>>) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(show_heartbeats(Arc::clone(&waiting)));
+        Self {
+            waiting,
+            _task: task,
+        }
+    }
+
+    /// A chunk does not wait any more.
+    fn leave(&self, number: u64) {
+        locked(&self.waiting).chunks.remove(&number);
     }
 }
 
@@ -102,18 +126,23 @@ pub(super) fn prepared(
         sensor: Arc::clone(sensor),
         trigger: Arc::clone(trigger),
         part: part.clone(),
+        size: Arc::new(AtomicUsize::new(CHUNK)),
     };
+    let size = Arc::clone(&preparation.size);
     let waiting = Arc::new(Mutex::new(Waiting::default()));
-    let heartbeats = AbortOnDropHandle::new(tokio::spawn(show_heartbeats(Arc::clone(&waiting))));
-    let ends = Arc::clone(&waiting);
-    let chunks = deliveries.ready_chunks(CHUNK).map(move |deliveries| {
+    let heartbeats = Heartbeats::of(Arc::clone(&waiting));
+    let pieces = deliveries.ready_chunks(CHUNK).flat_map(move |deliveries| {
+        let pieces = deliveries.chunks(size.load(Ordering::Relaxed).max(1));
+        let pieces: Vec<_> = pieces.map(<[_]>::to_vec).collect();
+        stream::iter(pieces)
+    });
+    let chunks = pieces.map(move |deliveries| {
         let number = locked(&waiting).enter(&deliveries);
         let prepared = preparation.clone().chunk(deliveries);
         async move { (number, prepared.await) }
     });
     Box::pin(chunks.buffered(CHUNKS).map(move |(number, prepared)| {
-        let _ = &heartbeats;
-        locked(&ends).chunks.remove(&number);
+        heartbeats.leave(number);
         prepared
     }))
 }
@@ -132,7 +161,6 @@ impl Waiting {
     }
 }
 
-/// Tells the bus of all that wait, until it is aborted.
 async fn show_heartbeats(waiting: Arc<Mutex<Waiting>>) {
     let mut ticks = interval(HEARTBEAT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -173,8 +201,11 @@ impl Preparation {
             };
             chunk = tokio::task::spawn_blocking(prepare).await?;
             if chunk.is_done() {
+                let size = self.size.load(Ordering::Relaxed).saturating_mul(2);
+                self.size.store(size.min(CHUNK), Ordering::Relaxed);
                 return Ok(chunk.done);
             }
+            self.size.store(1, Ordering::Relaxed);
         }
     }
 
