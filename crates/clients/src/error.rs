@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tiphys_base::Reason;
+use tiphys_base::{Failure, Reason};
 
 /// An error of a library below.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -12,28 +12,33 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum Error {
     /// It is unavailable, busy, or does not allow it yet: not an answer, so the same is tried again
     /// without counting.
-    #[error("{message}")]
+    #[error("{}", message.text())]
     Unavailable {
         /// The cause in one word: `Forbidden`, or `TargetUnavailable` for all others.
         reason: Reason,
         /// What was attempted, and what is wrong.
-        message: String,
+        message: Failure,
         /// What a human can do, if it does not pass by itself.
         hint: Option<String>,
         /// When to try again, if the other side said so.
         retry_after: Option<Duration>,
     },
     /// It refused: an answer, counted as a failed attempt.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{}", .0.text())]
+    Refused(Failure),
 }
 
 impl Error {
+    /// A refusal.
+    pub fn refused(message: impl Into<Failure>) -> Self {
+        Self::Refused(message.into())
+    }
+
     /// Unavailable, and there is nothing more to say about it.
-    pub fn unavailable(message: String) -> Self {
+    pub fn unavailable(message: impl Into<Failure>) -> Self {
         Self::Unavailable {
             reason: Reason::TargetUnavailable,
-            message,
+            message: message.into(),
             hint: None,
             retry_after: None,
         }

@@ -91,7 +91,7 @@ fn build(settings: &Settings) -> Result<Client, Error> {
     }
     builder
         .build()
-        .map_err(|error| Error::Refused(format!("prepare a connection: {}", with_causes(&error))))
+        .map_err(|error| Error::refused(format!("prepare a connection: {}", with_causes(&error))))
 }
 
 /// The URL of a web server.
@@ -102,7 +102,7 @@ pub fn parse(url: &str) -> Result<Url, Error> {
     Url::parse(url)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https"))
-        .ok_or_else(|| Error::Refused(format!("{url:?} is no URL of a web server")))
+        .ok_or_else(|| Error::refused(format!("{url:?} is no URL of a web server")))
 }
 
 /// At most `limit` bytes of a body, and whether there are more.

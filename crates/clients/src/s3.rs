@@ -80,7 +80,7 @@ impl Object {
                     access_key: values.find(access_key).await?.text(),
                     secret_key: values.find(secret_key).await?.text(),
                 };
-                sign(&url, &self.region, &login, now).map_err(Error::Refused)?
+                sign(&url, &self.region, &login, now).map_err(Error::refused)?
             }
         };
         Ok(Request {

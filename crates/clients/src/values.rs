@@ -133,7 +133,7 @@ impl ClusterValues {
         };
         // Names may come from events, and go into a path.
         if !is_name(&object.namespace) || !is_name(&object.name) {
-            return Err(Error::Refused(format!("{object} cannot be a name")));
+            return Err(Error::refused(format!("{object} cannot be a name")));
         }
         if let Some(value) = self
             .remembered(&object)
@@ -260,7 +260,7 @@ impl MountedValues {
         // Names may come from events; none may lead out of the folder.
         for part in [&key.name, &key.key] {
             if part.is_empty() || part.contains(['/', '\0']) || part == "." || part == ".." {
-                return Err(Error::Refused(format!(
+                return Err(Error::refused(format!(
                     "{part:?} is no name of a mounted value"
                 )));
             }

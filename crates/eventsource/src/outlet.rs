@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tiphys_base::Failure;
 use tiphys_eventbus::{
     Context, DeadLetter, DeadLetterReason, Error as BusError, Event, EventBus, EventId, Outgoing,
     Subject,
@@ -39,21 +40,28 @@ pub(crate) enum FilterResult {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) reason: DeadLetterReason,
-    pub(crate) error: String,
+    pub(crate) error: Failure,
 }
 
 impl Fault {
+    pub(crate) fn malformed(error: String) -> Self {
+        Self {
+            reason: DeadLetterReason::Malformed,
+            error: Failure::with_values(error, "its payload cannot be read"),
+        }
+    }
+
     pub(crate) fn filter_failed(error: impl Into<String>) -> Self {
         Self {
             reason: DeadLetterReason::FilterFailed,
-            error: error.into(),
+            error: Failure::with_values(error, "filter.expression cannot be run on it"),
         }
     }
 
     pub(crate) fn too_large(error: impl Into<String>) -> Self {
         Self {
             reason: DeadLetterReason::TooLarge,
-            error: error.into(),
+            error: error.into().into(),
         }
     }
 }
@@ -153,7 +161,7 @@ impl Outlet {
                 sensor: String::new(),
                 trigger: String::new(),
                 reason: fault.reason,
-                error: fault.error.clone(),
+                error: fault.error.text().to_owned(),
                 attempts: 0,
                 dead_lettered_at: self.clock.now(),
                 subject: message.subject.clone(),
@@ -163,7 +171,7 @@ impl Outlet {
             })
             .await?;
         self.metrics.processing_failed();
-        self.reporter.dead_lettered(&fault.error);
+        self.reporter.dead_lettered(fault.error.public());
         let hint = match fault.reason {
             DeadLetterReason::TooLarge => {
                 "raise max_payload of the bus to have such events delivered"
@@ -179,7 +187,7 @@ impl Outlet {
             eventName = %event.name,
             eventSourceType = event.kind.event_type(),
             eventID = %message.id,
-            error = fault.error,
+            error = fault.error.public(),
             size = message.payload.len(),
             limit = self.bus.events.max_payload(),
             hint,

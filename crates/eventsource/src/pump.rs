@@ -20,7 +20,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tiphys_base::Backoff;
-use tiphys_eventbus::{DeadLetterReason, Error as BusError, Outgoing, PublishAck};
+use tiphys_eventbus::{Error as BusError, Outgoing, PublishAck};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -221,29 +221,26 @@ impl Pump {
         let Outlet { event, bus, .. } = &self.outlet;
         let id = event_id(event, &arrival.incoming.id);
         let mut envelope = event.envelope(id.clone(), self.outlet.clock.now());
-        let fault = |reason, error| Some(Fault { reason, error });
         let mut dead = |payload: bytes::Bytes| {
             envelope.data = Some(payload);
             envelope.encode()
         };
         let (payload, fault) = match &arrival.incoming.payload {
-            Payload::Unreadable { raw, error } => (
-                dead(raw.clone()),
-                fault(DeadLetterReason::Malformed, error.clone()),
-            ),
+            Payload::Unreadable { raw, error } => {
+                (dead(raw.clone()), Some(Fault::malformed(error.clone())))
+            }
             Payload::Json(payload) => match event.evaluate(payload) {
                 FilterResult::Rejected => return None,
-                FilterResult::Failed(error) => (
-                    dead(payload.clone()),
-                    fault(DeadLetterReason::FilterFailed, error),
-                ),
+                FilterResult::Failed(error) => {
+                    (dead(payload.clone()), Some(Fault::filter_failed(error)))
+                }
                 FilterResult::Passes => match fit(&mut envelope, payload, bus.events.max_payload())
                 {
                     Ok(message) => (message, None),
-                    Err(message) => {
-                        let why = "larger than what the bus takes".to_owned();
-                        (message, fault(DeadLetterReason::TooLarge, why))
-                    }
+                    Err(message) => (
+                        message,
+                        Some(Fault::too_large("larger than what the bus takes")),
+                    ),
                 },
             },
         };

@@ -87,8 +87,13 @@ pub enum RunError {
     #[error("the output is not an object but {0}")]
     OutputNotAnObject(String),
     /// The program ended with an error.
-    #[error("{0}")]
-    Failed(String),
+    #[error("{message}")]
+    Failed {
+        /// What it says.
+        message: String,
+        /// The same without values, if it is an error of the language.
+        kind: Option<String>,
+    },
     /// The output holds what JSON cannot: NaN or an infinity.
     #[error("the output holds nan or an infinity")]
     NotANumber,
@@ -101,6 +106,22 @@ pub enum RunError {
     /// The program calls itself, or nests values, too deep.
     #[error("the program nests too deep")]
     TooDeep,
+}
+
+impl RunError {
+    /// The same without what the event holds: a program may say anything.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::NotJson(_) => "the input is not json".to_owned(),
+            Self::OutputNotAnObject(_) => "the output is not an object".to_owned(),
+            Self::Failed { kind, .. } => {
+                let kind = kind.as_deref();
+                kind.unwrap_or("the program ended with an error of its own")
+                    .to_owned()
+            }
+            known => known.to_string(),
+        }
+    }
 }
 
 /// How much of the caller's stack has to be free for a program to run there.
@@ -212,7 +233,11 @@ impl Program {
         let output = match self.filter.id.run((ctx, input)).next() {
             None => return Err(RunError::NoOutput),
             Some(Ok(output)) => output,
-            Some(Err(exception)) => return Err(RunError::Failed(describe(exception))),
+            Some(Err(exception)) => {
+                let message = describe(exception);
+                let kind = fault::kind_of(&message);
+                return Err(RunError::Failed { message, kind });
+            }
         };
         if !matches!(output, Val::Object(_)) {
             return Err(RunError::OutputNotAnObject(fault::typed(&output)));

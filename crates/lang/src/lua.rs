@@ -107,6 +107,22 @@ pub enum RunError {
     OutOfMemory,
 }
 
+impl RunError {
+    /// The same without what the event holds: a script may say anything.
+    pub fn kind(&self) -> String {
+        let Self::Failed(message) = self else {
+            return self.to_string();
+        };
+        // `<string>:3: …`
+        let place = message.strip_prefix("<string>:");
+        let line = place.and_then(|place| place.split(':').next()?.parse::<u32>().ok());
+        match line {
+            Some(line) => format!("the script failed, line {line}"),
+            None => "the script failed".to_owned(),
+        }
+    }
+}
+
 impl Script {
     /// Compiles a script with the default limits.
     ///

@@ -12,6 +12,7 @@ pub use source::{ResolveError, Resolved, Source};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use tiphys_api::message::with_causes;
 use tiphys_api::{ParameterOperation, Problem, TriggerParameter};
 use tiphys_lang::json::{self, Value};
 use tiphys_lang::path::{self, Found, Path, Spot, Write};
@@ -90,6 +91,17 @@ pub enum Error {
     /// The operation is not one of those that exist.
     #[error("unsupported trigger parameter operation: {0}")]
     Operation(String),
+}
+
+impl Error {
+    /// Without what the events hold.
+    pub(crate) fn public(&self) -> String {
+        match self {
+            Self::Resolve(error) => error.public(),
+            Self::Write { .. } => with_causes(self),
+            Self::NoMatch { .. } | Self::Operation(_) => self.to_string(),
+        }
+    }
 }
 
 /// What one parameter did, for people.

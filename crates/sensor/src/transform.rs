@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tiphys_api::message::with_causes;
 use tiphys_api::{EventDependencyTransformer, Problem};
+use tiphys_base::Failure;
 use tiphys_eventbus::Event;
 use tiphys_lang::{Memory, jq, lua};
 
@@ -29,6 +31,17 @@ pub enum Error {
     /// The Lua script failed on it.
     #[error("Lua transformation")]
     Lua(#[from] lua::RunError),
+}
+
+impl Error {
+    /// The same, for whoever may see the event and for others.
+    pub fn failure(&self) -> Failure {
+        let public = match self {
+            Self::Jq(error) => format!("{self}: {}", error.kind()),
+            Self::Lua(error) => format!("{self}: {}", error.kind()),
+        };
+        Failure::with_values(with_causes(self), public)
+    }
 }
 
 impl Transform {

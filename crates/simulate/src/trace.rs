@@ -222,7 +222,7 @@ impl DependencyReport {
     fn arrival(&self, member: impl Fn(&Event) -> Member) -> engine::Arrival {
         match (&self.taken, &self.transformed, &self.verdict) {
             (Some(taken), ..) => engine::Arrival::Taken(member(taken)),
-            (None, Some(Err(error)), _) => engine::Arrival::Failed(error.clone()),
+            (None, Some(Err(error)), _) => engine::Arrival::Failed(error.clone().into()),
             (None, _, verdict) => {
                 let verdict = verdict.clone().unwrap_or(Verdict::Pass);
                 engine::Arrival::Filtered(verdict)
@@ -326,7 +326,7 @@ fn carry_out(
         } => {
             let firing = fire(sensor, trigger, level, &round)?;
             let fired = match firing.action.clone() {
-                Err(error) => Fired::NotRendered(error),
+                Err(error) => Fired::NotRendered(error.into()),
                 Ok(action) if is_performed(performs, &action) => {
                     Fired::Performed(action, Attempt::Done)
                 }

@@ -8,5 +8,6 @@ mod nats;
 mod policies;
 mod running;
 mod targets;
+mod values;
 mod web;
 mod workflows;

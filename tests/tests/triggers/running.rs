@@ -148,6 +148,15 @@ impl Running {
         letters.into_iter().map(|(_, letter)| letter).collect()
     }
 
+    /// What the status says of the last failure.
+    pub(crate) fn last_error(&self) -> String {
+        let triggers = self.status.triggers();
+        let last = triggers
+            .into_values()
+            .find_map(|trigger| trigger.last_error);
+        last.unwrap_or_default()
+    }
+
     /// What the sensor waits for, as soon as it waits.
     pub(crate) async fn unavailable(&self) -> String {
         let unavailable = || async {

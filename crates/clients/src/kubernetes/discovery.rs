@@ -27,7 +27,7 @@ impl Cluster {
         self.look_up(api_version).await?;
         let known = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&key).cloned().ok_or_else(|| {
-            Error::Refused(format!(
+            Error::refused(format!(
                 "the cluster serves no kind {kind} in {api_version}; see `kubectl api-resources`"
             ))
         })

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{Method, Request, header};
+use kube::core::Status;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tiphys_api::message::with_causes;
-use tiphys_base::Reason;
+use tiphys_base::{Failure, Reason};
 use tiphys_lang::json::{self, Value};
 
 use super::{CALL_TIMEOUT, Cluster, Kind, PatchStrategy};
@@ -31,11 +32,11 @@ pub enum Answer {
     /// It is done.
     Done,
     /// The object, or its namespace, is not there.
-    Missing(String),
+    Missing(Failure),
     /// The object exists already, or is another version than it was.
-    Conflict(String),
+    Conflict(Failure),
     /// Anything else.
-    Refused(String),
+    Refused(Failure),
 }
 
 impl Target {
@@ -122,7 +123,7 @@ impl Answer {
         match self {
             Self::Done => Ok(()),
             Self::Missing(reason) | Self::Conflict(reason) | Self::Refused(reason) => {
-                Err(Error::Refused(format!("{act}: {reason}")))
+                Err(Error::Refused(Failure::from(act).then(": ", &reason)))
             }
         }
     }
@@ -139,7 +140,7 @@ impl Cluster {
         match self.send(request, "get", target).await? {
             Ok(text) => json::from_slice(text.as_bytes())
                 .map(Some)
-                .map_err(|error| Error::Refused(format!("{act}: {error}"))),
+                .map_err(|error| Error::refused(format!("{act}: {error}"))),
             Err(Answer::Missing(_)) => Ok(None),
             Err(answer) => answer.accept(&act).map(|()| None),
         }
@@ -245,14 +246,14 @@ impl Cluster {
         };
         match &error {
             kube::Error::Api(status) => match status.code {
-                404 => Ok(Err(Answer::Missing(status.message.clone()))),
-                409 => Ok(Err(Answer::Conflict(status.message.clone()))),
+                404 => Ok(Err(Answer::Missing(said(status)))),
+                409 => Ok(Err(Answer::Conflict(said(status)))),
                 403 if !is_missing_permission(&status.message) => {
-                    Ok(Err(Answer::Refused(status.message.clone())))
+                    Ok(Err(Answer::Refused(said(status))))
                 }
                 403 => Err(classify(&error, &act).with_hint(target.grant(verb))),
                 401 | 429 | 500.. => Err(classify(&error, &act)),
-                _ => Ok(Err(Answer::Refused(status.message.clone()))),
+                _ => Ok(Err(Answer::Refused(said(status)))),
             },
             _ => Err(classify(&error, &act)),
         }
@@ -271,7 +272,7 @@ fn build(
     }
     request
         .body(body.into_bytes())
-        .map_err(|error| Error::Refused(error.to_string()))
+        .map_err(|error| Error::refused(error.to_string()))
 }
 
 /// Whether a 403 says that the user may not do this at all. Admission (a quota, a policy, a namespace
@@ -279,6 +280,27 @@ fn build(
 fn is_missing_permission(message: &str) -> bool {
     // Kubernetes' authorization errors: `User "x" cannot create resource "y" in …`.
     message.contains("User \"") && message.contains(" cannot ")
+}
+
+/// What the API server says of a request. It quotes values of objects wherever it likes, so only what is
+/// known to hold none is for everybody; otherwise the code, the reason and the fields are.
+fn said(status: &Status) -> Failure {
+    let text = &status.message;
+    let names_only = matches!(status.code, 404 | 409)
+        || is_missing_permission(text)
+        || text.contains("exceeded quota:")
+        || text.contains("because it is being terminated");
+    if names_only {
+        return text.clone().into();
+    }
+    let mut public = format!("the API server answers {} {}", status.code, status.reason);
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let causes = causes.map(|cause| format!("{} ({})", cause.field, cause.reason));
+    let causes: Vec<String> = causes.collect();
+    if !causes.is_empty() {
+        public = format!("{public}: {}", causes.join(", "));
+    }
+    Failure::with_values(text.clone(), public)
 }
 
 /// An error of the API server that is no answer to what was asked: it is unavailable, busy, broken,
@@ -293,7 +315,7 @@ pub(crate) fn classify(error: &kube::Error, act: &str) -> Error {
         .as_ref()
         .map(|details| details.retry_after_seconds)
         .filter(|seconds| *seconds > 0);
-    let mut unavailable = Error::unavailable(format!("{act}: {}", status.message))
+    let mut unavailable = Error::unavailable(Failure::from(act).then(": ", &said(status)))
         .with_retry_after(seconds.map(|seconds| Duration::from_secs(u64::from(seconds))));
     if status.code == 403 {
         let verb = act.split(' ').next().unwrap_or_default();

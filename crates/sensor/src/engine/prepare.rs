@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
+use tiphys_base::Failure;
 use tiphys_eventbus::{DeadLetterReason, Event};
 use tiphys_lang::{Memory, deadline};
 
@@ -26,12 +27,18 @@ pub fn prepare(
         Ok(event) => {
             deadline::within(|| admit(event, sequence, stored_at, dependencies, waiting, memory))
         }
-        Err(error) => Content::Unusable(DeadLetterReason::Malformed, with_causes(&error)),
+        Err(error) => {
+            let text = with_causes(&error);
+            let failure = Failure::with_values(text, "it is no event");
+            Content::Unusable(DeadLetterReason::Malformed, failure)
+        }
     };
     // A defect costs this delivery and no other.
     let content = catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(|panic| {
-        let error = format!("panicked: {}", panic_message(&*panic));
-        Content::Unusable(DeadLetterReason::Panicked, error)
+        Content::Unusable(
+            DeadLetterReason::Panicked,
+            panicked(&panic_message(&*panic)),
+        )
     });
     let weight = payload.len().div_ceil(WEIGHT).max(1);
     (!memory.was_short()).then_some(Arrived {
@@ -39,6 +46,11 @@ pub fn prepare(
         weight,
         content,
     })
+}
+
+/// A failure by a panic, which may say anything.
+pub(super) fn panicked(message: &str) -> Failure {
+    Failure::with_values(format!("panicked: {message}"), "panicked")
 }
 
 /// What a panic said.
@@ -72,7 +84,7 @@ fn admit(
                     object,
                 }),
                 Admission::Filtered(verdict) => Arrival::Filtered(verdict),
-                Admission::Failed(error) => Arrival::Failed(with_causes(&error)),
+                Admission::Failed(error) => Arrival::Failed(error.failure()),
             };
             (index, arrival)
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tiphys_base::Reason;
+use tiphys_base::{Failure, Reason};
 use tiphys_eventbus::{Context, DeadLetterReason};
 
 use super::{Decision, Member, Round, Tally, WorkId};
@@ -101,7 +101,7 @@ pub struct Arrived {
 #[derive(Debug)]
 pub enum Content {
     /// Nothing that can be worked on: why, in one word and in full.
-    Unusable(DeadLetterReason, String),
+    Unusable(DeadLetterReason, Failure),
     /// An event.
     Event {
         /// Its attributes as they came.
@@ -119,14 +119,14 @@ pub enum Arrival {
     /// Its filters do not take it.
     Filtered(Verdict),
     /// The transform failed: the whole chain of causes, in one line.
-    Failed(String),
+    Failed(Failure),
 }
 
 /// How [`Effect::Fire`] ended.
 #[derive(Debug)]
 pub enum Fired<A> {
     /// No action could be rendered: the same events fail the same way again.
-    NotRendered(String),
+    NotRendered(Failure),
     /// The action, which was not performed.
     Rendered(A),
     /// The action, and how performing it ended.
@@ -141,13 +141,13 @@ pub enum Attempt {
     /// The action is done.
     Done,
     /// It was refused: an answer, counted as a failed attempt.
-    Refused(String),
+    Refused(Failure),
     /// Whoever should have done it is unavailable: no answer, so it is tried again without counting.
     Unavailable {
         /// The cause in one word.
         reason: Reason,
         /// What was attempted, and what is wrong.
-        message: String,
+        message: Failure,
         /// What a human can do, if it does not pass by itself.
         hint: Option<String>,
         /// When to try again, if the other side said so.
@@ -281,7 +281,7 @@ pub enum Effect<A> {
         /// Which trigger.
         level: usize,
         /// Why.
-        error: String,
+        error: Failure,
         /// How often it was tried.
         attempts: u32,
         /// There was an action to try.
@@ -294,7 +294,7 @@ pub enum Effect<A> {
         /// The cause in one word.
         reason: Reason,
         /// What was attempted, and what is wrong.
-        message: String,
+        message: Failure,
         /// What a human can do.
         hint: Option<String>,
     },
@@ -341,7 +341,7 @@ pub struct Letter<A> {
     /// Why, in one word.
     pub reason: DeadLetterReason,
     /// Why, in words.
-    pub error: String,
+    pub error: Failure,
     /// How often it was tried.
     pub attempts: u32,
     /// What would have been done.

@@ -2,6 +2,7 @@
 
 use tiphys_api::Problem;
 use tiphys_api::TriggerParameterSource;
+use tiphys_base::Failure;
 use tiphys_lang::path::{Found, Kind, Path};
 use tiphys_lang::template::Template;
 
@@ -47,12 +48,21 @@ pub struct Resolved {
 
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unable to resolve '{dependency}' parameter value: {reason}")]
+#[error("unable to resolve '{dependency}' parameter value: {}", reason.text())]
 pub struct ResolveError {
     /// The dependency whose event was looked at.
     pub dependency: String,
     /// What was missing.
-    pub reason: String,
+    pub reason: Failure,
+}
+
+impl ResolveError {
+    /// Without what the event holds.
+    pub(super) fn public(&self) -> String {
+        let Self { dependency, reason } = self;
+        let reason = reason.public();
+        format!("unable to resolve '{dependency}' parameter value: {reason}")
+    }
 }
 
 impl Source {
@@ -163,49 +173,63 @@ impl Part<'_> {
 
 impl Lookup {
     /// The value, or why there is none.
-    fn find(&self, view: &View<'_>) -> Result<Resolved, String> {
+    fn find(&self, view: &View<'_>) -> Result<Resolved, Failure> {
         let document = match self.document {
             Document::Context => view.context(),
-            Document::Data => view.data().map_err(ToString::to_string)?,
+            Document::Data => view.data().map_err(not_json)?,
         };
-        let mut reasons = Vec::new();
+        let mut reasons: Vec<Failure> = Vec::new();
         if let Some(template) = &self.template {
             match template
                 .as_ref()
                 .map(|template| template.render_json(document))
             {
                 Ok(Ok(text)) if text.is_empty() || text == "<no value>" => {
-                    reasons.push("the template gives no value".to_owned());
+                    reasons.push("the template gives no value".into());
                 }
                 Ok(Ok(text)) => return Ok(Resolved::text(text)),
-                Ok(Err(error)) => reasons.push(error.to_string()),
-                Err(fault) => reasons.push(fault.clone()),
+                Ok(Err(error)) => {
+                    let public = format!(
+                        "the template failed, line {} column {}",
+                        error.line, error.column
+                    );
+                    reasons.push(Failure::with_values(error.to_string(), public));
+                }
+                Err(fault) => reasons.push(fault.clone().into()),
             }
         }
         match &self.key {
             Some(Ok(key)) => {
                 let found = match self.document {
                     Document::Context => key.get(document),
-                    Document::Data => view.look_up(key).map_err(ToString::to_string)?,
+                    Document::Data => view.look_up(key).map_err(not_json)?,
                 };
                 if found.exists() {
                     return Ok(Resolved::found(&found));
                 }
                 reasons.push(missing(key, document));
             }
-            Some(Err(fault)) => reasons.push(fault.clone()),
+            Some(Err(fault)) => reasons.push(fault.clone().into()),
             None => {}
         }
-        Err(reasons.join("; "))
+        let all = reasons
+            .into_iter()
+            .reduce(|all, reason| all.then("; ", &reason));
+        Err(all.unwrap_or_else(|| "there is nothing to look up".into()))
     }
 }
 
 /// Why a key finds nothing, with what is there.
-fn missing(key: &Path, document: &[u8]) -> String {
+fn missing(key: &Path, document: &[u8]) -> Failure {
+    let public = format!("{} finds nothing", key.as_str());
     match key.explain(document) {
-        Some(missing) => format!("{} finds nothing: {missing}", key.as_str()),
-        None => format!("{} finds nothing", key.as_str()),
+        Some(missing) => Failure::with_values(format!("{public}: {missing}"), public),
+        None => public.into(),
     }
+}
+
+fn not_json(error: &impl ToString) -> Failure {
+    Failure::with_values(error.to_string(), "the data is not JSON")
 }
 
 impl Resolved {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiphys_api::message::with_causes;
-use tiphys_base::Reason;
+use tiphys_base::{Failure, Reason};
 use tiphys_eventbus::{DeadLetter, Delivery, Error as BusError};
 use tiphys_lang::deadline;
 use tokio::time::Instant;
@@ -16,7 +16,6 @@ use super::carrier::{Effect, Wake};
 use super::kept::Kept;
 use super::status::{Status, Waiting};
 use crate::engine::{Attempt, Cancel, Compiled, Fired, Letter, Performs, Round, WorkId};
-use crate::filter::Verdict;
 use crate::metrics::TriggerMetrics;
 use crate::trigger::{Action, Caller, PerformError, Trigger};
 
@@ -102,7 +101,7 @@ impl Hands {
         level: usize,
         round: Arc<Round>,
         is_held: bool,
-    ) -> Option<Result<Action, String>> {
+    ) -> Option<Result<Action, Failure>> {
         let (trigger, _) = &self.levels[level];
         let hands = Arc::clone(self);
         let render = move || {
@@ -111,7 +110,7 @@ impl Hands {
                 name, namespace, ..
             } = &*hands.runner.sensor;
             let rendered = deadline::within(|| trigger.fire(&round, name, namespace));
-            rendered.map_err(|error| with_causes(&error))
+            rendered.map_err(|error| error.failure())
         };
         if !trigger.has_templates() {
             return Some(render());
@@ -239,12 +238,13 @@ impl Hands {
         let runner = &self.runner;
         let (trigger, _) = &self.levels[0];
         let action = letter.action.as_deref();
+        let error = letter.error.public().to_owned();
         let letter = DeadLetter {
             namespace: runner.sensor.namespace.to_string(),
             sensor: runner.sensor.name.to_string(),
             trigger: trigger.name().to_string(),
             reason: letter.reason,
-            error: letter.error,
+            error: letter.error.into_text(),
             attempts: letter.attempts,
             dead_lettered_at: (runner.now)(),
             subject: delivery.subject.clone(),
@@ -252,7 +252,6 @@ impl Hands {
             cut_from: None,
             action: action.and_then(|action| serde_json::to_string(action).ok()),
         };
-        let error = letter.error.clone();
         runner.status.failed(trigger.name(), &error);
         runner.bus.dead_letters.store(letter).await?;
         tracing::warn!(
@@ -283,8 +282,9 @@ impl Hands {
         stored.is_ok()
     }
 
-    pub(super) fn waits(&self, reason: Reason, message: &str, hint: Option<&str>) -> Waiting {
+    pub(super) fn waits(&self, reason: Reason, message: &Failure, hint: Option<&str>) -> Waiting {
         let (trigger, _) = &self.levels[0];
+        let message = message.public();
         let hint = hint.unwrap_or("tried again until it is back; events wait on the bus");
         tracing::warn!(
             namespace = %self.runner.sensor.namespace,
@@ -314,15 +314,15 @@ impl Hands {
             Effect::Refused {
                 dependency,
                 event_id,
-                verdict,
-            } => self.log_refusal(dependency, &event_id, &verdict),
+                ..
+            } => self.log_refusal(dependency, &event_id),
             Effect::Succeeded { level, round } => self.log_success(level, &round),
             Effect::GaveUp {
                 level,
                 error,
                 attempts,
                 was_rendered,
-            } => self.log_failure(level, &error, attempts, was_rendered),
+            } => self.log_failure(level, error.public(), attempts, was_rendered),
             Effect::Reset { events } => tracing::info!(
                 namespace = %self.runner.sensor.namespace,
                 sensorName = %self.runner.sensor.name,
@@ -334,14 +334,13 @@ impl Hands {
         }
     }
 
-    fn log_refusal(&self, dependency: usize, event_id: &str, verdict: &Verdict) {
+    fn log_refusal(&self, dependency: usize, event_id: &str) {
         let (trigger, _) = &self.levels[0];
         tracing::debug!(
             namespace = %self.runner.sensor.namespace,
             sensorName = %self.runner.sensor.name,
             triggerName = %trigger.name(),
             eventID = event_id,
-            reason = ?verdict,
             "not interested in dependency {} (didn't pass filter)",
             trigger.dependency_names()[dependency],
         );

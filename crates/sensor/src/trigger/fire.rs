@@ -1,6 +1,8 @@
 //! A firing: what its events ask for, as data.
 
+use tiphys_api::message::with_causes;
 use tiphys_api::{Problem, TlsConfig};
+use tiphys_base::Failure;
 use tiphys_clients::TlsRef;
 use tiphys_eventbus::Event;
 
@@ -75,6 +77,23 @@ pub struct ParameterStep {
 }
 
 impl FireError {
+    /// The same, for whoever may see the events and for others.
+    pub fn failure(&self) -> Failure {
+        let public = match self {
+            Self::TemplateParameter { source, .. }
+            | Self::ResourceParameter { source, .. }
+            | Self::Payload { source, .. }
+            | Self::DynamicHeader { source, .. } => format!("{self}: {}", source.public()),
+            Self::Template(problems) => {
+                let fields: Vec<&str> = problems.iter().map(|p| p.field_path.as_str()).collect();
+                let fields = fields.join(", ");
+                format!("the template is not valid with its parameters applied: {fields}")
+            }
+            Self::Object(_) => "the outcome cannot be sent".to_owned(),
+        };
+        Failure::with_values(with_causes(self), public)
+    }
+
     pub(super) fn template(place: &str, message: String) -> Self {
         Self::Template(vec![Problem::error(place.to_owned(), message)])
     }

@@ -144,7 +144,7 @@ impl Kind for Template {
                 PerformError::unavailable(format!("{act}: {reason}"))
                     .with_hint("allow the user of `auth` to publish there")
             }
-            error => PerformError::Refused(format!("{act}: {}", with_causes(&error))),
+            error => PerformError::refused(format!("{act}: {}", with_causes(&error))),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tiphys_base::Failure;
 use tiphys_eventbus::DeadLetterReason;
 
 use super::super::WorkId;
@@ -91,7 +92,7 @@ impl<A: Act> TriggerState<A> {
     pub(super) fn unavailable(
         &mut self,
         id: WorkId,
-        message: &str,
+        message: &Failure,
         asked: Option<Duration>,
         now: Now,
     ) {
@@ -99,7 +100,7 @@ impl<A: Act> TriggerState<A> {
             return self.abandon(id, now);
         }
         if self.is_out_of_patience(id, now) {
-            let error = message.to_owned();
+            let error = message.clone();
             return self.failed(id, DeadLetterReason::TargetUnavailable, error, now);
         }
         self.give_place_back(id);
@@ -110,7 +111,7 @@ impl<A: Act> TriggerState<A> {
         let weight = self.weight(id);
         let (works, in_hand) = (&self.works, &self.in_hand);
         let is_ours = |id| is_ours(works, in_hand, id);
-        let why = (message, asked);
+        let why = (message.public(), asked);
         let trying = self
             .targets
             .unavailable(target, id, weight, why, now.uptime, is_ours);
@@ -118,7 +119,7 @@ impl<A: Act> TriggerState<A> {
             self.wait(trying.work, trying.due);
             for waiting in self.targets.waiting(target) {
                 if self.is_out_of_patience(waiting, now) {
-                    let error = message.to_owned();
+                    let error = message.clone();
                     self.failed(waiting, DeadLetterReason::TargetUnavailable, error, now);
                 }
             }

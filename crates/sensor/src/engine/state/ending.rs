@@ -140,7 +140,7 @@ impl<A: Act> TriggerState<A> {
         match self.works.get(&id).map(|work| &work.duty) {
             Some(Duty::Fire(_)) => self.interrupted(id, false, now),
             Some(Duty::Keep { .. }) if self.is_ours(id) => {
-                let error = "the process stopped before the event was kept".to_owned();
+                let error = "the process stopped before the event was kept".into();
                 self.dead_letter_instead(id, DeadLetterReason::Interrupted, error);
             }
             Some(_) => self.drop_work(id, now),

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiphys_base::Failure;
 use tiphys_eventbus::DeadLetterReason;
 
 use super::super::pace::scale;
+use super::super::prepare::panicked;
 use super::super::wake::{Act, Attempt, Effect, Fired, Letter, Now, Performs};
 use super::super::{Outcome, Round, WorkId};
 use super::confirm::Confirmation;
@@ -244,7 +246,7 @@ impl<A: Act> TriggerState<A> {
     }
 
     /// An attempt was answered with a refusal.
-    fn refused(&mut self, id: WorkId, error: String, now: Now) {
+    fn refused(&mut self, id: WorkId, error: Failure, now: Now) {
         self.stop_waiting(id);
         let share = self.random.f64();
         let policies = self.plan.levels.iter().map(|level| level.retry);
@@ -278,7 +280,7 @@ impl<A: Act> TriggerState<A> {
 
     /// The code that carried something out panicked: that costs this delivery and no other.
     pub(super) fn panicked(&mut self, id: WorkId, message: &str, now: Now) {
-        let error = format!("panicked: {message}");
+        let error = panicked(message);
         let Some(work) = self.works.get_mut(&id) else {
             return;
         };
@@ -299,7 +301,7 @@ impl<A: Act> TriggerState<A> {
         &mut self,
         id: WorkId,
         reason: DeadLetterReason,
-        error: String,
+        error: Failure,
     ) {
         let Some(work) = self.works.get_mut(&id) else {
             return;
@@ -309,7 +311,7 @@ impl<A: Act> TriggerState<A> {
         };
         self.rounds.forget(*dependency, member.sequence);
         if let Some(hand) = self.in_hand.get_mut(&member.sequence) {
-            let why = || error.clone();
+            let why = || error.public().to_owned();
             hand.fate.leave_place(Outcome::DeadLettered, why);
         }
         work.duty = Duty::DeadLetter(None);
@@ -323,7 +325,13 @@ impl<A: Act> TriggerState<A> {
     }
 
     /// A trigger cannot perform its action: the next one takes over, or the delivery is dead-lettered.
-    pub(super) fn failed(&mut self, id: WorkId, reason: DeadLetterReason, error: String, now: Now) {
+    pub(super) fn failed(
+        &mut self,
+        id: WorkId,
+        reason: DeadLetterReason,
+        error: Failure,
+        now: Now,
+    ) {
         self.stop_waiting(id);
         self.leave_its_target(id);
         let levels = self.plan.levels.iter();
@@ -345,7 +353,8 @@ impl<A: Act> TriggerState<A> {
             },
             Some(mut first) => {
                 let name = levels.get(level).map_or("", |(name, _)| name);
-                first.error = format!("{}; then dlqTrigger {name}: {error}", first.error);
+                let words = format!("; then dlqTrigger {name}: ");
+                first.error = first.error.then(&words, &error);
                 first
             }
         };
@@ -392,11 +401,11 @@ impl<A: Act> TriggerState<A> {
             _ if firing.attempts > 0 => "before the action was tried again",
             _ => "before the action could start",
         };
-        let error = format!("the process stopped {why}");
+        let error = Failure::from(format!("the process stopped {why}"));
         let action = firing.action.take();
         let letter = match firing.failure.take() {
             Some(mut first) => {
-                first.error = format!("{}; then {error}", first.error);
+                first.error = first.error.then("; then ", &error);
                 first
             }
             None => Letter {

@@ -1,5 +1,6 @@
 //! What a delivery leads to.
 
+use tiphys_base::Failure;
 use tiphys_eventbus::DeadLetterReason;
 
 use super::super::books::Fate;
@@ -146,7 +147,8 @@ impl<A: Act> TriggerState<A> {
             return;
         };
         hand.fate.note(Outcome::Filtered, || match &verdict {
-            Verdict::Reject(reason) | Verdict::Fail(reason) => reason.clone(),
+            Verdict::Reject(_) => "its filters do not take it".to_owned(),
+            Verdict::Fail(_) => "its filters cannot tell".to_owned(),
             Verdict::Pass => String::new(),
         });
         self.effects.push(Effect::Refused {
@@ -156,7 +158,7 @@ impl<A: Act> TriggerState<A> {
         });
     }
 
-    fn add_letter(&mut self, sequence: u64, reason: DeadLetterReason, error: String, now: Now) {
+    fn add_letter(&mut self, sequence: u64, reason: DeadLetterReason, error: Failure, now: Now) {
         let letter = Letter {
             reason,
             error,

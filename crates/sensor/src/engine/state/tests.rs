@@ -151,13 +151,13 @@ fn performed(work: u64, attempt: Attempt) -> Wake {
 }
 
 fn refused() -> Attempt {
-    Attempt::Refused("no".to_owned())
+    Attempt::Refused("no".into())
 }
 
 fn unavailable(retry_after: Option<u64>) -> Attempt {
     Attempt::Unavailable {
         reason: Reason::Forbidden,
-        message: "nobody".to_owned(),
+        message: "nobody".into(),
         hint: None,
         retry_after: retry_after.map(Duration::from_secs),
     }
@@ -263,7 +263,7 @@ fn words(effect: &Effect<&'static str>, names: &[Arc<str>]) -> String {
         } => format!(
             "dead-letter/{work} {sequence} ({}: {}, {} attempts, {})",
             letter.reason,
-            letter.error,
+            letter.error.text(),
             letter.attempts,
             letter.action.unwrap_or("no action")
         ),
@@ -308,10 +308,10 @@ fn words(effect: &Effect<&'static str>, names: &[Arc<str>]) -> String {
         Effect::Succeeded { .. } => "success".to_owned(),
         Effect::GaveUp {
             error, attempts, ..
-        } => format!("gave up after {attempts}: {error}"),
+        } => format!("gave up after {attempts}: {}", error.text()),
         Effect::Waits {
             reason, message, ..
-        } => format!("waits: {message} ({reason})"),
+        } => format!("waits: {} ({reason})", message.text()),
         Effect::WaitsNoMore { .. } => "waits no more".to_owned(),
         Effect::Reset { events } => format!("reset {events}"),
         Effect::HandedOver(_) => "handed over".to_owned(),
@@ -525,7 +525,7 @@ fn a_trigger_that_takes_over_is_not_repeated_either_if_it_cannot_be_recognised()
             (1, fired(0, refused())),
             (2, rendered(0)),
             (3, confirmed(1, true)),
-            (4, performed(0, Attempt::Refused("never".to_owned()))),
+            (4, performed(0, Attempt::Refused("never".into()))),
             (5, stored(0)),
         ],
         "0: fire/0 e1 at once held
@@ -539,7 +539,7 @@ fn a_trigger_that_takes_over_is_not_repeated_either_if_it_cannot_be_recognised()
 
 #[test]
 fn what_cannot_be_rendered_is_dead_lettered_after_one_attempt() {
-    let fired = Fired::NotRendered("no such path".to_owned());
+    let fired = Fired::NotRendered("no such path".into());
     check(
         tried(plan("a"), 5),
         [
@@ -1073,8 +1073,8 @@ fn what_nobody_wants_is_acknowledged() {
 
 #[test]
 fn what_cannot_be_used_is_dead_lettered_as_often_as_the_bus_needs_it() {
-    let failed = Arrival::Failed("bad jq".to_owned());
-    let content = Content::Unusable(DeadLetterReason::Malformed, "no JSON".to_owned());
+    let failed = Arrival::Failed("bad jq".into());
+    let content = Content::Unusable(DeadLetterReason::Malformed, "no JSON".into());
     let sequence = 2;
     check(
         plan("a"),

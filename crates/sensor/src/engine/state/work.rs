@@ -219,7 +219,9 @@ impl<A: Act> TriggerState<A> {
             Write::Reset => self.done(id, Outcome::Filtered, String::new(), now),
             Write::ForgetFirst => self.forgot_first(id, now),
             Write::ForgetLast(outcome, reason) => self.done(id, outcome, reason, now),
-            Write::DeadLetter(letter) => self.dead_lettered(id, letter.error, now),
+            Write::DeadLetter(letter) => {
+                self.dead_lettered(id, letter.error.public().to_owned(), now);
+            }
         }
     }
 

@@ -48,7 +48,7 @@ impl Workflows<'_> {
     async fn submit(&self, mut workflow: Value, action: &Action) -> Result<Target, Error> {
         change(&mut workflow, &action.arguments);
         if name(&workflow).is_none() && text(&workflow, &["metadata", "generateName"]).is_none() {
-            return Err(Error::Refused(
+            return Err(Error::refused(
                 "failed to trigger the workflow, neither name nor generateName is given".to_owned(),
             ));
         }
@@ -69,12 +69,12 @@ impl Workflows<'_> {
                 let target = self.0.target(object, &action.ownership).await?;
                 match self.0.cluster.get(&target).await? {
                     Some(cron) => from_cron(&cron, name, target.namespace()),
-                    None => Err(Error::Refused(format!(
+                    None => Err(Error::refused(format!(
                         "submit from {target}: it does not exist"
                     ))),
                 }
             }
-            _ => Err(Error::Refused(format!(
+            _ => Err(Error::refused(format!(
                 "invalid kind {kind}: workflows are submitted from a WorkflowTemplate, \
                  ClusterWorkflowTemplate or CronWorkflow"
             ))),
@@ -100,13 +100,13 @@ impl Workflows<'_> {
         let act = format!("resume {target}");
         for _ in 0..CONFLICTS {
             let Some(live) = self.0.cluster.get(&target).await? else {
-                return Err(Error::Refused(format!("{act}: it does not exist")));
+                return Err(Error::refused(format!("{act}: it does not exist")));
             };
             let wanted = resumed(
                 live.clone(),
                 &(self.0.now)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             )
-            .map_err(|message| Error::Refused(format!("{act}: {message}")))?;
+            .map_err(|message| Error::refused(format!("{act}: {message}")))?;
             if wanted == live {
                 return Ok(target);
             }
@@ -115,7 +115,7 @@ impl Workflows<'_> {
                 answer => return answer.accept(&act).map(|()| target),
             }
         }
-        Err(Error::Refused(format!(
+        Err(Error::refused(format!(
             "{act}: {CONFLICTS} conflicts in a row"
         )))
     }
@@ -144,7 +144,7 @@ fn name(object: &Value) -> Option<&str> {
 
 fn named(object: &Value, operation: Operation) -> Result<&str, Error> {
     name(object).ok_or_else(|| {
-        Error::Refused(format!(
+        Error::refused(format!(
             "failed to execute the workflow {} operation, no name is given",
             operation.name()
         ))
@@ -158,7 +158,7 @@ fn string(text: &str) -> Value {
 fn submitted(object: Value) -> Result<Value, Error> {
     match text(&object, &["kind"]) {
         Some("Workflow") => Ok(object),
-        kind => Err(Error::Refused(format!(
+        kind => Err(Error::refused(format!(
             "submit needs a Workflow, this is a {}: use the operation submit-from",
             kind.unwrap_or_default()
         ))),
@@ -207,7 +207,7 @@ fn by_reference(template: &str, namespace: Option<&str>, is_cluster_wide: bool) 
 fn from_cron(cron: &Value, name: &str, namespace: Option<&str>) -> Result<Value, Error> {
     let spec = cron.get("spec").and_then(|spec| spec.get("workflowSpec"));
     let Some(Value::Object(spec)) = spec else {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(format!(
             "CronWorkflow {name} has no workflowSpec"
         )));
     };

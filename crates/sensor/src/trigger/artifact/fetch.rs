@@ -85,7 +85,7 @@ impl Fetcher {
                 let document = self.fetch(base).await?;
                 edit(&document, edits)
                     .map(Arc::new)
-                    .map_err(|message| Error::Refused(format!("{}: {message}", name(base))))
+                    .map_err(|message| Error::refused(format!("{}: {message}", name(base))))
             }
         }
     }
@@ -188,7 +188,7 @@ impl Fetcher {
         let etag = response.headers().get(ETAG).cloned();
         let (document, is_longer) = read(&mut response, limit).await.map_err(unavailable)?;
         if is_longer {
-            return Err(Error::Refused(format!(
+            return Err(Error::refused(format!(
                 "{act}: it has more than {limit} bytes"
             )));
         }
@@ -211,7 +211,7 @@ fn refusal(status: StatusCode, act: &str) -> Error {
         401 | 403 => Error::unavailable(message)
             .with_hint("the server wants another login, or this one has to be allowed"),
         408 | 429 | 500.. => Error::unavailable(message),
-        _ => Error::Refused(message),
+        _ => Error::refused(message),
     }
 }
 
@@ -228,7 +228,7 @@ async fn file(path: &str) -> Result<Vec<u8>, Error> {
         .await
         .map_err(unavailable)?;
     if bytes.len() > OBJECT_LIMIT {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(format!(
             "{path} has more than {OBJECT_LIMIT} bytes"
         )));
     }

@@ -88,7 +88,7 @@ impl Repositories {
         let repository = self.repository(&fetch)?;
         let folder = repository.folder.as_path();
         let commit = self.commit(&fetch, &repository).await?;
-        let refuse = |message: &str| Error::Refused(format!("{} {message}", file.path));
+        let refuse = |message: &str| Error::refused(format!("{} {message}", file.path));
         let entry = git(folder, &["ls-tree", "-z", "-l", &commit, "--", &file.path]).await?;
         let entry = String::from_utf8_lossy(&entry).into_owned();
         let words: Vec<&str> = entry.split_whitespace().take(4).collect();
@@ -190,7 +190,7 @@ impl Repositories {
                 }
             }
         }
-        Err(Error::Refused(format!("{act}: {missing}")))
+        Err(Error::refused(format!("{act}: {missing}")))
     }
 
     /// Hands the login to the program: never as an argument, which others could see.
@@ -279,7 +279,7 @@ fn is_missing(message: &str) -> bool {
 /// Runs `git` on what is already here.
 async fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
     let result = run(folder, arguments, &Setting::default()).await?;
-    result.map_err(|message| Error::Refused(format!("git {}: {message}", arguments[0])))
+    result.map_err(|message| Error::refused(format!("git {}: {message}", arguments[0])))
 }
 
 /// Runs `git`; what it complains about is the inner error.

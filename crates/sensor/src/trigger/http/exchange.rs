@@ -14,6 +14,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, Response, Url};
 use tiphys_api::message::with_causes;
+use tiphys_base::Failure;
 use tiphys_clients::http::{REDIRECTS, Settings, read};
 use tiphys_clients::tls::Tls;
 use tiphys_clients::{BasicAuth, Clients, Error, TlsRef};
@@ -62,7 +63,7 @@ pub(super) async fn perform(
     let exchange = exchange(&client, prepared, &action.allowed_status, &act);
     match tokio::time::timeout(limit, exchange).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Error::Refused(format!(
+        Err(_) => Err(Error::refused(format!(
             "{act}: no answer in {} s",
             limit.as_secs()
         ))),
@@ -84,17 +85,16 @@ pub(super) async fn client(tls: Option<&TlsRef>, clients: &Clients) -> Result<Cl
 }
 
 async fn prepare(action: &Action, clients: &Clients) -> Result<Prepared, Error> {
-    let refuse = |message: String| Error::Refused(message);
     let url = Url::parse(&action.url)
-        .map_err(|error| refuse(format!("{:?} is no URL: {error}", action.url)))?;
+        .map_err(|error| not_a_url(format!("{:?} is no URL: {error}", action.url)))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(refuse(format!(
+        return Err(not_a_url(format!(
             "{:?} is no URL of a web server",
             action.url
         )));
     }
-    let method =
-        Method::from_bytes(action.method.as_bytes()).map_err(|error| refuse(error.to_string()))?;
+    let method = Method::from_bytes(action.method.as_bytes())
+        .map_err(|error| Error::refused(error.to_string()))?;
     let mut headers = HeaderMap::new();
     for (name, value) in &action.headers {
         headers.insert(header_name(name)?, header_value(name, value)?);
@@ -125,6 +125,10 @@ async fn prepare(action: &Action, clients: &Clients) -> Result<Prepared, Error> 
     })
 }
 
+fn not_a_url(text: String) -> Error {
+    Error::Refused(Failure::with_values(text, "this is no URL of a web server"))
+}
+
 /// Takes out what is for one server only: logins and the name of the host.
 fn take_own(headers: &mut HeaderMap) -> HeaderMap {
     let names = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HOST];
@@ -148,12 +152,12 @@ async fn login(
 
 fn header_name(name: &str) -> Result<HeaderName, Error> {
     HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| Error::Refused(format!("{name:?} is no name of a header")))
+        .map_err(|_| Error::refused(format!("{name:?} is no name of a header")))
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(value).map_err(|_| {
-        Error::Refused(format!(
+        Error::refused(format!(
             "the value of header {name} has a line break or another control"
         ))
     })
@@ -165,12 +169,14 @@ fn sensitive(name: &str, value: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-/// A URL as it may be told: without a password.
+/// A URL as it may be told: without a password and a query.
 fn shown(url: &Url) -> String {
     let mut shown = url.clone();
     if shown.set_username("").is_err() || shown.set_password(None).is_err() {
         return url.host_str().unwrap_or_default().to_owned();
     }
+    shown.set_query(None);
+    shown.set_fragment(None);
     shown.to_string()
 }
 
@@ -194,7 +200,7 @@ async fn exchange(
             None => return judge(response, allowed, &request.secrets, act).await,
         }
     }
-    Err(Error::Refused(format!(
+    Err(Error::refused(format!(
         "{act}: more than {REDIRECTS} redirects"
     )))
 }
@@ -215,7 +221,7 @@ fn unsent(error: reqwest::Error, is_first: bool, act: &str) -> Error {
     if was_never_sent {
         Error::unavailable(message)
     } else {
-        Error::Refused(message)
+        Error::refused(message)
     }
 }
 
@@ -272,11 +278,12 @@ async fn judge(
         tracing::debug!(status = status.as_u16(), "{act}: answered");
         return Ok(());
     }
-    Err(Error::Refused(format!(
-        "policy application resulted in failure. http response status {} is not allowed{}",
-        status.as_u16(),
-        excerpt(&body, secrets)
-    )))
+    let public = format!(
+        "policy application resulted in failure. http response status {} is not allowed",
+        status.as_u16()
+    );
+    let text = format!("{public}{}", excerpt(&body, secrets));
+    Err(Error::Refused(Failure::with_values(text, public)))
 }
 
 /// The beginning of a body, in one line and without what must not be told.
@@ -371,6 +378,6 @@ mod tests {
     #[test]
     fn a_password_in_a_url_is_not_told() {
         let url = Url::parse("https://user:pass@a.example/x?y=z").unwrap();
-        assert_eq!(shown(&url), "https://a.example/x?y=z");
+        assert_eq!(shown(&url), "https://a.example/x");
     }
 }

@@ -24,7 +24,7 @@ impl Executor<'_> {
         let mut wait = policy.wait;
         for attempt in 1..=policy.attempts {
             let Some(live) = self.cluster.get(target).await? else {
-                return Err(Error::Refused(format!(
+                return Err(Error::refused(format!(
                     "look at the labels of {target}: it does not exist"
                 )));
             };
@@ -38,7 +38,7 @@ impl Executor<'_> {
         }
         if policy.error_on_timeout {
             let message = "failed to determine status of the triggered resource. setting trigger state as failed";
-            return Err(Error::Refused(format!(
+            return Err(Error::refused(format!(
                 "{message}: {target} does not get the labels"
             )));
         }

@@ -97,7 +97,7 @@ impl<'e> Executor<'e> {
     ) -> Result<Target, Error> {
         let text = |name| match object.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
-            _ => Err(Error::Refused(format!("the object has no `{name}`"))),
+            _ => Err(Error::refused(format!("the object has no `{name}`"))),
         };
         let kind = self
             .cluster
@@ -116,9 +116,7 @@ impl<'e> Executor<'e> {
         let name = metadata("name")
             .or_else(|| metadata("generateName").map(|base| generated_name(&base, ownership)));
         let name = name.ok_or_else(|| {
-            Error::Refused(
-                "the object has neither `metadata.name` nor `metadata.generateName`".into(),
-            )
+            Error::refused("the object has neither `metadata.name` nor `metadata.generateName`")
         })?;
         Ok(Target::new(&kind, namespace.as_deref(), &name))
     }
@@ -132,7 +130,7 @@ impl<'e> Executor<'e> {
         match self.try_create(object, target, ownership).await? {
             Answer::Conflict(reason) => match self.cluster.get(target).await? {
                 Some(live) if is_owned(&live, ownership) => Ok(()),
-                _ => Err(Error::Refused(format!("create {target}: {reason}"))),
+                _ => Answer::Conflict(reason).accept(&format!("create {target}")),
             },
             answer => answer.accept(&format!("create {target}")),
         }
@@ -159,7 +157,7 @@ impl<'e> Executor<'e> {
             give_way(attempt).await;
             let Some(live) = self.cluster.get(target).await? else {
                 if live_edits.is_some() {
-                    return Err(Error::Refused(format!(
+                    return Err(Error::refused(format!(
                         "{act}: the live object does not exist"
                     )));
                 }
@@ -179,7 +177,7 @@ impl<'e> Executor<'e> {
                     let mut text = live.to_go_json().into_bytes();
                     for edit in edits {
                         edit.apply(&mut text)
-                            .map_err(|error| Error::Refused(format!("{act}: {error}")))?;
+                            .map_err(|error| Error::refused(format!("{act}: {error}")))?;
                     }
                     read(&text)?
                 }
@@ -193,7 +191,7 @@ impl<'e> Executor<'e> {
                 answer => return answer.accept(&act),
             }
         }
-        Err(Error::Refused(format!(
+        Err(Error::refused(format!(
             "{act}: {CONFLICTS} conflicts in a row"
         )))
     }
@@ -204,7 +202,7 @@ impl<'e> Executor<'e> {
         let body = match (strategy, object.get("patch")) {
             (PatchStrategy::Json, Some(operations @ Value::Array(_))) => operations.to_go_json(),
             (PatchStrategy::Json, _) => {
-                return Err(Error::Refused(format!(
+                return Err(Error::refused(format!(
                     "{act}: a JSON patch needs its list of operations in the object's field `patch`"
                 )));
             }
@@ -221,7 +219,7 @@ impl<'e> Executor<'e> {
                 answer => return answer.accept(&format!("create {target}")),
             }
         }
-        Err(Error::Refused(format!(
+        Err(Error::refused(format!(
             "{act}: it came and went {CONFLICTS} times in a row"
         )))
     }
@@ -244,7 +242,7 @@ async fn give_way(attempt: u32) {
 }
 
 fn read(text: &[u8]) -> Result<Value, Error> {
-    json::from_slice(text).map_err(|error| Error::Refused(format!("read the object: {error}")))
+    json::from_slice(text).map_err(|error| Error::refused(format!("read the object: {error}")))
 }
 
 /// The name that takes the place of the API server's random one: the same firing gets the same

@@ -445,7 +445,7 @@ impl World {
             let arrival = match kind {
                 Kind::Taken => Arrival::Taken(member.clone()),
                 Kind::Refused => Arrival::Filtered(Verdict::Reject("no".to_owned())),
-                Kind::Failed => Arrival::Failed("bad".to_owned()),
+                Kind::Failed => Arrival::Failed("bad".into()),
             };
             (*place, arrival)
         });
@@ -572,7 +572,7 @@ impl World {
         } = trial;
         let sum: u64 = round.iter().map(|(_, member)| member.sequence).sum();
         if renders && (sum + level as u64).is_multiple_of(23) {
-            let fired = Fired::NotRendered("no path".to_owned());
+            let fired = Fired::NotRendered("no path".into());
             return Wake::Fired { work, fired };
         }
         let deed = Deed {
@@ -593,10 +593,10 @@ impl World {
                 self.act(&round, level);
                 Attempt::Done
             }
-            70..82 => Attempt::Refused("no".to_owned()),
+            70..82 => Attempt::Refused("no".into()),
             82..97 => Attempt::Unavailable {
                 reason: Reason::TargetUnavailable,
-                message: "nobody".to_owned(),
+                message: "nobody".into(),
                 hint: None,
                 retry_after: self.random.bool().then_some(Duration::from_secs(7)),
             },
