@@ -167,6 +167,22 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Stops the API server in the middle of what it does; its connections stay open.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn freeze_apiserver(&mut self) -> anyhow::Result<()> {
+        self.apiserver.as_mut().map_or(Ok(()), Process::freeze)
+    }
+
+    /// Lets the frozen API server go on.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn thaw_apiserver(&mut self) -> anyhow::Result<()> {
+        self.apiserver.as_mut().map_or(Ok(()), Process::thaw)
+    }
+
     /// Starts the API server again on its port, and waits until it is ready.
     ///
     /// # Errors

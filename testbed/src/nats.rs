@@ -182,6 +182,24 @@ impl Nats {
         Ok(())
     }
 
+    /// Stops the server `index` in the middle of what it does; its connections stay open.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn freeze(&mut self, index: usize) -> anyhow::Result<()> {
+        let process = self.members[index].process.as_mut();
+        process.map_or(Ok(()), Process::freeze)
+    }
+
+    /// Lets the frozen server `index` go on.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn thaw(&mut self, index: usize) -> anyhow::Result<()> {
+        let process = self.members[index].process.as_mut();
+        process.map_or(Ok(()), Process::thaw)
+    }
+
     /// Starts the stopped server `index` on its port and with its data, and waits until it is ready.
     ///
     /// # Errors

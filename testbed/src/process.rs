@@ -148,6 +148,22 @@ impl Process {
         Ok(status)
     }
 
+    /// Sends SIGSTOP: it keeps its memory and its connections, and does nothing.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn freeze(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Sends SIGCONT: it goes on as if no time had passed.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn thaw(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
         if self.exit_status()?.is_some() {
             return Ok(());
@@ -219,6 +235,29 @@ mod tests {
         .unwrap();
         let status = process.terminate(Duration::from_millis(200)).unwrap();
         assert_eq!(status.signal(), Some(9));
+    }
+
+    #[test]
+    fn what_is_frozen_does_nothing_until_it_is_thawed() {
+        let scratch = Scratch::new("unit").unwrap();
+        let script = "echo ready; while [ ! -e go ]; do sleep 0.1; done; echo gone";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir(scratch.path());
+        let mut process = Process::spawn("shell", &mut command, &scratch).unwrap();
+        let wait_for = |line: &str, process: &Process| {
+            crate::wait_for(line, crate::PATIENCE, || {
+                Ok((process.log_tail(1) == line).then_some(()))
+            })
+            .unwrap();
+        };
+        wait_for("ready", &process);
+        process.freeze().unwrap();
+        scratch.write("go", "").unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(process.log_tail(1), "ready");
+        assert_eq!(process.exit_status().unwrap(), None);
+        process.thaw().unwrap();
+        wait_for("gone", &process);
     }
 
     #[test]
