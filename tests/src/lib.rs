@@ -11,17 +11,26 @@
 )]
 
 mod cluster;
+mod hanging;
+pub mod harbour;
 mod moments;
 mod pod;
+mod proxy;
 mod servers;
 mod tiphys;
 mod wait;
+pub mod web;
 mod world;
 
 pub use cluster::{Cluster, Story, Told};
+pub use hanging::Hanging;
 pub use moments::Moments;
-pub use pod::Pod;
+pub use pod::{Pod, stored_object};
+pub use proxy::Proxy;
 pub use servers::{client, control_plane, programs};
 pub use tiphys::{Desk, Reported, Tiphys, binary, tiphys};
-pub use wait::{PATIENCE, eventually, eventually_ok, in_silence, kubectl_patience, pause, within};
+pub use wait::{
+    PATIENCE, eventually, eventually_ok, in_silence, in_time, kubectl_patience, pause, until,
+    within,
+};
 pub use world::World;

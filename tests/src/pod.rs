@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use tiphys_testbed::Scratch;
 
-use crate::tiphys::{Tiphys, command};
+use crate::tiphys::{Tiphys, command, read_lines};
 use crate::world::World;
 
 /// The volumes that the pods of one object share.
@@ -23,6 +23,19 @@ pub struct Pod {
     swaps: AtomicU32,
 }
 
+/// An object of this YAML in a namespace, as it is stored in a cluster.
+///
+/// # Panics
+/// When it is no YAML.
+pub fn stored_object(namespace: &str, yaml: &str) -> Value {
+    let mut object: Value = serde_saphyr::from_str(yaml).expect("it is YAML");
+    object["metadata"]["namespace"] = namespace.into();
+    object["metadata"]["generation"] = 1.into();
+    object["metadata"]["uid"] = "0b7e2a5c-0000-4000-8000-000000000001".into();
+    object["metadata"]["creationTimestamp"] = jiff::Timestamp::now().to_string().into();
+    object
+}
+
 impl Pod {
     /// Pods of this `EventSource` or `Sensor`, on the world's NATS server and as the admin of its
     /// cluster.
@@ -30,6 +43,15 @@ impl Pod {
     /// # Panics
     /// When its folders cannot be made.
     pub fn of(world: &World, object: &Value) -> Self {
+        let kubeconfig = world.kubeconfig();
+        Self::at(&kubeconfig, world.namespace(), &world.nats().url(), object)
+    }
+
+    /// Pods of this `EventSource` or `Sensor` on the NATS server of this URL.
+    ///
+    /// # Panics
+    /// When its folders cannot be made.
+    pub fn at(kubeconfig: &Path, namespace: &str, nats: &str, object: &Value) -> Self {
         let kind = match object["kind"].as_str() {
             Some("EventSource") => "eventsource",
             Some("Sensor") => "sensor",
@@ -41,8 +63,8 @@ impl Pod {
             variables: Vec::new(),
             swaps: AtomicU32::new(0),
         };
-        pod.set("KUBECONFIG", world.kubeconfig());
-        pod.set("POD_NAMESPACE", world.namespace());
+        pod.set("KUBECONFIG", kubeconfig);
+        pod.set("POD_NAMESPACE", namespace);
         for (variable, folder) in [
             ("TIPHYS_SPEC", "spec"),
             ("TIPHYS_BUS_AUTH", "auth"),
@@ -51,7 +73,7 @@ impl Pod {
             let path = pod.folder(folder);
             pod.set(variable, path);
         }
-        let bus = json!({"jetstream": {"url": world.nats().url()}});
+        let bus = json!({"jetstream": {"url": nats}});
         pod.spec(object, &bus);
         pod
     }
@@ -112,6 +134,11 @@ impl Pod {
             .env("POD_NAME", name)
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         Tiphys::spawn(name, &mut command, &self.scratch)
+    }
+
+    /// What all processes in the pod of this name have logged and printed: each line, if it is JSON.
+    pub fn lines(&self, name: &str) -> Vec<Value> {
+        read_lines(&self.scratch.path().join(format!("{name}.log")), 0)
     }
 
     fn folder(&self, volume: &str) -> PathBuf {

@@ -334,6 +334,27 @@ impl Tiphys {
         self.process.kill().expect("it can be killed");
     }
 
+    /// Stops it in the middle of what it does; its connections stay open.
+    ///
+    /// # Panics
+    /// When it cannot be signalled.
+    pub fn freeze(&mut self) {
+        self.process.freeze().expect("it can be signalled");
+    }
+
+    /// Lets it go on after it was frozen.
+    ///
+    /// # Panics
+    /// When it cannot be signalled.
+    pub fn thaw(&mut self) {
+        self.process.thaw().expect("it can be signalled");
+    }
+
+    /// Its last log lines.
+    pub fn log_tail(&self) -> String {
+        self.process.report(LOG_LINES)
+    }
+
     /// True while it has not ended.
     ///
     /// # Panics
@@ -412,12 +433,12 @@ impl Reported {
 impl Drop for Tiphys {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.process.report(LOG_LINES));
+            eprintln!("{}", self.log_tail());
         }
     }
 }
 
-fn read_lines(log: &Path, begin: usize) -> Vec<Value> {
+pub(crate) fn read_lines(log: &Path, begin: usize) -> Vec<Value> {
     let bytes = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes.get(begin..).unwrap_or_default());
     text.lines()

@@ -36,14 +36,25 @@ where
     E: std::fmt::Display,
     F: Future<Output = Result<T, E>>,
 {
+    match in_time(&mut probe).await {
+        Ok(value) => value,
+        Err(why) => panic!("{what} did not happen within {PATIENCE:?}: {why}"),
+    }
+}
+
+/// Asks `probe` again and again until it succeeds.
+///
+/// # Errors
+/// When it has not in time: with what it said last.
+pub async fn in_time<T, E, F>(mut probe: impl FnMut() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
     let deadline = Instant::now() + PATIENCE;
     loop {
         match probe().await {
-            Ok(value) => return value,
-            Err(why) => assert!(
-                Instant::now() < deadline,
-                "{what} did not happen within {PATIENCE:?}: {why}"
-            ),
+            Err(_) if Instant::now() < deadline => {}
+            outcome => return outcome,
         }
         sleep(POLL_INTERVAL).await;
     }
@@ -67,6 +78,11 @@ pub async fn in_silence<T>(future: impl Future<Output = T>) -> Option<T> {
 /// Whatever *should* happen is waited for by [`eventually`].
 pub async fn pause(time: Duration) {
     sleep(time).await;
+}
+
+/// Lets time pass until a moment that was drawn.
+pub async fn until(moment: Instant) {
+    tokio::time::sleep_until(moment).await;
 }
 
 /// The option of `kubectl` for [`PATIENCE`].

@@ -9,8 +9,6 @@ mod bad_input;
 mod conditions;
 #[path = "product/crash.rs"]
 mod crash;
-#[path = "product/harbour.rs"]
-mod harbour;
 #[path = "product/k8s.rs"]
 mod k8s;
 #[path = "product/library.rs"]
@@ -35,3 +33,5 @@ mod start;
 mod telemetry;
 #[path = "product/wire.rs"]
 mod wire;
+
+use tiphys_tests::harbour;

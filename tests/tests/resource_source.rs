@@ -4,8 +4,6 @@
 
 #[path = "resource_source/frozen.rs"]
 mod frozen;
-#[path = "resource_source/proxy.rs"]
-mod proxy;
 #[path = "resource_source/stage.rs"]
 mod stage;
 

@@ -13,12 +13,10 @@ use tiphys_eventbus::{
 };
 use tiphys_eventsource::{Clock, Cluster, Compiled, Metrics, NoValues, Runner, compile};
 use tiphys_testbed::{ControlPlane, ControlPlaneOptions, Nats, NatsOptions};
-use tiphys_tests::{PATIENCE, eventually, programs, within};
+use tiphys_tests::{PATIENCE, Proxy, eventually, programs, within};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-use crate::proxy::Proxy;
 
 /// A control plane of its own, to be stopped and started.
 #[derive(Debug)]

@@ -9,5 +9,6 @@ mod policies;
 mod running;
 mod targets;
 mod values;
-mod web;
 mod workflows;
+
+use tiphys_tests::web;

@@ -1,14 +1,8 @@
 //! Sensors of several namespaces in one process: what one does costs another nothing that it needs.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use futures::{StreamExt as _, stream};
 use serde_json::json;
-use tiphys_tests::{World, eventually};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tiphys_tests::{Hanging, World, eventually};
 
 use crate::stage::{Wire, printed};
 
@@ -22,42 +16,6 @@ const HANGING: usize = 6;
 
 /// How many events another sensor has to handle meanwhile, one after another.
 const QUIET: usize = 100;
-
-/// A server that takes requests and answers none.
-struct Hanging {
-    port: u16,
-    requests: Arc<AtomicUsize>,
-    _connections: JoinSet<()>,
-}
-
-impl Hanging {
-    async fn start() -> Self {
-        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = server.local_addr().unwrap().port();
-        let requests = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&requests);
-        let mut connections = JoinSet::new();
-        connections.spawn(async move {
-            let mut open = JoinSet::new();
-            loop {
-                let (mut connection, _) = server.accept().await.unwrap();
-                let count = Arc::clone(&count);
-                open.spawn(async move {
-                    let mut first = [0; 1];
-                    if connection.read_exact(&mut first).await.is_ok() {
-                        count.fetch_add(1, Ordering::Relaxed);
-                    }
-                    std::future::pending::<()>().await;
-                });
-            }
-        });
-        Self {
-            port,
-            requests,
-            _connections: connections,
-        }
-    }
-}
 
 /// A Sensor whose target hangs, and whose transforms take all the time and memory that they get.
 fn loud(world: &World, port: u16) -> String {
@@ -130,7 +88,7 @@ async fn a_sensor_that_floods_hangs_and_burns_starves_no_other_of_the_process() 
     let server = Hanging::start().await;
     let desk = world
         .desk()
-        .file("loud.yaml", &loud(&world, server.port))
+        .file("loud.yaml", &loud(&world, server.port()))
         .file("quiet.yaml", &quiet(&world));
     let mut tiphys = desk.start();
     for name in ["loud", "quiet"] {
@@ -143,7 +101,7 @@ async fn a_sensor_that_floods_hangs_and_burns_starves_no_other_of_the_process() 
     flood(&wire, "hoard", HOARDING).await;
     flood(&wire, "flood", FLOOD).await;
     eventually("the noise at its height", || async {
-        let requests = server.requests.load(Ordering::Relaxed);
+        let requests = server.requests();
         let is_burning = tiphys
             .count("tiphys_sensor_events", &["loud", "burn", "dead_lettered"])
             .await

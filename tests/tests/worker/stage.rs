@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use tiphys_tests::{Tiphys, World, eventually};
+use tiphys_tests::{Tiphys, World, eventually, stored_object};
 
 const EVENT_SOURCE: &str = include_str!("../../../examples/auto-ingress/ingress-es.yaml");
 const SENSOR: &str = include_str!("../../../examples/auto-ingress/ingress-sn.yaml");
@@ -15,12 +15,7 @@ const SENSOR: &str = include_str!("../../../examples/auto-ingress/ingress-sn.yam
 /// An object of this YAML in the story's namespace, as it is stored in a cluster.
 pub(crate) fn object(world: &World, yaml: &str) -> Value {
     let yaml = yaml.replace("playground", world.namespace());
-    let mut object: Value = serde_saphyr::from_str(&yaml).unwrap();
-    object["metadata"]["namespace"] = world.namespace().into();
-    object["metadata"]["generation"] = 1.into();
-    object["metadata"]["uid"] = "0b7e2a5c-0000-4000-8000-000000000001".into();
-    object["metadata"]["creationTimestamp"] = jiff::Timestamp::now().to_string().into();
-    object
+    stored_object(world.namespace(), &yaml)
 }
 
 /// The example's event source.

@@ -3,27 +3,30 @@
 
 use std::collections::BTreeMap;
 
+use crate::{Desk, World, eventually, eventually_ok};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tiphys_tests::{Desk, World, eventually, eventually_ok};
 
-const EVENT_SOURCE: &str = include_str!("../../../examples/auto-ingress/ingress-es.yaml");
-const SENSOR: &str = include_str!("../../../examples/auto-ingress/ingress-sn.yaml");
+const EVENT_SOURCE: &str = include_str!("../../examples/auto-ingress/ingress-es.yaml");
+const SENSOR: &str = include_str!("../../examples/auto-ingress/ingress-sn.yaml");
 
 /// How many requests a load has on their way at a time.
 const WRITERS: usize = 8;
 
 /// The event source of the example, in another namespace.
-pub(crate) fn event_source(namespace: &str) -> String {
+pub fn event_source(namespace: &str) -> String {
     EVENT_SOURCE.replace("playground", namespace)
 }
 
 /// The sensor of the example, in another namespace; its log trigger prints every event.
-pub(crate) fn sensor(namespace: &str) -> String {
+///
+/// # Panics
+/// When the example has no log trigger.
+pub fn sensor(namespace: &str) -> String {
     let limit = "log:\n        intervalSeconds: 15";
     assert!(SENSOR.contains(limit), "the example has a log trigger");
     SENSOR
@@ -32,38 +35,46 @@ pub(crate) fn sensor(namespace: &str) -> String {
 }
 
 /// A desk with the example on it.
-pub(crate) fn desk(world: &World) -> Desk {
+pub fn desk(world: &World) -> Desk {
     on(world.desk(), world.namespace())
 }
 
 /// Puts the example on a desk.
-pub(crate) fn on(desk: Desk, namespace: &str) -> Desk {
+pub fn on(desk: Desk, namespace: &str) -> Desk {
     desk.file("es.yaml", &event_source(namespace))
         .file("sn.yaml", &sensor(namespace))
 }
 
 /// The services and ingresses of a namespace.
-#[derive(Clone)]
-pub(crate) struct Harbour {
-    pub(crate) services: Api<Service>,
-    pub(crate) ingresses: Api<Ingress>,
+#[derive(Clone, Debug)]
+pub struct Harbour {
+    /// Its services.
+    pub services: Api<Service>,
+    /// Its ingresses.
+    pub ingresses: Api<Ingress>,
 }
 
 /// What an ingress routes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) host: String,
-    pub(crate) class: String,
-    pub(crate) service: String,
-    pub(crate) port: Value,
+pub struct Route {
+    /// The host of its first rule.
+    pub host: String,
+    /// The class of ingresses it belongs to.
+    pub class: String,
+    /// The service behind its first path.
+    pub service: String,
+    /// The number of that service's port.
+    pub port: Value,
 }
 
 impl Harbour {
-    pub(crate) async fn of(world: &World) -> Self {
+    /// Those of the story, as the admin.
+    pub async fn of(world: &World) -> Self {
         Self::at(&world.client().await, world.namespace())
     }
 
-    pub(crate) fn at(client: &Client, namespace: &str) -> Self {
+    /// Those of a namespace, as whoever the client is.
+    pub fn at(client: &Client, namespace: &str) -> Self {
         Self {
             services: Api::namespaced(client.clone(), namespace),
             ingresses: Api::namespaced(client.clone(), namespace),
@@ -71,7 +82,7 @@ impl Harbour {
     }
 
     /// Creates an annotated service, or changes its port; tries again while the API server is unavailable.
-    pub(crate) async fn serve(&self, name: &str, port: u16) {
+    pub async fn serve(&self, name: &str, port: u16) {
         let service = service(name, port);
         let apply = PatchParams::apply("tiphys-tests").force();
         eventually_ok("the service", || async {
@@ -83,7 +94,7 @@ impl Harbour {
     }
 
     /// Deletes a service; tries again while the API server is unavailable.
-    pub(crate) async fn close(&self, name: &str) {
+    pub async fn close(&self, name: &str) {
         eventually_ok("the service's deletion", || async {
             match self.services.delete(name, &DeleteParams::default()).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
@@ -94,7 +105,7 @@ impl Harbour {
     }
 
     /// Creates services, or changes their ports, several at a time.
-    pub(crate) async fn serve_all(&self, names: impl IntoIterator<Item = String>, port: u16) {
+    pub async fn serve_all(&self, names: impl IntoIterator<Item = String>, port: u16) {
         let serving = stream::iter(names).for_each_concurrent(WRITERS, |name| async move {
             self.serve(&name, port).await;
         });
@@ -102,7 +113,7 @@ impl Harbour {
     }
 
     /// Deletes services, several at a time.
-    pub(crate) async fn close_all(&self, names: impl IntoIterator<Item = String>) {
+    pub async fn close_all(&self, names: impl IntoIterator<Item = String>) {
         let closing = stream::iter(names).for_each_concurrent(WRITERS, |name| async move {
             self.close(&name).await;
         });
@@ -110,7 +121,7 @@ impl Harbour {
     }
 
     /// What each ingress routes to; `None` while the API server is unavailable.
-    pub(crate) async fn routes(&self) -> Option<BTreeMap<String, Route>> {
+    pub async fn routes(&self) -> Option<BTreeMap<String, Route>> {
         let ingresses = self.ingresses.list(&ListParams::default()).await.ok()?;
         let routes = ingresses.items.into_iter().map(|ingress| {
             let name = ingress.metadata.name.clone().unwrap_or_default();
@@ -120,25 +131,29 @@ impl Harbour {
     }
 
     /// Waits until the ingresses are exactly those of these services with these ports.
-    pub(crate) async fn routes_to(&self, services: impl IntoIterator<Item = (String, u16)>) {
-        let wanted: BTreeMap<String, Route> = services
-            .into_iter()
-            .map(|(name, port)| expected(&name, port))
-            .collect();
-        eventually_ok("the wanted ingresses", || async {
-            let routes = self.routes().await.ok_or("the API server is unavailable")?;
-            let differ = differences(&routes, &wanted);
-            if differ.is_empty() {
-                Ok(())
-            } else {
-                Err(differ.join("\n"))
-            }
-        })
-        .await;
+    pub async fn routes_to(&self, services: impl IntoIterator<Item = (String, u16)>) {
+        let services: BTreeMap<String, u16> = services.into_iter().collect();
+        eventually_ok("the wanted ingresses", || self.compare(&services)).await;
+    }
+
+    /// Looks once whether the ingresses are exactly those of these services with these ports.
+    ///
+    /// # Errors
+    /// What differs, in lines.
+    pub async fn compare(&self, services: &BTreeMap<String, u16>) -> Result<(), String> {
+        let wanted = services.iter();
+        let wanted = wanted.map(|(name, port)| expected(name, *port)).collect();
+        let routes = self.routes().await.ok_or("the API server is unavailable")?;
+        let differ = differences(&routes, &wanted);
+        if differ.is_empty() {
+            Ok(())
+        } else {
+            Err(differ.join("\n"))
+        }
     }
 
     /// Waits for one ingress.
-    pub(crate) async fn route_of(&self, ingress: &str, route: &Route) {
+    pub async fn route_of(&self, ingress: &str, route: &Route) {
         eventually(&format!("the ingress {ingress} with {route:?}"), || async {
             let routes = self.routes().await?;
             (routes.get(ingress) == Some(route)).then_some(())
@@ -147,7 +162,7 @@ impl Harbour {
     }
 
     /// Waits until an ingress is gone.
-    pub(crate) async fn gone(&self, ingress: &str) {
+    pub async fn gone(&self, ingress: &str) {
         eventually(&format!("the end of the ingress {ingress}"), || async {
             (!self.routes().await?.contains_key(ingress)).then_some(())
         })
@@ -155,7 +170,10 @@ impl Harbour {
     }
 
     /// Creates the API server's object of this YAML.
-    pub(crate) async fn create(&self, service: &str) {
+    ///
+    /// # Panics
+    /// When it is no service, or refused.
+    pub async fn create(&self, service: &str) {
         let service: Service = serde_saphyr::from_str(service).expect("it is a service");
         let created = self.services.create(&PostParams::default(), &service).await;
         created.expect("the service can be created");
@@ -163,12 +181,12 @@ impl Harbour {
 }
 
 /// Names of services: `<stem>-0`, `<stem>-1`, ….
-pub(crate) fn names(stem: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
+pub fn names(stem: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers.map(|number| format!("{stem}-{number}")).collect()
 }
 
 /// The ingress that a service should have.
-pub(crate) fn expected(service: &str, port: u16) -> (String, Route) {
+pub fn expected(service: &str, port: u16) -> (String, Route) {
     let route = Route {
         host: format!("{service}.example.org"),
         class: "nginx".to_owned(),
