@@ -1,0 +1,87 @@
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn firing(trigger: &'static str, event: &str, second: i64) -> Firing {
+    Firing {
+        sensor: "s",
+        trigger,
+        event: event.to_owned(),
+        at: at(second),
+    }
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn an_event_of_two_triggers_is_no_repeat() {
+    let firings = [
+        firing("a", "e", 1),
+        firing("b", "e", 2),
+        firing("a", "f", 3),
+    ];
+    let repeats = Repeats::among(&firings.each_ref(), &[]);
+    assert_eq!(repeats, Repeats::default());
+}
+
+#[test]
+fn a_repeat_is_explained_by_somebody_who_began_in_between() {
+    let firings = [
+        firing("a", "e", 5),
+        firing("a", "e", 1),
+        firing("a", "e", 9),
+    ];
+    let interruption = |object, second| Interruption {
+        object,
+        at: at(second),
+    };
+    let interruptions = [interruption("s", 3), interruption("another", 7)];
+    let repeats = Repeats::among(&firings.each_ref(), &interruptions);
+    assert_eq!(repeats.explained, 1);
+    assert_eq!(
+        repeats.unexplained,
+        ["s a acted on e at 1970-01-01T00:00:05Z and at 1970-01-01T00:00:09Z"]
+    );
+}
+
+#[test]
+fn an_event_without_an_end_is_lost() {
+    assert_eq!(
+        lost("a", &set(&["e", "f"]), &set(&["e", "g"])),
+        ["a did nothing about f"]
+    );
+}
+
+const BALANCED: &str = r#"# HELP tiphys_eventsource_events Where it is.
+tiphys_eventsource_events{namespace="n",eventsource_name="es",event_name="ev",outcome="received"} 5
+tiphys_eventsource_events{namespace="n",eventsource_name="es",event_name="ev",outcome="published"} 3
+tiphys_eventsource_events{namespace="n",eventsource_name="es",event_name="ev",outcome="filtered"} 2
+tiphys_eventsource_events{namespace="n",eventsource_name="es",event_name="ev",outcome="in-hand"} 0
+tiphys_sensor_events{namespace="n",sensor_name="sn",trigger_name="t",outcome="fired"} 3
+tiphys_sensor_events{namespace="n",sensor_name="sn",trigger_name="t",outcome="in_flight"} 0
+build_info{version="1"} 1
+"#;
+
+#[test]
+fn books_that_balance_have_nothing_to_say() {
+    assert_eq!(imbalances(BALANCED), [""; 0]);
+}
+
+#[test]
+fn what_is_in_no_place_or_on_its_way_is_told() {
+    let metrics = BALANCED
+        .replace("\"published\"} 3", "\"published\"} 2")
+        .replace("\"in_flight\"} 0", "\"in_flight\"} 4");
+    assert_eq!(
+        imbalances(&metrics),
+        [
+            "5 received of namespace=\"n\",eventsource_name=\"es\",event_name=\"ev\", \
+             and 4 in all places",
+            "4 in_flight of namespace=\"n\",sensor_name=\"sn\",trigger_name=\"t\"",
+        ]
+    );
+}
