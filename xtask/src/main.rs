@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod command;
 mod demo;
+mod drill;
 mod image;
 mod install;
 mod kind;
@@ -30,6 +31,8 @@ enum Verb {
     Demo(demo::Args),
     /// Measures tiphys on real servers against its goals
     Bench(bench::Args),
+    /// Lets random faults befall real servers under load; in the end everything has to be right
+    Drill(drill::Args),
     /// Looks at the sources: format, lints, docs, CRDs, licences and advisories
     Check,
     /// Runs every test of the workspace against real servers
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Drill(args) => drill::run(&args),
         Verb::Check => check::run(),
         Verb::Test(args) => test::run(args),
         Verb::Image(args) => image::run(args),

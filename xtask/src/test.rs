@@ -1,5 +1,5 @@
 //! `cargo xtask test`: every test of the workspace, the stories against real servers and in a cluster
-//! included.
+//! included, and a drill.
 
 mod cluster;
 mod summary;
@@ -11,11 +11,9 @@ use std::process::{Command, ExitStatus};
 use tiphys_testbed::{Programs, Progress};
 
 use crate::command::{Profile, build_binary, cargo, for_each_line, status_of};
+use crate::drill::{self, BINARY_VARIABLE};
 use cluster::Choice;
 use summary::Summary;
-
-/// Names the `tiphys` program for the stories that run it as its users do.
-const BINARY_VARIABLE: &str = "TIPHYS_BIN";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -52,10 +50,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     } = args;
     let mut summary = Summary::default();
     let mut passed = true;
-    if !cluster {
-        passed &= run_here(package.as_deref(), &filters, &mut summary)?;
-    }
     let everything = package.is_none() && filters.is_empty();
+    if !cluster {
+        passed &= run_here(package.as_deref(), &filters, everything, &mut summary)?;
+    }
     let mut skipped = None;
     if cluster || everything {
         let choice = Choice::new(context, kubeconfig);
@@ -77,10 +75,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gets the servers, builds the product and runs the tests that need no nodes.
+/// Gets the servers, builds the product and runs the tests that need no nodes; with a drill after them,
+/// if that is wanted.
 fn run_here(
     package: Option<&str>,
     filters: &[String],
+    drills: bool,
     summary: &mut Summary,
 ) -> anyhow::Result<bool> {
     let programs = Programs::locate(Progress::Shown)?;
@@ -92,8 +92,13 @@ fn run_here(
     };
     tests
         .envs(programs.variables())
-        .env(BINARY_VARIABLE, binary);
-    run_tests(&mut tests, filters, summary)
+        .env(BINARY_VARIABLE, &binary);
+    let mut passed = run_tests(&mut tests, filters, summary)?;
+    if drills && let Err(error) = drill::run_usual(&programs, &binary) {
+        eprintln!("error: {error:#}");
+        passed = false;
+    }
+    Ok(passed)
 }
 
 /// Runs a `cargo test`, and says whether all of it passed.
