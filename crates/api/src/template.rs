@@ -65,7 +65,8 @@ object! {
         /// Mounts of the volumes.
         #[schemars(schema_with = "schema::kubernetes::<Vec<VolumeMount>>")]
         volume_mounts: Given<Vec<VolumeMount>>,
-        /// Requests and limits of CPU and memory.
+        /// Requests and limits of CPU and memory. What it says nothing of is as the controller's
+        /// configuration has it.
         #[schemars(schema_with = "schema::kubernetes::<ResourceRequirements>")]
         resources: Option<ResourceRequirements>,
         /// Security settings of the container.

@@ -15,7 +15,7 @@ use clap::{ArgAction, Args};
 use kube::Client;
 use prometheus_client::registry::Registry;
 use tiphys_api::worker;
-use tiphys_controller::settings::Worker;
+use tiphys_controller::settings::{Configuration, Worker};
 use tiphys_controller::{Metrics, Options, Settings};
 use tiphys_runtime::admin::Admin;
 use tiphys_runtime::election::{ElectionState, Elector, Timing};
@@ -75,8 +75,8 @@ pub(crate) struct ControllerArgs {
         default_value = "IfNotPresent"
     )]
     pub(crate) image_pull_policy: String,
-    /// File with the versions of NATS and the defaults of buses, in Argo Events' format; it may change
-    /// while the controller runs, and without it the built-in ones count
+    /// File with the versions of NATS and the defaults of buses and pods, in Argo Events' format; it may
+    /// change while the controller runs, and without it the built-in ones count
     #[arg(
         long,
         env = "TIPHYS_CONFIG",
@@ -113,13 +113,18 @@ async fn run(args: ControllerArgs) -> anyhow::Result<ExitCode> {
     } = args;
     let mut signals = Signals::open()?;
     let mut file = File::new(config);
+    let Configuration {
+        event_bus,
+        worker_resources,
+    } = file.read()?;
     let settings = watch::Sender::new(Arc::new(Settings {
         worker: Worker {
             image: image.unwrap_or_else(default_image),
             image_pull_policy,
             log_level: std::env::var("LOG_LEVEL").ok(),
+            resources: worker_resources,
         },
-        event_bus: file.read()?,
+        event_bus,
     }));
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
@@ -277,7 +282,7 @@ impl Office {
     fn look(&mut self) {
         let changed = match self.file.changed() {
             Ok(None) => return,
-            Ok(Some(event_bus)) => event_bus,
+            Ok(Some(changed)) => changed,
             Err(error) => {
                 let error = format!("{error:#}");
                 warn!(
@@ -288,12 +293,16 @@ impl Office {
             }
         };
         let before = Arc::clone(&self.settings.borrow());
-        if before.event_bus != changed {
+        let now = Settings {
+            event_bus: changed.event_bus,
+            worker: Worker {
+                resources: changed.worker_resources,
+                ..before.worker.clone()
+            },
+        };
+        if *before != now {
             info!("The configuration file has changed");
-            self.settings.send_replace(Arc::new(Settings {
-                event_bus: changed,
-                ..(*before).clone()
-            }));
+            self.settings.send_replace(Arc::new(now));
         }
     }
 }

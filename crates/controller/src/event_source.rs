@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use kube::runtime::controller::Action;
 use tiphys_api::{
-    EventSource, EventSourceSpec, KeyRef, KeyRefs, Problem, Service, Status, Template,
+    EventSource, EventSourceKind, EventSourceSpec, KeyRef, KeyRefs, Problem, Service, Status,
+    Template,
 };
 use tiphys_base::Reason;
 
@@ -49,6 +50,12 @@ impl Workload for EventSource {
 
     fn called_ports(&self) -> BTreeSet<u16> {
         self.spec.called_ports()
+    }
+
+    /// Webhooks are called, in all pods: nothing is watched, and no lease decides who works.
+    fn needs_token(&self) -> bool {
+        let mut events = self.spec.events();
+        !events.all(|event| event.kind == EventSourceKind::Webhook)
     }
 
     fn key_refs(&self) -> Vec<KeyRef<'_>> {

@@ -31,6 +31,7 @@ mod index;
 mod metrics;
 mod name;
 mod patch;
+mod resources;
 mod run;
 mod sensor;
 pub mod settings;

@@ -48,6 +48,11 @@ impl Workload for Sensor {
         BTreeSet::new()
     }
 
+    /// Its pods share the work by a lease, whatever its triggers do.
+    fn needs_token(&self) -> bool {
+        true
+    }
+
     fn key_refs(&self) -> Vec<KeyRef<'_>> {
         self.spec.key_refs()
     }

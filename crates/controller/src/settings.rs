@@ -1,8 +1,11 @@
 //! What an operator of the controller decides: the image of the pods, and the controller's
 //! configuration file, in the format of Argo Events.
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::resources;
 
 /// What the controller starts pods and servers with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +25,18 @@ pub struct Worker {
     pub image_pull_policy: String,
     /// `LOG_LEVEL` in their environment, if the controller has one.
     pub log_level: Option<String>,
+    /// What of the nodes is theirs, where the object does not say it.
+    pub resources: ResourceRequirements,
+}
+
+/// The controller's configuration file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Configuration {
+    /// What buses are made of.
+    pub event_bus: EventBusSettings,
+    /// What of the nodes is theirs, of the pods of event sources and sensors, where an object does not
+    /// say it.
+    pub worker_resources: ResourceRequirements,
 }
 
 /// The `eventBus` of the configuration file.
@@ -44,6 +59,9 @@ pub struct JetStreamSettings {
     pub stream_config: String,
     /// Which versions there are.
     pub versions: Vec<Versions>,
+    /// What of the nodes is the servers', where the bus does not say it.
+    #[serde(default = "resources::of_bus")]
+    pub resources: ResourceRequirements,
 }
 
 /// The images of one version of NATS.
@@ -75,13 +93,30 @@ pub enum SettingsError {
     /// Something in it has the wrong type.
     #[error("understand the configuration")]
     Shape(#[from] serde_json::Error),
+    /// A quantity that Kubernetes would not take, of which no pod could be made.
+    #[error("{field}: {quantity:?} is not a quantity, such as 64Mi or 100m")]
+    Quantity {
+        /// Where it stands.
+        field: String,
+        /// What stands there.
+        quantity: String,
+    },
     /// There is not one version.
     #[error("no jetstream versions were provided in the controller config")]
     NoVersions,
 }
 
-impl EventBusSettings {
-    /// Reads Argo Events' `controller-config.yaml`. Upper and lower case are the same in keys.
+impl Configuration {
+    /// What counts without a file.
+    pub fn builtin() -> Self {
+        Self {
+            event_bus: crate::event_bus::versions::builtin(),
+            worker_resources: resources::of_worker(),
+        }
+    }
+
+    /// Reads Argo Events' `controller-config.yaml`, and what is ours in it. Upper and lower case are
+    /// the same in keys.
     ///
     /// # Errors
     /// If it is no YAML of that shape, or has no version of JetStream.
@@ -90,13 +125,41 @@ impl EventBusSettings {
         #[serde(default)]
         struct File {
             eventbus: EventBusSettings,
+            workers: Workers,
+        }
+        #[derive(Deserialize)]
+        #[serde(default)]
+        struct Workers {
+            resources: ResourceRequirements,
+        }
+        impl Default for Workers {
+            fn default() -> Self {
+                Self {
+                    resources: resources::of_worker(),
+                }
+            }
         }
         let value: Value = serde_saphyr::from_str(text)?;
-        let File { eventbus } = serde_json::from_value(lower_case(value))?;
+        let File { eventbus, workers } = serde_json::from_value(lower_case(value))?;
         if eventbus.jet_stream.versions.is_empty() {
             return Err(SettingsError::NoVersions);
         }
-        Ok(eventbus)
+        let of_bus = &eventbus.jet_stream.resources;
+        for (field, resources) in [
+            ("workers.resources", &workers.resources),
+            ("eventBus.jetstream.resources", of_bus),
+        ] {
+            if let Some((place, quantity)) = resources::not_a_quantity(resources) {
+                return Err(SettingsError::Quantity {
+                    field: format!("{field}.{place}"),
+                    quantity,
+                });
+            }
+        }
+        Ok(Self {
+            event_bus: eventbus,
+            worker_resources: workers.resources,
+        })
     }
 }
 
@@ -139,9 +202,10 @@ eventBus:
       configReloaderImage: natsio/nats-server-config-reloader:0.14.0
       startCommand: /nats-server
 ";
-        let settings = EventBusSettings::parse(text).unwrap();
+        let file = Configuration::parse(text).unwrap();
+        assert_eq!(file.worker_resources, resources::of_worker());
         assert_eq!(
-            settings.jet_stream,
+            file.event_bus.jet_stream,
             JetStreamSettings {
                 settings: "max_memory_store: -1\nmax_file_store: 1TB\n".to_owned(),
                 stream_config: "maxMsgs: 50000\n".to_owned(),
@@ -152,6 +216,7 @@ eventBus:
                     config_reloader_image: "natsio/nats-server-config-reloader:0.14.0".to_owned(),
                     start_command: "/nats-server".to_owned(),
                 }],
+                resources: resources::of_bus(),
             }
         );
     }
@@ -159,13 +224,39 @@ eventBus:
     #[test]
     fn the_installed_file_says_what_counts_without_it() {
         let text = include_str!("../../../deploy/base/controller-config.yaml");
-        let builtin = crate::event_bus::versions::builtin();
-        assert_eq!(EventBusSettings::parse(text).unwrap(), builtin);
+        let builtin = Configuration::builtin();
+        assert_eq!(Configuration::parse(text).unwrap(), builtin);
+    }
+
+    #[test]
+    fn what_pods_may_take_is_the_operators_to_say() {
+        let file = |resources: &str| {
+            let text = format!(
+                "workers: {{resources: {resources}}}\n\
+                 eventBus: {{jetstream: {{versions: [{{version: a}}], resources: {resources}}}}}"
+            );
+            Configuration::parse(&text)
+        };
+        let ours = file("{Limits: {memory: 300Mi}, requests: {cpu: 1, memory: 150M}}").unwrap();
+        let expected = serde_json::json!({
+            "limits": {"memory": "300Mi"}, "requests": {"cpu": "1", "memory": "150M"},
+        });
+        assert_eq!(serde_json::json!(ours.worker_resources), expected);
+        let of_bus = ours.event_bus.jet_stream.resources;
+        assert_eq!(serde_json::json!(of_bus), expected);
+
+        let none = file("{}").unwrap();
+        assert_eq!(none.worker_resources, ResourceRequirements::default());
+        let error = file("{limits: {memory: 300MB}}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "workers.resources.limits.memory: \"300MB\" is not a quantity, such as 64Mi or 100m"
+        );
     }
 
     #[test]
     fn a_file_without_versions_is_refused() {
-        let error = EventBusSettings::parse("eventBus: {jetstream: {settings: x}}").unwrap_err();
+        let error = Configuration::parse("eventBus: {jetstream: {settings: x}}").unwrap_err();
         assert_eq!(
             error.to_string(),
             "no jetstream versions were provided in the controller config"

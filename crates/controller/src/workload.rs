@@ -73,6 +73,8 @@ pub(crate) trait Workload:
     fn service(&self) -> Option<&Service>;
     /// The ports on which its pods are called.
     fn called_ports(&self) -> BTreeSet<u16>;
+    /// Whether its pods may have something to ask of the API server, the lease included.
+    fn needs_token(&self) -> bool;
     /// The keys of Secrets and ConfigMaps that its pods read.
     fn key_refs(&self) -> Vec<KeyRef<'_>>;
     /// What is written about it.

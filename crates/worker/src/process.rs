@@ -93,9 +93,17 @@ pub async fn pod(pod: Pod, cluster: Found, logging: Logging) -> Result<ExitCode,
         timing: Timing::from_env(),
     };
     let (called, serving) = ports();
+    // A pod that has nothing to ask of the API server gets no token; a part that has says so itself.
+    if let Err(error) = &cluster {
+        let error = with_causes(error);
+        info!(
+            error,
+            "There is no cluster to act on: without a token no lease is held"
+        );
+    }
     let (context, registry) = Context::new(
         outlets(logging),
-        known(cluster),
+        cluster.ok(),
         Origin::Mounted(pod.values),
         (Buses::new(place), called),
         Some(candidate),

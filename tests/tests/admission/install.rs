@@ -186,9 +186,10 @@ async fn the_controller_has_the_rights_that_it_needs() {
 #[tokio::test]
 async fn a_fresh_cluster_takes_everything_at_once() {
     let cluster = Cluster::installed().await;
-    // Pods as they are defined are as confined as Kubernetes can ask for.
-    let label = "pod-security.kubernetes.io/warn=restricted";
-    cluster.kubectl(["label", "namespace", "argo-events", label]);
+    // Pods as they are defined are as confined as Kubernetes can ask for: the namespace asks to be warned.
+    let namespace = cluster.kubectl(["get", "namespace", "argo-events", "-o", "yaml"]);
+    let label = "pod-security.kubernetes.io/warn: restricted";
+    assert!(namespace.text.contains(label), "{}", namespace.text);
     let said = cluster.kubectl(["delete", "deployment", "--all", "-n", "argo-events"]);
     assert!(said.succeeded, "{}", said.text);
     for folder in FOLDERS {
@@ -197,5 +198,30 @@ async fn a_fresh_cluster_takes_everything_at_once() {
         assert!(said.succeeded, "{}", said.text);
         assert!(!said.text.contains("Warning"), "{}", said.text);
         assert!(said.text.contains("controller-manager"), "{}", said.text);
+    }
+    for (folder, policy) in [
+        (
+            "deploy/network-policies/installation",
+            "argo-events-controller",
+        ),
+        ("deploy/network-policies/namespace", "argo-events-buses"),
+    ] {
+        let folder = repository(folder);
+        let said = cluster.kubectl(["apply", "-k", folder.to_str().unwrap()]);
+        assert!(said.succeeded, "{}", said.text);
+        assert!(said.text.contains(policy), "{}", said.text);
+    }
+}
+
+#[test]
+fn no_container_may_take_all_memory_of_its_node() {
+    for folder in FOLDERS {
+        for object in objects(folder) {
+            let containers = &object["spec"]["template"]["spec"]["containers"];
+            for container in containers.as_array().into_iter().flatten() {
+                let limits = &container["resources"]["limits"];
+                assert_eq!(limits, &serde_json::json!({"memory": "512Mi"}), "{folder}");
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tiphys_tests::{Cluster, Story, eventually};
 
+use crate::harbour::{bus_of_three, serve, start};
+
 /// A Sensor that names a time zone, and would be at fault if it were not known.
 const ZONED: &str = "
 apiVersion: argoproj.io/v1alpha1
@@ -77,4 +79,14 @@ async fn time_zones_are_known_without_files_of_the_system() {
     let files = json!({"sensor.yaml": ZONED});
     let (phase, output) = run(&story, &["lint", "/manifests"], &files).await;
     assert_eq!(phase, "Succeeded", "{output}");
+}
+
+#[tokio::test]
+async fn all_pods_that_are_made_satisfy_the_strictest_policy() {
+    let story = Cluster::open().story().await;
+    let strict = "pod-security.kubernetes.io/enforce=restricted";
+    let label = ["label", "namespace", story.namespace(), strict];
+    story.cluster().kubectl(label).await;
+    start(&story, bus_of_three(&story)).await;
+    serve(&story, &["strict"]).await;
 }

@@ -53,7 +53,7 @@ impl Stage {
             worker: Worker {
                 image: "tiphys:0".to_owned(),
                 image_pull_policy: "IfNotPresent".to_owned(),
-                log_level: None,
+                ..Worker::default()
             },
             event_bus: versions::builtin(),
         };

@@ -76,7 +76,8 @@ impl JetStreamBus {
 object! {
     /// Settings of a container of the bus.
     pub struct ContainerTemplate {
-        /// Requests and limits of CPU and memory.
+        /// Requests and limits of CPU and memory. What it says nothing of is as the controller's
+        /// configuration has it.
         #[schemars(schema_with = "schema::kubernetes::<ResourceRequirements>")]
         resources: Option<ResourceRequirements>,
         /// When the image is pulled: `Always`, `IfNotPresent` or `Never`.

@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use tiphys_controller::event_bus::versions;
-use tiphys_controller::settings::EventBusSettings;
+use tiphys_controller::settings::Configuration;
 
 /// The largest file that is read.
 const LARGEST: usize = 1024 * 1024;
@@ -25,13 +24,13 @@ impl File {
     }
 
     /// Reads it.
-    pub(super) fn read(&mut self) -> anyhow::Result<EventBusSettings> {
+    pub(super) fn read(&mut self) -> anyhow::Result<Configuration> {
         self.last = self.text()?;
         self.parse()
     }
 
     /// Reads it again; `None` if it says what it said before.
-    pub(super) fn changed(&mut self) -> anyhow::Result<Option<EventBusSettings>> {
+    pub(super) fn changed(&mut self) -> anyhow::Result<Option<Configuration>> {
         let text = self.text()?;
         if text == self.last {
             return Ok(None);
@@ -40,11 +39,12 @@ impl File {
         self.parse().map(Some)
     }
 
-    fn parse(&self) -> anyhow::Result<EventBusSettings> {
+    fn parse(&self) -> anyhow::Result<Configuration> {
         match &self.last {
-            Some(text) => EventBusSettings::parse(text)
-                .with_context(|| format!("use {}", self.path.display())),
-            None => Ok(versions::builtin()),
+            Some(text) => {
+                Configuration::parse(text).with_context(|| format!("use {}", self.path.display()))
+            }
+            None => Ok(Configuration::builtin()),
         }
     }
 

@@ -11,6 +11,8 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaimSpec;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+use crate::resources::amount;
+
 /// Why a change is not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -128,8 +130,8 @@ fn volumes(
     if from == to {
         return Ok(Change::Plain);
     }
-    let order = bytes(&from)
-        .zip(bytes(&to))
+    let order = amount(&from)
+        .zip(amount(&to))
         .and_then(|(before, after)| before.partial_cmp(&after));
     match order {
         Some(Ordering::Equal) => Ok(Change::Plain),
@@ -149,34 +151,6 @@ fn size(claim: &PersistentVolumeClaimSpec) -> Quantity {
     let requests = resources.and_then(|resources| resources.requests.as_ref());
     let size = requests.unwrap_or(&none).get("storage").cloned();
     size.unwrap_or_default()
-}
-
-/// How many bytes a quantity is, such as `20Gi`.
-fn bytes(quantity: &Quantity) -> Option<f64> {
-    const UNITS: [(&str, f64); 12] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("Ei", 1_152_921_504_606_846_976.0),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("E", 1e18),
-    ];
-    let text = quantity.0.trim();
-    let of_unit = |(unit, factor): &(&str, f64)| {
-        let number = text.strip_suffix(unit)?;
-        Some(number.parse::<f64>().ok()? * factor)
-    };
-    UNITS
-        .iter()
-        .find_map(of_unit)
-        .or_else(|| text.parse().ok())
-        .filter(|bytes| bytes.is_finite())
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, PersistentVolumeClaim, PersistentVolumeClaimSpec, Service, ServicePort, ServiceSpec,
-    VolumeResourceRequirements,
+    ConfigMap, PersistentVolumeClaim, PersistentVolumeClaimSpec, ResourceRequirements, Service,
+    ServicePort, ServiceSpec, VolumeResourceRequirements,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -62,6 +62,10 @@ pub(super) struct Plan<'a> {
     pub(super) version: &'a Versions,
     /// Lines of NATS' `jetstream` block for what the user did not write.
     pub(super) default_settings: &'a str,
+    /// What of the nodes is the servers', for what the user did not write.
+    pub(super) resources: &'a ResourceRequirements,
+    /// Who the servers are, if the user does not say it; `None`: root.
+    pub(super) user: Option<i64>,
     /// What servers read when they start, beside the ConfigMap: a change starts them anew.
     pub(super) secrets_hash: &'a str,
 }

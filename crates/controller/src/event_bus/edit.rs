@@ -1,5 +1,6 @@
 //! Whether an edit of a bus would be refused by its reconciler: asked before the edit is stored.
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tiphys_api::{JetStreamBus, Problem};
 use tiphys_base::Reason;
@@ -21,6 +22,7 @@ pub(crate) const REFUSED: [Reason; 3] = [
 pub(crate) fn refused(before: &JetStreamBus, after: &JetStreamBus) -> Option<Problem> {
     let names = Names::of("", "");
     let version = Versions::default();
+    let resources = ResourceRequirements::default();
     let servers = |spec: &JetStreamBus| {
         let plan = Plan {
             names: &names,
@@ -30,6 +32,8 @@ pub(crate) fn refused(before: &JetStreamBus, after: &JetStreamBus) -> Option<Pro
             spec,
             version: &version,
             default_settings: "",
+            resources: &resources,
+            user: None,
             secrets_hash: "",
         };
         plan.objects().stateful_set

@@ -2,6 +2,7 @@
 
 use tiphys_check::stream_config;
 
+use crate::resources;
 use crate::settings::{EventBusSettings, JetStreamSettings, Versions};
 
 /// What NATS stores, unless the controller's configuration says otherwise: Argo Events' defaults.
@@ -34,6 +35,7 @@ pub fn builtin() -> EventBusSettings {
             settings: SETTINGS.to_owned(),
             stream_config: stream_config::DEFAULT.to_owned(),
             versions: std::iter::once(latest).chain(others).collect(),
+            resources: resources::of_bus(),
         },
     }
 }

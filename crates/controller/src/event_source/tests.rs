@@ -11,6 +11,7 @@ fn worker() -> Worker {
         image: "tiphys:1".to_owned(),
         image_pull_policy: "IfNotPresent".to_owned(),
         log_level: None,
+        resources: serde_json::from_str(r#"{"limits": {"memory": "500Mi"}}"#).unwrap(),
     }
 }
 
@@ -95,6 +96,7 @@ fn a_plain_event_source_is_a_deployment_and_a_config_map() {
                             "readinessProbe": probe("/readyz", 2, 1),
                             "securityContext": {
                                 "runAsNonRoot": true,
+                            "resources": {"limits": {"memory": "500Mi"}},
                                 "readOnlyRootFilesystem": true,
                                 "allowPrivilegeEscalation": false,
                                 "capabilities": {"drop": ["ALL"]},
@@ -190,7 +192,10 @@ fn a_called_source_with_replicas_has_a_service_and_a_budget() {
     );
     let deployment = made.deployment.spec.unwrap();
     assert_eq!(deployment.replicas, Some(3));
-    let containers = deployment.template.spec.unwrap().containers;
+    let pod = deployment.template.spec.unwrap();
+    // It asks nothing of the API server: neither a watch nor a lease.
+    assert_eq!(pod.automount_service_account_token, Some(false));
+    let containers = pod.containers;
     assert_eq!(
         json!(containers[0].ports),
         json!([
@@ -205,4 +210,14 @@ fn a_called_source_with_replicas_has_a_service_and_a_budget() {
         json!({"httpGet": {"path": "/readyz", "port": "metrics"}, "periodSeconds": 2,
             "timeoutSeconds": 5, "failureThreshold": 1})
     );
+}
+
+#[test]
+fn an_event_source_that_takes_turns_has_a_token_for_its_lease() {
+    let made = made(
+        &source(&json!({"calendar": {"hourly": {"interval": "1h"}}})),
+        &json!({"jetstream": {"url": "nats://bus:4222"}}),
+    );
+    let pod = made.deployment.spec.unwrap().template.spec.unwrap();
+    assert_eq!(pod.automount_service_account_token, None);
 }

@@ -1,5 +1,6 @@
 //! What is made of a sensor: everything that its template and its Secrets ask for.
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 use tiphys_api::{BusConfig, Sensor};
 
@@ -17,9 +18,17 @@ fn pod(spec: &Value, bus: &Value) -> Value {
         image: "tiphys:1".to_owned(),
         image_pull_policy: "IfNotPresent".to_owned(),
         log_level: Some("debug".to_owned()),
+        resources: resources(),
     };
     let made = desired(&object, &bus, &worker).unwrap();
     json!(made.deployment)["spec"]["template"].clone()
+}
+
+/// What the operator says.
+fn resources() -> ResourceRequirements {
+    let resources =
+        r#"{"requests": {"cpu": "20m", "memory": "40Mi"}, "limits": {"memory": "500Mi"}}"#;
+    serde_json::from_str(resources).unwrap()
 }
 
 fn bus() -> Value {
@@ -87,7 +96,10 @@ fn the_template_is_honoured_in_full() {
     for (name, expected) in [
         ("args", json!(["sensor"])),
         ("envFrom", json!([{"secretRef": {"name": "more"}}])),
-        ("resources", json!({"limits": {"memory": "64Mi"}})),
+        (
+            "resources",
+            json!({"requests": {"cpu": "20m"}, "limits": {"memory": "64Mi"}}),
+        ),
         ("securityContext", json!({"runAsUser": 7})),
         ("imagePullPolicy", json!("Always")),
         (
@@ -156,6 +168,16 @@ fn faults_go_to_the_condition_of_their_field() {
         "triggers": [{"template": {"name": "t", "conditions": "nobody", "log": {}}}]}}"#;
     let object: Sensor = serde_json::from_str(object).unwrap();
     let mut conditions = Conditions::default();
+fn without_a_word_about_it_a_sensor_is_limited_and_has_a_token_for_its_lease() {
+    let spec = &pod(&json!({}), &bus())["spec"];
+    assert_eq!(spec["automountServiceAccountToken"], Value::Null);
+    assert_eq!(
+        spec["containers"][0]["resources"],
+        json!({"requests": {"cpu": "20m", "memory": "40Mi"}, "limits": {"memory": "500Mi"}})
+    );
+}
+
+#[test]
     set_spec_conditions::<Sensor>(&object.errors(), &mut conditions);
     let dependencies = conditions.get("DependenciesProvided").unwrap();
     assert_eq!(dependencies.reason.as_str(), "InvalidDependencies");

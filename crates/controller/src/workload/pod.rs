@@ -8,12 +8,13 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
-use tiphys_api::worker::ADMIN_PORT;
+use tiphys_api::worker::{ADMIN_PORT, BUS_AUTH_FOLDER, SPEC_FOLDER, VALUES_FOLDER};
 use tiphys_api::{Container, Given, Template};
 
 use super::Workload;
 use super::mounts::Mounts;
 use crate::settings::Worker;
+use crate::resources;
 
 /// How often the kubelet asks whether a pod is alive, and how long it waits for an answer.
 const PROBE_SECONDS: i32 = 5;
@@ -54,6 +55,7 @@ pub(super) fn template<K: Workload>(
         spec: Some(PodSpec {
             service_account_name: text(&template.service_account_name),
             containers: vec![container],
+            automount_service_account_token: (!object.needs_token()).then_some(false),
             volumes: Some(volumes),
             security_context: template.security_context.clone(),
             node_selector: given(&template.node_selector, |map| !map.is_empty()),
@@ -84,7 +86,7 @@ fn container<K: Workload>(
         ports: Some(ports),
         env: Some(environment(&user.env, worker)),
         env_from: given(&user.env_from, |list| !list.is_empty()),
-        resources: user.resources.clone(),
+        resources: resources::merged(user.resources.as_ref(), &worker.resources),
         volume_mounts: Some(mounts),
         security_context: Some(user.security_context.clone().unwrap_or_else(restricted)),
         liveness_probe: Some(probe("/healthz", PROBE_SECONDS, LIVENESS_FAILURES)),

@@ -10,14 +10,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
     EnvVarSource, ExecAction, HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler,
-    ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, SeccompProfile,
-    SecretKeySelector, SecretProjection, SecurityContext, Volume, VolumeMount, VolumeProjection,
+    ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretKeySelector,
+    SecretProjection, SecurityContext, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
 use super::{CLIENT_PORT, CLUSTER_PORT, CONFIG_KEY, MONITOR_PORT, Plan, merged};
 use crate::event_bus::credentials::ENCRYPTION;
+use crate::resources;
 
 /// Annotation of pods: what their servers read when they start.
 pub(super) const HASH_ANNOTATION: &str = "events.argoproj.io/bus-config-hash";
@@ -27,6 +29,9 @@ const CONFIG_FOLDER: &str = "/etc/nats-config";
 
 /// Where the messages are.
 const DATA_FOLDER: &str = "/data/jetstream";
+
+/// The part of a container's memory that is for the heap, as NATS' own charts have it.
+const HEAP: f64 = 0.9;
 
 /// Where the file with the process id is.
 const PID_FOLDER: &str = "/var/run/nats";
@@ -68,7 +73,7 @@ impl Plan<'_> {
                 .filter(|selector| !selector.is_empty()),
             priority: spec.priority,
             priority_class_name: text(&spec.priority_class_name),
-            security_context: spec.security_context.clone(),
+            security_context: spec.security_context.clone().or_else(|| self.nobody()),
             service_account_name: text(&spec.service_account_name),
             // A server speaks to no API server.
             automount_service_account_token: Some(false),
@@ -78,6 +83,24 @@ impl Plan<'_> {
             volumes: Some(self.volumes()),
             ..PodSpec::default()
         }
+    }
+
+    /// Who the servers are, unless the user says a word about their security: it may be one that root
+    /// is needed for. The group may write what is on the volumes.
+    fn nobody(&self) -> Option<PodSecurityContext> {
+        let template = self.spec.container_template.as_ref();
+        let user = self
+            .user
+            .filter(|_| template.is_none_or(|template| template.security_context.is_none()))?;
+        Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(user),
+            run_as_group: Some(user),
+            fs_group: Some(user),
+            // Not file by file at each start: a store may have many.
+            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+            ..PodSecurityContext::default()
+        })
     }
 
     /// Runs for a moment before the server, to no effect but this: the kubelet reports the pod's address
@@ -111,6 +134,7 @@ impl Plan<'_> {
 
     fn container(&self) -> Container {
         let template = self.spec.container_template.clone().unwrap_or_default();
+        let resources = resources::merged(template.resources.as_ref(), self.resources);
         let program = self.program();
         let config = format!("{CONFIG_FOLDER}/nats-js.conf");
         let ports = [
@@ -131,9 +155,9 @@ impl Plan<'_> {
                 .filter(|policy| !policy.is_empty()),
             command: Some(texts([program, "--config", &config])),
             args: some(self.spec.start_args.to_vec()),
-            env: Some(self.environment()),
+            env: Some(self.environment(resources.as_ref())),
             ports: Some(ports.to_vec()),
-            resources: template.resources,
+            resources,
             security_context: Some(template.security_context.unwrap_or_else(confined)),
             volume_mounts: Some(self.mounts()),
             lifecycle: Some(Lifecycle {
@@ -154,7 +178,7 @@ impl Plan<'_> {
         }
     }
 
-    fn environment(&self) -> Vec<EnvVar> {
+    fn environment(&self, resources: Option<&ResourceRequirements>) -> Vec<EnvVar> {
         let value = |name: &str, value: String| EnvVar {
             name: name.to_owned(),
             value: Some(value),
@@ -182,13 +206,15 @@ impl Plan<'_> {
             }),
             ..EnvVarSource::default()
         };
-        vec![
+        let mut environment = vec![
             from("POD_NAME", field("metadata.name")),
             value("SERVER_NAME", "$(POD_NAME)".to_owned()),
             from("POD_NAMESPACE", field("metadata.namespace")),
             value("CLUSTER_ADVERTISE", address),
             from("JS_KEY", key),
-        ]
+        ];
+        environment.extend(heap(resources).map(|heap| value("GOMEMLIMIT", heap)));
+        environment
     }
 
     fn data_volume(&self) -> &str {
@@ -258,8 +284,7 @@ impl Plan<'_> {
     }
 }
 
-/// What a server needs and no more. It stays root unless the user says otherwise: the image names
-/// no user, and volumes that root has written could not be read by another.
+/// What a server needs and no more. Who it is stands at the pod, see [`Plan::nobody`].
 fn confined() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
@@ -274,6 +299,13 @@ fn confined() -> SecurityContext {
         }),
         ..SecurityContext::default()
     }
+}
+
+/// How much memory the server's runtime should take, in bytes: it knows nothing of the container's
+/// limit, and collects what is unused only when it nears a goal of its own.
+fn heap(resources: Option<&ResourceRequirements>) -> Option<String> {
+    let limit = resources?.limits.as_ref()?.get("memory")?;
+    Some(format!("{:.0}", resources::amount(limit)? * HEAP))
 }
 
 fn probe(path: &str, period_seconds: i32, failures: i32) -> Probe {

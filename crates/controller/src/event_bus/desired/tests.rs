@@ -6,6 +6,11 @@ use crate::event_bus::names::Names;
 use crate::settings::Versions;
 
 fn objects(spec: &Value) -> Objects {
+    objects_of(spec, Some(65532))
+}
+
+fn objects_of(spec: &Value, user: Option<i64>) -> Objects {
+    let resources = json!({"requests": {"memory": "100Mi"}, "limits": {"memory": "1000Mi"}});
     let spec: JetStreamBus = serde_json::from_value(spec.clone()).unwrap();
     let labels = [("team", "blue"), ("controller", "mine")];
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -26,6 +31,8 @@ fn objects(spec: &Value) -> Objects {
         spec: &spec,
         version: &version,
         default_settings: "max_memory_store: -1\nmax_file_store: 1TB\n",
+        resources: &serde_json::from_value(resources).unwrap(),
+        user,
         secrets_hash: "s",
     }
     .objects()
@@ -111,6 +118,10 @@ fn a_bus_has_servers() {
                 "metadata": {"labels": labels(), "annotations": null},
                 "spec": {
                     "automountServiceAccountToken": false,
+                    "securityContext": {
+                        "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532,
+                        "fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch",
+                    },
                     "terminationGracePeriodSeconds": 60,
                     "initContainers": [announcer()],
                     "containers": [container("js-data")],
@@ -130,6 +141,7 @@ fn announcer() -> Value {
         "name": "announce",
         "image": "nats:2.12.8",
         "command": ["/nats-server", "--version"],
+        "resources": {"requests": {"memory": "100Mi"}, "limits": {"memory": "1000Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "capabilities": {"drop": ["ALL"]},
@@ -153,12 +165,14 @@ fn container(data: &str) -> Value {
              "value": "$(POD_NAME).eventbus-eb-js-svc.$(POD_NAMESPACE).svc"},
             {"name": "JS_KEY", "valueFrom": {"secretKeyRef":
                 {"name": "eventbus-eb-js-server", "key": "encryption"}}},
+            {"name": "GOMEMLIMIT", "value": "943718400"},
         ],
         "ports": [
             {"name": "client", "containerPort": 4222},
             {"name": "cluster", "containerPort": 6222},
             {"name": "monitor", "containerPort": 8222},
         ],
+        "resources": {"requests": {"memory": "100Mi"}, "limits": {"memory": "1000Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "capabilities": {"drop": ["ALL"]},
@@ -275,6 +289,22 @@ fn everything_that_a_user_wants_is_honoured() {
             },
         }])
     );
+}
+
+/// Whoever says something of the servers' security knows whether they have to be root; so has a bus of
+/// old, whose volumes are root's.
+#[test]
+fn servers_stay_root_where_it_may_be_needed() {
+    for (spec, user) in [
+        (json!({"persistence": {}}), None),
+        (
+            json!({"containerTemplate": {"securityContext": {"runAsUser": 0}}}),
+            Some(65532),
+        ),
+    ] {
+        let pod = &written(&objects_of(&spec, user).stateful_set)["spec"]["template"]["spec"];
+        assert_eq!(pod["securityContext"], Value::Null, "{spec}");
+    }
 }
 
 #[test]
