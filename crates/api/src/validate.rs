@@ -7,6 +7,7 @@ mod dependency;
 mod event_bus;
 mod event_source;
 mod parameter;
+mod server_settings;
 mod trigger;
 
 pub use event_bus::event_bus;

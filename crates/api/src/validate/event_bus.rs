@@ -1,6 +1,6 @@
 //! Rules of an `EventBus`.
 
-use super::{Problems, object_name, sasl, tls};
+use super::{Problems, object_name, sasl, server_settings, tls};
 use crate::problem::Problem;
 use crate::{EventBus, EventBusSpec, NatsBus};
 
@@ -31,6 +31,11 @@ pub fn event_bus(event_bus: &EventBus) -> Vec<Problem> {
                 "spec.jetstream.replicas",
                 "invalid spec: a jetstream eventbus requires 1 replica or >= 3 replicas",
             );
+        }
+        if let Some(settings) = &bus.settings
+            && let Some(problem) = server_settings::problem("spec.jetstream.settings", settings)
+        {
+            problems.push(problem);
         }
         if let Some(size) = bus.max_payload.as_deref().filter(|size| !is_size(size)) {
             let problem = Problem::error(

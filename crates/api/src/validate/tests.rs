@@ -86,6 +86,14 @@ fn each_kind_of_event_bus_has_its_rules() {
     );
     check(
         "EventBus",
+        r#"{jetstream: {version: latest, settings: "max_file_store: 1GB\n}\nhttp: 9999\nx {\n"}}"#,
+        &[
+            "error: spec.jetstream.settings: line 2: \"}\" ends the block that these lines are in \
+             (only settings of NATS' jetstream block, such as `max_file_store: 10GB`)",
+        ],
+    );
+    check(
+        "EventBus",
         "{kafka: {}}",
         &["error: spec.kafka.url: \"spec.kafka.url\" is missing"],
     );
