@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 
 use crate::field_path;
 use crate::problem::Problem;
-use crate::{BasicAuth, SaslConfig, Sensor, TlsConfig};
+use crate::{BasicAuth, SaslConfig, Sensor, Template, TlsConfig, worker};
 
 /// Everything that is wrong with a sensor, in the order of its fields.
 pub fn sensor(sensor: &Sensor) -> Vec<Problem> {
@@ -31,6 +31,7 @@ pub fn sensor(sensor: &Sensor) -> Vec<Problem> {
     }
     dependency::dependencies(&spec.dependencies, &mut problems);
     trigger::triggers(spec, &mut problems);
+    template(spec.template.as_ref(), &mut problems);
     problems.0
 }
 
@@ -128,6 +129,26 @@ fn bucket_key(path: &str, name: &str, problems: &mut Problems) {
         let message = format!("{odd:?} in a name has a meaning of its own on the bus");
         let hint = "letters, digits, `-`, `_` and `=` are safe";
         problems.push(Problem::warning(path, message).with_hint(hint));
+    }
+}
+
+/// What of a pod's template counts, and what does not.
+fn template(template: Option<&Template>, problems: &mut Problems) {
+    let container = template.and_then(|template| template.container.as_ref());
+    let Some(container) = container else { return };
+    let path = "spec.template.container";
+    for (at, variable) in container.env.iter().enumerate() {
+        if worker::OWN_VARIABLES.contains(&variable.name.as_str()) {
+            let message = format!("has no effect: {} is set by the controller", variable.name);
+            problems.warning(field_path::index(&format!("{path}.env"), at), message);
+        }
+    }
+    for (at, mount) in container.volume_mounts.iter().enumerate() {
+        if worker::hides_spec(&mount.mount_path) {
+            let mount = field_path::index(&format!("{path}.volumeMounts"), at);
+            let message = "has no effect: what the pod runs is mounted there";
+            problems.warning(format!("{mount}.mountPath"), message);
+        }
     }
 }
 

@@ -28,6 +28,39 @@ pub const BUS_AUTH_FOLDER: &str = "/etc/eventbus/auth";
 /// The file in [`BUS_AUTH_FOLDER`].
 pub const BUS_AUTH_FILE: &str = "auth.yaml";
 
+/// The folder with Secrets and `ConfigMaps`: `secrets/NAME/KEY` and `config/NAME/KEY`.
+pub const VALUES_FOLDER: &str = "/argo-events";
+
+/// The environment variables that say where a pod's program finds what it runs, and who it is. Those of
+/// a template do not count.
+pub const OWN_VARIABLES: [&str; 6] = [
+    "POD_NAME",
+    "POD_NAMESPACE",
+    "TIPHYS_SPEC",
+    "TIPHYS_BUS_AUTH",
+    "TIPHYS_VALUES",
+    "TIPHYS_ADMIN",
+];
+
+/// True if a mount at this path would hide what the program reads: how it reaches its bus, or what it
+/// runs.
+pub fn hides_spec(mount_path: &str) -> bool {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in mount_path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    [SPEC_FOLDER, BUS_AUTH_FOLDER].into_iter().any(|folder| {
+        let folder: Vec<&str> = folder.split('/').skip(1).collect();
+        parts.starts_with(&folder)
+    })
+}
+
 /// The port of metrics, health and reports.
 pub const ADMIN_PORT: u16 = 7777;
 
@@ -128,6 +161,33 @@ fn said<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Reason>, D::Error
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mount_hides_the_spec_however_its_path_is_written() {
+        for path in [
+            "/etc/tiphys",
+            "/etc/tiphys//",
+            "etc/tiphys",
+            "/etc/./tiphys/",
+            "/etc/tiphys/object.json",
+            "/etc/tiphys/../../etc/eventbus/auth",
+            "/tmp/../etc/eventbus/auth/auth.yaml",
+            "/../etc/tiphys",
+        ] {
+            assert!(hides_spec(path), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "/etc",
+            "/etc/eventbus",
+            "/etc/tiphys-mine",
+            "/etc/tiphys/../mine",
+            "/argo-events/secrets/mine",
+        ] {
+            assert!(!hides_spec(path), "{path}");
+        }
+    }
 
     #[test]
     fn reports_of_other_versions_are_read() {

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tiphys_api::worker;
-use tiphys_clients::values;
 use tiphys_runtime::logging::Logging;
 use tiphys_runtime::process;
 use tiphys_worker::{Kind, Pod};
@@ -26,7 +25,7 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "TIPHYS_BUS_AUTH", value_name = "DIR", default_value = worker::BUS_AUTH_FOLDER)]
     pub(crate) bus_auth: PathBuf,
     /// Folder with secrets/NAME/KEY and config/NAME/KEY
-    #[arg(long, env = "TIPHYS_VALUES", value_name = "DIR", default_value = values::MOUNTS)]
+    #[arg(long, env = "TIPHYS_VALUES", value_name = "DIR", default_value = worker::VALUES_FOLDER)]
     pub(crate) values: PathBuf,
     /// Where metrics, health and the report are served; port 0 takes a free one
     #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client};
+use tiphys_api::worker::VALUES_FOLDER;
 use tiphys_base::Cache;
 
 use crate::kubernetes::{CALL_TIMEOUT, classify};
@@ -23,9 +24,6 @@ const FRESH: Duration = Duration::from_secs(10);
 
 /// How many objects are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-/// Where worker pods have their Secrets and `ConfigMaps`.
-pub const MOUNTS: &str = "/argo-events";
 
 /// A value that is not printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -246,7 +244,7 @@ pub struct MountedValues {
 
 impl Default for MountedValues {
     fn default() -> Self {
-        Self::new(MOUNTS)
+        Self::new(VALUES_FOLDER)
     }
 }
 

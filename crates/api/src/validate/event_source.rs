@@ -6,7 +6,7 @@ mod called;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::{Problems, object_name, subject_part, timezone};
+use super::{Problems, object_name, subject_part, template, timezone};
 use crate::cron::CalendarSchedule;
 use crate::duration::parse_duration;
 use crate::field_path::{index, join};
@@ -41,6 +41,7 @@ pub fn event_source(event_source: &EventSource) -> Vec<Problem> {
     });
     groups(spec, &mut problems);
     endpoints(spec, &mut problems);
+    template(spec.template.as_ref(), &mut problems);
     problems.0
 }
 

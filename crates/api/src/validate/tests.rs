@@ -122,6 +122,24 @@ fn each_kind_of_event_bus_has_its_rules() {
 }
 
 #[test]
+fn a_template_cannot_hide_what_its_pod_runs() {
+    let template = "template: {container: {
+          env: [{name: TIPHYS_SPEC, value: /host}, {name: MINE, value: a}],
+          volumeMounts: [{name: host, mountPath: /host},
+                         {name: host, mountPath: /etc/tiphys/object.json, subPath: evil.json}]}}";
+    let expected = [
+        "warning: spec.template.container.env[0]: has no effect: TIPHYS_SPEC is set by the controller",
+        "warning: spec.template.container.volumeMounts[1].mountPath: has no effect: what the pod runs is \
+         mounted there",
+    ];
+    let spec = with_triggers("{template: {name: t, log: }}");
+    let spec = spec.replacen('{', &format!("{{{template}, "), 1);
+    check("Sensor", &spec, &expected);
+    let spec = format!("{{{template}, calendar: {{e: {{interval: 1h}}}}}}");
+    check("EventSource", &spec, &expected);
+}
+
+#[test]
 fn a_resource_source_needs_its_fields() {
     check(
         "EventSource",

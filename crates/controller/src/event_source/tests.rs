@@ -90,13 +90,17 @@ fn a_plain_event_source_is_a_deployment_and_a_config_map() {
                                 {"name": "POD_NAME", "valueFrom": {"fieldRef":
                                     {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
                                 {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef":
-                                    {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}}
+                                    {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}},
+                                {"name": "TIPHYS_SPEC", "value": "/etc/tiphys"},
+                                {"name": "TIPHYS_BUS_AUTH", "value": "/etc/eventbus/auth"},
+                                {"name": "TIPHYS_VALUES", "value": "/argo-events"},
+                                {"name": "TIPHYS_ADMIN", "value": "[::]:7777"}
                             ],
+                            "resources": {"limits": {"memory": "500Mi"}},
                             "livenessProbe": probe("/healthz", 5, 6),
                             "readinessProbe": probe("/readyz", 2, 1),
                             "securityContext": {
                                 "runAsNonRoot": true,
-                            "resources": {"limits": {"memory": "500Mi"}},
                                 "readOnlyRootFilesystem": true,
                                 "allowPrivilegeEscalation": false,
                                 "capabilities": {"drop": ["ALL"]},

@@ -42,10 +42,13 @@ fn the_template_is_honoured_in_full() {
         "serviceAccountName": "operator",
         "container": {
             "env": [{"name": "POD_NAME", "value": "loses"}, {"name": "LOG_LEVEL", "value": "warn"},
-                    {"name": "TWICE", "value": "1"}, {"name": "TWICE", "value": "2"}],
+                    {"name": "TWICE", "value": "1"}, {"name": "TWICE", "value": "2"},
+                    {"name": "TIPHYS_SPEC", "value": "/tmp"}],
             "envFrom": [{"secretRef": {"name": "more"}}],
             "volumeMounts": [{"name": "tmp", "mountPath": "/tmp/"},
-                             {"name": "mine", "mountPath": "/etc/tiphys"}],
+                             {"name": "tmp", "mountPath": "/etc/tiphys/../tiphys//"},
+                             {"name": "tmp", "mountPath": "/etc/tiphys/object.json",
+                              "subPath": "mine.json"}],
             "resources": {"limits": {"memory": "64Mi"}},
             "securityContext": {"runAsUser": 7},
             "imagePullPolicy": "Always"
@@ -106,7 +109,11 @@ fn the_template_is_honoured_in_full() {
             "env",
             json!([{"name": "LOG_LEVEL", "value": "warn"}, {"name": "TWICE", "value": "2"},
                    {"name": "POD_NAME", "valueFrom": field("metadata.name")},
-                   {"name": "POD_NAMESPACE", "valueFrom": field("metadata.namespace")}]),
+                   {"name": "POD_NAMESPACE", "valueFrom": field("metadata.namespace")},
+                   {"name": "TIPHYS_SPEC", "value": "/etc/tiphys"},
+                   {"name": "TIPHYS_BUS_AUTH", "value": "/etc/eventbus/auth"},
+                   {"name": "TIPHYS_VALUES", "value": "/argo-events"},
+                   {"name": "TIPHYS_ADMIN", "value": "[::]:7777"}]),
         ),
         (
             "volumeMounts",
@@ -156,18 +163,11 @@ fn secrets_and_config_maps_are_mounted_by_the_keys_that_are_read() {
             {"name": "tmp", "mountPath": "/tmp"}
         ])
     );
-    let levels = &pod["spec"]["containers"][0]["env"][2];
+    let levels = &pod["spec"]["containers"][0]["env"][6];
     assert_eq!(levels, &json!({"name": "LOG_LEVEL", "value": "debug"}));
 }
 
 #[test]
-fn faults_go_to_the_condition_of_their_field() {
-    let object = r#"{"metadata": {"name": "sn"}, "spec": {
-        "dependencies": [{"name": "d", "eventSourceName": "e", "eventName": "v",
-            "transform": {"jq": ".["}}],
-        "triggers": [{"template": {"name": "t", "conditions": "nobody", "log": {}}}]}}"#;
-    let object: Sensor = serde_json::from_str(object).unwrap();
-    let mut conditions = Conditions::default();
 fn without_a_word_about_it_a_sensor_is_limited_and_has_a_token_for_its_lease() {
     let spec = &pod(&json!({}), &bus())["spec"];
     assert_eq!(spec["automountServiceAccountToken"], Value::Null);
@@ -178,6 +178,13 @@ fn without_a_word_about_it_a_sensor_is_limited_and_has_a_token_for_its_lease() {
 }
 
 #[test]
+fn faults_go_to_the_condition_of_their_field() {
+    let object = r#"{"metadata": {"name": "sn"}, "spec": {
+        "dependencies": [{"name": "d", "eventSourceName": "e", "eventName": "v",
+            "transform": {"jq": ".["}}],
+        "triggers": [{"template": {"name": "t", "conditions": "nobody", "log": {}}}]}}"#;
+    let object: Sensor = serde_json::from_str(object).unwrap();
+    let mut conditions = Conditions::default();
     set_spec_conditions::<Sensor>(&object.errors(), &mut conditions);
     let dependencies = conditions.get("DependenciesProvided").unwrap();
     assert_eq!(dependencies.reason.as_str(), "InvalidDependencies");

@@ -10,13 +10,10 @@ use k8s_openapi::api::core::v1::{
     ProjectedVolumeSource, SecretProjection, SecretVolumeSource, Volume, VolumeMount,
     VolumeProjection,
 };
-use tiphys_api::worker::{BUS_AUTH_FILE, BUS_AUTH_FOLDER, SPEC_FOLDER};
+use tiphys_api::worker::{BUS_AUTH_FILE, BUS_AUTH_FOLDER, SPEC_FOLDER, VALUES_FOLDER, hides_spec};
 use tiphys_api::{BusConfig, KeyRef, KeyRefs, SecretKeySelector, Template};
 
 use crate::name;
-
-const SECRETS_FOLDER: &str = "/argo-events/secrets";
-const CONFIG_FOLDER: &str = "/argo-events/config";
 
 /// Volumes and the mounts of the main container, both in the order of the pod.
 #[derive(Debug, Default)]
@@ -46,7 +43,7 @@ impl Mounts {
         refs: &[KeyRef<'_>],
     ) -> Self {
         let mut mounts = Self::default();
-        mounts.add_users(template, bus);
+        mounts.add_users(template);
         let spec = Volume {
             config_map: Some(ConfigMapVolumeSource {
                 name: config_map.to_owned(),
@@ -79,7 +76,7 @@ impl Mounts {
 
     /// The user's volumes and mounts. Of two with one name or path the later one counts, and none may
     /// hide what the program reads.
-    fn add_users(&mut self, template: Option<&Template>, bus: &BusConfig) {
+    fn add_users(&mut self, template: Option<&Template>) {
         let Some(template) = template else { return };
         for volume in template.volumes.iter() {
             self.volumes.retain(|other| other.name != volume.name);
@@ -91,9 +88,7 @@ impl Mounts {
             .flat_map(|container| container.volume_mounts.iter())
         {
             let path = plain(&mount.mount_path);
-            let is_ours =
-                path == SPEC_FOLDER || path == BUS_AUTH_FOLDER && access_secret(bus).is_some();
-            if !is_ours {
+            if !hides_spec(path) {
                 self.mounts.retain(|other| plain(&other.mount_path) != path);
                 self.mounts.push(mount.clone());
             }
@@ -102,13 +97,13 @@ impl Mounts {
 
     fn add_keys(&mut self, origin: Origin, name: &str, keys: &Keys) {
         let (kind, folder) = match origin {
-            Origin::Secret => ("secret", SECRETS_FOLDER),
-            Origin::ConfigMap => ("cm", CONFIG_FOLDER),
+            Origin::Secret => ("secret", "secrets"),
+            Origin::ConfigMap => ("cm", "config"),
         };
         let volume_name = name::volume(kind, name);
         self.add(
             &volume_name,
-            &format!("{folder}/{name}"),
+            &format!("{VALUES_FOLDER}/{folder}/{name}"),
             true,
             volume(origin, name, keys),
         );

@@ -1,6 +1,7 @@
 //! The pod of an event source or sensor.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container as PodContainer, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
@@ -13,8 +14,8 @@ use tiphys_api::{Container, Given, Template};
 
 use super::Workload;
 use super::mounts::Mounts;
-use crate::settings::Worker;
 use crate::resources;
+use crate::settings::Worker;
 
 /// How often the kubelet asks whether a pod is alive, and how long it waits for an answer.
 const PROBE_SECONDS: i32 = 5;
@@ -54,8 +55,8 @@ pub(super) fn template<K: Workload>(
         }),
         spec: Some(PodSpec {
             service_account_name: text(&template.service_account_name),
-            containers: vec![container],
             automount_service_account_token: (!object.needs_token()).then_some(false),
+            containers: vec![container],
             volumes: Some(volumes),
             security_context: template.security_context.clone(),
             node_selector: given(&template.node_selector, |map| !map.is_empty()),
@@ -115,9 +116,15 @@ fn ports<K: Workload>(object: &K) -> Vec<ContainerPort> {
 /// is the user's to choose.
 fn environment(user: &[EnvVar], worker: &Worker) -> Vec<EnvVar> {
     let mut environment: Vec<EnvVar> = Vec::new();
+    let admin = SocketAddr::from((Ipv6Addr::UNSPECIFIED, ADMIN_PORT));
+    // Their values are the program's defaults: they are here because those of `envFrom` would count, too.
     let ours = [
         field("POD_NAME", "metadata.name"),
         field("POD_NAMESPACE", "metadata.namespace"),
+        value("TIPHYS_SPEC", SPEC_FOLDER.to_owned()),
+        value("TIPHYS_BUS_AUTH", BUS_AUTH_FOLDER.to_owned()),
+        value("TIPHYS_VALUES", VALUES_FOLDER.to_owned()),
+        value("TIPHYS_ADMIN", admin.to_string()),
     ];
     for variable in user.iter().chain(&ours) {
         environment.retain(|other| other.name != variable.name);
@@ -128,13 +135,17 @@ fn environment(user: &[EnvVar], worker: &Worker) -> Vec<EnvVar> {
             .iter()
             .all(|variable| variable.name != "LOG_LEVEL")
     {
-        environment.push(EnvVar {
-            name: "LOG_LEVEL".to_owned(),
-            value: Some(level.clone()),
-            value_from: None,
-        });
+        environment.push(value("LOG_LEVEL", level.clone()));
     }
     environment
+}
+
+fn value(name: &str, value: String) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value: Some(value),
+        value_from: None,
+    }
 }
 
 fn field(name: &str, path: &str) -> EnvVar {
