@@ -50,7 +50,7 @@ pub use scalar::{Amount, Int64OrString, RawJson};
 pub use secret::{ConfigMapKeySelector, KeyRef, KeyRefs, SecretKeySelector};
 pub use sensor::*;
 pub use template::*;
-pub use tls::{TlsConfig, TlsError, TlsMode};
+pub use tls::{TlsConfig, TlsError, TlsMode, asks_for_tls};
 pub use trigger::*;
 
 /// The API group of all objects.

@@ -68,3 +68,10 @@ impl TlsConfig {
         }
     }
 }
+
+/// True if one of some URLs, parted by commas, asks for an encrypted connection to a server that is
+/// verified: without settings, too.
+pub fn asks_for_tls(urls: &str) -> bool {
+    let mut urls = urls.split(',').map(str::trim);
+    urls.any(|url| url.starts_with("tls://") || url.starts_with("wss://"))
+}

@@ -16,10 +16,11 @@ pub use event_source::event_source;
 use std::collections::HashSet;
 
 use jiff::tz::TimeZone;
+use tiphys_base::text::without_passwords;
 
 use crate::field_path;
 use crate::problem::Problem;
-use crate::{BasicAuth, SaslConfig, Sensor, Template, TlsConfig, worker};
+use crate::{BasicAuth, NatsAuth, SaslConfig, Sensor, Template, TlsConfig, asks_for_tls, worker};
 
 /// Everything that is wrong with a sensor, in the order of its fields.
 pub fn sensor(sensor: &Sensor) -> Vec<Problem> {
@@ -166,6 +167,42 @@ fn tls(parent: &str, field: &str, config: Option<&TlsConfig>, problems: &mut Pro
             field_path::join(parent, field),
             format!("invalid tls config: {error}"),
         );
+    }
+}
+
+/// A warning if a password or token, which is the field `login` or in a URL, goes to a NATS server that
+/// may be anybody.
+fn nats_login(
+    parent: &str,
+    login: Option<&str>,
+    urls: &str,
+    config: Option<&TlsConfig>,
+    problems: &mut Problems,
+) {
+    let hint = match config {
+        Some(config) if *config.insecure_skip_verify => {
+            "remove insecureSkipVerify, and name the authority in caCertSecret"
+        }
+        None if !urls.is_empty() && !asks_for_tls(urls) => "begin the URL with tls://, or set tls",
+        _ => return,
+    };
+    let Some(field) = login.or_else(|| urls.contains('@').then_some("url")) else {
+        return;
+    };
+    let message = format!(
+        "the login goes to {}, whoever answers there: the server is not verified",
+        without_passwords(urls)
+    );
+    problems.push(Problem::warning(format!("{parent}.{field}"), message).with_hint(hint));
+}
+
+/// The field of a login that tells the server a secret: the first that is set counts, and keys sign.
+fn told_login(auth: Option<&NatsAuth>) -> Option<&'static str> {
+    let auth = auth?;
+    match (&auth.basic, &auth.token) {
+        (Some(_), _) => Some("auth.basic"),
+        (None, Some(_)) => Some("auth.token"),
+        (None, None) => None,
     }
 }
 

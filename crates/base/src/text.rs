@@ -34,6 +34,19 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
+/// URLs of servers, parted by commas, as they may be told. One without a scheme is of NATS.
+pub fn without_passwords(urls: &str) -> String {
+    let clean = |url: &str| {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        format!("{scheme}://{host}")
+    };
+    urls.split(',')
+        .map(|url| clean(url.trim()))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +57,12 @@ mod tests {
             one_line("a\u{1b}[31m\u{9b}2J\u{7f}\u{202e}b\r\nc\td é"),
             "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}b  c d é"
         );
+    }
+
+    #[test]
+    fn no_password_is_told() {
+        let urls = "nats://me:p@ss@a:4222, b:4222,tls://token@c";
+        let told = "nats://a:4222,nats://b:4222,tls://c";
+        assert_eq!(without_passwords(urls), told);
     }
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use tiphys_api::asks_for_tls;
 
 use crate::tls::Tls;
 use crate::{BoxError, SettingsError, tls};
@@ -15,6 +16,7 @@ use crate::{BoxError, SettingsError, tls};
 pub use config::{Auth, AuthRef, Config};
 pub use pool::Pool;
 pub use publisher::{PublishError, Publisher};
+pub use tiphys_base::text::without_passwords;
 
 /// How long an answer of the server may take; Argo Events' clients wait as long.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -54,7 +56,7 @@ pub async fn connect(
         std::future::ready(())
     });
     let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
-    options.connect(servers).await.map_err(|err| {
+    let client = options.connect(servers).await.map_err(|err| {
         let refused = matches!(
             err.kind(),
             ConnectErrorKind::ServerParse
@@ -67,17 +69,31 @@ pub async fn connect(
             refused,
             source: err.into(),
         }
-    })
+    })?;
+    if tells_anybody(config) {
+        tracing::warn!(
+            url = without_passwords(&config.url),
+            "The login goes to a server that is not verified: use a tls:// URL, or set tls"
+        );
+    }
+    Ok(client)
 }
 
 /// How servers are verified: who writes `tls://` has asked for it.
 fn verification(config: &Config) -> Option<Cow<'_, Tls>> {
-    let mut urls = config.url.split(',').map(str::trim);
-    let asks = urls.any(|url| url.starts_with("tls://") || url.starts_with("wss://"));
     match &config.tls {
         Some(tls) => Some(Cow::Borrowed(tls)),
-        None => asks.then(|| Cow::Owned(Tls::default())),
+        None => asks_for_tls(&config.url).then(|| Cow::Owned(Tls::default())),
     }
+}
+
+/// True if whoever answers at the address hears a password or a token. Keys are not told, they sign.
+fn tells_anybody(config: &Config) -> bool {
+    let is_told = match config.auth {
+        Auth::UserPassword { .. } | Auth::Token(_) => true,
+        Auth::None | Auth::NKey(_) | Auth::Credentials(_) => config.url.contains('@'),
+    };
+    is_told && verification(config).is_none_or(|tls| tls.insecure_skip_verify)
 }
 
 fn options(config: &Config) -> Result<ConnectOptions, SettingsError> {
@@ -102,15 +118,34 @@ fn options(config: &Config) -> Result<ConnectOptions, SettingsError> {
     })
 }
 
-/// URLs as they may be told.
-pub fn without_passwords(urls: &str) -> String {
-    let clean = |url: &str| {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
-        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        format!("{scheme}://{host}")
-    };
-    urls.split(',')
-        .map(|url| clean(url.trim()))
-        .collect::<Vec<_>>()
-        .join(",")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_for_whoever_answers_is_noticed() {
+        let token = Auth::Token("t".to_owned());
+        let any = Tls {
+            insecure_skip_verify: true,
+            ..Tls::default()
+        };
+        for (url, auth, tls, expected) in [
+            ("nats://a", token.clone(), None, true),
+            ("nats://a", token.clone(), Some(any.clone()), true),
+            ("tls://a", token.clone(), Some(any), true),
+            ("nats://me:secret@a", Auth::None, None, true),
+            ("tls://a", token.clone(), None, false),
+            ("nats://a", token, Some(Tls::default()), false),
+            ("nats://a", Auth::None, None, false),
+            // A seed stays here: it signs.
+            ("nats://a", Auth::NKey("seed".to_owned()), None, false),
+        ] {
+            let config = Config {
+                auth,
+                tls,
+                ..Config::new(url)
+            };
+            assert_eq!(tells_anybody(&config), expected, "{config:?}");
+        }
+    }
 }

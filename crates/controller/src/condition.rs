@@ -94,6 +94,20 @@ impl Verdict {
         }
     }
 
+    /// What is wrong with a part of a spec: errors, or else warnings, which it holds with.
+    pub(crate) fn of_spec(reason: Reason, problems: impl IntoIterator<Item = Problem>) -> Self {
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            problems.into_iter().partition(Problem::is_error);
+        if errors.is_empty() {
+            Self {
+                message: listed(&warnings),
+                ..Self::holds()
+            }
+        } else {
+            Self::fails(reason, listed(&errors))
+        }
+    }
+
     /// Nobody knows yet.
     pub(crate) fn unknown(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
         Self {
@@ -174,7 +188,7 @@ impl Conditions {
 }
 
 /// The first few problems, and how many more there are.
-pub(crate) fn listed(problems: &[Problem]) -> String {
+fn listed(problems: &[Problem]) -> String {
     let texts: Vec<String> = problems.iter().map(Problem::text).collect();
     joined(&texts)
 }

@@ -66,8 +66,8 @@ impl Workload for EventSource {
         self.status.as_ref()
     }
 
-    fn errors(&self) -> Vec<Problem> {
-        tiphys_check::event_source(self).into_errors()
+    fn problems(&self) -> Vec<Problem> {
+        tiphys_check::event_source(self).problems
     }
 
     fn aspects() -> &'static [Aspect] {

@@ -61,8 +61,8 @@ impl Workload for Sensor {
         self.status.as_ref()
     }
 
-    fn errors(&self) -> Vec<Problem> {
-        tiphys_check::sensor(self).into_errors()
+    fn problems(&self) -> Vec<Problem> {
+        tiphys_check::sensor(self).problems
     }
 
     fn aspects() -> &'static [Aspect] {

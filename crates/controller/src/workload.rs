@@ -79,8 +79,8 @@ pub(crate) trait Workload:
     fn key_refs(&self) -> Vec<KeyRef<'_>>;
     /// What is written about it.
     fn status(&self) -> Option<&Status>;
-    /// Why it cannot run.
-    fn errors(&self) -> Vec<Problem>;
+    /// What is wrong with it: why it cannot run, and what else its author should know.
+    fn problems(&self) -> Vec<Problem>;
     /// The conditions of its spec: which faults belong to which, and Argo Events' reasons.
     fn aspects() -> &'static [Aspect];
     /// The condition that says whether its parts work.

@@ -1,6 +1,6 @@
 //! Rules of an `EventBus`.
 
-use super::{Problems, object_name, sasl, server_settings, tls};
+use super::{Problems, nats_login, object_name, sasl, server_settings, tls};
 use crate::problem::Problem;
 use crate::{EventBus, EventBusSpec, NatsBus};
 
@@ -73,6 +73,13 @@ pub fn event_bus(event_bus: &EventBus) -> Vec<Problem> {
         tls(
             "spec.jetstreamExotic",
             "tls",
+            exotic.tls.as_ref(),
+            &mut problems,
+        );
+        nats_login(
+            "spec.jetstreamExotic",
+            exotic.access_secret.as_ref().map(|_| "accessSecret"),
+            &exotic.url,
             exotic.tls.as_ref(),
             &mut problems,
         );

@@ -122,6 +122,60 @@ fn each_kind_of_event_bus_has_its_rules() {
 }
 
 #[test]
+fn a_login_for_whoever_answers_is_warned_about() {
+    let goes = "whoever answers there: the server is not verified";
+    let set_tls = "(begin the URL with tls://, or set tls)";
+    let exotic = |fields: &str| format!("{{jetstreamExotic: {{{fields}}}}}");
+    let secret = "accessSecret: {name: a, key: b}";
+    check(
+        "EventBus",
+        &exotic(&format!("url: 'nats://a:4222', {secret}")),
+        &[&format!(
+            "warning: spec.jetstreamExotic.accessSecret: the login goes to nats://a:4222, {goes} {set_tls}"
+        )],
+    );
+    check(
+        "EventBus",
+        &exotic("url: 'nats://me:secret@a:4222'"),
+        &[&format!(
+            "warning: spec.jetstreamExotic.url: the login goes to nats://a:4222, {goes} {set_tls}"
+        )],
+    );
+    check(
+        "EventBus",
+        &exotic(&format!(
+            "url: 'tls://a', {secret}, tls: {{insecureSkipVerify: true}}"
+        )),
+        &[&format!(
+            "warning: spec.jetstreamExotic.accessSecret: the login goes to tls://a, {goes} (remove \
+             insecureSkipVerify, and name the authority in caCertSecret)"
+        )],
+    );
+    for verified in [
+        format!("url: 'tls://a', {secret}"),
+        format!("url: 'nats://a', {secret}, tls: {{enabled: true}}"),
+        "url: 'nats://a:4222'".to_owned(),
+    ] {
+        check("EventBus", &exotic(&verified), &[]);
+    }
+    let trigger = |auth: &str| {
+        with_triggers(&format!(
+            "{{template: {{name: t, nats: {{url: 'nats://a', subject: s, auth: {auth}, \
+             payload: [{{src: {{dependencyName: a, dataKey: x}}, dest: x}}]}}}}}}"
+        ))
+    };
+    check(
+        "Sensor",
+        &trigger("{token: {name: a, key: b}}"),
+        &[&format!(
+            "warning: spec.triggers[0].template.nats.auth.token: the login goes to nats://a, {goes} {set_tls}"
+        )],
+    );
+    // A seed signs, and is not told.
+    check("Sensor", &trigger("{nkey: {name: a, key: b}}"), &[]);
+}
+
+#[test]
 fn a_template_cannot_hide_what_its_pod_runs() {
     let template = "template: {container: {
           env: [{name: TIPHYS_SPEC, value: /host}, {name: MINE, value: a}],

@@ -1,7 +1,7 @@
 //! Rules of a sensor's triggers.
 
 use super::parameter::{Scope, parameters};
-use super::{Problems, bucket_key, timezone, tls};
+use super::{Problems, bucket_key, nats_login, timezone, tls, told_login};
 use crate::cron::CronSchedule;
 use crate::field_path::{index, join};
 use crate::problem::Problem;
@@ -265,6 +265,8 @@ fn action(path: &str, template: &TriggerTemplate, scope: Scope<'_>, problems: &m
                         problems.error(format!("{path}.subject"), "nats subject can't be empty");
                     }
                     tls(&path, "tls", trigger.tls.as_ref(), problems);
+                    let login = told_login(trigger.auth.as_ref());
+                    nats_login(&path, login, &trigger.url, trigger.tls.as_ref(), problems);
                     fields(
                         &path,
                         &trigger.parameters,

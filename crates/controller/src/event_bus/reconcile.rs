@@ -13,8 +13,8 @@ use super::deploy::{deploy, in_trouble, stateful_set, url};
 use super::names::Names;
 use super::servers::{SERVING, Servers, Trouble};
 use super::{finalizer, status};
-use crate::condition::{Conditions, Verdict, listed};
-use crate::settings::{JetStreamSettings, Settings};
+use crate::condition::{Conditions, Verdict};
+use crate::settings::Settings;
 use crate::{Context, Error};
 
 /// Whether the spec can be run.
@@ -69,7 +69,7 @@ pub(super) async fn reconcile(bus: &EventBus, context: &Context) -> Result<Actio
     let uid = bus.uid().unwrap_or_default();
     let problems = match context.memory.malformed(&uid) {
         Some(fault) => vec![Problem::error("spec", fault)],
-        None => errors(bus, &settings.event_bus.jet_stream),
+        None => tiphys_check::event_bus(bus, &settings.event_bus.jet_stream.stream_config),
     };
     found.examine(bus, &settings, problems, context).await;
     let Found {
@@ -90,13 +90,6 @@ pub(super) async fn reconcile(bus: &EventBus, context: &Context) -> Result<Actio
     }
 }
 
-/// Why the spec cannot run. An unknown version has a condition of its own in Argo Events.
-fn errors(bus: &EventBus, settings: &JetStreamSettings) -> Vec<Problem> {
-    let mut problems = tiphys_check::event_bus(bus, &settings.stream_config);
-    problems.retain(Problem::is_error);
-    problems
-}
-
 impl Found {
     async fn examine(
         &mut self,
@@ -108,9 +101,10 @@ impl Found {
         let namespace = bus.namespace().unwrap_or_default();
         let names = Names::of(&bus.name_any(), &namespace);
         let kept = kept(bus);
-        if !problems.is_empty() {
-            let verdict = Verdict::fails(Reason::InvalidSpec, listed(&problems));
-            self.conditions.set(CONFIGURED, verdict);
+        let is_faulty = problems.iter().any(Problem::is_error);
+        let configured = Verdict::of_spec(Reason::InvalidSpec, problems);
+        if is_faulty {
+            self.conditions.set(CONFIGURED, configured);
             self.config = kept;
             self.stays(bus, &names, context);
             return;
@@ -124,7 +118,7 @@ impl Found {
             self.stays(bus, &names, context);
             return;
         }
-        self.conditions.set(CONFIGURED, Verdict::holds());
+        self.conditions.set(CONFIGURED, configured);
         match kind {
             Some(BusKind::JetStream(spec)) => {
                 let deployed = deploy(bus, spec, &names, &settings.event_bus.jet_stream, context);

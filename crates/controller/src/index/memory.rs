@@ -40,20 +40,20 @@ impl Memory {
 
     /// What is wrong with this generation of an object; `None` if it was not checked yet. An object whose
     /// shape is wrong has that fault alone.
-    pub(crate) fn faults(&self, uid: &str, generation: i64) -> Option<Arc<[Problem]>> {
+    pub(crate) fn problems(&self, uid: &str, generation: i64) -> Option<Arc<[Problem]>> {
         let by_uid = self.lock();
         let known = by_uid.get(uid)?;
         if let Some(message) = &known.malformed {
             return Some([Problem::error("", message)].into());
         }
-        let (checked, faults) = known.checked.as_ref()?;
-        (*checked == generation).then(|| Arc::clone(faults))
+        let (checked, problems) = known.checked.as_ref()?;
+        (*checked == generation).then(|| Arc::clone(problems))
     }
 
     /// Notes what is wrong with this generation of an object.
-    pub(crate) fn note_faults(&self, uid: &str, generation: i64, faults: Arc<[Problem]>) {
+    pub(crate) fn note_problems(&self, uid: &str, generation: i64, problems: Arc<[Problem]>) {
         let mut by_uid = self.lock();
-        by_uid.entry(uid.to_owned()).or_default().checked = Some((generation, faults));
+        by_uid.entry(uid.to_owned()).or_default().checked = Some((generation, problems));
     }
 
     /// When the status of an object was written.

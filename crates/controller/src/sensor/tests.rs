@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
-use tiphys_api::{BusConfig, Sensor};
+use tiphys_api::{BusConfig, ConditionStatus, Sensor};
 
 use crate::condition::Conditions;
 use crate::settings::Worker;
@@ -185,7 +185,7 @@ fn faults_go_to_the_condition_of_their_field() {
         "triggers": [{"template": {"name": "t", "conditions": "nobody", "log": {}}}]}}"#;
     let object: Sensor = serde_json::from_str(object).unwrap();
     let mut conditions = Conditions::default();
-    set_spec_conditions::<Sensor>(&object.errors(), &mut conditions);
+    set_spec_conditions::<Sensor>(&object.problems(), &mut conditions);
     let dependencies = conditions.get("DependenciesProvided").unwrap();
     assert_eq!(dependencies.reason.as_str(), "InvalidDependencies");
     assert!(
@@ -200,4 +200,25 @@ fn faults_go_to_the_condition_of_their_field() {
             .message
             .starts_with("spec.triggers[0].template.conditions: ")
     );
+}
+
+#[test]
+fn warnings_are_said_where_the_spec_holds() {
+    let object = r#"{"metadata": {"name": "sn"}, "spec": {
+        "dependencies": [{"name": "d", "eventSourceName": "e", "eventName": "v"}],
+        "triggers": [{"template": {"name": "t", "nats": {"url": "nats://a", "subject": "s",
+            "payload": [{"src": {"dependencyName": "d", "dataKey": "x"}, "dest": "x"}],
+            "auth": {"token": {"name": "n", "key": "k"}}}}}]}}"#;
+    let object: Sensor = serde_json::from_str(object).unwrap();
+    let mut conditions = Conditions::default();
+    set_spec_conditions::<Sensor>(&object.problems(), &mut conditions);
+    let triggers = conditions.get("TriggersProvided").unwrap();
+    assert_eq!(triggers.status, ConditionStatus::True);
+    assert_eq!(
+        triggers.message,
+        "spec.triggers[0].template.nats.auth.token: the login goes to nats://a, whoever answers there: \
+         the server is not verified (begin the URL with tls://, or set tls)"
+    );
+    let dependencies = conditions.get("DependenciesProvided").unwrap();
+    assert_eq!(dependencies.message, "");
 }

@@ -39,15 +39,15 @@ async fn checked<K: Workload>(
     generation: i64,
 ) -> Arc<[Problem]> {
     let copy = object.clone();
-    let found = context.checks.run(move || copy.errors()).await;
-    let faults: Arc<[Problem]> = match found {
-        Ok(faults) => faults.into(),
+    let found = context.checks.run(move || copy.problems()).await;
+    let problems: Arc<[Problem]> = match found {
+        Ok(problems) => problems.into(),
         Err(error) => return [Problem::error("", format!("checking it failed: {error}"))].into(),
     };
     context
         .memory
-        .note_faults(uid, generation, Arc::clone(&faults));
-    faults
+        .note_problems(uid, generation, Arc::clone(&problems));
+    problems
 }
 
 /// Brings about what the object asks for, and writes its status.
@@ -62,11 +62,12 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
     let mut conditions = Conditions::default();
     let uid = object.meta().uid.as_deref().unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
-    let faults = match context.memory.faults(uid, generation) {
-        Some(faults) => faults,
+    let problems = match context.memory.problems(uid, generation) {
+        Some(problems) => problems,
         None => checked(object, context, uid, generation).await,
     };
-    check::set::<K>(&faults, &mut conditions);
+    check::set::<K>(&problems, &mut conditions);
+    let is_faulty = problems.iter().any(Problem::is_error);
     let bus = context.event_bus(&namespace, object.bus_name());
     let deployment = Key {
         kind: "Deployment".into(),
@@ -76,7 +77,7 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
     let mut failed = None;
     match config(bus.as_deref()) {
         Err(verdict) => conditions.set(DEPLOYED, verdict),
-        Ok(_) if !faults.is_empty() => {
+        Ok(_) if is_faulty => {
             // What was deployed for the last good spec stays.
             let verdict = match context.children.get(&deployment) {
                 Some(_) => Verdict::holds(),
@@ -101,7 +102,7 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         deployment: child.as_deref(),
         pods: &pods,
         replicas: object.replica_count(),
-        generation: object.meta().generation.filter(|_| faults.is_empty()),
+        generation: object.meta().generation.filter(|_| !is_faulty),
     };
     rollout.set_conditions(K::parts_condition(), &mut conditions);
     let mut look_again = None;

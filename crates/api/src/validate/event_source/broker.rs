@@ -3,7 +3,7 @@
 use super::{Problems, duration};
 use crate::field_path::join;
 use crate::validate::trigger::backoff;
-use crate::validate::{basic_auth, sasl, tls};
+use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
     AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, S3Artifact,
     WatchPathConfig,
@@ -82,6 +82,8 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
                 problems,
             );
             nats_auth(path, source.auth.as_ref(), problems);
+            let login = told_login(source.auth.as_ref());
+            nats_login(path, login, &source.url, source.tls.as_ref(), problems);
         }
         EventConfig::Sqs(source) => {
             problems.needed(path, "region", &source.region);
