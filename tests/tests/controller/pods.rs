@@ -1,5 +1,7 @@
 //! What pods say becomes conditions. The stories play the kubelet, and the pods.
 
+use futures::FutureExt as _;
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -44,13 +46,42 @@ fn report(generation: i64, watch: &Value) -> Value {
                    "lastEventTime": "2026-01-02T03:04:05.678Z"}]})
 }
 
+/// Makes a ReplicaSet of a Deployment, as its controller would, and returns its uid.
+async fn replica_set(stage: &Stage, deployment: &str) -> Value {
+    let name = format!("{deployment}-5d4f");
+    let owner = stage.deployment(deployment).await.metadata.uid;
+    let labels = json!({"pod-template-hash": "5d4f"});
+    let manifest = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {
+            "name": name,
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "uid": owner,
+                "name": deployment, "controller": true}]},
+        "spec": {"selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "main", "image": "x"}]}}}});
+    stage.world.apply(&manifest.to_string()).await;
+    json!(
+        stage
+            .api::<ReplicaSet>()
+            .get(&name)
+            .await
+            .unwrap()
+            .metadata
+            .uid
+    )
+}
+
 /// Makes the pod of the Deployment `watcher-eventsource`.
 async fn pod(stage: &Stage, name: &str, status: Value) {
+    let owner = replica_set(stage, "watcher-eventsource").await;
+    pod_of(stage, &owner, name, status).await;
+}
+
+async fn pod_of(stage: &Stage, replica_set: &Value, name: &str, status: Value) {
     let manifest = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
             "name": name,
             "labels": {"controller": "eventsource-controller", "eventsource-name": "watcher",
                        "owner-name": "watcher", "pod-template-hash": "5d4f"},
-            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "1",
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": replica_set,
                 "name": "watcher-eventsource-5d4f", "controller": true}]},
         "spec": {"containers": [{"name": "main", "image": "x"}]}});
     stage.world.apply(&manifest.to_string()).await;
@@ -142,6 +173,29 @@ async fn a_report_makes_it_ready_and_an_edit_waits_for_the_next_one() {
     stage
         .condition::<EventSource>("watcher", "Ready", "True")
         .await;
+}
+
+/// Whoever may make a pod could speak for a Sensor.
+#[tokio::test]
+async fn a_pod_that_is_not_the_deployments_is_not_asked() {
+    let foreign = TcpListener::bind("127.0.7.3:7777").await.unwrap();
+    let listener = TcpListener::bind("127.0.7.4:7777").await.unwrap();
+    let stage = Stage::start().await;
+    stage.world.apply(SOURCE).await;
+    stage.roll_out("watcher-eventsource").await;
+    let uid = json!("1");
+    pod_of(&stage, &uid, "stranger", running("127.0.7.3")).await;
+    stage
+        .controller
+        .logged("A pod that is not of this Deployment is not asked for its report")
+        .await;
+    pod(&stage, "watcher-eventsource-5d4f-a", running("127.0.7.4")).await;
+    let mut puppet = Puppet::asked(&listener).await;
+    puppet.says(report(1, &json!({"ok": true}))).await;
+    stage
+        .condition::<EventSource>("watcher", "Ready", "True")
+        .await;
+    assert!(foreign.accept().now_or_never().is_none());
 }
 
 #[tokio::test]

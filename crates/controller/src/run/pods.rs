@@ -1,6 +1,7 @@
 //! Follows the pods: what is seen of them is kept, what they report is read, and both wake the object
 //! that they are for.
 
+mod origin;
 mod report;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +12,7 @@ use kube::runtime::watcher::Event;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::Context;
-use crate::index::children::Key;
+use crate::index::children::{Key, controller};
 use crate::index::pods::{Pod, STATEFUL_SET, SeenPod, owner_of};
 use crate::wakes::Wakes;
 
@@ -91,6 +92,7 @@ struct Reading {
 
 impl Follower {
     fn seen(&mut self, owner: &Key, seen: SeenPod) {
+        let replica_set = controller(seen.metadata.owner_references.clone().unwrap_or_default());
         let pod = Pod::new(seen);
         let (uid, ip) = (pod.uid.clone(), pod.ip.clone().filter(|_| !pod.is_ending));
         let name = (owner.clone(), pod.name.clone());
@@ -101,13 +103,15 @@ impl Follower {
             }
             self.stop(&name);
         }
-        let Some(ip) = ip.filter(|_| owner.kind != STATEFUL_SET) else {
+        let ip = ip.filter(|_| owner.kind != STATEFUL_SET);
+        let (Some(ip), Some(replica_set)) = (ip, replica_set) else {
             return;
         };
         let reader = report::Reader {
             context: Arc::clone(&self.context),
             wakes: self.wakes.clone(),
             deployment: owner.clone(),
+            replica_set,
             uid: uid.clone(),
             address: ip.clone(),
         };

@@ -14,9 +14,10 @@ use tiphys_base::Backoff;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::origin::{self, Origin};
 use super::wake;
 use crate::Context;
-use crate::index::children::Key;
+use crate::index::children::{Key, Owner};
 use crate::wakes::Wakes;
 
 /// Waits between attempts to reach a pod: a pod that has just got its address answers soon, one that
@@ -46,6 +47,8 @@ pub(super) struct Reader {
     pub(super) context: Arc<Context>,
     pub(super) wakes: Wakes,
     pub(super) deployment: Key,
+    /// What the pod names as its owner.
+    pub(super) replica_set: Owner,
     pub(super) uid: String,
     pub(super) address: String,
 }
@@ -60,6 +63,7 @@ struct Due {
 impl Reader {
     pub(super) async fn run(self) {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        self.wait_for_ours(&mut backoff).await;
         loop {
             if self.session().await.is_some() {
                 backoff.reset();
@@ -68,6 +72,32 @@ impl Reader {
             }
             sleep(backoff.wait()).await;
         }
+    }
+
+    /// Returns when the pod is known to be the Deployment's: a Deployment that was made anew is seen later
+    /// than its pods may be.
+    async fn wait_for_ours(&self, backoff: &mut Backoff) {
+        let mut is_told = false;
+        loop {
+            match origin::of(&self.context, &self.deployment, &self.replica_set).await {
+                Origin::Ours => break,
+                Origin::Foreign if !is_told => {
+                    is_told = true;
+                    let Key {
+                        namespace, name, ..
+                    } = &self.deployment;
+                    tracing::warn!(
+                        namespace,
+                        deployment = name,
+                        podUID = self.uid,
+                        "A pod that is not of this Deployment is not asked for its report"
+                    );
+                }
+                Origin::Foreign | Origin::Unknown => {}
+            }
+            sleep(backoff.wait()).await;
+        }
+        backoff.reset();
     }
 
     /// Reads until the connection ends; `None` if the pod gave no answer, which its own state
