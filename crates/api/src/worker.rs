@@ -33,13 +33,14 @@ pub const VALUES_FOLDER: &str = "/argo-events";
 
 /// The environment variables that say where a pod's program finds what it runs, and who it is. Those of
 /// a template do not count.
-pub const OWN_VARIABLES: [&str; 6] = [
+pub const OWN_VARIABLES: [&str; 7] = [
     "POD_NAME",
     "POD_NAMESPACE",
     "TIPHYS_SPEC",
     "TIPHYS_BUS_AUTH",
     "TIPHYS_VALUES",
     "TIPHYS_ADMIN",
+    REPORT_KEY_VARIABLE,
 ];
 
 /// True if a mount at this path would hide what the program reads: how it reaches its bus, or what it
@@ -63,6 +64,11 @@ pub fn hides_spec(mount_path: &str) -> bool {
 
 /// The port of metrics, health and reports.
 pub const ADMIN_PORT: u16 = 7777;
+
+/// The environment variable with what a caller has to show as a bearer token to be answered at
+/// [`REPORT_PATH`]. It keeps reports from those who may not see the object; whoever may see its Deployment
+/// sees its status, too.
+pub const REPORT_KEY_VARIABLE: &str = "TIPHYS_REPORT_KEY";
 
 /// Path on the admin port that answers with a [`Report`] as one line of JSON, and with another line
 /// after each change, until the caller hangs up.

@@ -31,6 +31,9 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "TIPHYS_ADMIN", value_name = "ADDRESS:PORT",
           default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, worker::ADMIN_PORT)))]
     pub(crate) admin: SocketAddr,
+    /// What whoever asks for the report has to show as a bearer token; by default nothing
+    #[arg(long, env = worker::REPORT_KEY_VARIABLE, value_name = "KEY", hide_env_values = true)]
+    pub(crate) report_key: Option<String>,
     /// Name of the pod: who holds the lease; by default one that nobody else has
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub(crate) pod_name: Option<String>,
@@ -53,6 +56,7 @@ async fn run(kind: Kind, args: WorkerArgs, logging: Logging) -> anyhow::Result<E
         bus_auth,
         values,
         admin,
+        report_key,
         pod_name,
         pod_namespace,
         cluster,
@@ -63,6 +67,7 @@ async fn run(kind: Kind, args: WorkerArgs, logging: Logging) -> anyhow::Result<E
         bus_auth,
         values,
         admin,
+        report_key,
         name: pod_name,
         namespace: pod_namespace,
     };

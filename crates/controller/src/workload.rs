@@ -25,6 +25,8 @@ use tiphys_api::{KeyRef, Problem, Service, Status, Template};
 
 use tiphys_base::Reason;
 
+use crate::name;
+
 #[cfg(test)]
 pub(crate) use check::set as set_spec_conditions;
 #[cfg(test)]
@@ -85,6 +87,12 @@ pub(crate) trait Workload:
     fn aspects() -> &'static [Aspect];
     /// The condition that says whether its parts work.
     fn parts_condition() -> Parts;
+}
+
+/// What the pods of the object with this uid are asked for their report with: who may not see the object
+/// does not know it, and nothing has to be kept.
+pub(crate) fn report_key(uid: &str) -> String {
+    name::hash(format!("report of {uid}"))
 }
 
 /// A condition of a part of a spec.

@@ -11,9 +11,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use subtle::ConstantTimeEq as _;
 use tiphys_api::worker::REPORT_PATH;
 use tiphys_http::{
-    Body, Handler, Limits, Request, Response, Router, Server, StatusCode, header, listen, text,
+    Body, Handler, HeaderMap, Limits, Request, Response, Router, Server, StatusCode, header,
+    listen, text,
 };
 use tokio::sync::watch;
 
@@ -36,10 +38,19 @@ pub struct Admin {
     registry: Registry,
     /// Whether it is ready: false until it runs, and from the first signal on.
     ready: AtomicBool,
-    /// What it says of itself, as a line of JSON.
-    report: Option<watch::Receiver<Bytes>>,
+    /// What it says of itself.
+    report: Option<Report>,
     /// When the main loop was last seen at work.
     alive: Mutex<Instant>,
+}
+
+/// What a process says of itself.
+#[derive(Debug)]
+pub struct Report {
+    /// The newest one, as a line of JSON.
+    pub latest: watch::Receiver<Bytes>,
+    /// What a caller has to show to be told; `None`: everybody is.
+    pub key: Option<String>,
 }
 
 /// Opens the admin port.
@@ -70,7 +81,13 @@ impl Handler for Admin {
             }
         };
         match (request.head.uri.path(), &self.report) {
-            (REPORT_PATH, Some(report)) => followed(report.clone()),
+            (REPORT_PATH, Some(report)) if report.may_be_told(&request.head.headers) => {
+                followed(report.latest.clone())
+            }
+            (REPORT_PATH, Some(_)) => text(
+                StatusCode::UNAUTHORIZED,
+                "the report is for the controller\n",
+            ),
             ("/metrics", _) => self.metrics(),
             ("/healthz", _) => state(self.is_alive(), "the main loop is stuck"),
             ("/readyz", _) => state(self.ready.load(Ordering::Relaxed), "not ready"),
@@ -84,7 +101,7 @@ impl Handler for Admin {
 
 impl Admin {
     /// Not ready yet.
-    pub fn new(registry: Registry, report: Option<watch::Receiver<Bytes>>) -> Self {
+    pub fn new(registry: Registry, report: Option<Report>) -> Self {
         Self {
             registry,
             ready: AtomicBool::new(false),
@@ -120,6 +137,15 @@ impl Admin {
     }
 }
 
+impl Report {
+    fn may_be_told(&self, headers: &HeaderMap) -> bool {
+        let Some(key) = &self.key else { return true };
+        let shown = headers.get(header::AUTHORIZATION);
+        let shown = shown.and_then(|shown| shown.as_bytes().strip_prefix(b"Bearer "));
+        shown.is_some_and(|shown| bool::from(shown.ct_eq(key.as_bytes())))
+    }
+}
+
 /// An answer that goes on for as long as somebody reads it.
 fn followed(report: watch::Receiver<Bytes>) -> Response {
     typed("application/jsonl", Body::stream(feed::lines(report)))
@@ -133,3 +159,6 @@ fn typed(content_type: &'static str, body: Body) -> Response {
         .insert(header::CONTENT_TYPE, content_type);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream;
 use tiphys_http::Server;
-use tiphys_runtime::admin::Admin;
+use tiphys_runtime::admin::{Admin, Report};
 use tiphys_runtime::cluster::Cluster;
 use tiphys_runtime::election::Timing;
 use tiphys_runtime::logging::Logging;
@@ -49,6 +49,8 @@ pub struct Pod {
     pub values: PathBuf,
     /// Where metrics, health and the report are served.
     pub admin: SocketAddr,
+    /// What whoever asks for the report has to show; `None`: nothing.
+    pub report_key: Option<String>,
     /// Who holds the lease; `None`: a name that nobody else has.
     pub name: Option<String>,
     /// Namespace of the lease; `None`: that of the object.
@@ -109,7 +111,11 @@ pub async fn pod(pod: Pod, cluster: Found, logging: Logging) -> Result<ExitCode,
         Some(candidate),
     );
     let (mut reports, latest) = Reports::new();
-    let admin = Arc::new(Admin::new(registry, Some(latest)));
+    let report = Report {
+        latest,
+        key: pod.report_key,
+    };
+    let admin = Arc::new(Admin::new(registry, Some(report)));
     let server = process::open_admin(pod.admin, &admin).await?;
     // What is wrong with the bus is known before there is anything to run on it.
     let mut bus = context.buses.follow("", "");

@@ -94,7 +94,9 @@ fn a_plain_event_source_is_a_deployment_and_a_config_map() {
                                 {"name": "TIPHYS_SPEC", "value": "/etc/tiphys"},
                                 {"name": "TIPHYS_BUS_AUTH", "value": "/etc/eventbus/auth"},
                                 {"name": "TIPHYS_VALUES", "value": "/argo-events"},
-                                {"name": "TIPHYS_ADMIN", "value": "[::]:7777"}
+                                {"name": "TIPHYS_ADMIN", "value": "[::]:7777"},
+                                {"name": "TIPHYS_REPORT_KEY",
+                                    "value": "015cd50d39ebf34bf371aea9d66cab00"}
                             ],
                             "resources": {"limits": {"memory": "500Mi"}},
                             "livenessProbe": probe("/healthz", 5, 6),

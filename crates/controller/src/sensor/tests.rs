@@ -113,7 +113,8 @@ fn the_template_is_honoured_in_full() {
                    {"name": "TIPHYS_SPEC", "value": "/etc/tiphys"},
                    {"name": "TIPHYS_BUS_AUTH", "value": "/etc/eventbus/auth"},
                    {"name": "TIPHYS_VALUES", "value": "/argo-events"},
-                   {"name": "TIPHYS_ADMIN", "value": "[::]:7777"}]),
+                   {"name": "TIPHYS_ADMIN", "value": "[::]:7777"},
+                   {"name": "TIPHYS_REPORT_KEY", "value": "df5afcf02c795cb3d29e53a6ca07a213"}]),
         ),
         (
             "volumeMounts",
@@ -163,7 +164,7 @@ fn secrets_and_config_maps_are_mounted_by_the_keys_that_are_read() {
             {"name": "tmp", "mountPath": "/tmp"}
         ])
     );
-    let levels = &pod["spec"]["containers"][0]["env"][6];
+    let levels = &pod["spec"]["containers"][0]["env"][7];
     assert_eq!(levels, &json!({"name": "LOG_LEVEL", "value": "debug"}));
 }
 

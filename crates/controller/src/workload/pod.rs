@@ -9,11 +9,13 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
-use tiphys_api::worker::{ADMIN_PORT, BUS_AUTH_FOLDER, SPEC_FOLDER, VALUES_FOLDER};
+use tiphys_api::worker::{
+    ADMIN_PORT, BUS_AUTH_FOLDER, REPORT_KEY_VARIABLE, SPEC_FOLDER, VALUES_FOLDER,
+};
 use tiphys_api::{Container, Given, Template};
 
-use super::Workload;
 use super::mounts::Mounts;
+use super::{Workload, report_key};
 use crate::resources;
 use crate::settings::Worker;
 
@@ -46,7 +48,7 @@ pub(super) fn template<K: Workload>(
     all_labels.extend(labels.clone());
     let annotations = metadata.map(|metadata| (*metadata.annotations).clone());
     let Mounts { volumes, mounts } = mounts;
-    let container = container::<K>(template.container.as_ref(), ports(object), mounts, worker);
+    let container = container(template.container.as_ref(), object, mounts, worker);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(all_labels),
@@ -72,20 +74,21 @@ pub(super) fn template<K: Workload>(
 
 fn container<K: Workload>(
     user: Option<&Container>,
-    ports: Vec<ContainerPort>,
+    object: &K,
     mounts: Vec<k8s_openapi::api::core::v1::VolumeMount>,
     worker: &Worker,
 ) -> PodContainer {
     let empty = Container::default();
     let user = user.unwrap_or(&empty);
     let pull_policy = text(&user.image_pull_policy);
+    let report_key = report_key(object.meta().uid.as_deref().unwrap_or_default());
     PodContainer {
         name: "main".to_owned(),
         image: Some(worker.image.clone()),
         image_pull_policy: pull_policy.or_else(|| non_empty(&worker.image_pull_policy)),
         args: Some(vec![K::ARGUMENT.to_owned()]),
-        ports: Some(ports),
-        env: Some(environment(&user.env, worker)),
+        ports: Some(ports(object)),
+        env: Some(environment(&user.env, &report_key, worker)),
         env_from: given(&user.env_from, |list| !list.is_empty()),
         resources: resources::merged(user.resources.as_ref(), &worker.resources),
         volume_mounts: Some(mounts),
@@ -114,7 +117,7 @@ fn ports<K: Workload>(object: &K) -> Vec<ContainerPort> {
 
 /// The user's variables, then ours. Of two with one name the later one counts; the level of the log
 /// is the user's to choose.
-fn environment(user: &[EnvVar], worker: &Worker) -> Vec<EnvVar> {
+fn environment(user: &[EnvVar], report_key: &str, worker: &Worker) -> Vec<EnvVar> {
     let mut environment: Vec<EnvVar> = Vec::new();
     let admin = SocketAddr::from((Ipv6Addr::UNSPECIFIED, ADMIN_PORT));
     // Their values are the program's defaults: they are here because those of `envFrom` would count, too.
@@ -125,6 +128,7 @@ fn environment(user: &[EnvVar], worker: &Worker) -> Vec<EnvVar> {
         value("TIPHYS_BUS_AUTH", BUS_AUTH_FOLDER.to_owned()),
         value("TIPHYS_VALUES", VALUES_FOLDER.to_owned()),
         value("TIPHYS_ADMIN", admin.to_string()),
+        value(REPORT_KEY_VARIABLE, report_key.to_owned()),
     ];
     for variable in user.iter().chain(&ours) {
         environment.retain(|other| other.name != variable.name);

@@ -19,6 +19,7 @@ use super::wake;
 use crate::Context;
 use crate::index::children::{Key, Owner};
 use crate::wakes::Wakes;
+use crate::workload::report_key;
 
 /// Waits between attempts to reach a pod: a pod that has just got its address answers soon, one that
 /// does not start may take for ever.
@@ -108,8 +109,11 @@ impl Reader {
         let mut builder = Builder::new();
         builder.read_buf_exact_size(Some(BUFFER));
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.ok()?;
+        let child = self.context.children.get(&self.deployment)?;
+        let key = report_key(child.owner.as_ref().map_or("", |owner| &owner.uid));
         let request = Request::get(REPORT_PATH)
             .header(http::header::HOST, "pod")
+            .header(http::header::AUTHORIZATION, format!("Bearer {key}"))
             .body(Empty::<Bytes>::new())
             .ok()?;
         let exchange = async {
