@@ -116,6 +116,37 @@ async fn kubectl_apply_says_all_that_is_wrong() {
     taken(&cluster.apply(&BUS.replace("replicas: 3", "replicas: 3, streamConfig: 'maxAge: 5m'")));
 }
 
+/// Whoever reaches the port is told what is wrong with an object, and not which buses there are.
+#[tokio::test]
+async fn only_the_api_server_hears_what_is_in_the_cluster() {
+    let cluster = Cluster::installed().await;
+    let webhook = cluster.webhook("webhook", &[]).await;
+    let reviewed = |manifest: &str| {
+        let words = ["-n", "playground", "apply", "--dry-run=server", "-f", "-"];
+        cluster.kubectl_with(words, manifest)
+    };
+    let missing = "there is no EventBus default in namespace playground";
+    eventually("a warning about the bus", || async {
+        reviewed(GOOD).text.contains(missing).then_some(())
+    })
+    .await;
+    let configurations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client().await);
+    let elsewhere = format!("{}/", webhook.url);
+    let patch = json!({"webhooks": [{"name": CONFIGURATION, "clientConfig": {"url": elsewhere}}]});
+    let patch = Patch::Strategic(patch);
+    configurations
+        .patch(CONFIGURATION, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    eventually("a review without a word about the bus", || async {
+        let said = reviewed(GOOD);
+        (said.succeeded && !said.text.contains(missing)).then_some(())
+    })
+    .await;
+    let said = reviewed(BAD);
+    assert!(denied(&said).starts_with("invalid Sensor, 3 faults:"));
+}
+
 #[tokio::test]
 async fn a_faulty_object_of_old_can_be_labelled_and_deleted() {
     let cluster = Cluster::installed().await;

@@ -15,7 +15,7 @@ use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 use tiphys_http::Certificate;
 
-use crate::Error;
+use crate::{Error, name};
 
 /// How long a certificate lives: Let's Encrypt's choice, too. Its renewal is tried for a month.
 pub const LIFE: Duration = Duration::from_hours(90 * 24);
@@ -71,6 +71,13 @@ impl Material {
     /// True until the certificate or its authority are to be renewed.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         now < self.renew && now < self.renew_authority
+    }
+
+    /// Where the API server sends reviews: a path that only they know who may read the Secret, or the
+    /// registration.
+    pub fn path(&self) -> String {
+        let hash = name::hash(format!("reviews of {}", self.authority_key));
+        format!("/reviews/{hash}")
     }
 
     /// What a TLS server shows, if certificate and key belong together.

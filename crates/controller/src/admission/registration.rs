@@ -42,9 +42,10 @@ pub enum Address {
     Url(String),
 }
 
-/// The configuration.
+/// The configuration. `path` is where reviews are sent.
 pub fn desired(
     address: &Address,
+    path: &str,
     authorities: &str,
     owner: Option<OwnerReference>,
 ) -> ValidatingWebhookConfiguration {
@@ -54,15 +55,15 @@ pub fn desired(
             owner_references: owner.map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
-        webhooks: Some(vec![webhook(address, authorities)]),
+        webhooks: Some(vec![webhook(address, path, authorities)]),
     }
 }
 
-fn webhook(address: &Address, authorities: &str) -> ValidatingWebhook {
+fn webhook(address: &Address, path: &str, authorities: &str) -> ValidatingWebhook {
     ValidatingWebhook {
         name: NAME.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
-        client_config: client_config(address, authorities),
+        client_config: client_config(address, path, authorities),
         failure_policy: Some("Ignore".to_owned()),
         match_conditions: Some(match_conditions()),
         match_policy: Some("Equivalent".to_owned()),
@@ -82,7 +83,7 @@ fn webhook(address: &Address, authorities: &str) -> ValidatingWebhook {
     }
 }
 
-fn client_config(address: &Address, authorities: &str) -> WebhookClientConfig {
+fn client_config(address: &Address, path: &str, authorities: &str) -> WebhookClientConfig {
     let ca_bundle = Some(ByteString(authorities.as_bytes().to_vec()));
     match address {
         Address::Service {
@@ -94,7 +95,7 @@ fn client_config(address: &Address, authorities: &str) -> WebhookClientConfig {
             service: Some(ServiceReference {
                 namespace: namespace.clone(),
                 name: name.clone(),
-                path: None,
+                path: Some(path.to_owned()),
                 port: Some(i32::from(*port)),
             }),
             url: None,
@@ -102,7 +103,7 @@ fn client_config(address: &Address, authorities: &str) -> WebhookClientConfig {
         Address::Url(url) => WebhookClientConfig {
             ca_bundle,
             service: None,
-            url: Some(url.clone()),
+            url: Some(format!("{}{path}", url.trim_end_matches('/'))),
         },
     }
 }
@@ -133,13 +134,25 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn a_webhook_outside_the_cluster_is_sent_reviews_by_its_url() {
+        let address = Address::Url("https://127.0.0.1:8443/".to_owned());
+        let configuration = desired(&address, "/reviews/x", "PEM", None);
+        let webhooks = serde_json::to_value(configuration.webhooks).unwrap();
+        assert_eq!(
+            webhooks[0]["clientConfig"],
+            json!({"caBundle": "UEVN", "url": "https://127.0.0.1:8443/reviews/x"})
+        );
+    }
+
+    #[test]
     fn a_dead_webhook_holds_nobody_up() {
         let address = Address::Service {
             namespace: "argo-events".to_owned(),
             name: "events-webhook".to_owned(),
             port: 443,
         };
-        let configuration = serde_json::to_value(desired(&address, "PEM", None)).unwrap();
+        let configuration =
+            serde_json::to_value(desired(&address, "/reviews/x", "PEM", None)).unwrap();
         let rule = |resource: &str| {
             json!({
                 "apiGroups": ["argoproj.io"],
@@ -160,6 +173,7 @@ mod tests {
                     "caBundle": "UEVN",
                     "service": {
                         "namespace": "argo-events", "name": "events-webhook", "port": 443,
+                        "path": "/reviews/x",
                     },
                 },
                 "failurePolicy": "Ignore",

@@ -15,6 +15,7 @@ use tiphys_http::{
     StatusCode, header, json, text,
 };
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -56,15 +57,24 @@ pub struct Server {
 
 /// What reviews need.
 struct Desk {
+    /// Where the API server sends reviews.
+    path: watch::Receiver<String>,
     client: Client,
     metrics: Metrics,
     checks: Checks,
 }
 
 impl Server {
-    /// Makes a server that shows a certificate.
-    pub fn new(certificate: Arc<Certificate>, client: Client, metrics: Metrics) -> Self {
+    /// Makes a server that shows a certificate. `path` is where the API server sends reviews: others learn
+    /// nothing of the cluster.
+    pub fn new(
+        certificate: Arc<Certificate>,
+        path: watch::Receiver<String>,
+        client: Client,
+        metrics: Metrics,
+    ) -> Self {
         let desk = Desk {
+            path,
             client,
             metrics,
             checks: Checks::default(),
@@ -84,7 +94,7 @@ impl Server {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), rustls::Error> {
-        // A review is sent to any path.
+        // A review is answered at any path.
         let router = Arc::new(Router::fixed([], self.desk));
         let limits = Limits {
             connections: MAX_CONNECTIONS,
@@ -142,13 +152,14 @@ impl Desk {
     }
 
     async fn review(&self, request: Request) -> Result<(Answer, Outcome), NoReview> {
-        let body = request.body;
+        let Request { head, body } = request;
+        let is_known = head.uri.path() == *self.path.borrow();
         let review = tokio::task::spawn_blocking(move || Review::read(&body)).await;
         let review = review
             .map_err(|error| NoReview(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?
             .map_err(|error| NoReview(StatusCode::BAD_REQUEST, with_causes(&error)))?;
         let review = Arc::new(review);
-        let decision = timeout(TIME_LIMIT, self.decide(Arc::clone(&review))).await;
+        let decision = timeout(TIME_LIMIT, self.decide(Arc::clone(&review), is_known)).await;
         let (answer, outcome) = match decision {
             Ok(Some(answer)) if answer.denied.is_some() => (answer, Outcome::Denied),
             Ok(Some(answer)) => (answer, Outcome::Allowed),
@@ -169,9 +180,14 @@ impl Desk {
         Ok((answer, outcome))
     }
 
-    /// `None` if it cannot be decided.
-    async fn decide(&self, review: Arc<Review>) -> Option<Answer> {
-        let bus = self.bus_of(&review).await;
+    /// `None` if it cannot be decided. Whoever is not the API server is told what stands in the object, as
+    /// `lint` would, and not what is in the cluster.
+    async fn decide(&self, review: Arc<Review>, is_known: bool) -> Option<Answer> {
+        let bus = if is_known {
+            self.bus_of(&review).await
+        } else {
+            Bus::Unknown
+        };
         self.checks.run(move || review.answer(bus)).await.ok()
     }
 

@@ -13,6 +13,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use tiphys_base::Backoff;
 use tiphys_http::Certificate;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -67,6 +68,12 @@ pub struct Webhook {
     pub clock: fn() -> Timestamp,
 }
 
+/// What the server shows, and where it is asked.
+struct Shown {
+    certificate: Arc<Certificate>,
+    path: watch::Sender<String>,
+}
+
 impl Webhook {
     /// Runs until `shutdown`.
     ///
@@ -82,11 +89,17 @@ impl Webhook {
             () = shutdown.cancelled() => return Ok(()),
         };
         let shown = Arc::new(Certificate::new(certificate));
+        let path = watch::Sender::new(material.path());
         let server = Server::new(
             Arc::clone(&shown),
+            path.subscribe(),
             self.client.clone(),
             self.metrics.clone(),
         );
+        let shown = Shown {
+            certificate: shown,
+            path,
+        };
         let serving = server.serve(listener, shutdown.clone());
         tokio::select! {
             ended = serving => ended?,
@@ -110,7 +123,7 @@ impl Webhook {
     }
 
     /// Keeps certificate and configuration as they should be.
-    async fn keep(&self, mut material: Material, shown: &Certificate) {
+    async fn keep(&self, mut material: Material, shown: &Shown) {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         let mut is_known = false;
         loop {
@@ -145,9 +158,9 @@ impl Webhook {
             .clamp(shortest, LOOK)
     }
 
-    async fn look(&self, material: &mut Material, shown: &Certificate) -> Result<(), Error> {
+    async fn look(&self, material: &mut Material, shown: &Shown) -> Result<(), Error> {
         let next = self.certificate().await?;
-        self.register(&next.authorities).await?;
+        self.register(&next).await?;
         self.metrics.renewed(next.renew);
         if next == *material {
             return Ok(());
@@ -155,7 +168,8 @@ impl Webhook {
         if next.authorities != material.authorities {
             sleep(PROPAGATION).await;
         }
-        shown.replace(next.certified_key()?);
+        shown.certificate.replace(next.certified_key()?);
+        shown.path.send_replace(next.path());
         info!(renewal = %next.renew, "Showing a new certificate");
         *material = next;
         Ok(())
@@ -177,7 +191,7 @@ impl Webhook {
         store.ensure(&self.wanted, (self.clock)()).await
     }
 
-    async fn register(&self, authorities: &str) -> Result<(), Error> {
+    async fn register(&self, material: &Material) -> Result<(), Error> {
         let Identity {
             cluster_role,
             address,
@@ -185,7 +199,8 @@ impl Webhook {
         } = &self.identity;
         let roles: Api<ClusterRole> = Api::all(self.client.clone());
         let owner = owner(&roles, cluster_role).await;
-        let configuration = registration::desired(address, authorities, owner);
+        let configuration =
+            registration::desired(address, &material.path(), &material.authorities, owner);
         let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let applied = api
