@@ -96,6 +96,11 @@ pub(super) fn exhaust(what: Spent) -> Spent {
     })
 }
 
+/// Whether something is used up.
+pub(super) fn is_spent() -> bool {
+    METER.with(|meter| meter.spent.get().is_some())
+}
+
 /// A piece of work too small to be counted in bytes: one element, one comparison, one output.
 pub(super) fn step() -> Result<(), Spent> {
     METER.with(|meter| {

@@ -17,8 +17,26 @@ use crate::json;
 pub(super) type Fault = jaq_core::Error<Val>;
 pub(super) type Answer<T = Val> = Result<T, Fault>;
 
-/// What an element costs beside its own content.
+/// What an element of an array takes beside its own content.
 const ITEM_BYTES: usize = size_of::<Val>();
+
+/// What the allocator takes for each allocation, by its headers and by rounding up.
+const ALLOCATION: usize = 16;
+
+/// What a shared value takes beside its content: the counts of its owners go with it.
+const fn shared<T>() -> usize {
+    size_of::<T>() + 2 * size_of::<usize>() + ALLOCATION
+}
+
+/// What an array takes with room for so many items.
+fn array_bytes(room: usize) -> usize {
+    shared::<Array>() + room * ITEM_BYTES + ALLOCATION
+}
+
+/// What the members of an object take with room for so many.
+fn member_bytes(room: usize) -> usize {
+    room * size_of::<Member>() + ALLOCATION
+}
 
 /// A jq value. Cheap to clone: what is large is shared.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +85,12 @@ impl Text {
     }
 
     fn counted(content: CompactString, is_lossy: bool) -> Rc<Self> {
-        let charge = Charge::new(content.len() + ITEM_BYTES);
+        let heap = if content.is_heap_allocated() {
+            content.capacity() + ALLOCATION
+        } else {
+            0
+        };
+        let charge = Charge::new(shared::<Self>() + heap);
         Rc::new(Self {
             content,
             is_lossy,
@@ -121,7 +144,7 @@ struct InEvent {
 
 impl Clone for Array {
     fn clone(&self) -> Self {
-        let charge = Charge::new(self.items.len() * ITEM_BYTES);
+        let charge = Charge::new(array_bytes(self.items.len()));
         Self {
             items: self.items.clone(),
             depth: self.depth,
@@ -139,7 +162,7 @@ impl Clone for Object {
             in_event: self.in_event.clone(),
             depth,
             is_nil,
-            charge: Charge::new(count * 2 * ITEM_BYTES),
+            charge: Charge::new(shared::<Self>() + member_bytes(count)),
             read: OnceCell::new(),
         }
     }
@@ -155,7 +178,7 @@ fn checked_depth(depth: usize) -> usize {
 impl Array {
     pub(super) fn new(items: Vec<Val>) -> Self {
         let depth = checked_depth(1 + items.iter().map(Val::depth).max().unwrap_or(0));
-        let charge = Charge::new(items.len() * ITEM_BYTES);
+        let charge = Charge::new(array_bytes(items.capacity()));
         Self {
             items,
             depth,
@@ -175,7 +198,7 @@ impl Array {
     ) -> T {
         let result = f(&mut self.items);
         self.depth = checked_depth(self.depth.max(1 + added_depth));
-        self.charge.set(self.items.len() * ITEM_BYTES);
+        self.charge.set(array_bytes(self.items.capacity()));
         result
     }
 }
@@ -198,7 +221,7 @@ impl Object {
             .map(|(_, value)| value.depth())
             .max()
             .unwrap_or(0);
-        let charge = Charge::new(members.len() * 2 * ITEM_BYTES);
+        let charge = Charge::new(shared::<Self>() + member_bytes(members.capacity()));
         Self {
             members: members.into(),
             depth: checked_depth(depth),
@@ -210,7 +233,7 @@ impl Object {
     /// An object of an event, `depth` deep, that is read when it is looked into.
     fn in_event(in_event: InEvent, depth: usize) -> Self {
         Self {
-            charge: Charge::new(2 * ITEM_BYTES),
+            charge: Charge::new(shared::<Self>()),
             in_event: Some(in_event),
             depth,
             ..Self::default()
@@ -239,7 +262,7 @@ impl Object {
             let members = self.in_event.as_ref().map(InEvent::read);
             let members = members.unwrap_or_default();
             self.read
-                .get_or_init(|| Charge::new(members.len() * 2 * ITEM_BYTES));
+                .get_or_init(|| Charge::new(member_bytes(members.capacity())));
             members
         })
     }
@@ -259,14 +282,14 @@ impl Object {
     pub(super) fn insert(&mut self, key: &Rc<Text>, value: Val) {
         self.depth = checked_depth(self.depth.max(1 + value.depth()));
         self.is_nil = false;
-        let count = self.change(|members| {
+        let room = self.change(|members| {
             match find(members, key.as_str()) {
                 Ok(at) => members[at].1 = value,
                 Err(at) => members.insert(at, (key.clone(), value)),
             }
-            members.len()
+            members.capacity()
         });
-        self.charge.set(count * 2 * ITEM_BYTES);
+        self.charge.set(shared::<Self>() + member_bytes(room));
     }
 
     /// Changes members without adding any.
@@ -570,10 +593,17 @@ impl json::Build for Reader {
     }
 
     fn string(&self, text: Cow<'_, str>) -> Val {
+        if meter::is_spent() {
+            return Val::Null;
+        }
         Val::str(text)
     }
 
+    // A run that has used up its memory ends at its next step: what is read until then is left out.
     fn array(&self, items: Vec<Val>) -> Val {
+        if meter::is_spent() {
+            return Val::Null;
+        }
         Val::array(items)
     }
 
@@ -601,6 +631,9 @@ impl json::Build for Reader {
     }
 
     fn object(&self, members: Vec<Member>) -> Val {
+        if meter::is_spent() {
+            return Val::Null;
+        }
         Val::object(members)
     }
 }

@@ -7,8 +7,9 @@ use jaq_core::{Bind, Exn, Native};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::{Fun, native};
+use crate::jq::fault;
+use crate::jq::meter::{self, Charge};
 use crate::jq::value::{Answer, Fault, Text, Val};
-use crate::jq::{fault, meter};
 use crate::regex::{self, Regex};
 
 /// Compiled patterns are kept per thread, for most programs use few.
@@ -103,6 +104,8 @@ struct Search<'v> {
 struct Found<'v> {
     whole: ::regex::Match<'v>,
     groups: Vec<Option<::regex::Match<'v>>>,
+    /// Only to be dropped.
+    _held: Charge,
 }
 
 impl<'v> Search<'v> {
@@ -147,10 +150,13 @@ impl<'v> Search<'v> {
                 continue;
             };
             let groups = captures.iter().skip(1).collect();
-            all.push(Found { whole, groups });
-            if all.len().is_power_of_two() {
-                meter::reserve(all.len() * self.regex.captures_len() * 64)?;
-            }
+            let each = size_of::<Option<::regex::Match<'_>>>();
+            let held = Charge::new(2 * size_of::<Found<'_>>() + self.regex.captures_len() * each);
+            all.push(Found {
+                whole,
+                groups,
+                _held: held,
+            });
         }
         Ok(all)
     }
