@@ -4,6 +4,8 @@
 
 #[path = "resource_source/frozen.rs"]
 mod frozen;
+#[path = "resource_source/refusing.rs"]
+mod refusing;
 #[path = "resource_source/stage.rs"]
 mod stage;
 
@@ -216,6 +218,31 @@ async fn a_gap_that_the_api_server_has_forgotten_is_told_from_a_list() {
             "ADD end 1"
         ]
     );
+}
+
+/// The creation was stored first, so that whoever acts on them in order deleted what belongs to the successor.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_the_bus_does_not_take_at_once_comes_before_the_successor() {
+    let mut stage = Stage::start().await;
+    let maps = Api::default_namespaced(stage.client().await);
+    create(&maps, "a", "1").await;
+    let url = stage.nats.url();
+    let reader = stage::read(&url).await;
+    let mut config: Value = serde_json::from_str(CONFIG_MAPS).unwrap();
+    config["namespace"] = "default".into();
+    let compiled = event_source("es", &config);
+    let bus = refusing::refusing(stage::connect(&url).await);
+    let source = Source::start_on(bus, &compiled, stage.proxied_client().await);
+    reader.until("it is added", |told| told.len() == 1).await;
+
+    stage.proxy.cut();
+    delete(&maps, "a").await;
+    create(&maps, "a", "2").await;
+    stage.forget();
+    stage.proxy.mend();
+    let told = reader.until("both are told", |told| told.len() == 3).await;
+    assert_eq!(shown(&told), ["ADD a 1", "DELETE a 1", "ADD a 2"]);
+    source.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use tiphys_api::ResourceEventType;
 use self::listing::Listed;
 pub use self::listing::{Listing, Todo};
 pub use self::step::{Publication, RecordOp, Step};
-use super::object::{Object, Uid, Version};
+use super::object::{Name, Object, Uid, Version};
 use super::packed::{Packed, Packer};
 use super::record::{KnownRecord, Record};
 
@@ -46,7 +46,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Ledger {
     objects: HashMap<Uid, Known>,
-    names: HashMap<(Arc<str>, Arc<str>), Uid>,
+    names: HashMap<Name, Uid>,
     tombstones: HashMap<Uid, Version>,
     keeps_bodies: bool,
     reevaluates: bool,
@@ -150,6 +150,7 @@ impl Ledger {
     /// the two.
     pub fn adopt(&mut self, kind: ResourceEventType, object: Object) -> Option<Step> {
         let uid = object.uid.clone();
+        let full_name = (object.namespace.clone(), object.name.clone());
         let known = self.objects.get(&uid).map(|known| &known.version);
         let is_published = match kind {
             ResourceEventType::Delete => known.is_none_or(|known| known.is_after(&object.version)),
@@ -195,6 +196,7 @@ impl Ledger {
         };
         Some(Step {
             uid,
+            name: full_name,
             publication: None,
             record,
         })
@@ -272,7 +274,11 @@ impl Ledger {
 
     fn disappeared(&mut self, object: Object, filter: &impl EventFilter) -> Option<Step> {
         let Object {
-            uid, version, raw, ..
+            uid,
+            namespace,
+            name,
+            version,
+            raw,
         } = object;
         if self
             .tombstones
@@ -302,6 +308,7 @@ impl Ledger {
         let record = self.tombstone(&uid, version, has_record || publication.is_some());
         Some(Step {
             uid,
+            name: (namespace, name),
             publication,
             record,
         })
@@ -327,6 +334,7 @@ impl Ledger {
         );
         Some(Step {
             uid: uid.clone(),
+            name: (known.namespace, known.name),
             publication,
             record,
         })
@@ -383,6 +391,7 @@ impl Ledger {
         };
         Some(Step {
             uid: object.uid.clone(),
+            name: (object.namespace.clone(), object.name.clone()),
             publication: None,
             record,
         })
@@ -427,6 +436,7 @@ impl Ledger {
         });
         // Of what does not pass, only an update asks what it was.
         let keeps_body = self.keeps_bodies && (passes || filter.wants(ResourceEventType::Update));
+        let full_name = (namespace.clone(), name.clone());
         let known = Known {
             namespace,
             name,
@@ -443,6 +453,7 @@ impl Ledger {
         };
         Step {
             uid,
+            name: full_name,
             publication,
             record,
         }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// The uid of an object.
 pub type Uid = Arc<str>;
 
+/// Namespace and name of an object.
+pub type Name = (Arc<str>, Arc<str>);
+
 /// A resourceVersion: numbers that grow, by KEP-5504; of older servers any text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]

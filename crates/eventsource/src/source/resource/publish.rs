@@ -1,5 +1,5 @@
-//! Events on their way to the bus: many at a time, but never two about one object, each followed by
-//! its record, and the position behind them all.
+//! Events on their way to the bus: many at a time, but never two about one object or one name, each followed
+//! by its record, and the position behind them all.
 //!
 //! What the bus does not take is offered again under the same id until it does; nothing new is
 //! accepted meanwhile, so nothing is lost and nothing grows.
@@ -16,7 +16,7 @@ use tiphys_base::Backoff;
 use tiphys_eventbus::{Error as BusError, Outgoing, PublishAck, State};
 use tokio::time::Instant;
 
-use super::object::{Uid, Version};
+use super::object::{Name, Uid, Version};
 use super::record::{Keys, KnownRecord, Position, Record};
 use super::watermark::Watermark;
 use crate::metrics::{InHandGuard, Outcome};
@@ -52,10 +52,18 @@ pub(super) enum Entry {
     Remove,
 }
 
+/// What a job is about.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    pub(super) uid: Uid,
+    /// `None`: nothing is published, so there is no order to keep.
+    pub(super) name: Option<Name>,
+}
+
 /// Everything there is to do about one object at a time.
 pub(super) struct Job {
     change: Option<u64>,
-    uid: Uid,
+    about: About,
     message: Option<Message>,
     entry: Option<Entry>,
     retry: Option<Backoff>,
@@ -73,6 +81,8 @@ pub(super) struct Publisher {
     target: Arc<Target>,
     in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
     busy: HashSet<Uid>,
+    /// A deletion that the bus did not take at first has to be there before the creation of the successor.
+    busy_names: HashSet<Name>,
     failing: usize,
     watermark: Watermark,
     position: Position,
@@ -90,6 +100,7 @@ impl Publisher {
             target,
             in_flight: FuturesUnordered::new(),
             busy: HashSet::new(),
+            busy_names: HashSet::new(),
             failing: 0,
             watermark: Watermark::default(),
             position,
@@ -109,8 +120,8 @@ impl Publisher {
     }
 
     /// True if something about this object may be offered.
-    pub(super) fn has_room(&self, uid: &str) -> bool {
-        self.is_open() && !self.busy.contains(uid)
+    pub(super) fn has_room(&self, uid: &str, name: &Name) -> bool {
+        self.is_open() && !self.busy.contains(uid) && !self.busy_names.contains(name)
     }
 
     /// There is nothing to publish up to here.
@@ -137,7 +148,7 @@ impl Publisher {
     pub(super) fn carry(
         &mut self,
         change: u64,
-        uid: Uid,
+        about: About,
         message: Option<(Message, Option<Result<PublishAck, BusError>>)>,
         entry: Option<Entry>,
     ) {
@@ -149,7 +160,7 @@ impl Publisher {
             message.map_or((None, None), |(message, offered)| (Some(message), offered));
         let job = Job {
             change: Some(change),
-            uid,
+            about,
             message,
             entry,
             retry: None,
@@ -158,7 +169,8 @@ impl Publisher {
     }
 
     fn push(&mut self, job: Job, offered: Option<Result<PublishAck, BusError>>) {
-        self.busy.insert(job.uid.clone());
+        self.busy.insert(job.about.uid.clone());
+        self.busy_names.extend(job.about.name.clone());
         let target = self.target.clone();
         self.in_flight
             .push(Box::pin(run(target, Box::new(job), offered)));
@@ -207,7 +219,11 @@ impl Publisher {
 
     /// Takes note of a job that is done; the object that is forgotten with it.
     fn carried(&mut self, job: Job) -> Option<Uid> {
-        self.busy.remove(&job.uid);
+        let About { uid, name } = job.about;
+        self.busy.remove(&uid);
+        if let Some(name) = name {
+            self.busy_names.remove(&name);
+        }
         if job.retry.is_some() {
             self.failing -= 1;
         }
@@ -216,14 +232,14 @@ impl Publisher {
         }
         match job.entry {
             Some(Entry::Put(Record::Gone(version))) => {
-                self.tombstones.insert(job.uid, version);
+                self.tombstones.insert(uid, version);
                 None
             }
             Some(Entry::Put(Record::Known(_))) => {
-                self.tombstones.remove(&job.uid);
+                self.tombstones.remove(&uid);
                 None
             }
-            Some(Entry::Remove) => Some(job.uid),
+            Some(Entry::Remove) => Some(uid),
             None => None,
         }
     }
@@ -246,7 +262,7 @@ impl Publisher {
             self.tombstones.remove(&uid);
             let job = Job {
                 change: None,
-                uid,
+                about: About { uid, name: None },
                 message: None,
                 entry: Some(Entry::Remove),
                 retry: None,
@@ -300,7 +316,7 @@ async fn run(
         }
     }
     if let Some(entry) = &job.entry
-        && let Err(error) = target.record(&job.uid, entry).await
+        && let Err(error) = target.record(&job.about.uid, entry).await
     {
         return Done::Failed(job, error);
     }

@@ -17,7 +17,7 @@ use super::envelope::{Fit, fit};
 use super::error::Error;
 use super::ledger::{Change, Ledger, Listing, Publication, RecordOp, Step};
 use super::object::{Object, Version};
-use super::publish::{Entry, Message, Target};
+use super::publish::{About, Entry, Message, Target};
 use super::record::{Keys, Record};
 use super::watch::{From, Line, Lines, Watcher};
 use super::{Evaluation, Resource};
@@ -336,11 +336,12 @@ impl Worker<'_> {
     async fn perform(&mut self, step: Step, version: Option<Version>, received: Instant) -> Flow {
         let Step {
             uid,
+            name,
             publication,
             record,
         } = step;
         let books = self.target.outlet.metrics.receive();
-        if self.shell.make_room(&uid, &mut self.ledger).await == Flow::Stop {
+        if self.shell.make_room(&uid, &name, &mut self.ledger).await == Flow::Stop {
             return Flow::Stop;
         }
         let change = self.shell.publisher.begin(version);
@@ -374,7 +375,11 @@ impl Worker<'_> {
             RecordOp::Put => sealed.map(Entry::Put),
             RecordOp::Tombstone(version) => Some(Entry::Put(Record::Gone(version))),
         };
-        self.shell.publisher.carry(change, uid, message, entry);
+        let about = About {
+            uid,
+            name: Some(name),
+        };
+        self.shell.publisher.carry(change, about, message, entry);
         Flow::Go
     }
 

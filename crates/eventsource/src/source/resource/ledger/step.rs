@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use tiphys_api::ResourceEventType;
 
-use crate::source::resource::object::{Uid, Version};
+use crate::source::resource::object::{Name, Uid, Version};
 
 /// What is to be done about one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The object.
     pub uid: Uid,
+    /// Its name, which an object of another uid may have had before it.
+    pub name: Name,
     /// What is to be published.
     pub publication: Option<Publication>,
     /// What is to be recorded once it is published.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Flow;
 use crate::source::resource::error::Error;
 use crate::source::resource::ledger::Ledger;
-use crate::source::resource::object::{Uid, Version};
+use crate::source::resource::object::{Name, Uid, Version};
 use crate::source::resource::publish::{Done, Publisher, Target};
 use crate::source::resource::record::Position;
 use crate::source::resource::watch::{Line, Lines};
@@ -99,8 +99,13 @@ impl Shell {
     }
 
     /// Waits until something about this object may be offered.
-    pub(super) async fn make_room(&mut self, uid: &str, ledger: &mut Ledger) -> Flow {
-        while !self.publisher.has_room(uid) {
+    pub(super) async fn make_room(
+        &mut self,
+        uid: &str,
+        name: &Name,
+        ledger: &mut Ledger,
+    ) -> Flow {
+        while !self.publisher.has_room(uid, name) {
             let done = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return Flow::Stop,
