@@ -91,8 +91,11 @@ impl Deadline {
         let used = thread_time();
         let end = *self.end.get_or_insert(used.saturating_add(self.limit));
         let left = end.saturating_sub(used);
-        self.next_look = now.checked_add(left.max(LEAST_LOOK));
-        left.is_zero() || is_reached(self.wall_end)
+        let is_over = left.is_zero() || is_reached(self.wall_end);
+        if !is_over {
+            self.next_look = now.checked_add(left.max(LEAST_LOOK));
+        }
+        is_over
     }
 }
 

@@ -30,7 +30,7 @@ impl<A: Act> TriggerState<A> {
             self.give_place_back(id);
             self.effects.push(Effect::GivesWay { work: id });
         }
-        let is_away = self.targets.absence(target).is_some();
+        let is_away = self.targets.is_unavailable(target);
         if let Some((firing, stage)) = self.firing(id) {
             *stage = Stage::AtTarget;
             if is_away {
@@ -79,7 +79,7 @@ impl<A: Act> TriggerState<A> {
 
     /// A target has answered, whatever it said: who waits for it may go on.
     pub(super) fn answered(&mut self, target: u64) {
-        if !self.targets.is_any_unavailable() || self.targets.absence(target).is_none() {
+        if !self.targets.is_any_unavailable() || !self.targets.is_unavailable(target) {
             return;
         }
         if let Some(id) = self.targets.available(target) {
@@ -111,10 +111,9 @@ impl<A: Act> TriggerState<A> {
         let weight = self.weight(id);
         let (works, in_hand) = (&self.works, &self.in_hand);
         let is_ours = |id| is_ours(works, in_hand, id);
-        let why = (message.public(), asked);
         let trying = self
             .targets
-            .unavailable(target, id, weight, why, now.uptime, is_ours);
+            .unavailable(target, id, weight, asked, now.uptime, is_ours);
         if let Some(trying) = trying {
             self.wait(trying.work, trying.due);
             for waiting in self.targets.waiting(target) {

@@ -50,7 +50,6 @@ struct Absence {
     is_trying: bool,
     due: Duration,
     wait: Duration,
-    message: String,
 }
 
 /// Who tries an unavailable target next, and when.
@@ -66,10 +65,10 @@ impl Targets {
         self.unavailable > 0
     }
 
-    /// What is wrong with a target, if it is unavailable.
-    pub(super) fn absence(&self, target: u64) -> Option<&str> {
-        let absence = self.known.get(&target)?.absence.as_ref();
-        absence.map(|absence| absence.message.as_str())
+    /// Whether a target is known to be unavailable.
+    pub(super) fn is_unavailable(&self, target: u64) -> bool {
+        let known = self.known.get(&target);
+        known.is_some_and(|known| known.absence.is_some())
     }
 
     /// How much the deliveries hold that wait for a target.
@@ -142,7 +141,7 @@ impl Targets {
         target: u64,
         work: WorkId,
         weight: usize,
-        (message, asked): (&str, Option<Duration>),
+        asked: Option<Duration>,
         now: Duration,
         is_ours: impl Fn(WorkId) -> bool,
     ) -> Option<Trying> {
@@ -174,7 +173,6 @@ impl Targets {
             is_trying: false,
             due,
             wait,
-            message: message.to_owned(),
         });
         self.open.retain(|open| *open != target);
         let work = trying.work;
@@ -272,7 +270,7 @@ mod tests {
     }
 
     fn fails(targets: &mut Targets, work: WorkId, now: u64) -> Option<(WorkId, u64)> {
-        let trying = targets.unavailable(T, work, 1, ("away", None), ms(now), |_| false)?;
+        let trying = targets.unavailable(T, work, 1, None, ms(now), |_| false)?;
         Some((trying.work, u64::try_from(trying.due.as_millis()).unwrap()))
     }
 
@@ -305,7 +303,7 @@ mod tests {
         targets.is_due(T);
         assert_eq!(targets.next(9), Some(2));
         assert_eq!(fails(&mut targets, 2, 300), Some((3, 700)));
-        assert_eq!(targets.absence(T), Some("away"));
+        assert!(targets.is_unavailable(T));
     }
 
     #[test]
@@ -347,7 +345,7 @@ mod tests {
         let is_ours = |work| work <= 8;
         let mut due = 0;
         for work in 1..=8 {
-            targets.unavailable(T, work, 1, ("away", None), ms(due), is_ours);
+            targets.unavailable(T, work, 1, None, ms(due), is_ours);
         }
         targets.wait(T, 9, 1);
         let mut tried = Vec::new();
@@ -356,7 +354,7 @@ mod tests {
             let work = targets.next(9).unwrap();
             tried.push(work);
             due += 15_000;
-            targets.unavailable(T, work, 1, ("away", None), ms(due), is_ours);
+            targets.unavailable(T, work, 1, None, ms(due), is_ours);
         }
         assert_eq!(tried, [1, 2, 3, 4, 5, 6, 7, 8, 1, 2]);
     }
