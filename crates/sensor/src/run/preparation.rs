@@ -126,7 +126,8 @@ pub(super) fn prepared(
         sensor: Arc::clone(sensor),
         trigger: Arc::clone(trigger),
         part: part.clone(),
-        size: Arc::new(AtomicUsize::new(CHUNK)),
+        // It doubles with each chunk that ends in its turn.
+        size: Arc::new(AtomicUsize::new(1)),
     };
     let size = Arc::clone(&preparation.size);
     let waiting = Arc::new(Mutex::new(Waiting::default()));
