@@ -204,7 +204,8 @@ impl Program {
             }
         }
         stacker::grow(LARGE_STACK_SIZE, || {
-            self.run_here(event, memory, LARGE_STACK)
+            // The stack is memory, too: as much as all values may have.
+            self.run_here(event, memory / 2, LARGE_STACK)
         })
         .map_err(|(error, _)| error)
     }
