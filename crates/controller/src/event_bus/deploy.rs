@@ -16,7 +16,7 @@ use super::change::{self, Change, Refusal};
 use super::credentials::CLIENT_AUTH;
 use super::desired::{CLIENT_PORT, Objects, Plan};
 use super::names::Names;
-use super::secrets::{CA_CERT, NOBODY, Secrets};
+use super::secrets::{CA_CERT, Secrets};
 use super::volumes::GrowError;
 use super::{keep, versions, volumes};
 use crate::apply::{apply, delete_this, is_applied, key_of};
@@ -63,11 +63,6 @@ pub(super) async fn deploy(
         version,
         default_settings: &settings.settings,
         resources: &settings.resources,
-        // Without volumes nothing is left of what somebody else has written.
-        user: match spec.persistence {
-            Some(_) => kept.secrets.user(),
-            None => Some(NOBODY),
-        },
         secrets_hash: &hash(&kept.secrets),
     }
     .objects();

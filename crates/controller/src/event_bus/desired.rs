@@ -64,8 +64,6 @@ pub(super) struct Plan<'a> {
     pub(super) default_settings: &'a str,
     /// What of the nodes is the servers', for what the user did not write.
     pub(super) resources: &'a ResourceRequirements,
-    /// Who the servers are, if the user does not say it; `None`: root.
-    pub(super) user: Option<i64>,
     /// What servers read when they start, beside the ConfigMap: a change starts them anew.
     pub(super) secrets_hash: &'a str,
 }

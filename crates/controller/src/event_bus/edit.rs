@@ -33,7 +33,6 @@ pub(crate) fn refused(before: &JetStreamBus, after: &JetStreamBus) -> Option<Pro
             version: &version,
             default_settings: "",
             resources: &resources,
-            user: None,
             secrets_hash: "",
         };
         plan.objects().stateful_set

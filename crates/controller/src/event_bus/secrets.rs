@@ -13,12 +13,6 @@ pub(super) const CA_CERT: &str = "ca-cert";
 /// Key of the servers' Secret: the key of the authority. No pod mounts it.
 const AUTHORITY_KEY: &str = "ca-key";
 
-/// Key of both Secrets: the user that owns what is on the volumes. No pod mounts it.
-const USER: &str = "run-as-user";
-
-/// The user of a bus that begins, as in our own image.
-pub(super) const NOBODY: i64 = 65532;
-
 /// The content of both Secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secrets {
@@ -42,15 +36,6 @@ impl Secrets {
         now: Timestamp,
         random: Random<'_>,
     ) -> Result<Self, Error> {
-        // The volumes of a bus that was there before this user was are root's, and stay it.
-        let user = match (server, client) {
-            (None, None) => NOBODY.to_string(),
-            (server, client) => {
-                let mut known = [server, client].into_iter().flatten();
-                let user = known.find_map(|data| data.get(USER));
-                user.cloned().unwrap_or_default()
-            }
-        };
         let failed = |what: &str, source: Box<dyn std::error::Error + Send + Sync>| Error::Make {
             what: format!("the {what} of the bus"),
             source,
@@ -75,13 +60,11 @@ impl Secrets {
             (CLIENT_AUTH, credentials.client_auth),
             (CA_CERT, trusted),
             (ENCRYPTION, encryption),
-            (USER, user.clone()),
         ];
         let server = [
             (AUTH, credentials.auth),
             (ENCRYPTION, credentials.encryption),
             (AUTHORITY_KEY, certificates.authority_key),
-            (USER, user),
             ("private-key", certificates.client.key),
             ("cert", certificates.client.certificate),
             (CA_CERT, certificates.client.authorities),
@@ -99,12 +82,7 @@ impl Secrets {
     /// What the servers read when they start: they have to start again when it changes.
     pub(super) fn read_by_servers(&self) -> impl Iterator<Item = (&String, &String)> {
         let server = self.server.iter();
-        server.filter(|(key, _)| *key != AUTHORITY_KEY && *key != USER)
-    }
-
-    /// The user that owns what is on the volumes; `None`: root.
-    pub(super) fn user(&self) -> Option<i64> {
-        self.server.get(USER)?.parse().ok()
+        server.filter(|(key, _)| *key != AUTHORITY_KEY)
     }
 }
 
@@ -163,28 +141,12 @@ mod tests {
                 "cluster-private-key",
                 "encryption",
                 "private-key",
-                "run-as-user",
             ]
         );
         let keys: Vec<&str> = secrets.client.keys().map(String::as_str).collect();
-        assert_eq!(
-            keys,
-            ["ca-cert", "client-auth", "encryption", "run-as-user"]
-        );
+        assert_eq!(keys, ["ca-cert", "client-auth", "encryption"]);
         assert_eq!(secrets.client["ca-cert"], secrets.server["ca-cert"]);
-        let is_read = |key: &str| secrets.read_by_servers().any(|(read, _)| read == key);
-        assert!(is_read("cert") && !is_read("ca-key") && !is_read("run-as-user"));
-    }
-
-    /// What root has written on a volume, another user could not read.
-    #[test]
-    fn only_a_bus_that_begins_gets_a_user() {
-        let first = wanted(None, None);
-        assert_eq!(first.user(), Some(65532));
-        assert_eq!(wanted(None, Some(&first.client)).user(), Some(65532));
-        let mut older = first.server.clone();
-        older.remove("run-as-user");
-        assert_eq!(wanted(Some(&older), None).user(), None);
+        assert!(secrets.read_by_servers().all(|(key, _)| key != "ca-key"));
     }
 
     #[test]

@@ -30,6 +30,9 @@ const CONFIG_FOLDER: &str = "/etc/nats-config";
 /// Where the messages are.
 const DATA_FOLDER: &str = "/data/jetstream";
 
+/// The user of servers that need not be root, as in our own image.
+const NOBODY: i64 = 65532;
+
 /// The part of a container's memory that is for the heap, as NATS' own charts have it.
 const HEAP: f64 = 0.9;
 
@@ -86,19 +89,16 @@ impl Plan<'_> {
     }
 
     /// Who the servers are, unless the user says a word about their security: it may be one that root
-    /// is needed for. The group may write what is on the volumes.
+    /// is needed for. Servers with volumes stay root: not every provisioner lets a group write to what
+    /// it makes, and root has written what a bus of Argo Events has.
     fn nobody(&self) -> Option<PodSecurityContext> {
         let template = self.spec.container_template.as_ref();
-        let user = self
-            .user
-            .filter(|_| template.is_none_or(|template| template.security_context.is_none()))?;
-        Some(PodSecurityContext {
+        let is_free = template.is_none_or(|template| template.security_context.is_none());
+        (is_free && self.spec.persistence.is_none()).then(|| PodSecurityContext {
             run_as_non_root: Some(true),
-            run_as_user: Some(user),
-            run_as_group: Some(user),
-            fs_group: Some(user),
-            // Not file by file at each start: a store may have many.
-            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+            run_as_user: Some(NOBODY),
+            run_as_group: Some(NOBODY),
+            fs_group: Some(NOBODY),
             ..PodSecurityContext::default()
         })
     }
