@@ -91,7 +91,7 @@ pub enum Wake<A> {
 pub struct Arrived {
     /// Its number in the stream.
     pub sequence: u64,
-    /// How much memory it holds, in units of [`WEIGHT`]: 1 at least.
+    /// How much memory it holds, in units of [`WEIGHT`](super::WEIGHT): 1 at least.
     pub weight: usize,
     /// What it holds.
     pub content: Content,

@@ -99,12 +99,7 @@ impl Shell {
     }
 
     /// Waits until something about this object may be offered.
-    pub(super) async fn make_room(
-        &mut self,
-        uid: &str,
-        name: &Name,
-        ledger: &mut Ledger,
-    ) -> Flow {
+    pub(super) async fn make_room(&mut self, uid: &str, name: &Name, ledger: &mut Ledger) -> Flow {
         while !self.publisher.has_room(uid, name) {
             let done = tokio::select! {
                 biased;
