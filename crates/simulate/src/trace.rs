@@ -9,7 +9,7 @@ use tiphys_api::message::with_causes;
 use tiphys_eventbus::Event;
 use tiphys_sensor::Compiled;
 use tiphys_sensor::engine::{
-    self, Arrived, Attempt, Content, Fired, Limits, Member, Now, Outcome, Performs, Plan, Round,
+    self, Arrived, Attempt, Content, Fired, Limits, Member, Now, Outcome, Plan, Round,
     TriggerState, object_key,
 };
 use tiphys_sensor::filter::{self, Verdict};
@@ -290,15 +290,6 @@ impl Rehearsal {
     }
 }
 
-/// Whether an action is performed as soon as it is rendered.
-fn is_performed(performs: Performs, action: &Action) -> bool {
-    match performs {
-        Performs::Always => true,
-        Performs::IfRepeatable => action.is_repeatable(),
-        Performs::Never => false,
-    }
-}
-
 /// Does what is asked for, as if the world did it; returns what that leads to.
 fn carry_out(
     effect: Effect,
@@ -327,7 +318,7 @@ fn carry_out(
             let firing = fire(sensor, trigger, level, &round)?;
             let fired = match firing.action.clone() {
                 Err(error) => Fired::NotRendered(error.into()),
-                Ok(action) if is_performed(performs, &action) => {
+                Ok(action) if performs.includes(action.is_repeatable()) => {
                     Fired::Performed(action, Attempt::Done)
                 }
                 Ok(action) => Fired::Rendered(action),

@@ -180,8 +180,8 @@ impl Desk {
         Ok((answer, outcome))
     }
 
-    /// `None` if it cannot be decided. Whoever is not the API server is told what stands in the object, as
-    /// `lint` would, and not what is in the cluster.
+    /// `None` if it cannot be decided. Whoever is not the API server gets what `lint` would say of the
+    /// object, and nothing of what is in the cluster.
     async fn decide(&self, review: Arc<Review>, is_known: bool) -> Option<Answer> {
         let bus = if is_known {
             self.bus_of(&review).await

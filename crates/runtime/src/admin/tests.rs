@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A port whose report needs a key, what is told, and the task that serves it.
+/// A port whose report needs a key, the sender of reports, and the task that serves the port.
 async fn opened() -> (SocketAddr, watch::Sender<Bytes>, JoinSet<()>) {
     let (told, latest) = watch::channel(Bytes::from_static(b"first\n"));
     let report = Report {

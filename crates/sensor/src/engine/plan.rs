@@ -54,6 +54,11 @@ pub struct Limits {
 /// The unit of [`Arrived::weight`](super::Arrived::weight), in bytes of payload.
 pub const WEIGHT: usize = 16 << 10;
 
+/// The weight of a delivery with a payload of so many bytes: 1 at least.
+pub fn weight(payload: usize) -> usize {
+    payload.div_ceil(WEIGHT).max(1)
+}
+
 impl Plan {
     /// The plan of a compiled trigger.
     pub fn of(trigger: &Trigger) -> Self {

@@ -10,7 +10,7 @@ use tiphys_eventbus::{DeadLetterReason, Event};
 use tiphys_lang::{Memory, deadline};
 
 use super::wake::{Arrival, Arrived, Content};
-use super::{Admission, Dependency, Member, WEIGHT, object_key};
+use super::{Admission, Dependency, Member, object_key, weight};
 
 /// Prepares one delivery for a trigger that waits for `waiting`, which are places in `dependencies`.
 /// Each program has so much of its `memory`; if that was short, nothing is said.
@@ -40,10 +40,9 @@ pub fn prepare(
             panicked(&panic_message(&*panic)),
         )
     });
-    let weight = payload.len().div_ceil(WEIGHT).max(1);
     (!memory.was_short()).then_some(Arrived {
         sequence,
-        weight,
+        weight: weight(payload.len()),
         content,
     })
 }

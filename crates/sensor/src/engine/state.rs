@@ -50,7 +50,7 @@ use work::Work;
 /// replaced.
 pub const ACK_WAIT: Duration = Duration::from_secs(30);
 
-/// How often the bus is told that deliveries are being worked on.
+/// How often heartbeats are sent for deliveries that are being worked on.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How often the connection is looked at while an acknowledgement is uncertain.

@@ -326,6 +326,17 @@ pub enum Performs {
     Never,
 }
 
+impl Performs {
+    /// Whether an action is performed that is repeatable, or is not.
+    pub fn includes(self, is_repeatable: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::IfRepeatable => is_repeatable,
+            Self::Never => false,
+        }
+    }
+}
+
 /// Which attempts are cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancel {

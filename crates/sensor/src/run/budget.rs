@@ -11,7 +11,7 @@ use std::{mem, thread};
 
 use tokio::sync::oneshot;
 
-use crate::engine::{Limits, WEIGHT};
+use crate::engine::{Limits, weight};
 use permits::{Permits, Rule};
 
 /// How much one trigger may do at a time.
@@ -183,7 +183,7 @@ impl Seat {
     /// # Cancellation
     /// As [`Self::permit`].
     pub(super) async fn permit_for(&self, payload: usize) -> Permit {
-        self.permits(payload.div_ceil(WEIGHT).max(1)).await
+        self.permits(weight(payload)).await
     }
 
     async fn permits(&self, count: usize) -> Permit {

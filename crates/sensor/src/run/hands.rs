@@ -82,12 +82,7 @@ impl Hands {
                 return (Fired::NotRendered(error), None);
             }
         };
-        let performs = match performs {
-            Performs::Always => true,
-            Performs::IfRepeatable => action.is_repeatable(),
-            Performs::Never => false,
-        };
-        if !performs {
+        if !performs.includes(action.is_repeatable()) {
             return (Fired::Rendered(action), permit);
         }
         let attempt = self.perform(level, &action, permit, is_held).await;

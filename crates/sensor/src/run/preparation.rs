@@ -1,8 +1,8 @@
 //! Prepares deliveries on all cores, a chunk on each, in stream order.
 //!
 //! Programs run here, so this is bounded: a chunk waits for a thread, and an event whose programs need
-//! more than a part of their memory waits until they may have the whole. The bus is told meanwhile that
-//! the deliveries are being worked on, whether anybody asks for the next chunk or not.
+//! more than a part of their memory waits until they may have the whole. Meanwhile heartbeats are sent for
+//! the deliveries, whether anybody asks for the next chunk or not.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,7 +70,7 @@ impl Chunk {
     }
 }
 
-/// Tells the bus of all that wait, until it is dropped.
+/// Sends heartbeats for all that wait, until it is dropped.
 struct Heartbeats {
     waiting: Arc<Mutex<Waiting>>,
     _task: JoinSet<()>,
@@ -173,7 +173,7 @@ async fn show_heartbeats(waiting: Arc<Mutex<Waiting>>) {
             deliveries.filter_map(Weak::upgrade).collect()
         };
         for in_flight in deliveries {
-            // What cannot be told now is told the next time.
+            // What cannot be sent now is sent the next time.
             if in_flight.delivery.in_progress().await.is_err() {
                 break;
             }

@@ -49,14 +49,14 @@ impl<A: Act> TriggerState<A> {
             return self.abandon(id, now);
         }
         self.take_place(id);
-        let is_released = self.is_released(id);
+        let is_beyond = self.works.get(&id).is_some_and(|work| self.is_beyond(work));
         let Some((firing, _)) = self.firing(id) else {
             return;
         };
         firing.is_counted = true;
         let target = firing.target.unwrap_or_default();
         let is_repeatable = firing.action.as_ref().is_some_and(Act::is_repeatable);
-        let may_perform = firing.may_perform || is_repeatable || is_released;
+        let may_perform = firing.may_perform || is_repeatable || is_beyond;
         let level = firing.level;
         self.targets.begin(target);
         let level = self.plan.levels.get(level);
@@ -79,7 +79,7 @@ impl<A: Act> TriggerState<A> {
 
     /// A target has answered, whatever it said: who waits for it may go on.
     pub(super) fn answered(&mut self, target: u64) {
-        if !self.targets.is_any_unavailable() || !self.targets.is_unavailable(target) {
+        if !self.targets.is_unavailable(target) {
             return;
         }
         if let Some(id) = self.targets.available(target) {

@@ -180,8 +180,9 @@ impl<A: Act> TriggerState<A> {
         }
     }
 
-    /// Whether a piece of work touches nothing that another runner will see.
-    fn is_beyond(&self, work: &Work<A>) -> bool {
+    /// Whether a piece of work touches nothing that another runner will see: the bus does not come back to
+    /// it, whatever becomes of it.
+    pub(super) fn is_beyond(&self, work: &Work<A>) -> bool {
         let hand = work
             .sequence
             .and_then(|sequence| self.in_hand.get(&sequence));

@@ -11,7 +11,6 @@ use super::super::pace::scale;
 use super::super::prepare::panicked;
 use super::super::wake::{Act, Attempt, Effect, Fired, Letter, Now, Performs};
 use super::super::{Outcome, Round, WorkId};
-use super::confirm::Confirmation;
 use super::work::{Duty, Stage, Work, Write};
 use super::{Hand, TriggerState};
 
@@ -120,7 +119,7 @@ impl<A: Act> TriggerState<A> {
     pub(super) fn fire(&mut self, id: WorkId) {
         // What is rare enough not to cost anything otherwise: to know the target first.
         let asks = self.targets.is_any_unavailable() || self.running * 2 > self.limits.running;
-        let is_released = self.is_released(id);
+        let is_beyond = self.works.get(&id).is_some_and(|work| self.is_beyond(work));
         let is_held = !self.is_ours(id);
         let Some((firing, stage)) = self.firing(id) else {
             return;
@@ -133,7 +132,7 @@ impl<A: Act> TriggerState<A> {
         };
         let performs = if asks {
             Performs::Never
-        } else if level.at_least_once || is_released {
+        } else if level.at_least_once || is_beyond {
             Performs::Always
         } else {
             Performs::IfRepeatable
@@ -145,21 +144,6 @@ impl<A: Act> TriggerState<A> {
             performs,
             is_held,
         });
-    }
-
-    /// Whether the bus will not come back to a firing, whatever becomes of it.
-    pub(super) fn is_released(&self, id: WorkId) -> bool {
-        let Some(work) = self.works.get(&id) else {
-            return false;
-        };
-        let hand = work
-            .sequence
-            .and_then(|sequence| self.in_hand.get(&sequence));
-        let is_confirmed = hand.is_some_and(|hand| hand.confirmation == Confirmation::Confirmed);
-        match &work.duty {
-            Duty::Fire(firing) => is_confirmed && (firing.is_forgotten || !self.rounds.keeps()),
-            _ => false,
-        }
     }
 
     /// Performs the action that was rendered.

@@ -70,10 +70,7 @@ impl<A: Act> TriggerState<A> {
             self.leave_target(target, id);
         }
         if let Some(hand) = self.take_out(sequence) {
-            self.books.give_back();
-            if let Some(seen) = hand.seen {
-                self.seen.remove(seen);
-            }
+            self.undo(hand.seen);
         }
         let many = u32::try_from(self.given_back.len()).unwrap_or(u32::MAX);
         let delay = (GIVEN_BACK + GIVEN_BACK_EACH.saturating_mul(many)).min(GIVEN_BACK_LOST);
@@ -134,28 +131,30 @@ impl<A: Act> TriggerState<A> {
 
     /// A target has answered: what waits for it on the bus is to come.
     pub(super) fn recall(&mut self, target: u64) {
-        let waits = |id: &WorkId| matches!(self.works.get(id).map(|work| &work.duty), Some(Duty::Fire(firing)) if firing.target == Some(target));
+        let waits = |id: &WorkId| match self.works.get(id).map(|work| &work.duty) {
+            Some(Duty::Fire(firing)) => firing.target == Some(target),
+            _ => false,
+        };
         let waiting = self.given_back.iter().filter(|(_, id)| waits(id));
-        let sequences: Vec<u64> = waiting.map(|(sequence, _)| *sequence).collect();
-        if !sequences.is_empty() {
-            self.effects.push(Effect::Recall { sequences });
-        }
+        let sequences = waiting.map(|(sequence, _)| *sequence).collect();
+        self.ask_for(sequences);
     }
 
     /// Somebody else is to have what was given back. It keeps its turn as long as this state goes on.
     pub(super) fn recall_all(&mut self) {
         let given_back: BTreeMap<u64, WorkId> = mem::take(&mut self.given_back);
-        if !given_back.is_empty() {
-            let sequences = given_back.into_keys().collect();
+        self.ask_for(given_back.into_keys().collect());
+    }
+
+    fn ask_for(&mut self, sequences: Vec<u64>) {
+        if !sequences.is_empty() {
             self.effects.push(Effect::Recall { sequences });
         }
     }
 
     fn give_up_turn(&mut self, id: WorkId, now: Now) {
         if let Some((_, followers)) = self.remove(id) {
-            for follower in followers {
-                self.make_ready(follower, now);
-            }
+            self.ended(None, followers, now);
         }
     }
 }

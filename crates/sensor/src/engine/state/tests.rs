@@ -137,8 +137,26 @@ fn about(sequence: u64, dependencies: &[usize], object: impl Into<Option<u64>>) 
 }
 
 fn rendered(work: u64) -> Wake {
-    let fired = Fired::Rendered("act");
+    rendered_as(work, "act")
+}
+
+fn rendered_as(work: u64, action: &'static str) -> Wake {
+    let fired = Fired::Rendered(action);
     Wake::Fired { work, fired }
+}
+
+/// One action waits for its target for so many seconds, a second one for the same, and a third, about an
+/// object, does not wait in memory any more; another event about that object comes after it.
+fn crowd(seconds: u64) -> Vec<(u64, Wake)> {
+    vec![
+        (0, comes(1, &[0])),
+        (0, fired(0, unavailable(Some(seconds)))),
+        (1, comes(2, &[0])),
+        (1, rendered_as(1, "repeatable")),
+        (2, about(3, &[0], 7)),
+        (2, rendered_as(2, "repeatable")),
+        (3, about(4, &[0], 7)),
+    ]
 }
 
 fn fired(work: u64, attempt: Attempt) -> Wake {
@@ -593,10 +611,7 @@ fn no_more_firings_run_than_there_are_places() {
 fn a_target_has_half_of_the_places_at_most() {
     let mut plan = plan("a");
     plan.levels[0].at_least_once = true;
-    let act = |work, action| {
-        let fired = Fired::Rendered(action);
-        (1, Wake::Fired { work, fired })
-    };
+    let act = |work, action| (1, rendered_as(work, action));
     let mut wakes: Vec<_> = (1..=3).map(|event| (0, comes(event, &[0]))).collect();
     wakes.extend([act(0, "act@slow"), act(1, "act@slow"), act(2, "act@slow")]);
     wakes.extend([(2, comes(4, &[0])), act(3, "act@fast")]);
@@ -624,10 +639,7 @@ fn a_target_has_half_of_the_places_at_most() {
 /// What waits for one target holds up nobody who has another.
 #[test]
 fn one_firing_tries_an_unavailable_target_for_all_others() {
-    let act = |work, action| Wake::Fired {
-        work,
-        fired: Fired::Rendered(action),
-    };
+    let act = rendered_as;
     check(
         plan("a"),
         [
@@ -681,26 +693,17 @@ fn what_waits_for_longer_than_it_may_is_dead_lettered() {
 /// Two may wait in memory here. The place in the order of its object stays with what is given back.
 #[test]
 fn what_is_too_much_to_wait_in_memory_is_given_back_and_recalled() {
-    let act = |work| Wake::Fired {
-        work,
-        fired: Fired::Rendered("repeatable"),
-    };
+    let mut wakes = crowd(60);
+    wakes.extend([
+        (60_000, performed(0, Attempt::Done)),
+        (60_001, performed(1, Attempt::Done)),
+        (60_002, about(3, &[0], 7)),
+        (60_003, rendered_as(2, "repeatable")),
+        (60_004, performed(2, Attempt::Done)),
+    ]);
     check(
         plan("a"),
-        [
-            (0, comes(1, &[0])),
-            (0, fired(0, unavailable(Some(60)))),
-            (1, comes(2, &[0])),
-            (1, act(1)),
-            (2, about(3, &[0], 7)),
-            (2, act(2)),
-            (3, about(4, &[0], 7)),
-            (60_000, performed(0, Attempt::Done)),
-            (60_001, performed(1, Attempt::Done)),
-            (60_002, about(3, &[0], 7)),
-            (60_003, act(2)),
-            (60_004, performed(2, Attempt::Done)),
-        ],
+        wakes,
         "0: fire/0 e1 held
          0: waits: nobody (Forbidden)
          1: fire/1 e2 rendered only held
@@ -723,24 +726,14 @@ fn what_is_too_much_to_wait_in_memory_is_given_back_and_recalled() {
 
 #[test]
 fn what_was_given_back_and_never_comes_gives_up_its_turn() {
-    let act = |work| Wake::Fired {
-        work,
-        fired: Fired::Rendered("repeatable"),
-    };
     let mut plan = plan("a");
     plan.levels[0].patience = Duration::MAX;
-    let wakes = [
-        (0, comes(1, &[0])),
-        (0, fired(0, unavailable(Some(300)))),
-        (1, comes(2, &[0])),
-        (1, act(1)),
-        (2, about(3, &[0], 7)),
-        (2, act(2)),
-        (3, about(4, &[0], 7)),
+    let mut wakes = crowd(300);
+    wakes.extend([
         (300_000, performed(0, unavailable(Some(300)))),
         (600_000, performed(1, unavailable(Some(300)))),
         (630_003, Wake::Deadline),
-    ];
+    ]);
     let story = tell(plan, wakes);
     assert!(
         story.contains("2: gives way/2; give back 3 for 30s\n"),
@@ -753,10 +746,7 @@ fn what_was_given_back_and_never_comes_gives_up_its_turn() {
 /// All events about one object wait behind the first.
 #[test]
 fn what_waits_behind_what_waits_is_given_back_too() {
-    let act = |work| Wake::Fired {
-        work,
-        fired: Fired::Rendered("repeatable"),
-    };
+    let act = |work| rendered_as(work, "repeatable");
     let mut wakes = vec![(0, about(1, &[0], 7)), (0, fired(0, unavailable(Some(5))))];
     wakes.extend((2..=7).map(|event| (event, about(event, &[0], 7))));
     wakes.extend([
@@ -794,22 +784,11 @@ fn what_waits_behind_what_waits_is_given_back_too() {
 /// Another runner is to have it, and in the order of the stream.
 #[test]
 fn what_was_given_back_is_recalled_for_another_runner() {
-    let act = |work| Wake::Fired {
-        work,
-        fired: Fired::Rendered("repeatable"),
-    };
+    let mut wakes = crowd(60);
+    wakes.push((4, Wake::Handover));
     check(
         plan("a"),
-        [
-            (0, comes(1, &[0])),
-            (0, fired(0, unavailable(Some(60)))),
-            (1, comes(2, &[0])),
-            (1, act(1)),
-            (2, about(3, &[0], 7)),
-            (2, act(2)),
-            (3, about(4, &[0], 7)),
-            (4, Wake::Handover),
-        ],
+        wakes,
         "0: fire/0 e1 held
          0: waits: nobody (Forbidden)
          1: fire/1 e2 rendered only held

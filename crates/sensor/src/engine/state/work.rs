@@ -320,7 +320,7 @@ impl<A: Act> TriggerState<A> {
     }
 
     /// A piece of work has ended: its delivery may be over, and what waited for it can go on.
-    fn ended(&mut self, sequence: Option<u64>, followers: Vec<WorkId>, now: Now) {
+    pub(super) fn ended(&mut self, sequence: Option<u64>, followers: Vec<WorkId>, now: Now) {
         if let Some(sequence) = sequence {
             self.settle(sequence);
         }
@@ -330,6 +330,14 @@ impl<A: Act> TriggerState<A> {
         // After its own followers: they may be stored with it.
         if let Some(sequence) = sequence {
             self.ask_for_confirmation(sequence);
+        }
+    }
+
+    /// The bus delivers again what was not carried out, as if it had never been here.
+    pub(super) fn undo(&mut self, seen: Option<u64>) {
+        self.books.give_back();
+        if let Some(seen) = seen {
+            self.seen.remove(seen);
         }
     }
 
@@ -346,21 +354,14 @@ impl<A: Act> TriggerState<A> {
 
     /// Takes a piece of work out; returns what waited for it.
     pub(super) fn remove(&mut self, id: WorkId) -> Option<(Work<A>, Vec<WorkId>)> {
+        self.forget_due(id);
+        self.leave_its_target(id);
         let work = self.works.remove(&id)?;
-        if let Some(due) = work.due {
-            self.timers.remove(&(due, id));
-        }
         if let Duty::Fire(firing) = &work.duty {
             if firing.waits {
                 self.effects.push(Effect::WaitsNoMore { work: id });
             }
             self.running -= usize::from(firing.has_place);
-            if let Some(target) = firing.target {
-                if firing.is_counted {
-                    self.targets.end(target);
-                }
-                self.leave_target(target, id);
-            }
         }
         let followers = self.ordering.leave(id);
         Some((work, followers))
@@ -393,10 +394,7 @@ impl<A: Act> TriggerState<A> {
         self.uncertain.remove(&sequence);
         let is_unanswered = hand.is_unanswered();
         if hand.is_undone {
-            self.books.give_back();
-            if let Some(seen) = hand.seen {
-                self.seen.remove(seen);
-            }
+            self.undo(hand.seen);
         } else {
             let decision = self.books.settle(sequence, hand.event_id, hand.fate);
             self.effects.push(Effect::Decided(decision));

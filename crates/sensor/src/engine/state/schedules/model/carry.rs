@@ -240,11 +240,7 @@ impl World {
         // One that was given back has the same work, and another copy of its round.
         let known = self.runner(number).works.entry(work).or_insert(firing);
         known.round = Arc::clone(&round);
-        let performs = match performs {
-            Performs::Always => true,
-            Performs::IfRepeatable => level == 0 && self.is_repeatable,
-            Performs::Never => false,
-        };
+        let performs = performs.includes(level == 0 && self.is_repeatable);
         self.ask(
             number,
             Pending::Attempt(Trial {
