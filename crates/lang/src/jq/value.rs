@@ -1,10 +1,11 @@
 //! The values jq programs work on, ordered and written as gojq does.
 
+mod read;
+
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::fmt;
-use std::ops::Range;
 use std::rc::Rc;
 
 use compact_str::CompactString;
@@ -12,7 +13,9 @@ use num_bigint::BigInt;
 
 use super::meter::{self, Charge, MAX_DEPTH, Spent};
 use super::write;
-use crate::json;
+use read::InEvent;
+
+pub(super) use read::Reader;
 
 pub(super) type Fault = jaq_core::Error<Val>;
 pub(super) type Answer<T = Val> = Result<T, Fault>;
@@ -133,15 +136,6 @@ pub(super) struct Object {
     read: OnceCell<Charge>,
 }
 
-/// A part of the text of an event that would be written again as it is.
-#[derive(Debug, Clone)]
-struct InEvent {
-    event: Rc<str>,
-    place: Range<usize>,
-    /// How many readings it was left unread by.
-    readings: usize,
-}
-
 impl Clone for Array {
     fn clone(&self) -> Self {
         let charge = Charge::new(array_bytes(self.items.len()));
@@ -242,8 +236,7 @@ impl Object {
 
     /// Its text as the payload of an event has it, if that is known.
     pub(super) fn payload(&self) -> Option<&str> {
-        let InEvent { event, place, .. } = self.in_event.as_ref()?;
-        event.get(place.clone())
+        self.in_event.as_ref()?.text()
     }
 
     pub(super) fn nil() -> Self {
@@ -316,27 +309,6 @@ impl Object {
 
 fn find(members: &[Member], key: &str) -> Result<usize, usize> {
     members.binary_search_by(|(name, _)| name.as_str().cmp(key))
-}
-
-impl InEvent {
-    fn read(&self) -> Vec<Member> {
-        let source = Source {
-            text: Rc::clone(&self.event),
-            start: self.place.start,
-            readings: self.readings,
-            is_canonical: Cell::new(true),
-        };
-        let reader = Reader {
-            event: Some(source),
-            ..Reader::default()
-        };
-        let text = self.event.as_bytes().get(self.place.clone());
-        match json::parse_with(text.unwrap_or_default(), &reader) {
-            Ok(Val::Object(object)) => Rc::unwrap_or_clone(object).change(std::mem::take),
-            // It has been read over already.
-            _ => Vec::new(),
-        }
-    }
 }
 
 impl Val {
@@ -520,120 +492,5 @@ impl Ord for Val {
 impl fmt::Display for Val {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&write::preview(self))
-    }
-}
-
-/// Builds values out of a JSON text. Whole numbers stay exact.
-#[derive(Default)]
-pub(super) struct Reader {
-    /// Whether numbers keep their text, as after `fromjson`.
-    pub(super) literal: bool,
-    /// Whether a number was too large for a double, which Go refuses.
-    pub(super) overflow: Cell<bool>,
-    /// The event that is read, of which objects may be left unread.
-    pub(super) event: Option<Source>,
-}
-
-/// An event that is read.
-pub(super) struct Source {
-    text: Rc<str>,
-    /// Where in it the text begins that is read.
-    start: usize,
-    /// How often that text was read over already.
-    readings: usize,
-    /// Objects that were met would be written again as they are.
-    is_canonical: Cell<bool>,
-}
-
-/// How often a part of an event is read over at most before all of it is read: an event that nests deep
-/// would be read once for each level otherwise.
-const READINGS: usize = 4;
-
-impl Reader {
-    /// Reads an event, of which objects may be left unread.
-    pub(super) fn of(event: &str) -> Self {
-        let source = Source {
-            text: event.into(),
-            start: 0,
-            readings: 0,
-            is_canonical: Cell::new(true),
-        };
-        Self {
-            event: Some(source),
-            ..Self::default()
-        }
-    }
-}
-
-impl json::Build for Reader {
-    type Value = Val;
-    type Key = Rc<Text>;
-
-    fn key(&self, text: Cow<'_, str>) -> Rc<Text> {
-        Text::new(text)
-    }
-
-    fn null(&self) -> Val {
-        Val::Null
-    }
-
-    fn bool(&self, value: bool) -> Val {
-        Val::Bool(value)
-    }
-
-    fn number(&self, text: &str) -> Val {
-        if self.literal {
-            return super::number::literal(text);
-        }
-        let number = super::number::of_event(text);
-        if matches!(number, Val::Float(float) if float.is_infinite()) {
-            self.overflow.set(true);
-        }
-        number
-    }
-
-    fn string(&self, text: Cow<'_, str>) -> Val {
-        if meter::is_spent() {
-            return Val::Null;
-        }
-        Val::str(text)
-    }
-
-    // A run that has used up its memory ends at its next step: what is read until then is left out.
-    fn array(&self, items: Vec<Val>) -> Val {
-        if meter::is_spent() {
-            return Val::Null;
-        }
-        Val::array(items)
-    }
-
-    fn whole(&self, at: usize, depth: usize) -> Option<(Val, usize)> {
-        let source = self.event.as_ref()?;
-        if depth == 0 || source.readings >= READINGS || !source.is_canonical.get() {
-            return None;
-        }
-        let start = source.start + at;
-        let Some((end, nested)) = json::object_end(&source.text, start) else {
-            // It is not looked for again: each of the objects inside of this one would be.
-            source.is_canonical.set(false);
-            return None;
-        };
-        if depth + nested > json::MAX_DEPTH {
-            return None;
-        }
-        let in_event = InEvent {
-            event: Rc::clone(&source.text),
-            place: start..end,
-            readings: source.readings + 1,
-        };
-        let object = Object::in_event(in_event, nested);
-        Some((Val::Object(object.into()), end - source.start))
-    }
-
-    fn object(&self, members: Vec<Member>) -> Val {
-        if meter::is_spent() {
-            return Val::Null;
-        }
-        Val::object(members)
     }
 }

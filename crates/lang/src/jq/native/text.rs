@@ -88,11 +88,8 @@ fn texts_of<'v>(name: &str, value: &'v Val, arg: &'v Val) -> Answer<(&'v str, &'
 fn from_json(value: &Val) -> Answer {
     let text = text_of("fromjson", value)?;
     meter::reserve(text.len() * VALUE_BYTES_PER_BYTE)?;
-    let reader = Reader {
-        literal: true,
-        ..Reader::default()
-    };
-    json::parse_with(text.as_bytes(), &reader).map_err(|why| fault::failed("fromjson", value, why))
+    json::parse_with(text.as_bytes(), &Reader::literal())
+        .map_err(|why| fault::failed("fromjson", value, why))
 }
 
 fn to_number(value: &Val) -> Answer {
