@@ -4,6 +4,7 @@
 //! everybody with the same settings. The values of Secrets and `ConfigMaps` come from [`values`]; what
 //! is printed, logged or stored names them by [`ValueRef`] and never holds them.
 
+pub mod aws;
 mod error;
 pub mod http;
 pub mod kubernetes;

@@ -52,10 +52,14 @@ impl Workload for EventSource {
         self.spec.called_ports()
     }
 
-    /// Webhooks are called, in all pods: nothing is watched, and no lease decides who works.
+    /// What is only called, in all pods, watches nothing, and no lease decides who works; but one pod
+    /// keeps the hooks at whoever calls.
     fn needs_token(&self) -> bool {
         let mut events = self.spec.events();
-        !events.all(|event| event.kind == EventSourceKind::Webhook)
+        !events.all(|event| match event.config.webhook_context() {
+            Some(context) => event.kind == EventSourceKind::Webhook || context.url.is_empty(),
+            None => false,
+        })
     }
 
     fn key_refs(&self) -> Vec<KeyRef<'_>> {

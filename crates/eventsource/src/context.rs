@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use tiphys_api::{BasicAuth, SecretKeySelector, TlsConfig};
+use tiphys_clients::tls::Tls;
+use tiphys_clients::values::Value;
+use tiphys_clients::{BoxError, Clients, TlsRef, ValueRef};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -12,14 +16,13 @@ use crate::error::{Reason, SourceError};
 use crate::outlet::Outlet;
 use crate::pump::Publisher;
 use crate::status::Condition;
-use crate::values::Values;
 
 /// Everything that a running event may touch. Clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceContext {
     pub(crate) outlet: Outlet,
     pub(crate) publisher: Publisher,
-    pub(crate) values: Arc<dyn Values>,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) cluster: Option<Cluster>,
     pub(crate) leads: Leads,
     pub(crate) shutdown: CancellationToken,
@@ -79,9 +82,53 @@ impl SourceContext {
         Cursor::open(&self.outlet.bus, self.event()).await
     }
 
-    /// The values of Secrets and ConfigMaps; read them when they are needed.
-    pub(crate) fn values(&self) -> &dyn Values {
-        &*self.values
+    /// Clients of other programs, and the values of Secrets and ConfigMaps.
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The value of a key of a Secret in the event source's namespace; read it when it is needed, so
+    /// that a rotated one counts.
+    ///
+    /// # Errors
+    /// If it cannot be read now.
+    pub(crate) async fn secret(&self, key: &SecretKeySelector) -> Result<Value, SourceError> {
+        let reference = ValueRef::secret(key, &self.event().namespace);
+        self.clients.values.find(&reference).await.map_err(|error| {
+            let act = format!("read key {} of Secret {}", &*key.key, &*key.name);
+            SourceError::new(Reason::Missing, act).because(error)
+        })
+    }
+
+    /// User and password.
+    ///
+    /// # Errors
+    /// If one of them cannot be read now.
+    pub(crate) async fn user(&self, auth: &BasicAuth) -> Result<(String, String), SourceError> {
+        let (mut name, mut password) = (String::new(), String::new());
+        for (key, text) in [(&auth.username, &mut name), (&auth.password, &mut password)] {
+            if let Some(key) = key {
+                *text = self.secret(key).await?.text();
+            }
+        }
+        Ok((name, password))
+    }
+
+    /// How a connection is encrypted, by its settings or as usual.
+    ///
+    /// # Errors
+    /// If a certificate cannot be read now.
+    pub(crate) async fn tls(&self, spec: Option<&TlsConfig>) -> Result<Tls, SourceError> {
+        let Some(spec) = spec else {
+            return Ok(Tls::default());
+        };
+        let failed = |error: BoxError| {
+            SourceError::new(Reason::Missing, "read the TLS settings").because(error)
+        };
+        let reference =
+            TlsRef::of(spec, &self.event().namespace).map_err(|error| failed(error.into()))?;
+        let resolved = reference.resolve(&*self.clients.values).await;
+        resolved.map_err(|error| failed(error.into()))
     }
 
     /// The cluster.

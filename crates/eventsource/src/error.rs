@@ -40,6 +40,13 @@ impl SourceError {
         self
     }
 
+    /// The same, of another act.
+    #[must_use]
+    pub(crate) fn with_act(mut self, act: impl Into<String>) -> Self {
+        self.act = act.into();
+        self
+    }
+
     /// Why, in one word.
     pub fn reason(&self) -> Reason {
         self.reason

@@ -25,6 +25,13 @@ pub enum Input<'a> {
     },
     /// Whatever makes this payload.
     Payload(&'a [u8]),
+    /// What an upstream says or sends, as the kind gets it: the body of a request or a message.
+    Body {
+        /// The body.
+        body: &'a [u8],
+        /// Headers that matter, by name.
+        headers: &'a [(String, String)],
+    },
     /// Something that is typical of the kind.
     Example,
 }
@@ -44,6 +51,9 @@ pub enum SimulateError {
         /// What was given.
         what: &'static str,
     },
+    /// The kind would refuse it.
+    #[error("it would be refused: {0}")]
+    Refused(String),
 }
 
 /// One condition of an event source, and whether an input meets it.
@@ -89,6 +99,7 @@ impl Input<'_> {
         let what = match self {
             Self::Object { .. } => "a Kubernetes object",
             Self::Payload(_) => "a payload",
+            Self::Body { .. } => "a body",
             Self::Example => "an example",
         };
         SimulateError::Unfit { kind, what }

@@ -16,7 +16,7 @@
 
 #![expect(
     dead_code,
-    reason = "values, leads and single deliveries are for the kinds that are called"
+    reason = "leads and single deliveries are for the kinds that are called"
 )]
 
 mod clock;
@@ -37,7 +37,6 @@ mod status;
 mod supervisor;
 #[cfg(test)]
 mod testing;
-mod values;
 
 pub use clock::Clock;
 pub use compile::{Compiled, CompiledEvent, compile};
@@ -48,4 +47,3 @@ pub use metrics::Metrics;
 pub use source::Placement;
 pub use status::{Condition, EventStatus, Status};
 pub use supervisor::Runner;
-pub use values::{NoValues, Value, Values};

@@ -4,7 +4,10 @@
 //! business of whoever implements [`HttpServer`], so that what only checks event sources links no server.
 //! Certificates are read again and again: a rotated one is shown without a restart.
 
+pub(crate) mod body;
 pub(crate) mod endpoint;
+pub(crate) mod payload;
+pub(crate) mod signature;
 
 use std::fmt;
 use std::sync::Arc;
@@ -81,6 +84,21 @@ pub struct Request {
     pub head: http::request::Parts,
     /// Its body.
     pub body: Bytes,
+}
+
+/// Why a request makes no event, and how that is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// For whoever calls, and for the status: no value of the request or of a Secret.
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { status, message }
+    }
 }
 
 /// An answer.
@@ -239,8 +257,8 @@ impl Served {
 impl RouteTls {
     async fn read(&self, context: &SourceContext) -> Result<Certificate, SourceError> {
         let Self { certificate, key } = self;
-        let chain = context.values().secret(certificate).await?;
-        let secret = context.values().secret(key).await?;
+        let chain = context.secret(certificate).await?;
+        let secret = context.secret(key).await?;
         let namespace = &context.event().namespace;
         let name: [&str; 5] = [
             namespace,

@@ -81,6 +81,10 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn draft(&self, input: &Input<'_>, now: Timestamp) -> Result<Draft, SimulateError>;
 }
 
+mod called;
+mod hooks;
+mod rest;
+
 /// Lists the kinds: the module, and the type in it, which is named as the kind is in `EventConfig`.
 macro_rules! sources {
     ($($(#[$doc:meta])* $visibility:vis mod $module:ident :: $kind:ident;)*) => {
@@ -103,7 +107,16 @@ macro_rules! sources {
 }
 
 sources! {
+    mod bitbucket::Bitbucket;
+    mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;
+    mod gerrit::Gerrit;
+    mod github::Github;
+    mod gitlab::Gitlab;
     pub mod resource::Resource;
-    pub mod webhook::Webhook;
+    mod slack::Slack;
+    mod sns::Sns;
+    mod storage_grid::StorageGrid;
+    mod stripe::Stripe;
+    mod webhook::Webhook;
 }

@@ -44,6 +44,16 @@ pub enum Condition {
     Opening,
     /// It is open, and receives.
     Working,
+    /// It is open, and receives what it is sent; but something that makes its upstream send does not
+    /// work, and is tried again.
+    Impaired {
+        /// Why, in one word.
+        reason: Reason,
+        /// What was attempted and what is wrong.
+        message: String,
+        /// What a human can do; may be empty.
+        hint: String,
+    },
     /// Another pod holds the lease and does the work.
     Standby,
     /// It does not work, and is tried again.
@@ -55,6 +65,13 @@ pub enum Condition {
         /// What a human can do; may be empty.
         hint: String,
     },
+}
+
+impl Condition {
+    /// Whether it receives what it is sent.
+    pub fn receives(&self) -> bool {
+        matches!(self, Self::Working | Self::Impaired { .. })
+    }
 }
 
 /// One event's part of the status.
@@ -87,7 +104,9 @@ impl Reporter {
 
     pub(crate) fn condition(&self, condition: Condition) {
         self.change(|status| {
-            if let Condition::Failed { message, .. } = &condition {
+            if let Condition::Failed { message, .. } | Condition::Impaired { message, .. } =
+                &condition
+            {
                 status.last_error = Some(shortened(message, LONGEST));
             }
             status.condition = condition;

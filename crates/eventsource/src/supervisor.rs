@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tiphys_base::Backoff;
+use tiphys_clients::Clients;
 use tiphys_eventbus::EventBus;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
@@ -23,7 +24,6 @@ use crate::pump::Pump;
 use crate::served::{HttpServer, Served};
 use crate::source::Placement;
 use crate::status::{Condition, Reporter, Status, chain};
-use crate::values::Values;
 
 /// Waits before an event is started again.
 const RESTART: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -49,8 +49,8 @@ pub struct Runner {
     pub bus: EventBus,
     /// What it watches, if there is any.
     pub cluster: Option<Cluster>,
-    /// Values of Secrets and ConfigMaps.
-    pub values: Arc<dyn Values>,
+    /// Clients of other programs, with the values of Secrets and ConfigMaps.
+    pub clients: Arc<Clients>,
     /// What answers HTTP requests, if this process does.
     pub server: Option<Arc<dyn HttpServer>>,
     /// Whether this pod holds the lease. Events that one pod has to run are run while it does.
@@ -284,7 +284,7 @@ impl Launch {
         let context = SourceContext {
             outlet: self.outlet.clone(),
             publisher,
-            values: self.runner.values.clone(),
+            clients: self.runner.clients.clone(),
             cluster: self.runner.cluster.clone(),
             leads: Leads(self.runner.leads.clone()),
             shutdown: stop.clone(),

@@ -10,6 +10,8 @@ use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use tiphys_clients::Clients;
+use tiphys_clients::values::NoValues;
 use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::{
     Bus, DeadLetterFilter, DeadLetters as _, Durable, Error as BusError, Event, EventBus, Outgoing,
@@ -26,7 +28,6 @@ use crate::metrics::{EventLabels, Metrics, Outcome};
 use crate::outlet::Outlet;
 use crate::status::{Reporter, Status};
 use crate::supervisor::Runner;
-use crate::values::NoValues;
 
 /// An event source on a bus of its own.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Stage {
             source: self.source.clone(),
             bus: self.bus.handle(),
             cluster: None,
-            values: Arc::new(NoValues),
+            clients: Arc::new(Clients::new(None, Arc::new(NoValues))),
             server: None,
             leads: leads.subscribe(),
             time_to_stop: Duration::from_secs(4),

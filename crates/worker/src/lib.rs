@@ -20,7 +20,6 @@ mod spec;
 mod specs;
 mod supervisor;
 mod unit;
-mod values;
 
 pub use buses::Name;
 pub use error::Error;

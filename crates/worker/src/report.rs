@@ -73,6 +73,11 @@ pub(crate) fn event(name: &str, status: EventStatus) -> PartReport {
                 reason,
                 message,
                 hint,
+            }
+            | Condition::Impaired {
+                reason,
+                message,
+                hint,
             } => bad(reason, &message, &hint),
         },
         done: published,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tiphys_api::worker::PartReport;
-use tiphys_eventsource::{Condition, Placement};
+use tiphys_clients::Clients;
+use tiphys_eventsource::Placement;
 use tiphys_runtime::Group;
 use tiphys_sensor::run::Handover;
 use tiphys_sensor::trigger::Executors;
@@ -16,7 +17,6 @@ use crate::buses::InUse;
 use crate::context::Context;
 use crate::ports::HttpPorts;
 use crate::spec::{Program, Spec};
-use crate::values::SourceValues;
 use crate::{Error, report};
 
 /// What an object keeps from one runner to the next.
@@ -117,6 +117,8 @@ impl Memory {
     ) -> Result<(CancellationToken, CancellationToken), Error> {
         let user = context.user(spec)?;
         let values = context.values(user.as_ref());
+        let client = user.as_ref().map(|user| user.client.clone());
+        let clients = Arc::new(Clients::new(client, values));
         let cluster = user.map(|user| tiphys_eventsource::Cluster {
             identity: if user.identity.is_empty() {
                 format!(
@@ -132,10 +134,7 @@ impl Memory {
             source: Arc::clone(source),
             bus: bus.bus(),
             cluster,
-            values: Arc::new(SourceValues {
-                namespace: spec.key.namespace.to_string(),
-                values,
-            }),
+            clients,
             server: Some(Arc::new(HttpPorts(context.ports.clone()))),
             leads,
             time_to_stop: context.time_to_stop(),
@@ -198,7 +197,7 @@ impl Memory {
         let mut anywhere = events.filter(|event| event.placement() == Placement::AllPods);
         anywhere.all(|event| {
             let said = said.get(&event.name);
-            said.is_some_and(|event| event.condition == Condition::Working)
+            said.is_some_and(|event| event.condition.receives())
         })
     }
 

@@ -7,11 +7,13 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use tiphys_clients::Clients;
+use tiphys_clients::values::NoValues;
 use tiphys_eventbus::jetstream::{self, JetStream};
 use tiphys_eventbus::{
     Bucket, Durable, Event, EventBus, StartAt, Subject, Subscription, SubscriptionConfig,
 };
-use tiphys_eventsource::{Clock, Cluster, Compiled, Metrics, NoValues, Runner, compile};
+use tiphys_eventsource::{Clock, Cluster, Compiled, Metrics, Runner, compile};
 use tiphys_testbed::{ControlPlane, ControlPlaneOptions, Nats, NatsOptions};
 use tiphys_tests::{PATIENCE, Proxy, eventually, programs, within};
 use tokio::sync::watch;
@@ -115,7 +117,7 @@ impl Source {
                 client,
                 identity: String::new(),
             }),
-            values: Arc::new(NoValues),
+            clients: Arc::new(Clients::new(None, Arc::new(NoValues))),
             server: None,
             leads: watch::Sender::new(true).subscribe(),
             time_to_stop: std::time::Duration::from_secs(4),

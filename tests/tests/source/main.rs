@@ -3,5 +3,7 @@
 #![cfg(test)]
 
 mod caller;
+mod hosts;
+mod sns;
 mod stored;
 mod webhook;

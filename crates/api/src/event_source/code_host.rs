@@ -136,6 +136,8 @@ object! {
         webhook: Option<WebhookContext>,
         /// Login of Bitbucket.
         auth: Option<BitbucketAuth>,
+        /// Secret with the secret that Bitbucket signs with. Not in Argo Events.
+        webhook_secret: Option<SecretKeySelector>,
         /// Types of events.
         events: Given<Vec<String>>,
         /// Deprecated: use `repositories`.

@@ -85,6 +85,8 @@ object! {
         api_key: Option<SecretKeySelector>,
         /// Types of events. Default: all.
         event_filter: Given<Vec<String>>,
+        /// Secret with the secret that Stripe signs with (`whsec_…`). Not in Argo Events.
+        signing_secret: Option<SecretKeySelector>,
         /// Entries copied into each event.
         metadata: Given<BTreeMap<String, String>>,
     }

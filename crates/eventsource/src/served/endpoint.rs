@@ -10,8 +10,8 @@ use tiphys_api::worker::ADMIN_PORT;
 use tiphys_api::{Problem, SecretKeySelector, WebhookContext};
 
 use super::{Response, Route, RouteTls, text};
+use crate::context::SourceContext;
 use crate::incoming::{GiveBack, Verdict};
-use crate::values::Values;
 
 /// The largest body if the spec says nothing, in bytes: Argo Events' choice.
 const DEFAULT_BODY: usize = 1024 * 1024;
@@ -117,7 +117,7 @@ impl Endpoint {
     pub(crate) async fn authorize(
         &self,
         headers: &HeaderMap,
-        values: &dyn Values,
+        context: &SourceContext,
     ) -> Result<(), Box<Response>> {
         let Some(secret) = &self.token else {
             return Ok(());
@@ -132,7 +132,7 @@ impl Endpoint {
         let Some(token) = header.and_then(|header| header.strip_prefix(b"Bearer ")) else {
             return Err(Box::new(refusal("Invalid Authorization Header")));
         };
-        let Ok(wanted) = values.secret(secret).await else {
+        let Ok(wanted) = context.secret(secret).await else {
             return Err(Box::new(unavailable("Error loading auth token")));
         };
         // A token that is not there yet must not let everybody in who sends none.

@@ -6,6 +6,7 @@ use tiphys_api::EventSource;
 
 use super::*;
 use crate::compile::compile;
+use crate::incoming::Payload;
 
 fn request(method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Request {
     let mut request = HttpRequest::builder().method(method).uri(uri);
@@ -21,9 +22,19 @@ fn request(method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Req
 
 /// The payload of a request, or the status and the reason of its refusal.
 fn made(request: &Request, metadata: &str) -> Result<String, (u16, String)> {
-    let body = body(request).map_err(|error| (error.status().as_u16(), error.to_string()))?;
-    let payload = payload(&request.head.headers, &body, metadata);
-    Ok(String::from_utf8(payload.to_vec()).unwrap())
+    match Anybody.read(request, metadata) {
+        Ok(Said::Events(events)) => match &events[..] {
+            [
+                Incoming {
+                    payload: Payload::Json(payload),
+                    ..
+                },
+            ] => Ok(String::from_utf8(payload.to_vec()).unwrap()),
+            other => panic!("{other:?}"),
+        },
+        Ok(Said::Answer(answer)) => panic!("{answer:?}"),
+        Err(refusal) => Err((refusal.status.as_u16(), refusal.message)),
+    }
 }
 
 #[test]
@@ -130,7 +141,7 @@ fn what_is_no_json_is_refused_with_a_reason() {
             &[("content-type", "application/x-www-form-urlencoded")],
             "a=1&b=%q",
             400,
-            "the form cannot be read: \"b=%q\"",
+            "the form cannot be read: a percent sign stands without two digits",
         ),
         (
             "POST",

@@ -1,4 +1,6 @@
-//! The payload of a request.
+//! The payload of a request, in the shapes that Argo Events gives it.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::header::{
@@ -7,7 +9,7 @@ use http::header::{
 use tiphys_lang::json::write_string;
 
 /// What stands for the credentials of whoever calls: they end here, as in Argo Events.
-const MASKED: &str = "*** Masked Auth Secret ***";
+pub(crate) const MASKED: &str = "*** Masked Auth Secret ***";
 
 /// How many bytes a header takes beside its name and value.
 const AROUND_HEADER: usize = 8;
@@ -15,26 +17,52 @@ const AROUND_HEADER: usize = 8;
 /// How many bytes the members take beside their values.
 const AROUND_MEMBERS: usize = 48;
 
-/// Writes headers, body and metadata of a request. The latter two are JSON already and stay as they
-/// are; empty `metadata` is left out.
-pub(super) fn payload(headers: &HeaderMap, body: &[u8], metadata: &str) -> Bytes {
+/// Writes headers, under the name that the kind has for them, body and metadata of a request. The
+/// latter two are JSON already and stay as they are; empty `metadata` is left out.
+pub(crate) fn payload(name: &str, headers: &HeaderMap, body: &[u8], metadata: &str) -> Bytes {
     let size = |(name, value): (&HeaderName, &HeaderValue)| {
         name.as_str().len() + value.len() + AROUND_HEADER
     };
     let header_size: usize = headers.iter().map(size).sum();
     let size = header_size + body.len() + metadata.len() + AROUND_MEMBERS;
     let mut out = String::with_capacity(size);
-    out.push_str(r#"{"header":"#);
+    out.push_str(r#"{""#);
+    out.push_str(name);
+    out.push_str(r#"":"#);
     write_headers(headers, &mut out);
     out.push_str(r#","body":"#);
     let mut out = out.into_bytes();
     out.extend_from_slice(body);
+    close(&mut out, metadata);
+    out.into()
+}
+
+/// Writes one member and metadata. Both are JSON already; empty `metadata` is left out.
+pub(crate) fn member(name: &str, value: &[u8], metadata: &str) -> Bytes {
+    let mut out = Vec::with_capacity(value.len() + metadata.len() + AROUND_MEMBERS);
+    out.extend_from_slice(br#"{""#);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(br#"":"#);
+    out.extend_from_slice(value);
+    close(&mut out, metadata);
+    out.into()
+}
+
+/// `metadata` of a spec as JSON; empty if there is none.
+pub(crate) fn metadata(entries: &BTreeMap<String, String>) -> String {
+    if entries.is_empty() {
+        return String::new();
+    }
+    // Texts under texts can be written as JSON.
+    serde_json::to_string(entries).unwrap_or_default()
+}
+
+fn close(out: &mut Vec<u8>, metadata: &str) {
     if !metadata.is_empty() {
         out.extend_from_slice(br#","metadata":"#);
         out.extend_from_slice(metadata.as_bytes());
     }
     out.push(b'}');
-    out.into()
 }
 
 /// Lists of values under names as Go writes them, in the order of the names.

@@ -1,0 +1,309 @@
+//! GitHub's API of webhooks, asked with a token or as a GitHub App.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use http::Method;
+use http::header::AUTHORIZATION;
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tiphys_api::{GithubEventSource, SecretKeySelector};
+use tiphys_clients::tls::Tls;
+
+use crate::context::SourceContext;
+use crate::error::{Reason, SourceError};
+use crate::source::hooks::{Hook, Hooks, Managed};
+use crate::source::rest::{Rest, login, segment};
+
+/// The API of GitHub itself.
+const PUBLIC: &str = "https://api.github.com/";
+
+const HINT: &str = "the token has to be allowed to manage webhooks there: admin:repo_hook or \
+                    admin:org_hook, or of an app or a fine-grained token Webhooks: read and write";
+
+/// How long a login as an app holds: ten minutes at most, by GitHub's rules.
+const APP_LOGIN: SignedDuration = SignedDuration::from_mins(9);
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) enum Login {
+    Token(SecretKeySelector),
+    App {
+        key: SecretKeySelector,
+        app: i64,
+        installation: i64,
+    },
+}
+
+impl Login {
+    /// Who asks, by the spec; a token goes first.
+    pub(super) fn of(spec: &GithubEventSource) -> Option<Self> {
+        if let Some(token) = &spec.api_token {
+            return Some(Self::Token(token.clone()));
+        }
+        let app = spec.github_app.as_ref()?;
+        Some(Self::App {
+            key: app.private_key.clone()?,
+            app: *app.app_id,
+            installation: *app.installation_id,
+        })
+    }
+}
+
+/// Asks GitHub.
+#[derive(Debug)]
+struct Github {
+    rest: Rest,
+    places: Vec<String>,
+    events: BTreeSet<String>,
+    active: bool,
+    content_type: String,
+    insecure: bool,
+    url: String,
+    secret: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: u64,
+    #[serde(default)]
+    active: bool,
+    #[serde(default)]
+    events: BTreeSet<String>,
+    #[serde(default)]
+    config: Config,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Config {
+    url: String,
+    content_type: String,
+    /// `"0"` or `"1"`, or a number.
+    insecure_ssl: Value,
+}
+
+/// Logs in.
+pub(super) async fn connect(
+    spec: &GithubEventSource,
+    managed: &Managed,
+    who: &Login,
+    secret: Vec<u8>,
+    context: &SourceContext,
+) -> Result<Box<dyn Hooks>, SourceError> {
+    let base = match spec.github_base_url.as_str() {
+        "" => ("the API of GitHub", PUBLIC),
+        base => ("githubBaseURL", base),
+    };
+    let asked_as = |bearer: &str| -> Result<Rest, SourceError> {
+        let login = login(AUTHORIZATION, &format!("Bearer {bearer}"))?;
+        Rest::new(context, base, Tls::default(), login, HINT)
+    };
+    let rest = match who {
+        Login::Token(key) => asked_as(context.secret(key).await?.text().trim())?,
+        Login::App {
+            key,
+            app,
+            installation,
+        } => {
+            let key = context.secret(key).await?;
+            let jwt = app_token(key.bytes(), *app, context.clock().now())?;
+            asked_as(&installed(&asked_as(&jwt)?, *installation).await?)?
+        }
+    };
+    Ok(Box::new(Github {
+        rest,
+        places: places(spec),
+        events: spec.events.iter().cloned().collect(),
+        active: *spec.active,
+        content_type: spec.content_type.to_string(),
+        insecure: *spec.insecure,
+        url: managed.url.clone(),
+        secret,
+    }))
+}
+
+/// Where there are hooks, by the spec.
+fn places(spec: &GithubEventSource) -> Vec<String> {
+    let repository =
+        |owner: &str, name: &str| format!("repos/{}/{}", segment(owner), segment(name));
+    let organizations = spec.organizations.iter();
+    let mut places: Vec<String> = organizations
+        .map(|name| format!("orgs/{}", segment(name)))
+        .collect();
+    for owned in spec.repositories.iter() {
+        places.extend(
+            owned
+                .names
+                .iter()
+                .map(|name| repository(&owned.owner, name)),
+        );
+    }
+    if spec.repositories.is_empty() && !spec.owner.is_empty() && !spec.repository.is_empty() {
+        places.push(repository(&spec.owner, &spec.repository));
+    }
+    places
+}
+
+/// The token of an installation, which holds for an hour.
+async fn installed(app: &Rest, installation: i64) -> Result<String, SourceError> {
+    #[derive(Deserialize)]
+    struct Token {
+        token: String,
+    }
+    let url = app.url(&format!("app/installations/{installation}/access_tokens"))?;
+    let act = format!("log in as the GitHub App's installation {installation}");
+    let token: Token = app.call(&act, Method::POST, url, None).await?.json()?;
+    Ok(token.token)
+}
+
+/// A JSON Web Token by which an app is known, signed with its key.
+fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, SourceError> {
+    let failed = |why: String| {
+        SourceError::new(Reason::Invalid, "log in as a GitHub App")
+            .because(why)
+            .with_hint(
+                "githubApp.privateKey names the key as it was downloaded from GitHub, in PEM",
+            )
+    };
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| failed("the key is no PEM".into()))?;
+    let key = match &key {
+        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+        PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+        _ => return Err(failed("the key is no RSA key".into())),
+    };
+    let key = key.map_err(|error| failed(error.to_string()))?;
+    let encode = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    // A clock that is a little ahead of GitHub's would be refused.
+    let since = now - SignedDuration::from_mins(1);
+    let claims = json!({
+        "iat": since.as_second(),
+        "exp": (since + APP_LOGIN).as_second(),
+        "iss": app.to_string(),
+    });
+    let head = encode(r#"{"alg":"RS256","typ":"JWT"}"#);
+    let unsigned = format!("{head}.{}", encode(&claims.to_string()));
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        unsigned.as_bytes(),
+        &mut signature,
+    )
+    .map_err(|_| failed("the key cannot sign".into()))?;
+    let signature = data_encoding::BASE64URL_NOPAD.encode(&signature);
+    Ok(format!("{unsigned}.{signature}"))
+}
+
+impl Github {
+    fn wanted(&self) -> Value {
+        let mut config = json!({
+            "url": self.url,
+            "insecure_ssl": if self.insecure { "1" } else { "0" },
+        });
+        if !self.content_type.is_empty() {
+            config["content_type"] = self.content_type.as_str().into();
+        }
+        if !self.secret.is_empty() {
+            config["secret"] = String::from_utf8_lossy(&self.secret).into();
+        }
+        json!({"name": "web", "active": self.active, "events": self.events, "config": config})
+    }
+
+    fn is_current(&self, hook: &Listed) -> bool {
+        let all = |events: &BTreeSet<String>| events.contains("*");
+        let insecure = match &hook.config.insecure_ssl {
+            Value::String(text) => text == "1",
+            other => other.as_i64() == Some(1),
+        };
+        (hook.events == self.events || all(&hook.events) && all(&self.events))
+            && hook.active == self.active
+            && insecure == self.insecure
+            && (self.content_type.is_empty() || hook.config.content_type == self.content_type)
+    }
+}
+
+#[async_trait]
+impl Hooks for Github {
+    fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    async fn places(&self) -> Result<Vec<String>, SourceError> {
+        Ok(self.places.clone())
+    }
+
+    async fn list(&self, place: &str) -> Result<Vec<Hook>, SourceError> {
+        let act = format!("list the hooks of {place}");
+        let path = format!("{place}/hooks?per_page=100");
+        let listed: Vec<Listed> = self.rest.linked_pages(&act, &path).await?;
+        let hooks = listed.into_iter().map(|hook| Hook {
+            is_current: self.is_current(&hook),
+            id: hook.id.to_string(),
+            url: hook.config.url,
+        });
+        Ok(hooks.collect())
+    }
+
+    async fn create(&self, place: &str) -> Result<(), SourceError> {
+        let act = format!("make a hook of {place}");
+        let path = format!("{place}/hooks");
+        self.rest
+            .send(&act, Method::POST, &path, &self.wanted())
+            .await
+    }
+
+    async fn update(&self, place: &str, id: &str) -> Result<(), SourceError> {
+        let act = format!("update hook {id} of {place}");
+        let path = format!("{place}/hooks/{id}");
+        self.rest
+            .send(&act, Method::PATCH, &path, &self.wanted())
+            .await
+    }
+
+    async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {
+        let act = format!("remove hook {id} of {place}");
+        let path = format!("{place}/hooks/{id}");
+        self.rest.remove(&act, &path).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made for this test by `openssl genrsa -traditional 2048`.
+    const KEY: &str = include_str!("testdata/app.pem");
+
+    #[test]
+    fn an_app_is_known_by_a_signed_token() {
+        let now = Timestamp::from_second(1_767_323_045).unwrap();
+        let token = app_token(KEY.as_bytes(), 17, now).unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        let decode = |part: &str| {
+            let bytes = data_encoding::BASE64URL_NOPAD
+                .decode(part.as_bytes())
+                .unwrap();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        assert_eq!(decode(parts[0]), r#"{"alg":"RS256","typ":"JWT"}"#);
+        assert_eq!(
+            decode(parts[1]),
+            r#"{"exp":1767323525,"iat":1767322985,"iss":"17"}"#
+        );
+        // What `openssl dgst -sha256 -sign` makes of the two parts before.
+        assert_eq!(parts[2], include_str!("testdata/app.signature").trim());
+    }
+
+    #[test]
+    fn another_file_is_no_key() {
+        let error = app_token(b"ssh-rsa AAAA", 17, Timestamp::UNIX_EPOCH).unwrap_err();
+        assert_eq!(error.to_string(), "log in as a GitHub App");
+        assert!(error.hint().contains("privateKey"));
+    }
+}

@@ -1,0 +1,251 @@
+//! A server that keeps hooks, with the web API of one of the hosts. Lists come in pages of two.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tiphys_tests::web::{Answer, Asked, Web, answer};
+
+/// How many items a page has.
+const PAGE: usize = 2;
+
+/// Whom hooks of ours call.
+const US: &str = "https://us.example/push";
+
+/// Whose API it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Github,
+    Gitlab,
+    BitbucketServer,
+    Gerrit,
+    StorageGrid,
+}
+
+/// The server.
+pub(crate) struct Host {
+    web: Web,
+    style: Style,
+    kept: Arc<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// By place; those of Gerrit have a name as their `id`.
+    hooks: Mutex<BTreeMap<String, Vec<Value>>>,
+    refuses: AtomicBool,
+}
+
+impl Style {
+    /// Whether a place can have two hooks with one URL.
+    pub(crate) fn has_lists(self) -> bool {
+        !matches!(self, Self::Gerrit | Self::StorageGrid)
+    }
+
+    /// Where a hook says whom it calls.
+    fn url(self, hook: &Value) -> &Value {
+        match self {
+            Self::Github => &hook["config"]["url"],
+            Self::StorageGrid => &hook["endpointURI"],
+            _ => &hook["url"],
+        }
+    }
+
+    /// The part of a path before the hooks, and what stands behind it.
+    fn split(self, path: &str) -> Option<(&str, &str)> {
+        let (prefix, middle) = match self {
+            Self::Github => ("/api/v3/", "/hooks"),
+            Self::Gitlab => ("/api/v4/", "/hooks"),
+            Self::BitbucketServer => ("/rest/", "/webhooks"),
+            Self::Gerrit => ("/a/", "/remotes"),
+            Self::StorageGrid => {
+                let rest = path.strip_prefix("/api/v3/")?;
+                return rest
+                    .strip_prefix("org/endpoints")
+                    .map(|rest| ("org/endpoints", rest));
+            }
+        };
+        path.strip_prefix(prefix)?.split_once(middle)
+    }
+}
+
+impl Host {
+    pub(crate) async fn start(style: Style) -> Self {
+        let kept = Arc::<Kept>::default();
+        let state = kept.clone();
+        let web = Web::start(move |asked| state.answer(style, asked)).await;
+        Self { web, style, kept }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        self.web.url(path)
+    }
+
+    /// Answers nobody any more.
+    pub(crate) fn refuse(&self) {
+        self.kept.refuses.store(true, Ordering::Relaxed);
+    }
+
+    /// A hook that calls `url`, as somebody else would make it.
+    pub(crate) fn hook(&self, url: &str) -> Value {
+        match self.style {
+            Style::Github => json!({"config": {"url": url}}),
+            Style::StorageGrid => json!({"endpointURI": url, "endpointURN": "urn:other"}),
+            _ => json!({"url": url}),
+        }
+    }
+
+    /// Adds a hook.
+    pub(crate) fn add(&self, place: &str, mut hook: Value) {
+        let mut hooks = self.kept.hooks.lock().unwrap();
+        let hooks = hooks.entry(place.to_owned()).or_default();
+        hook["id"] = self.kept.id(self.style, hooks.len(), "other");
+        hooks.push(hook);
+    }
+
+    /// Changes a member of all hooks of a place.
+    pub(crate) fn change(&self, place: &str, member: &str, value: &Value) {
+        for hook in self.kept.hooks.lock().unwrap().get_mut(place).unwrap() {
+            hook[member] = value.clone();
+        }
+    }
+
+    /// All hooks of a place.
+    pub(crate) fn hooks(&self, place: &str) -> Vec<Value> {
+        let hooks = self.kept.hooks.lock().unwrap();
+        hooks.get(place).cloned().unwrap_or_default()
+    }
+
+    /// The hooks of a place that call us.
+    pub(crate) fn ours(&self, place: &str) -> Vec<Value> {
+        let hooks = self.hooks(place).into_iter();
+        hooks.filter(|hook| self.style.url(hook) == US).collect()
+    }
+
+    /// With what it was asked.
+    pub(crate) fn logins(&self) -> Vec<String> {
+        let asked = self.web.asked().into_iter();
+        let logins = asked.map(|asked| asked.headers.get("authorization").cloned());
+        let logins: BTreeSet<String> = logins.map(Option::unwrap_or_default).collect();
+        logins.into_iter().collect()
+    }
+}
+
+impl Kept {
+    fn id(&self, style: Style, at: usize, name: &str) -> Value {
+        match style {
+            Style::Gerrit => name.into(),
+            Style::StorageGrid => format!("endpoint-{at}").into(),
+            _ => (at + 100).into(),
+        }
+    }
+
+    fn answer(&self, style: Style, asked: &Asked) -> Answer {
+        if self.refuses.load(Ordering::Relaxed) {
+            return answer(401).body(r#"{"message":"401 Unauthorized"}"#);
+        }
+        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+        if style == Style::BitbucketServer && path == "/rest/api/1.0/projects/ARGO/repos" {
+            let page = json!({"values": [{"slug": "harbour"}], "isLastPage": true});
+            return answer(200).body(page.to_string());
+        }
+        if path.ends_with("/org/containers/harbour/notification") {
+            return answer(200).body("{}");
+        }
+        let Some((place, rest)) = style.split(path) else {
+            return answer(404).body(r#"{"message":"Not Found"}"#);
+        };
+        let id = rest.trim_matches('/');
+        let mut hooks = self.hooks.lock().unwrap();
+        let hooks = hooks.entry(place.to_owned()).or_default();
+        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        let known = |hook: &Value| match &hook["id"] {
+            Value::String(known) => known == id,
+            known => known.to_string() == id,
+        };
+        match (asked.method.as_str(), hooks.iter().position(known)) {
+            ("GET", _) if id.is_empty() => self.list(style, asked, query, hooks),
+            ("POST", _) if id.is_empty() => {
+                let mut hook = body;
+                hook["id"] = self.id(style, hooks.len(), "");
+                hooks.push(hook.clone());
+                answer(201).body(hook.to_string())
+            }
+            ("PUT", None) if style == Style::Gerrit => {
+                let mut hook = body;
+                hook["id"] = id.into();
+                hooks.push(hook);
+                answer(201).body(")]}'\n{}")
+            }
+            ("PUT" | "PATCH", Some(at)) => {
+                for (name, value) in body.as_object().unwrap() {
+                    hooks[at][name] = value.clone();
+                }
+                answer(200).body(hooks[at].to_string())
+            }
+            ("DELETE", Some(at)) => {
+                hooks.remove(at);
+                answer(204)
+            }
+            _ => answer(404).body(r#"{"message":"Not Found"}"#),
+        }
+    }
+
+    /// A page of hooks, without their secrets.
+    fn list(&self, style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
+        let parameter = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let found = pairs.find(|(found, _)| *found == name);
+            found.and_then(|(_, value)| value.parse::<usize>().ok())
+        };
+        let shown = |hook: &Value| {
+            let mut hook = hook.clone();
+            match style {
+                Style::Github if hook["config"]["secret"].is_string() => {
+                    hook["config"]["secret"] = "********".into();
+                }
+                Style::Gitlab => {
+                    hook.as_object_mut().unwrap().remove("token");
+                }
+                _ => {}
+            }
+            hook
+        };
+        let shown: Vec<Value> = hooks.iter().map(shown).collect();
+        match style {
+            Style::Gerrit => {
+                let named = shown
+                    .into_iter()
+                    .map(|hook| (hook["id"].as_str().unwrap().to_owned(), hook));
+                let named = Value::Object(named.collect());
+                answer(200).body(format!(")]}}'\n{named}"))
+            }
+            Style::StorageGrid => answer(200).body(json!({"data": shown}).to_string()),
+            Style::BitbucketServer => {
+                let start = parameter("start").unwrap_or(0);
+                let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
+                let next = start + page.len();
+                let page = json!({"values": page, "isLastPage": next >= shown.len(),
+                    "nextPageStart": next});
+                answer(200).body(page.to_string())
+            }
+            Style::Github | Style::Gitlab => {
+                let number = parameter("page").unwrap_or(1);
+                let page: Vec<_> = shown.iter().skip((number - 1) * PAGE).take(PAGE).collect();
+                let page =
+                    answer(200).body(Value::from_iter(page.into_iter().cloned()).to_string());
+                if number * PAGE >= shown.len() {
+                    return page;
+                }
+                let host = &asked.headers["host"];
+                let (path, _) = asked.path.split_once('?').unwrap();
+                let next = format!("http://{host}{path}?per_page=100&page={}", number + 1);
+                page.header(
+                    "Link",
+                    &format!("<{next}>; rel=\"next\", <{next}>; rel=\"last\""),
+                )
+            }
+        }
+    }
+}
