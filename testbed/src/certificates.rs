@@ -6,7 +6,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 
-/// Certificates and keys in PEM. The server's is valid for `localhost` and `127.0.0.1`.
+/// Certificates and keys in PEM. The server's is valid for `localhost` and `127.0.0.1` if nothing else is said.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     /// The certificate of the authority that signed the others.
@@ -32,6 +32,14 @@ impl Certificates {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn generate() -> anyhow::Result<Self> {
+        Self::generate_for(&["localhost", "127.0.0.1"])
+    }
+
+    /// The same, with a server of other names.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn generate_for(hosts: &[&str]) -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = common_name("tiphys testbed");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -46,7 +54,7 @@ impl Certificates {
         let client = vec![ExtendedKeyUsagePurpose::ClientAuth];
         Ok(Self {
             authority: authority.pem(),
-            server: sign(&authority, "server", &["localhost", "127.0.0.1"], both)?,
+            server: sign(&authority, "server", hosts, both)?,
             client: sign(&authority, "client", &[], client)?,
         })
     }

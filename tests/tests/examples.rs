@@ -64,6 +64,15 @@ const SIMULATIONS: [(&str, &str, &str, &str, &str); 14] = [
     ("filters", "deployment", "UPDATE", MORNING, "note"),
 ];
 
+/// The folder of an example, the kind that is called, the body that is sent, and the file that says what
+/// comes of it.
+const CALLS: [(&str, &str, &str, &str); 4] = [
+    ("github-workflow", "github", "push", "build"),
+    ("github-workflow", "github", "push-tag", "nothing"),
+    ("alertmanager-restart", "webhook", "firing", "restart"),
+    ("alertmanager-restart", "webhook", "resolved", "nothing"),
+];
+
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
@@ -182,6 +191,11 @@ fn each_example_does_offline_what_is_expected() {
     for simulation in SIMULATIONS {
         simulate(&examples().join(simulation.0), simulation);
     }
+    for (folder, kind, body, expected) in CALLS {
+        let body = format!("{folder}/calls/{body}.json");
+        let input = ["--as", kind, "--body"];
+        compare(&examples().join(folder), &input, &body, folder, expected);
+    }
 }
 
 #[test]
@@ -195,35 +209,36 @@ fn no_example_acts_on_the_objects_of_another() {
 #[track_caller]
 fn simulate(path: &Path, simulation: (&str, &str, &str, &str, &str)) {
     let (folder, object, event_type, time, expected) = simulation;
-    let folder = examples().join(folder);
-    let object = folder.join(object).with_extension("yaml");
-    let expected = folder
-        .join("expected")
-        .join(expected)
-        .with_extension("yaml");
-    let arguments = ["simulate", "--as", event_type, "--time", time, "-f"];
+    let object = format!("{folder}/{object}.yaml");
+    let input = ["--as", event_type, "--time", time, "--object"];
+    compare(path, &input, &object, folder, expected);
+}
+
+/// Runs the manifests at `path` on a file of the examples, and compares.
+#[track_caller]
+fn compare(path: &Path, input: &[&str], file: &str, folder: &str, expected: &str) {
+    let file = examples().join(file);
+    let expected = examples().join(format!("{folder}/expected/{expected}.yaml"));
     let files = [
-        path,
-        Path::new("--object"),
-        &object,
-        Path::new("--expect"),
-        &expected,
+        "-f",
+        path.to_str().unwrap(),
+        "--expect",
+        expected.to_str().unwrap(),
     ];
-    let files = files.map(|path| path.to_str().unwrap());
-    let output = tiphys(&[&arguments[..], &files].concat());
+    let input = [input, &[file.to_str().unwrap()]].concat();
+    let output = tiphys(&[&["simulate"], &files[..], &input].concat());
     let [differences, error] =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert!(
-        output.status.success(),
-        "{object:?} {event_type}:\n{differences}{error}"
-    );
+    assert!(output.status.success(), "{input:?}:\n{differences}{error}");
 }
 
 #[test]
 fn every_expectation_is_asked_for() {
     let asked: BTreeSet<PathBuf> = SIMULATIONS
         .iter()
-        .map(|(folder, .., file)| {
+        .map(|(folder, .., file)| (folder, file))
+        .chain(CALLS.iter().map(|(folder, .., file)| (folder, file)))
+        .map(|(folder, file)| {
             examples()
                 .join(folder)
                 .join(format!("expected/{file}.yaml"))

@@ -239,6 +239,11 @@ impl Reader {
     }
 
     fn object(&mut self, node: Node) {
+        // Values of a chart, an event, a workflow of a CI: somebody else's file.
+        let own = ["apiVersion", "kind", "metadata", "spec"];
+        if own.iter().all(|field| node.get(field).is_none()) {
+            return;
+        }
         let mut problems = Vec::new();
         for field in ["apiVersion", "kind"] {
             match node.get(field).map(|member| &member.value) {

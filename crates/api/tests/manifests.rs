@@ -332,6 +332,21 @@ fn what_is_not_ours_or_nearly_ours_is_told_apart() {
 }
 
 #[test]
+fn a_file_of_somebody_else_is_left_alone() {
+    check_faults(
+        "replicaCount: 2\nimage: {tag: v1}\n---\n{\"ref\": \"refs/heads/main\"}\n",
+        &[],
+    );
+    check_faults(
+        "metadata: {name: a}\nspec: {}\n",
+        &[
+            "x.yaml:1:1: error: apiVersion: has to be a text, and is needed",
+            "x.yaml:1:1: error: kind: has to be a text, and is needed",
+        ],
+    );
+}
+
+#[test]
 fn lists_and_carriage_returns_are_read() {
     let text = "# all in one\r\napiVersion: v1\r\nkind: List\r\nitems:\r\n- apiVersion: v1\r\n  \
                 kind: Service\r\n  metadata: {name: a}\r\n- apiVersion: argoproj.io/v1alpha1\r\n  \

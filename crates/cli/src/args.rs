@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
+use tiphys_api::{EventSourceKind, ResourceEventType, suggestion};
 use tiphys_runtime::cluster::Cluster;
 use tiphys_runtime::{Error, Kubeconfig, logging};
 use tracing::Level;
@@ -74,16 +75,27 @@ pub(crate) struct SimulateArgs {
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present = "object",
-        conflicts_with = "object"
+        required_unless_present_any = ["object", "as"],
+        conflicts_with_all = ["object", "as"]
     )]
     pub(crate) event: Vec<PathBuf>,
     /// File with a Kubernetes object: makes the event that a resource event source would make
     #[arg(long, value_name = "FILE", requires = "as")]
     pub(crate) object: Option<PathBuf>,
-    /// What happens to the object
-    #[arg(long = "as", id = "as", value_name = "TYPE", ignore_case = true)]
-    pub(crate) event_type: Option<EventType>,
+    /// What happens to the object: ADD, UPDATE or DELETE. Without an object, the kind of event source
+    /// that gets the body on standard input, for example `github`
+    #[arg(long = "as", id = "as", value_name = "TYPE|KIND", value_parser = As::read)]
+    pub(crate) r#as: Option<As>,
+    /// The event source that gets the body; by default all that have an event of the kind
+    #[arg(long, value_name = "NAME", requires = "as", conflicts_with = "object")]
+    pub(crate) event_source: Option<String>,
+    /// File with the body instead of standard input
+    #[arg(long, value_name = "FILE", requires = "as", conflicts_with = "object")]
+    pub(crate) body: Option<PathBuf>,
+    /// A header that comes with the body, for example `X-GitHub-Event: issues`; those that the kind
+    /// has always are there already. May be given several times
+    #[arg(long, value_name = "NAME: VALUE", requires = "as", conflicts_with = "object", value_parser = header)]
+    pub(crate) header: Vec<(String, String)>,
     /// File with the object as it was before an UPDATE
     #[arg(long, value_name = "FILE", requires = "object")]
     pub(crate) old: Option<PathBuf>,
@@ -112,16 +124,37 @@ pub(crate) struct SimulateArgs {
     pub(crate) namespace: String,
 }
 
-/// What happens to a Kubernetes object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "UPPER")]
-pub(crate) enum EventType {
-    /// It is created
-    Add,
-    /// It is changed
-    Update,
-    /// It is deleted
-    Delete,
+/// What an event is made as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum As {
+    /// What happens to a Kubernetes object.
+    Object(ResourceEventType),
+    /// Whoever gets a body.
+    Kind(EventSourceKind),
+}
+
+impl As {
+    fn read(text: &str) -> Result<Self, String> {
+        if let Some(found) = ResourceEventType::from_name(&text.to_ascii_uppercase()) {
+            return Ok(Self::Object(found));
+        }
+        let mut kinds = EventSourceKind::ALL.iter();
+        let kind = kinds.find(|kind| kind.field().eq_ignore_ascii_case(text));
+        kind.copied().map(Self::Kind).ok_or_else(|| {
+            let fields = EventSourceKind::ALL.iter().map(|kind| kind.field());
+            let known = ResourceEventType::NAMES.into_iter().chain(fields);
+            match suggestion(text, known) {
+                Some(nearest) => format!("did you mean {nearest}?"),
+                None => "ADD, UPDATE, DELETE, or a kind of event source".to_owned(),
+            }
+        })
+    }
+}
+
+/// A header, `Name: value`.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("there is no colon in it")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

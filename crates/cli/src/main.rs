@@ -60,7 +60,7 @@ enum Command {
     /// Exit code: 0 if the events were followed to their end, whatever that is, or are as --expect
     /// wants them; 1 if they are not, or if files or events cannot be read or have errors.
     #[command(after_help = SIMULATE_EXAMPLES)]
-    Simulate(SimulateArgs),
+    Simulate(Box<SimulateArgs>),
     /// Find every fault of manifests
     ///
     /// Faults go to standard output, one a line. Exit code: 0 without errors, 1 with some.

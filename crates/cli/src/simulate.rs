@@ -10,15 +10,17 @@ use tiphys_api::ResourceEventType;
 use tiphys_api::manifest::Content;
 use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, What};
 
-use crate::args::{EventType, Output, SimulateArgs};
+use crate::args::{As, Output, SimulateArgs};
 use crate::files::{self, Loaded, Program};
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
-    let others = [&args.object, &args.old, &args.expect]
+    let others = [&args.object, &args.old, &args.expect, &args.body]
         .into_iter()
         .flatten();
     let inputs = args.files.iter().chain(&args.event).chain(others);
-    if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
+    let is_read = matches!(args.r#as, Some(As::Kind(_))) && args.body.is_none();
+    let named = inputs.filter(|path| path.as_os_str() == "-").count();
+    if named + usize::from(is_read) > 1 {
         bail!("only one of the files can be standard input");
     }
     let loaded = files::load(&args.files, &args.namespace)?;
@@ -68,21 +70,27 @@ fn what(args: &SimulateArgs) -> anyhow::Result<What> {
         let files = args.event.iter().map(|path| file(path));
         return Ok(What::Events(files.collect::<Result<_, _>>()?));
     }
-    let (Some(object), Some(event_type)) = (&args.object, args.event_type) else {
-        bail!("either --event, or --object and --as are needed");
-    };
-    if args.old.is_some() && event_type != EventType::Update {
-        bail!("--old goes with --as UPDATE");
+    match (&args.object, args.r#as) {
+        (Some(object), Some(As::Object(event_type))) => {
+            if args.old.is_some() && event_type != ResourceEventType::Update {
+                bail!("--old goes with --as UPDATE");
+            }
+            Ok(What::Object {
+                object: file(object)?,
+                event_type,
+                old: args.old.as_deref().map(file).transpose()?,
+            })
+        }
+        (None, Some(As::Kind(kind))) => Ok(What::Body {
+            body: file(args.body.as_deref().unwrap_or(Path::new("-")))?,
+            headers: args.header.clone(),
+            kind,
+            source: args.event_source.clone(),
+        }),
+        (Some(_), _) => bail!("an object is there --as ADD, UPDATE or DELETE"),
+        (None, Some(As::Object(_))) => bail!("--as ADD, UPDATE or DELETE goes with --object"),
+        (None, None) => bail!("either --event, or --object and --as, or --as KIND are needed"),
     }
-    Ok(What::Object {
-        object: file(object)?,
-        event_type: match event_type {
-            EventType::Add => ResourceEventType::Add,
-            EventType::Update => ResourceEventType::Update,
-            EventType::Delete => ResourceEventType::Delete,
-        },
-        old: args.old.as_deref().map(file).transpose()?,
-    })
 }
 
 fn file(path: &Path) -> anyhow::Result<File> {

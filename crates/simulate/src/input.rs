@@ -4,8 +4,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tiphys_api::{EventConfig, ResourceEventSource, ResourceEventType};
+use tiphys_api::{EventConfig, EventSourceKind, ResourceEventSource, ResourceEventType};
 use tiphys_eventbus::{Context, Event};
+use tiphys_eventsource::{Compiled, Input, Simulated};
 use tiphys_lang::path::Path;
 use tiphys_lang::yaml;
 
@@ -25,6 +26,17 @@ pub enum What {
         event_type: ResourceEventType,
         /// How it was before an update.
         old: Option<File>,
+    },
+    /// What event sources of a kind make of a body that their upstream sends.
+    Body {
+        /// The body.
+        body: File,
+        /// Headers that matter, by name.
+        headers: Vec<(String, String)>,
+        /// The kind, as its field of the spec.
+        kind: EventSourceKind,
+        /// The name of the event source; all if there is none.
+        source: Option<String>,
     },
 }
 
@@ -53,6 +65,12 @@ pub(super) fn read(
             event_type,
             old,
         } => from_object(object, *event_type, old.as_ref(), objects, now),
+        What::Body {
+            body,
+            headers,
+            kind,
+            source,
+        } => from_body(body, headers, *kind, source.as_deref(), objects, now),
     }
 }
 
@@ -131,6 +149,52 @@ fn kind(objects: &Objects<'_>, source: &str, event: &str) -> String {
     kind.unwrap_or("resource").to_owned()
 }
 
+fn from_body(
+    file: &File,
+    headers: &[(String, String)],
+    kind: EventSourceKind,
+    name: Option<&str>,
+    objects: &Objects<'_>,
+    now: Timestamp,
+) -> Result<Vec<Arrival>, Error> {
+    let input = Input::Body {
+        body: file.text.as_bytes(),
+        headers,
+    };
+    let mut arrivals = Vec::new();
+    let sources = objects
+        .event_sources
+        .iter()
+        .filter_map(|(_, source)| *source);
+    for source in sources.filter(|source| name.is_none_or(|name| name == &*source.name)) {
+        for event in source.events.iter().filter(|event| event.kind == kind) {
+            let made = event.simulate(&input, now);
+            let made =
+                made.act(|| format!("{}: a call of {}/{}", file.name, source.name, event.name))?;
+            arrivals.push(arrival(source, &event.name, made));
+        }
+    }
+    if arrivals.is_empty() {
+        let of = name.map_or_else(String::new, |name| format!(" in event source {name}"));
+        let problem = format!("there is no event of kind {}{of}", kind.field());
+        return Err(Error::Given(problem));
+    }
+    Ok(arrivals)
+}
+
+/// What an event source made.
+fn arrival(source: &Compiled, event: &str, made: Simulated) -> Arrival {
+    let checks = made.checks.into_iter();
+    Arrival {
+        source: Some(format!("{}/{}/{event}", source.namespace, source.name)),
+        filters: checks
+            .map(|check| (check.condition, check.is_met))
+            .collect(),
+        event: made.event,
+        namespace: Some(source.namespace.to_string()),
+    }
+}
+
 fn from_object(
     file: &File,
     event_type: ResourceEventType,
@@ -166,18 +230,7 @@ fn from_object(
             let made = compiled
                 .event_for(event_type, &object, old.as_deref(), now)
                 .act(|| format!("read {}", file.name))?;
-            let checks = made.checks.into_iter();
-            arrivals.push(Arrival {
-                source: Some(format!(
-                    "{}/{}/{}",
-                    source.namespace, source.name, event.name
-                )),
-                filters: checks
-                    .map(|check| (check.condition, check.is_met))
-                    .collect(),
-                event: made.event,
-                namespace: Some(source.namespace.to_string()),
-            });
+            arrivals.push(arrival(source, event.name, made));
         }
     }
     if arrivals.is_empty() {

@@ -3,6 +3,7 @@
 
 mod host;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
@@ -10,8 +11,11 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tiphys_api::EventSource;
-use tiphys_testbed::{Nats, NatsOptions, free_port};
+use tiphys_testbed::{Certificates, Nats, NatsOptions, free_port};
 use tiphys_tests::{Pod, Tiphys, World, eventually, programs, stored_object};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use self::host::{Host, Style};
 use crate::caller::{Caller, answer};
@@ -321,6 +325,98 @@ async fn each_host_keeps_one_hook_that_is_as_it_should_be() {
             1,
             "{name}: the object is still there"
         );
+    }
+}
+
+/// Hands on whatever is asked of it to the address, whoever it was meant for.
+async fn tunnel(to: SocketAddr) -> (u16, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut tunnels = JoinSet::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            tunnels.spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await.unwrap_or_default());
+                }
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok();
+                let mut server = TcpStream::connect(to).await.unwrap();
+                copy_bidirectional(&mut client, &mut server).await.ok();
+            });
+        }
+    });
+    (port, tasks)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_of_one_address_are_asked_through_a_proxy() {
+    let nats = tokio::task::spawn_blocking(|| Nats::start(programs(), &NatsOptions::default()));
+    let nats = nats.await.unwrap().unwrap();
+    let names = ["api.bitbucket.org", "api.stripe.com"];
+    let certificates = Certificates::generate_for(&names).unwrap();
+    let authority = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(authority.path(), &certificates.authority).unwrap();
+    let bitbucket = json!({"bitbucket": {"ev": {
+        "webhook": webhook(free_port().unwrap()), "events": ["repo:push"],
+        "repositories": [{"owner": "argo", "repositorySlug": "harbour"}],
+        "auth": {"basic": {"username": key("user"), "password": key("token")}},
+        "webhookSecret": key("secret")
+    }}});
+    let stripe = json!({"stripe": {"ev": {
+        "webhook": webhook(free_port().unwrap()), "createWebhook": true, "apiKey": key("token"),
+        "eventFilter": ["charge.succeeded"]
+    }}});
+    let place = "repositories/argo/harbour";
+    for (style, place, spec, login, wanted) in [
+        (
+            Style::Bitbucket,
+            place,
+            bitbucket,
+            "Basic amFzb246dDBrZW4=",
+            json!(["repo:push"]),
+        ),
+        (
+            Style::Stripe,
+            "webhook_endpoints",
+            stripe,
+            "Bearer t0ken",
+            json!(["charge.succeeded"]),
+        ),
+    ] {
+        let host = Host::start_tls(style, &certificates).await;
+        for other in ["https://a", "https://b", "https://us.example/push"] {
+            let hook = json!({"url": other, "events": [], "enabled_events": [], "active": true,
+                "status": "enabled"});
+            host.add(place, hook);
+        }
+        let (port, _tunnel) = tunnel(host.address()).await;
+        let yaml = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "EventSource",
+            "metadata": {"name": "cloud"}, "spec": spec});
+        let object = stored_object("ns", &yaml.to_string());
+        let nowhere = std::path::Path::new("/nonexistent");
+        let mut pod = Pod::at(nowhere, "ns", &nats.url(), &object);
+        pod.set("HTTPS_PROXY", format!("http://127.0.0.1:{port}"));
+        pod.set("SSL_CERT_FILE", authority.path());
+        let files = [
+            ("user", b"jason".as_slice()),
+            ("token", b"t0ken".as_slice()),
+            ("secret", b"s3cret".as_slice()),
+        ];
+        pod.volume("values/secrets/host", &files);
+        let _tiphys = pod.start("pod-0");
+        let hook = eventually("a hook that is brought up to date", || async {
+            let mut ours = host.ours(place);
+            let hook = ours.pop().filter(|_| ours.is_empty())?;
+            (hook["events"] == wanted || hook["enabled_events"] == wanted).then_some(hook)
+        })
+        .await;
+        if style == Style::Bitbucket {
+            assert_eq!(hook["secret"], "s3cret");
+        }
+        assert_eq!(host.hooks(place).len(), 3, "{style:?}");
+        assert_eq!(host.logins(), [login]);
     }
 }
 

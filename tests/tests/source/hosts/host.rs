@@ -1,10 +1,12 @@
 //! A server that keeps hooks, with the web API of one of the hosts. Lists come in pages of two.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use tiphys_testbed::Certificates;
 use tiphys_tests::web::{Answer, Asked, Web, answer};
 
 /// How many items a page has.
@@ -18,9 +20,11 @@ const US: &str = "https://us.example/push";
 pub(crate) enum Style {
     Github,
     Gitlab,
+    Bitbucket,
     BitbucketServer,
     Gerrit,
     StorageGrid,
+    Stripe,
 }
 
 /// The server.
@@ -43,6 +47,14 @@ impl Style {
         !matches!(self, Self::Gerrit | Self::StorageGrid)
     }
 
+    /// What a hook is known by.
+    fn id(self) -> &'static str {
+        match self {
+            Self::Bitbucket => "uuid",
+            _ => "id",
+        }
+    }
+
     /// Where a hook says whom it calls.
     fn url(self, hook: &Value) -> &Value {
         match self {
@@ -57,7 +69,12 @@ impl Style {
         let (prefix, middle) = match self {
             Self::Github => ("/api/v3/", "/hooks"),
             Self::Gitlab => ("/api/v4/", "/hooks"),
+            Self::Bitbucket => ("/2.0/", "/hooks"),
             Self::BitbucketServer => ("/rest/", "/webhooks"),
+            Self::Stripe => {
+                let rest = path.strip_prefix("/v1/webhook_endpoints")?;
+                return Some(("webhook_endpoints", rest));
+            }
             Self::Gerrit => ("/a/", "/remotes"),
             Self::StorageGrid => {
                 let rest = path.strip_prefix("/api/v3/")?;
@@ -82,6 +99,19 @@ impl Host {
         self.web.url(path)
     }
 
+    /// A server that is known by a certificate.
+    pub(crate) async fn start_tls(style: Style, certificates: &Certificates) -> Self {
+        let kept = Arc::<Kept>::default();
+        let state = kept.clone();
+        let web = Web::start_tls(certificates, move |asked| state.answer(style, asked)).await;
+        Self { web, style, kept }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.web.address()
+    }
+
     /// Answers nobody any more.
     pub(crate) fn refuse(&self) {
         self.kept.refuses.store(true, Ordering::Relaxed);
@@ -100,7 +130,8 @@ impl Host {
     pub(crate) fn add(&self, place: &str, mut hook: Value) {
         let mut hooks = self.kept.hooks.lock().unwrap();
         let hooks = hooks.entry(place.to_owned()).or_default();
-        hook["id"] = self.kept.id(self.style, hooks.len(), "other");
+        let id = self.kept.id(self.style, hooks.len(), "other");
+        hook[self.style.id()] = id;
         hooks.push(hook);
     }
 
@@ -136,7 +167,8 @@ impl Kept {
     fn id(&self, style: Style, at: usize, name: &str) -> Value {
         match style {
             Style::Gerrit => name.into(),
-            Style::StorageGrid => format!("endpoint-{at}").into(),
+            Style::StorageGrid | Style::Stripe => format!("endpoint-{at}").into(),
+            Style::Bitbucket => format!("{{{at}-a}}").into(),
             _ => (at + 100).into(),
         }
     }
@@ -156,19 +188,25 @@ impl Kept {
         let Some((place, rest)) = style.split(path) else {
             return answer(404).body(r#"{"message":"Not Found"}"#);
         };
-        let id = rest.trim_matches('/');
+        let id = rest
+            .trim_matches('/')
+            .replace("%7B", "{")
+            .replace("%7D", "}");
         let mut hooks = self.hooks.lock().unwrap();
         let hooks = hooks.entry(place.to_owned()).or_default();
-        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-        let known = |hook: &Value| match &hook["id"] {
-            Value::String(known) => known == id,
-            known => known.to_string() == id,
+        let body: Value = match style {
+            Style::Stripe => stripe(&asked.body),
+            _ => serde_json::from_slice(&asked.body).unwrap_or_default(),
+        };
+        let known = |hook: &Value| match &hook[style.id()] {
+            Value::String(known) => *known == id,
+            known => known.to_string() == *id,
         };
         match (asked.method.as_str(), hooks.iter().position(known)) {
             ("GET", _) if id.is_empty() => self.list(style, asked, query, hooks),
             ("POST", _) if id.is_empty() => {
                 let mut hook = body;
-                hook["id"] = self.id(style, hooks.len(), "");
+                hook[style.id()] = self.id(style, hooks.len(), "");
                 hooks.push(hook.clone());
                 answer(201).body(hook.to_string())
             }
@@ -178,7 +216,7 @@ impl Kept {
                 hooks.push(hook);
                 answer(201).body(")]}'\n{}")
             }
-            ("PUT" | "PATCH", Some(at)) => {
+            ("PUT" | "PATCH" | "POST", Some(at)) => {
                 for (name, value) in body.as_object().unwrap() {
                     hooks[at][name] = value.clone();
                 }
@@ -222,6 +260,27 @@ impl Kept {
                 answer(200).body(format!(")]}}'\n{named}"))
             }
             Style::StorageGrid => answer(200).body(json!({"data": shown}).to_string()),
+            Style::Stripe => {
+                let after = query.split_once("starting_after=").map(|(_, after)| after);
+                let start = after.map_or(0, |after| {
+                    1 + shown.iter().position(|hook| hook["id"] == after).unwrap()
+                });
+                let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
+                let has_more = start + page.len() < shown.len();
+                answer(200).body(json!({"data": page, "has_more": has_more}).to_string())
+            }
+            Style::Bitbucket => {
+                let start = parameter("start").unwrap_or(0);
+                let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
+                let next = start + page.len();
+                let mut page = json!({"values": page});
+                if next < shown.len() {
+                    let (path, _) = asked.path.split_once('?').unwrap();
+                    let host = &asked.headers["host"];
+                    page["next"] = format!("https://{host}{path}?start={next}").into();
+                }
+                answer(200).body(page.to_string())
+            }
             Style::BitbucketServer => {
                 let start = parameter("start").unwrap_or(0);
                 let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
@@ -248,4 +307,24 @@ impl Kept {
             }
         }
     }
+}
+
+/// What a form says of an endpoint.
+fn stripe(body: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(body);
+    let mut endpoint = json!({"enabled_events": [], "status": "enabled"});
+    for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
+        let value = value
+            .replace("%3A", ":")
+            .replace("%2F", "/")
+            .replace("%2A", "*");
+        match name {
+            "enabled_events%5B%5D" => endpoint["enabled_events"]
+                .as_array_mut()
+                .unwrap()
+                .push(value.into()),
+            name => endpoint[name] = value.into(),
+        }
+    }
+    endpoint
 }
