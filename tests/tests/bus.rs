@@ -53,6 +53,7 @@ promises! {
     a_message_that_is_too_large_is_refused
     dead_letters_are_kept_until_they_are_removed
     a_dead_letter_that_is_too_large_is_cut
+    dead_letters_say_how_much_of_their_room_they_take
     the_stream_is_created_once_and_its_settings_change
     old_messages_give_way_at_the_limit
     closing_ends_subscriptions

@@ -102,6 +102,8 @@ pub struct Report {
     pub lease: Health,
     /// The connection to the bus.
     pub bus: Health,
+    /// Whether the dead letters of the bus have room: the oldest give way when they have none.
+    pub dead_letters: Health,
     /// Each event of an event source, or each trigger of a sensor.
     pub parts: Vec<PartReport>,
 }

@@ -121,6 +121,8 @@ reasons! {
     KeyTooLong,
     /// Dead letters could not be written, read or removed.
     DeadLetters,
+    /// The dead letters take most of their room.
+    DeadLettersNearlyFull,
     /// The bus is closed.
     Closed,
 

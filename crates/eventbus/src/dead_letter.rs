@@ -1,6 +1,8 @@
 //! Dead letters: events that could not be processed, with all that is needed to understand and to
 //! replay them.
 
+mod usage;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::name::push_token;
 use crate::{BoxError, Error, Position, Subject};
+
+pub use usage::Usage;
 
 /// The stream that holds the dead letters of a bus.
 pub(crate) const STREAM: &str = "tiphys-dead-letters";
@@ -39,6 +43,12 @@ pub trait DeadLetters: fmt::Debug + Send + Sync {
     /// # Errors
     /// If the server is out of reach.
     async fn remove(&self, position: Position) -> Result<bool, Error>;
+
+    /// How much of their room they take.
+    ///
+    /// # Errors
+    /// If the server is out of reach.
+    async fn usage(&self) -> Result<Usage, Error>;
 }
 
 /// An event that could not be processed.

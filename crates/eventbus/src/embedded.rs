@@ -25,7 +25,7 @@ use crate::settings::{Retention, StreamSettings};
 use crate::{
     BoxError, Bucket, Bus, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
     MessageAck, Outgoing, Position, PublishAck, Secrets, StartAt, State, StateEntry, StateStore,
-    StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
+    StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Usage,
 };
 
 /// Largest payload: what NATS recommends as the most that a server should be set to.
@@ -309,6 +309,17 @@ impl DeadLetters for Embedded {
             .kept
             .binary_search_by_key(&position, |(position, _)| *position);
         Ok(found.is_ok_and(|index| letters.remove(index)))
+    }
+
+    async fn usage(&self) -> Result<Usage, Error> {
+        self.inner.check_open()?;
+        let letters = locked(&self.inner.dead_letters);
+        Ok(Usage {
+            letters: letters.kept.len() as u64,
+            max_letters: MAX_DEAD_LETTERS as u64,
+            bytes: letters.bytes as u64,
+            max_bytes: MAX_DEAD_LETTER_BYTES as u64,
+        })
     }
 }
 

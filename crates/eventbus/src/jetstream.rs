@@ -33,7 +33,7 @@ use crate::name::STREAM;
 use crate::{
     Bucket, Bus, Cause, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
     Outgoing, Position, PublishAck, StartAt, State, StateStore, StoredMessage, StreamReport,
-    Subject, Subscription, SubscriptionConfig,
+    Subject, Subscription, SubscriptionConfig, Usage,
 };
 pub use tiphys_clients::nats::{Auth, Config};
 pub use tiphys_clients::tls::{Identity, Tls};
@@ -225,5 +225,10 @@ impl DeadLetters for JetStream {
     async fn remove(&self, position: Position) -> Result<bool, Error> {
         self.connection.check_open()?;
         self.dead_letters.remove(position).await
+    }
+
+    async fn usage(&self) -> Result<Usage, Error> {
+        self.connection.check_open()?;
+        self.dead_letters.usage().await
     }
 }

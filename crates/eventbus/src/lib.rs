@@ -28,7 +28,9 @@ pub use bus::{
     Subscription, SubscriptionConfig,
 };
 pub use connect::{BusConfig, ConfigError, Secrets, Server, connect};
-pub use dead_letter::{DEAD_LETTERS, DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetters};
+pub use dead_letter::{
+    DEAD_LETTERS, DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetters, Usage,
+};
 pub use error::{BoxError, Cause, Error};
 pub use event::{Context, DecodeError, Event, EventId};
 pub use event_bus::EventBus;

@@ -4,12 +4,14 @@
 //! a bus holds it: one that was replaced is closed when nobody uses it any more.
 
 mod keeper;
+mod letters;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use tiphys_api::worker::Health;
 use tiphys_eventbus::EventBus;
 use tiphys_eventbus::jetstream::Config;
@@ -22,6 +24,7 @@ use tracing::warn;
 
 use crate::connection::Folders;
 use keeper::Wanted;
+use letters::Letters;
 
 /// How often an embedded bus is asked whether it has run empty.
 const LOOK: Duration = Duration::from_millis(10);
@@ -55,6 +58,7 @@ pub(crate) struct Buses {
     place: Place,
     /// Makes each open bus distinct.
     ids: Arc<AtomicU64>,
+    metrics: letters::Metrics,
     stop: CancellationToken,
     kept: Mutex<Kept>,
 }
@@ -77,6 +81,8 @@ pub(crate) struct State {
     pub(crate) is_connected: bool,
     /// The same for people.
     pub(crate) health: Health,
+    /// Whether its dead letters have room.
+    pub(crate) dead_letters: Health,
 }
 
 /// An open bus.
@@ -133,9 +139,15 @@ impl Buses {
         Self {
             place,
             ids: Arc::default(),
+            metrics: letters::Metrics::default(),
             stop: CancellationToken::new(),
             kept: Mutex::default(),
         }
+    }
+
+    /// Counts there.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 
     /// How the bus of an `EventBus` is; it is opened for the first who asks.
@@ -157,6 +169,7 @@ impl Buses {
         let (sender, state) = watch::channel(State::default());
         kept.keepers.spawn(keeper::keep(
             wanted,
+            Letters::new(self.metrics.of(&name)),
             Arc::clone(&self.ids),
             sender,
             self.stop.clone(),

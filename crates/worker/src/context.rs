@@ -83,6 +83,7 @@ impl Context {
         // Shown as `build_info`.
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program that runs", version);
+        buses.register(&mut registry);
         let context = Self {
             sensor_metrics: tiphys_sensor::Metrics::register(&mut registry),
             source_metrics: tiphys_eventsource::Metrics::register(&mut registry),

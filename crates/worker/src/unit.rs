@@ -397,12 +397,14 @@ impl Unit {
 
     fn report(&self) -> Report {
         let spec = self.spec.as_ref();
+        let bus = self.bus.borrow().clone();
         Report {
             generation: spec.and_then(|spec| spec.generation),
             faults: self.faults.clone(),
             role: self.role(),
             lease: self.lease(),
-            bus: self.bus.borrow().health.clone(),
+            bus: bus.health,
+            dead_letters: bus.dead_letters,
             parts: spec.map_or_else(Vec::new, |spec| self.memory.parts(spec)),
         }
     }

@@ -591,6 +591,23 @@ pub(crate) async fn a_dead_letter_that_is_too_large_is_cut(bus: &EventBus) {
     assert!(stored.payload.len() > size / 2);
 }
 
+pub(crate) async fn dead_letters_say_how_much_of_their_room_they_take(bus: &EventBus) {
+    ready(bus).await;
+    let usage = async || bus.dead_letters.usage().await.unwrap();
+    assert_eq!((usage().await.letters, usage().await.bytes), (0, 0));
+    bus.dead_letters.store(letter("small", 10)).await.unwrap();
+    let before = usage().await;
+    assert_eq!((before.letters, before.is_nearly_full()), (1, false));
+    assert!((1..10_000).contains(&before.bytes), "{before:?}");
+    for number in 0..100 {
+        let large = letter(&format!("large-{number}"), 600_000);
+        bus.dead_letters.store(large).await.unwrap();
+    }
+    let after = usage().await;
+    assert!(after.bytes > 50_000_000, "{after:?}");
+    assert!(after.max_bytes >= after.bytes, "{after:?}");
+}
+
 pub(crate) async fn the_stream_is_created_once_and_its_settings_change(bus: &EventBus) {
     let settings = "maxMsgs: 100\nmaxAge: 1h\nduplicates: 1m\nreplicas: 1";
     let report = bus.events.ensure_stream(Some(settings)).await.unwrap();

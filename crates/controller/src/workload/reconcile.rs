@@ -14,7 +14,7 @@ use tiphys_api::{BusConfig, EventBus, Problem};
 use tiphys_base::Reason;
 
 use super::desired::{Desired, deployment_name, desired};
-use super::rollout::{AVAILABLE, Rollout};
+use super::rollout::{AVAILABLE, DEAD_LETTER_ROOM, Rollout};
 use super::{Workload, check, missing, status};
 use crate::apply::{Outcome, apply, delete, key_of};
 use crate::condition::{Conditions, Verdict};
@@ -114,7 +114,10 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
             conditions.set(AVAILABLE, verdict);
         }
     }
-    let conditions = conditions.with_ready(Reason::Running, String::new());
+    let mut conditions = conditions.with_ready(Reason::Running, String::new());
+    if let Some(verdict) = rollout.dead_letter_room() {
+        conditions.set(DEAD_LETTER_ROOM, verdict);
+    }
     let wait = status::write(context, object, &conditions, rollout.counts()).await?;
     let wait = wait.into_iter().chain(look_again).min();
     match failed {

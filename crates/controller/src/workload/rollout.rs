@@ -16,6 +16,10 @@ pub(super) const AVAILABLE: &str = "Available";
 /// Whether the pods reach their bus.
 pub(super) const BUS_CONNECTED: &str = "BusConnected";
 
+/// Whether the dead letters of the bus have room. It says nothing about the object being ready: events
+/// are worked on all the same.
+pub(super) const DEAD_LETTER_ROOM: &str = "DeadLetterRoom";
+
 /// What is known of an object's pods.
 pub(super) struct Rollout<'a> {
     pub(super) deployment: Option<&'a Child>,
@@ -62,6 +66,19 @@ impl Rollout<'_> {
             }
         }
         Some(counts)
+    }
+
+    /// Whether the dead letters of the bus have room, if a pod says so.
+    pub(super) fn dead_letter_room(&self) -> Option<Verdict> {
+        let mut known = None;
+        for report in self.all_reports() {
+            match report.dead_letters.ok {
+                Some(false) => return Some(failed("", &report.dead_letters)),
+                Some(true) => known = Some(Verdict::holds()),
+                None => {}
+            }
+        }
+        known
     }
 
     fn available(&self) -> Verdict {

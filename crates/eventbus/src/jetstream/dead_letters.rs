@@ -16,7 +16,7 @@ use super::publish::Publisher;
 use super::read::Reader;
 use super::stream::{self, Keeper};
 use crate::dead_letter::STREAM;
-use crate::{Cause, DeadLetter, DeadLetterFilter, Error, Position, Subject};
+use crate::{Cause, DeadLetter, DeadLetterFilter, Error, Position, Subject, Usage};
 
 /// How long a dead letter is kept, and how many: time to notice and to mend, and then they give way.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
@@ -153,6 +153,22 @@ impl DeadLetterStream {
             Err(err) if err.has_code(&[ErrorCode::STREAM_MESSAGE_DELETE_FAILED]) => Ok(false),
             Err(err) => Err(failed(err)),
         }
+    }
+
+    pub(super) async fn usage(&self) -> Result<Usage, Error> {
+        let info = match self.connection.stream_info(STREAM).await {
+            Ok(info) => info,
+            Err(err) if err.is_missing() => return Ok(Usage::default()),
+            Err(err) => return Err(failed(err)),
+        };
+        // A server says -1 where there is no limit.
+        let limit = |limit: i64| u64::try_from(limit).unwrap_or(0);
+        Ok(Usage {
+            letters: info.state.messages,
+            max_letters: limit(info.config.max_messages),
+            bytes: info.state.bytes,
+            max_bytes: limit(info.config.max_bytes),
+        })
     }
 }
 

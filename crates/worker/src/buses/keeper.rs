@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tiphys_api::worker::{BUS_KEY, Health};
 use tiphys_base::Reason;
-use tiphys_eventbus::{BusConfig, OpenError, Server, embedded, jetstream};
+use tiphys_eventbus::{BusConfig, OpenError, Server, Usage, embedded, jetstream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use super::letters::Letters;
 use super::{Open, State};
 use crate::connection::{self, Folders, Settings};
 use crate::files::Files;
@@ -94,6 +95,7 @@ struct Keeper {
     opening: JoinSet<Opened>,
     progress: watch::Receiver<Health>,
     open: Option<Opened>,
+    letters: Letters,
     closing: JoinSet<()>,
 }
 
@@ -111,12 +113,14 @@ enum Wake {
     Look,
     Opened(Opened),
     Progress,
+    Letters(Option<Usage>),
     Closed,
 }
 
 /// Keeps a bus until `stop`, then closes it as soon as nobody uses it.
 pub(super) async fn keep(
     mut wanted: Wanted,
+    letters: Letters,
     ids: Arc<AtomicU64>,
     state: watch::Sender<State>,
     stop: CancellationToken,
@@ -126,6 +130,7 @@ pub(super) async fn keep(
         opening: JoinSet::new(),
         progress: watch::Sender::new(Health::default()).subscribe(),
         open: None,
+        letters,
         closing: JoinSet::new(),
     };
     let mut looks = interval(LOOK);
@@ -136,6 +141,7 @@ pub(super) async fn keep(
             () = stop.cancelled() => break,
             opened = opened(&mut keeper.opening, keeper.wanted) => Wake::Opened(opened),
             Ok(()) = keeper.progress.changed() => Wake::Progress,
+            usage = keeper.letters.answer() => Wake::Letters(usage),
             Some(_) = keeper.closing.join_next() => Wake::Closed,
             _ = looks.tick() => Wake::Look,
         };
@@ -144,9 +150,11 @@ pub(super) async fn keep(
                 if let Some(settings) = wanted.look() {
                     keeper.want(settings);
                 }
+                keeper.ask_for_letters();
             }
             Wake::Opened(opened) => keeper.replace(opened, ids.fetch_add(1, Ordering::Relaxed)),
-            Wake::Progress | Wake::Closed => {}
+            Wake::Letters(Some(usage)) => keeper.letters.note(usage),
+            Wake::Progress | Wake::Letters(None) | Wake::Closed => {}
         }
         keeper.show(&state);
     }
@@ -188,8 +196,18 @@ impl Keeper {
 
     fn replace(&mut self, mut opened: Opened, id: u64) {
         opened.open.id = id;
+        self.letters.replace();
         if let Some(before) = self.open.replace(opened) {
             self.closing.spawn(close(before.open));
+        }
+    }
+
+    /// Asks how full the dead letters are, of a bus that can be reached.
+    fn ask_for_letters(&mut self) {
+        if let Some(Opened { open, .. }) = &self.open
+            && open.bus.events.is_connected()
+        {
+            self.letters.ask(&open.bus);
         }
     }
 
@@ -198,17 +216,20 @@ impl Keeper {
         let id = open.map(|open| open.id);
         let is_connected = open.is_some_and(|open| open.bus.events.is_connected());
         let health = self.health(is_connected);
+        let dead_letters = self.letters.health();
         state.send_if_modified(|shown| {
             let is_new = !shown.is_known
                 || shown.id() != id
                 || shown.is_connected != is_connected
-                || shown.health != health;
+                || shown.health != health
+                || shown.dead_letters != dead_letters;
             if is_new {
                 *shown = State {
                     open: open.cloned(),
                     is_known: true,
                     is_connected,
                     health,
+                    dead_letters,
                 };
             }
             is_new

@@ -190,3 +190,27 @@ fn counts_are_summed_over_the_pods_that_work() {
         })
     );
 }
+
+#[test]
+fn dead_letters_that_are_nearly_full_are_told_by_the_first_pod_that_knows() {
+    let room = |reports: &[&str]| {
+        let pods: Vec<Pod> = reports.iter().map(|report| pod(report)).collect();
+        let rollout = Rollout {
+            deployment: None,
+            pods: &pods,
+            replicas: 2,
+            generation: None,
+        };
+        rollout.dead_letter_room()
+    };
+    let unknown = r#"{"role":"Active"}"#;
+    let good = r#"{"role":"Standby","deadLetters":{"ok":true}}"#;
+    let full = r#"{"role":"Standby","deadLetters":
+        {"ok":false,"reason":"DeadLettersNearlyFull","message":"most of it"}}"#;
+    assert_eq!(room(&[unknown]), None);
+    assert_eq!(room(&[unknown, good]), Some(Verdict::holds()));
+    assert_eq!(
+        room(&[good, full]),
+        Some(Verdict::fails(Reason::DeadLettersNearlyFull, "most of it"))
+    );
+}
