@@ -1,7 +1,8 @@
 //! A bus inside the process, for `tiphys run` without a server, for `simulate` and for tests.
 //!
 //! It behaves as a JetStream stream with memory storage does: the same order, duplicates window,
-//! limits, redelivery and positions. It is gone with the process, and takes bounded memory.
+//! limits, redelivery and positions. It is gone with the process, and takes bounded memory: when that is
+//! full of what consumers still need, whoever publishes waits.
 
 mod consumer;
 mod log;
@@ -76,6 +77,8 @@ pub struct Embedded {
 struct Inner {
     clock: Clock,
     core: Mutex<Core>,
+    /// Messages are stored in the order of calls, also of those that wait for room.
+    publishing: tokio::sync::Mutex<()>,
     states: Mutex<HashMap<Bucket, Arc<EmbeddedState>>>,
     dead_letters: Mutex<KeptLetters>,
     closed: CancellationToken,
@@ -134,6 +137,7 @@ impl Embedded {
             inner: Arc::new(Inner {
                 clock,
                 core: Mutex::new(core),
+                publishing: tokio::sync::Mutex::default(),
                 states: Mutex::default(),
                 dead_letters: Mutex::default(),
                 closed: CancellationToken::new(),
@@ -221,10 +225,24 @@ impl Bus for Embedded {
     async fn publish(&self, message: Outgoing) -> Result<PublishAck, Error> {
         self.inner.check_open()?;
         check_size(&message.subject, message.payload.len())?;
-        let now = (self.inner.clock)();
-        let mut core = self.inner.core();
-        let Core { log, consumers, .. } = &mut *core;
-        Ok(settled(consumers.append(log, message, now)))
+        let _turn = self.inner.publishing.lock().await;
+        loop {
+            let woken = {
+                let now = (self.inner.clock)();
+                let mut core = self.inner.core();
+                let Core { log, consumers, .. } = &mut *core;
+                if consumers.have_room(log, &message, now) {
+                    return Ok(settled(consumers.append(log, message, now)));
+                }
+                // Made under the lock: nothing that happens from here on is missed.
+                Arc::clone(consumers.room()).notified_owned()
+            };
+            tokio::select! {
+                biased;
+                () = self.inner.closed.cancelled() => return Err(Error::Closed),
+                () = woken => {}
+            }
+        }
     }
 
     async fn last_message(&self, subject: &Subject) -> Result<Option<StoredMessage>, Error> {
@@ -377,5 +395,55 @@ impl State for EmbeddedState {
                 value: value.clone(),
             })
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// It grew without bounds while a trigger was slower than its events.
+    #[tokio::test]
+    async fn whoever_publishes_waits_for_room_and_nothing_that_somebody_waits_for_gives_way() {
+        let bus = Embedded::new();
+        let payload = Bytes::from(vec![b'x'; 8_000_000]);
+        let publish = async |number: usize| {
+            let message = Outgoing {
+                subject: Subject::event("s", "e"),
+                id: number.to_string(),
+                payload: payload.clone(),
+            };
+            bus.publish(message).await.unwrap().await.unwrap().position
+        };
+        // Nobody waits for the first ones.
+        for number in 1..=40 {
+            assert_eq!(publish(number).await, Position::from_wire(number as u64));
+        }
+        let config = SubscriptionConfig {
+            durable: Durable::trigger("n", "s", "t"),
+            subjects: vec![Subject::event("s", "e")],
+            start: StartAt::First,
+            ack_wait: Duration::from_hours(1),
+            max_in_flight: 1,
+        };
+        let mut subscription = bus.subscribe(config).await.unwrap();
+        let mut waiting = Box::pin(publish(41));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        let first = subscription.deliveries.next().await.unwrap().unwrap();
+        assert_eq!(first.position, Position::from_wire(8), "of 256 MiB");
+        assert!(futures::poll!(&mut waiting).is_pending(), "it is in flight");
+        first.ack().await.unwrap();
+        assert_eq!(waiting.await, Position::from_wire(41));
+
+        let mut waiting = Box::pin(bus.publish(Outgoing {
+            subject: Subject::event("s", "e"),
+            id: "42".to_owned(),
+            payload: payload.clone(),
+        }));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        bus.close().await.unwrap();
+        assert!(matches!(waiting.await, Err(Error::Closed)));
     }
 }

@@ -89,6 +89,12 @@ impl Consumer {
         self.settle(message.sequence);
     }
 
+    /// Whether a message is in somebody's hands, or is to be delivered yet.
+    pub(super) fn needs(&self, message: &Entry) -> bool {
+        self.in_flight.contains_key(&message.sequence)
+            || message.sequence >= self.next && self.wants(&message.subject)
+    }
+
     pub(super) fn turn(&mut self, log: &Log, now: Instant) -> Turn {
         if let Some(&(due, sequence)) = self.due.first()
             && due <= now

@@ -22,7 +22,11 @@ use crate::{
 
 /// All durable consumers.
 #[derive(Default)]
-pub(super) struct Consumers(HashMap<Durable, Slot>);
+pub(super) struct Consumers {
+    slots: HashMap<Durable, Slot>,
+    /// There may be room for another message.
+    room: Arc<Notify>,
+}
 
 struct Slot {
     consumer: Consumer,
@@ -53,7 +57,22 @@ impl std::fmt::Debug for Inner {
 impl Consumers {
     /// Whether nothing is left to be delivered to anyone or acknowledged by anyone.
     pub(super) fn are_idle(&self) -> bool {
-        self.0.values().all(|slot| slot.consumer.is_idle())
+        self.slots.values().all(|slot| slot.consumer.is_idle())
+    }
+
+    /// Wakes whoever waits to publish.
+    pub(super) fn room(&self) -> &Arc<Notify> {
+        &self.room
+    }
+
+    /// Whether there is room for a message. What no consumer needs any more gives way for it.
+    pub(super) fn have_room(&mut self, log: &mut Log, message: &Outgoing, now: Timestamp) -> bool {
+        let slots = &self.slots;
+        let has_room = log.has_room(message, now, |entry| {
+            slots.values().any(|slot| slot.consumer.needs(entry))
+        });
+        self.forget_dropped(log);
+        has_room
     }
 
     /// Stores a message and wakes who waits for it.
@@ -72,7 +91,7 @@ impl Consumers {
                 duplicate: true,
             }),
             Appended::Stored(sequence) => {
-                for slot in self.0.values_mut() {
+                for slot in self.slots.values_mut() {
                     if slot.consumer.stored(&subject) {
                         slot.wake.notify_one();
                     }
@@ -92,18 +111,20 @@ impl Consumers {
 
     fn forget_dropped(&mut self, log: &mut Log) {
         for message in log.take_dropped() {
-            for slot in self.0.values_mut() {
+            for slot in self.slots.values_mut() {
                 slot.consumer.dropped(&message);
             }
+            self.room.notify_waiters();
         }
     }
 
     /// Deletes a consumer. One that is in use is made again at once, as on a server.
     pub(super) fn remove(&mut self, durable: &Durable) -> bool {
-        match self.0.entry(durable.clone()) {
+        match self.slots.entry(durable.clone()) {
             Entry::Vacant(_) => false,
             Entry::Occupied(slot) if slot.get().open == 0 => {
                 slot.remove();
+                self.room.notify_waiters();
                 true
             }
             Entry::Occupied(mut slot) => {
@@ -120,7 +141,9 @@ pub(super) fn open(inner: &Arc<Inner>, config: SubscriptionConfig) -> Subscripti
     let Core { log, consumers, .. } = &mut *core;
     log.expire((inner.clock)());
     consumers.forget_dropped(log);
-    let slot = match consumers.0.entry(config.durable.clone()) {
+    // It may want less than before.
+    consumers.room.notify_waiters();
+    let slot = match consumers.slots.entry(config.durable.clone()) {
         Entry::Occupied(slot) => {
             let slot = slot.into_mut();
             slot.consumer.update(&config, log);
@@ -180,7 +203,7 @@ impl OpenSubscription {
         let Core { log, consumers, .. } = &mut *core;
         log.expire((self.inner.clock)());
         consumers.forget_dropped(log);
-        let Some(slot) = consumers.0.get_mut(&self.durable) else {
+        let Some(slot) = consumers.slots.get_mut(&self.durable) else {
             return Err(None);
         };
         match slot.consumer.turn(log, Instant::now()) {
@@ -210,7 +233,7 @@ impl OpenSubscription {
 
 impl Drop for OpenSubscription {
     fn drop(&mut self) {
-        if let Some(slot) = self.inner.core().consumers.0.get_mut(&self.durable) {
+        if let Some(slot) = self.inner.core().consumers.slots.get_mut(&self.durable) {
             slot.open -= 1;
         }
     }
@@ -227,10 +250,12 @@ impl EmbeddedAcker {
     fn change(&self, change: impl FnOnce(&mut Consumer, u64)) -> Result<(), Error> {
         let inner = self.inner.upgrade().ok_or(Error::Closed)?;
         inner.check_open()?;
-        if let Some(slot) = inner.core().consumers.0.get_mut(&self.durable) {
+        let mut core = inner.core();
+        if let Some(slot) = core.consumers.slots.get_mut(&self.durable) {
             change(&mut slot.consumer, self.sequence);
             slot.wake.notify_one();
         }
+        core.consumers.room.notify_waiters();
         Ok(())
     }
 }
