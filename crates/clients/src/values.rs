@@ -25,6 +25,9 @@ const FRESH: Duration = Duration::from_secs(10);
 /// How many objects are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
+/// How many bytes they take: some objects of the largest size, 1 MiB.
+const REMEMBERED_BYTES: usize = 16 << 20;
+
 /// A value that is not printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Value(Arc<[u8]>);
@@ -114,7 +117,7 @@ impl ClusterValues {
     pub fn new(client: Client) -> Self {
         Self {
             client,
-            known: Cache::new(REMEMBERED),
+            known: Cache::within(REMEMBERED, REMEMBERED_BYTES, |(_, data)| size(data)),
         }
     }
 
@@ -195,6 +198,13 @@ impl ClusterValues {
             ))),
         }
     }
+}
+
+/// About how many bytes the data of an object takes.
+fn size(data: &BTreeMap<String, Value>) -> usize {
+    data.iter()
+        .map(|(key, value)| key.len() + value.0.len())
+        .sum()
 }
 
 /// Whether an object of a cluster may have this name, which then means itself in a path.

@@ -14,6 +14,8 @@ mod tests;
 
 use crate::effort;
 
+pub(crate) use size::size;
+
 /// A compiled pattern. It matches anywhere in a text unless it is anchored.
 pub type Regex = ::regex::Regex;
 

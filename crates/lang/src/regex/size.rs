@@ -11,7 +11,8 @@ pub(super) fn estimate(pattern: &str) -> usize {
     regex_syntax::parse(pattern).map_or(0, |hir| size(&hir))
 }
 
-fn size(hir: &Hir) -> usize {
+/// About how many bytes it takes when it is compiled.
+pub(crate) fn size(hir: &Hir) -> usize {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => BYTE,
         HirKind::Literal(literal) => literal.0.len().saturating_mul(BYTE),

@@ -19,6 +19,9 @@ use crate::view::Views;
 /// are objects, and gains nothing from being kept.
 const KEPT: usize = 16;
 
+/// How many bytes the texts of the variants of a spec that are kept have; one is kept however long it is.
+const KEPT_BYTES: usize = 1 << 20;
+
 /// How long the values of a variant that is kept may be: a payload that is written into a spec is
 /// hardly ever the same again.
 const KEPT_LENGTH: usize = 4 << 10;
@@ -86,8 +89,9 @@ impl<T> Variants<T> {
         steps.add(&field, &self.parameters, applied.iter().cloned());
         let length: usize = values.iter().flatten().map(|value| value.text.len()).sum();
         if length <= KEPT_LENGTH {
+            let kept = (KEPT_BYTES / self.text.len().max(1)).clamp(1, KEPT);
             let mut known = self.known();
-            if known.len() >= KEPT {
+            if known.len() >= kept {
                 known.remove(0);
             }
             known.push(Variant {
@@ -178,14 +182,24 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_variant_that_was_not_used_for_the_longest_time_goes_first() {
-        let spec =
-            serde_json::from_str(r#"{"src":{"dependencyName":"a","dataKey":"n"},"dest":"n"}"#);
-        let parameter = Parameter::compile(&spec.unwrap(), "p", &mut Vec::new()).unwrap();
-        let variants = Variants::new(vec![parameter], b"{}".to_vec(), String::new());
-        let compiled = RefCell::new(Vec::new());
-        let get = |n: usize| {
+    /// Variants of a spec, and what was compiled for it.
+    struct Stage {
+        variants: Variants<String>,
+        compiled: RefCell<Vec<usize>>,
+    }
+
+    impl Stage {
+        fn with(text: &str) -> Self {
+            let spec =
+                serde_json::from_str(r#"{"src":{"dependencyName":"a","dataKey":"n"},"dest":"n"}"#);
+            let parameter = Parameter::compile(&spec.unwrap(), "p", &mut Vec::new()).unwrap();
+            Self {
+                variants: Variants::new(vec![parameter], text.into(), String::new()),
+                compiled: RefCell::default(),
+            }
+        }
+
+        fn get(&self, n: usize) -> Arc<String> {
             let event = Event {
                 context: Context {
                     datacontenttype: "application/json".into(),
@@ -194,25 +208,39 @@ mod tests {
                 .into(),
                 data: Some(format!(r#"{{"n":"{n}"}}"#).into()),
             };
-            let variant = variants.get(
+            let variant = self.variants.get(
                 &Views::new([("a", &event)]),
                 &mut Steps::none(),
                 String::new,
                 |(_, error)| FireError::Object(error.to_string()),
                 |text| {
-                    compiled.borrow_mut().push(n);
+                    self.compiled.borrow_mut().push(n);
                     Ok(String::from_utf8_lossy(text).into_owned())
                 },
             );
-            assert_eq!(*variant.unwrap(), format!(r#"{{"n":"{n}"}}"#));
-        };
-        (0..16).for_each(get);
-        (0..16).for_each(get);
-        assert_eq!(*compiled.borrow(), (0..16).collect::<Vec<_>>());
-        get(0);
-        get(16);
-        get(0);
-        get(1);
-        assert_eq!(compiled.borrow()[16..], [16, 1]);
+            variant.unwrap()
+        }
+    }
+
+    #[test]
+    fn the_variant_that_was_not_used_for_the_longest_time_goes_first() {
+        let stage = Stage::with("{}");
+        for n in (0..16).chain(0..16) {
+            assert_eq!(*stage.get(n), format!(r#"{{"n":"{n}"}}"#));
+        }
+        assert_eq!(*stage.compiled.borrow(), (0..16).collect::<Vec<_>>());
+        for n in [0, 16, 0, 1] {
+            stage.get(n);
+        }
+        assert_eq!(stage.compiled.borrow()[16..], [16, 1]);
+    }
+
+    #[test]
+    fn variants_of_a_large_spec_are_kept_within_a_mebibyte() {
+        let stage = Stage::with(&format!(r#"{{"x":"{}"}}"#, "x".repeat(500_000)));
+        for n in [0, 1, 0, 1, 2, 1, 0] {
+            stage.get(n);
+        }
+        assert_eq!(*stage.compiled.borrow(), [0, 1, 2, 0]);
     }
 }

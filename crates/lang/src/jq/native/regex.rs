@@ -15,6 +15,9 @@ use crate::regex::{self, Regex};
 /// Compiled patterns are kept per thread, for most programs use few.
 const CACHE_SIZE: usize = 16;
 
+/// How many bytes they take together, as far as that can be estimated.
+const CACHE_BYTES: usize = 2 << 20;
+
 /// Longer patterns are not kept.
 const CACHED_PATTERN: usize = 512;
 
@@ -23,7 +26,8 @@ const CACHED_PATTERN: usize = 512;
 const MAX_STEPS: usize = 200_000_000;
 
 thread_local! {
-    static CACHE: RefCell<Vec<(String, Compiled)>> = const { RefCell::new(Vec::new()) };
+    /// With the size of each.
+    static CACHE: RefCell<Vec<(String, Compiled, usize)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A pattern, and about how many states the engine needs for it.
@@ -164,22 +168,27 @@ impl<'v> Search<'v> {
 
 fn compile(pattern: &str) -> Answer<Compiled> {
     let cached = CACHE.with_borrow(|cache| {
-        let known = cache.iter().find(|(known, _)| known == pattern);
-        known.map(|(_, compiled)| compiled.clone())
+        let known = cache.iter().find(|(known, ..)| known == pattern);
+        known.map(|(_, compiled, _)| compiled.clone())
     });
     if let Some(compiled) = cached {
         return Ok(compiled);
     }
     let regex = regex::compile(pattern)
         .map_err(|why| fault::message(format!("invalid regular expression {pattern:?}: {why}")))?;
-    let states = regex_syntax::parse(regex.as_str()).map_or(pattern.len(), |hir| states(&hir));
+    let tree = regex_syntax::parse(regex.as_str());
+    let states = tree.as_ref().map_or(pattern.len(), self::states);
+    let size = tree.as_ref().map_or(CACHE_BYTES, regex::size);
     let compiled = Compiled { regex, states };
-    if pattern.len() <= CACHED_PATTERN {
+    if pattern.len() <= CACHED_PATTERN && size < CACHE_BYTES {
         CACHE.with_borrow_mut(|cache| {
-            if cache.len() >= CACHE_SIZE {
+            let taken = |cache: &[(String, Compiled, usize)]| {
+                cache.iter().map(|(.., size)| size).sum::<usize>()
+            };
+            while cache.len() >= CACHE_SIZE || taken(cache) + size > CACHE_BYTES {
                 cache.remove(0);
             }
-            cache.push((pattern.to_owned(), compiled.clone()));
+            cache.push((pattern.to_owned(), compiled.clone(), size));
         });
     }
     Ok(compiled)

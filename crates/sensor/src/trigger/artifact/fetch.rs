@@ -37,6 +37,9 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many documents are kept.
 const KEPT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
+/// How many bytes they take: a dozen of the largest.
+const KEPT_BYTES: usize = 16 << 20;
+
 /// Fetches objects.
 pub(in crate::trigger) struct Fetcher {
     clients: Arc<Clients>,
@@ -72,7 +75,7 @@ impl Fetcher {
         Self {
             git: git::Repositories::new(Arc::clone(&clients.values)),
             clients,
-            kept: Cache::new(KEPT),
+            kept: Cache::within(KEPT, KEPT_BYTES, |kept: &Kept| kept.document.len()),
             now,
         }
     }

@@ -1,21 +1,25 @@
 //! Files of git repositories, by the `git` program.
 //!
-//! Each ref is fetched without its history into a bare repository of its own that lives as long as
-//! the process, and the file is read from there: no work tree, nothing left behind. Who asks for a
-//! ref that was fetched a moment ago gets that.
+//! Each ref is fetched without its history into a bare repository of its own, and the file is read from
+//! there: no work tree, nothing left behind. Who asks for a ref that was fetched a moment ago gets that.
+//! Repositories are bounded in number and bytes, for refs and URLs may come from events.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::{NamedTempFile, TempDir};
+use tiphys_base::Cache;
 use tiphys_clients::Error;
 use tiphys_clients::values::Values;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 use super::fetch::without_login;
 use super::{GitFile, GitLogin, GitRef};
@@ -29,12 +33,39 @@ const FETCH_TIMEOUT: Duration = Duration::from_mins(2);
 /// Ways to a repository; others run programs that a URL names.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
 
-/// The repositories that were fetched from.
+/// How many bytes a repository may have here: one ref of a large one, without history, has some ten
+/// mebibytes.
+const LARGEST: u64 = 128 << 20;
+
+/// How many repositories are kept, and how many bytes they have together.
+const KEPT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+const KEPT_BYTES: usize = 256 << 20;
+
+/// How often the size of a repository is looked at while it is fetched.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How much of what the program prints is kept: an object, and some lines of complaints.
+const OUTPUT: u64 = 2 << 20;
+const COMPLAINT: u64 = 16 << 10;
+
+/// What the program keeps to: large files are not unfolded in memory, what is fetched stays packed, and
+/// nothing is tidied up in the background.
+const MANNERS: [(&str, &str); 4] = [
+    ("core.bigFileThreshold", "2m"),
+    ("fetch.unpackLimit", "1"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+];
+
+/// The repositories that were fetched from. Those that were not used for the longest time are removed.
 #[derive(Debug)]
 pub(super) struct Repositories {
     values: Arc<dyn Values>,
-    folder: OnceLock<Arc<TempDir>>,
-    known: Mutex<HashMap<Fetch, Arc<Repository>>>,
+    known: Cache<Fetch, Arc<Repository>>,
+    /// Where they are.
+    place: PathBuf,
+    largest: u64,
+    fresh: Duration,
 }
 
 /// What is fetched from where, as whom.
@@ -45,12 +76,14 @@ struct Fetch {
     login: Option<GitLogin>,
 }
 
-/// A bare repository for one ref.
+/// A bare repository for one ref. Its folder is removed when nobody uses it any more.
 #[derive(Debug)]
 struct Repository {
-    folder: PathBuf,
+    folder: TempDir,
+    /// In bytes, after the last fetch.
+    size: AtomicUsize,
     /// Locked while it is fetched.
-    last: tokio::sync::Mutex<Option<Fetched>>,
+    last: Mutex<Option<Fetched>>,
 }
 
 /// A commit in the repository.
@@ -73,8 +106,12 @@ impl Repositories {
     pub(super) fn new(values: Arc<dyn Values>) -> Self {
         Self {
             values,
-            folder: OnceLock::new(),
-            known: Mutex::default(),
+            known: Cache::within(KEPT, KEPT_BYTES, |repository: &Arc<Repository>| {
+                repository.size.load(Ordering::Relaxed)
+            }),
+            place: std::env::temp_dir(),
+            largest: LARGEST,
+            fresh: FRESH,
         }
     }
 
@@ -85,9 +122,8 @@ impl Repositories {
             reference: file.reference.clone(),
             login: file.login.clone(),
         };
-        let repository = self.repository(&fetch)?;
-        let folder = repository.folder.as_path();
-        let commit = self.commit(&fetch, &repository).await?;
+        let (repository, commit) = self.fetched(&fetch).await?;
+        let folder = repository.folder.path();
         let refuse = |message: &str| Error::refused(format!("{} {message}", file.path));
         let entry = git(folder, &["ls-tree", "-z", "-l", &commit, "--", &file.path]).await?;
         let entry = String::from_utf8_lossy(&entry).into_owned();
@@ -105,62 +141,73 @@ impl Repositories {
     }
 
     fn repository(&self, fetch: &Fetch) -> Result<Arc<Repository>, Error> {
-        let folder = self.folder()?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = folder.path().join(known.len().to_string());
-        let repository = || {
-            Arc::new(Repository {
-                folder,
-                last: tokio::sync::Mutex::default(),
-            })
-        };
-        Ok(Arc::clone(
-            known.entry(fetch.clone()).or_insert_with(repository),
-        ))
-    }
-
-    /// The folder of all repositories.
-    fn folder(&self) -> Result<Arc<TempDir>, Error> {
-        if let Some(folder) = self.folder.get() {
-            return Ok(Arc::clone(folder));
+        if let Some(known) = self.known.get(fetch) {
+            return Ok(known);
         }
-        let folder = tempfile::Builder::new().prefix("tiphys-git-").tempdir();
+        let folder = tempfile::Builder::new()
+            .prefix("tiphys-git-")
+            .tempdir_in(&self.place);
         let folder = folder
             .map_err(|error| Error::unavailable(format!("make a folder for git: {error}")))?;
-        Ok(Arc::clone(self.folder.get_or_init(|| Arc::new(folder))))
-    }
-
-    /// The commit that a ref names, which is in the repository then.
-    async fn commit(&self, fetch: &Fetch, repository: &Repository) -> Result<String, Error> {
-        let folder = repository.folder.as_path();
-        let mut last = repository.last.lock().await;
-        if let Some(known) = last.as_ref().filter(|known| fetch.stays(known)) {
-            return Ok(known.commit.clone());
-        }
-        if !folder.join("HEAD").exists() {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Error::unavailable(format!("make a folder for git: {error}")))?;
-            git(folder, &["init", "--bare", "--quiet", "."]).await?;
-        }
-        let commit = self.fetch(fetch, folder).await?;
-        *last = Some(Fetched {
-            commit: commit.clone(),
-            at: Instant::now(),
+        let repository = Arc::new(Repository {
+            folder,
+            size: AtomicUsize::new(0),
+            last: Mutex::default(),
         });
-        Ok(commit)
+        Ok(self.known.get_or_insert(fetch.clone(), repository))
     }
 
-    async fn fetch(&self, fetch: &Fetch, folder: &Path) -> Result<String, Error> {
+    /// The repository of a ref, and the commit that the ref names, which is in there.
+    async fn fetched(&self, fetch: &Fetch) -> Result<(Arc<Repository>, String), Error> {
+        loop {
+            let repository = self.repository(fetch)?;
+            let mut last = repository.last.lock().await;
+            if let Some(known) = last.as_ref().filter(|known| fetch.stays(known, self.fresh)) {
+                let commit = known.commit.clone();
+                drop(last);
+                return Ok((repository, commit));
+            }
+            let folder = repository.folder.path();
+            if last.is_none() {
+                let init = ["init", "--bare", "--quiet", "--template=", "."];
+                git(folder, &init).await?;
+            }
+            let commit = match self.fetch(fetch, folder).await {
+                Ok(Some(commit)) => commit,
+                Ok(None) if last.is_some() => {
+                    // Earlier commits may have taken the room.
+                    self.known.remove(fetch);
+                    continue;
+                }
+                failed => {
+                    if last.is_none() {
+                        self.known.remove(fetch);
+                    }
+                    failed?;
+                    let (act, limit) = (fetch.act(), self.largest >> 20);
+                    let message = format!("{act}: the repository has more than {limit} MiB");
+                    return Err(Error::refused(message));
+                }
+            };
+            let at = Instant::now();
+            *last = Some(Fetched {
+                commit: commit.clone(),
+                at,
+            });
+            drop(last);
+            let size = usize::try_from(size_of(folder).await).unwrap_or(usize::MAX);
+            repository.size.store(size, Ordering::Relaxed);
+            self.known.insert(fetch.clone(), Arc::clone(&repository));
+            return Ok((repository, commit));
+        }
+    }
+
+    /// Fetches a ref; `None`: that took more room than a repository may have.
+    async fn fetch(&self, fetch: &Fetch, folder: &Path) -> Result<Option<String>, Error> {
         let setting = self.setting(fetch).await?;
-        let names: Vec<String> = match &fetch.reference {
-            GitRef::Default => vec!["refs/heads/master".to_owned(), "HEAD".to_owned()],
-            GitRef::Branch(name) => vec![format!("refs/heads/{name}")],
-            GitRef::Tag(name) => vec![format!("refs/tags/{name}")],
-            GitRef::Ref(name) => vec![name.clone()],
-        };
-        let act = format!("fetch {} of {}", names[0], without_login(&fetch.url));
+        let act = fetch.act();
         let mut missing = String::new();
-        for name in &names {
+        for name in &fetch.names() {
             let arguments = [
                 "fetch",
                 "--quiet",
@@ -172,16 +219,21 @@ impl Repositories {
                 name,
             ];
             let run = run(folder, &arguments, &setting);
-            let result = tokio::time::timeout(FETCH_TIMEOUT, run)
-                .await
-                .map_err(|_| {
-                    Error::unavailable(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs()))
-                })?;
+            let run = tokio::time::timeout(FETCH_TIMEOUT, run);
+            let result = tokio::select! {
+                biased;
+                result = run => result,
+                () = outgrows(folder, self.largest) => return Ok(None),
+            };
+            let result = result.map_err(|_| {
+                Error::unavailable(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs()))
+            })?;
             match result? {
+                Ok(_) if size_of(folder).await > self.largest => return Ok(None),
                 Ok(_) => {
                     let text =
                         git(folder, &["rev-parse", "--verify", "FETCH_HEAD^{commit}"]).await?;
-                    return Ok(String::from_utf8_lossy(&text).trim().to_owned());
+                    return Ok(Some(String::from_utf8_lossy(&text).trim().to_owned()));
                 }
                 Err(message) if is_missing(&message) => missing = message,
                 Err(message) => {
@@ -241,11 +293,51 @@ impl Repositories {
 }
 
 impl Fetch {
-    /// Whether a ref that was fetched needs no fetching again: a commit never does.
-    fn stays(&self, known: &Fetched) -> bool {
-        let is_commit = matches!(&self.reference, GitRef::Ref(name) if *name == known.commit);
-        is_commit || known.at.elapsed() < FRESH
+    /// The refs that are tried, in this order.
+    fn names(&self) -> Vec<String> {
+        match &self.reference {
+            GitRef::Default => vec!["refs/heads/master".to_owned(), "HEAD".to_owned()],
+            GitRef::Branch(name) => vec![format!("refs/heads/{name}")],
+            GitRef::Tag(name) => vec![format!("refs/tags/{name}")],
+            GitRef::Ref(name) => vec![name.clone()],
+        }
     }
+
+    /// What is attempted, for people.
+    fn act(&self) -> String {
+        format!("fetch {} of {}", self.names()[0], without_login(&self.url))
+    }
+
+    /// Whether a ref that was fetched needs no fetching again: a commit never does.
+    fn stays(&self, known: &Fetched, fresh: Duration) -> bool {
+        let is_commit = matches!(&self.reference, GitRef::Ref(name) if *name == known.commit);
+        is_commit || known.at.elapsed() < fresh
+    }
+}
+
+/// Resolves when a folder has more than so many bytes.
+async fn outgrows(folder: &Path, limit: u64) {
+    while size_of(folder).await <= limit {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How many bytes the files of a folder have.
+async fn size_of(folder: &Path) -> u64 {
+    let folder = folder.to_owned();
+    let size = tokio::task::spawn_blocking(move || files_size(&folder));
+    size.await.unwrap_or_default()
+}
+
+fn files_size(folder: &Path) -> u64 {
+    // What disappears meanwhile is temporary.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => files_size(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 /// A private key in a file that only this user can read, with the line break at its end that `ssh`
@@ -299,28 +391,51 @@ async fn run(
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_CONFIG_COUNT", setting.config.len().to_string())
         .envs(setting.variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true);
-    for (index, (key, value)) in setting.config.iter().enumerate() {
+    let known = setting.config.iter().map(|(key, value)| (&**key, &**value));
+    let config: Vec<(&str, &str)> = MANNERS.into_iter().chain(known).collect();
+    command.env("GIT_CONFIG_COUNT", config.len().to_string());
+    for (index, (key, value)) in config.into_iter().enumerate() {
         command.env(format!("GIT_CONFIG_KEY_{index}"), key);
         command.env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
-    let output = command.output().await.map_err(|error| {
+    let output = async {
+        let mut child = command.spawn()?;
+        let (output, complaint) = (child.stdout.take(), child.stderr.take());
+        tokio::try_join!(
+            kept(output, OUTPUT),
+            kept(complaint, COMPLAINT),
+            child.wait()
+        )
+    };
+    let (output, complaint, status) = output.await.map_err(|error| {
         Error::unavailable(format!("run git: {error}"))
             .with_hint("objects from git need the `git` program in PATH")
     })?;
-    if output.status.success() {
-        return Ok(Ok(output.stdout));
+    if status.success() {
+        return Ok(Ok(output));
     }
-    let complaint = String::from_utf8_lossy(&output.stderr);
+    let complaint = String::from_utf8_lossy(&complaint);
     let lines: Vec<&str> = complaint
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
     Ok(Err(lines.join("; ")))
+}
+
+/// Reads a pipe to its end, and keeps at most `limit` bytes.
+async fn kept(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(limit).read_to_end(&mut kept).await?;
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -395,5 +510,49 @@ mod tests {
             .read(&file(&at.join("gone"), GitRef::Default, "x"), 10)
             .await;
         assert!(matches!(gone, Err(Error::Unavailable { .. })), "{gone:?}");
+    }
+
+    /// Each ref that an event named left a repository behind, of any size, until the process ended.
+    #[tokio::test]
+    async fn a_repository_is_bounded_and_leaves_nothing_behind() {
+        let (origin, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = origin.path();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut commit = |size: usize| {
+            let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
+                .take(size)
+                .collect();
+            std::fs::write(at.join("large.bin"), bytes).unwrap();
+            git_here(at, &["add", "."]);
+            git_here(at, &["commit", "--quiet", "-m", "c"]);
+        };
+        git_here(at, &["init", "--quiet", "-b", "main", "."]);
+        std::fs::write(at.join("job.yaml"), "one").unwrap();
+        let repositories = Repositories {
+            place: place.path().to_owned(),
+            largest: 2 << 20,
+            fresh: Duration::ZERO,
+            ..Repositories::new(Arc::new(NoValues))
+        };
+        let job = file(at, GitRef::Branch("main".into()), "job.yaml");
+        let folders = || std::fs::read_dir(place.path()).unwrap().count();
+        // Three commits do not fit at a time.
+        for _ in 0..3 {
+            commit(900_000);
+            assert_eq!(repositories.read(&job, 10).await.unwrap(), b"one");
+            assert_eq!(folders(), 1);
+        }
+        commit(3_000_000);
+        let refused = repositories.read(&job, 10).await.unwrap_err();
+        assert!(
+            matches!(&refused, Error::Refused(_))
+                && refused.to_string().contains("more than 2 MiB"),
+            "{refused}"
+        );
+        assert_eq!(folders(), 0);
+        commit(900_000);
+        assert_eq!(repositories.read(&job, 10).await.unwrap(), b"one");
+        drop(repositories);
+        assert_eq!(folders(), 0);
     }
 }
