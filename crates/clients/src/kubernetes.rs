@@ -81,3 +81,34 @@ impl Cluster {
         }
     }
 }
+
+/// Whether an object of a cluster may have this name, which then means itself in a path.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_path() {
+        for name in ["login", "a.b-c", "0"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "../b",
+            "s?namespace=b",
+            "a/b",
+            "a%2fb",
+            "é",
+            "-a",
+        ] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

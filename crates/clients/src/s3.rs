@@ -58,7 +58,7 @@ impl Object {
             proxies: true,
             follows: false,
         };
-        let url = crate::http::parse(&url(self))?;
+        let url = crate::http::parse(&url(self)?)?;
         let headers = match &self.login {
             None => HeaderMap::new(),
             Some((access_key, secret_key)) => {
@@ -84,18 +84,35 @@ impl Object {
     }
 }
 
-/// The URL of an object: the bucket is part of the path, as every server understands.
-fn url(object: &Object) -> String {
+/// The URL of an object: the bucket is part of the path, as every server understands. All of it may come
+/// from events: no part may reach into another.
+fn url(object: &Object) -> Result<String, Error> {
+    let Object {
+        endpoint,
+        bucket,
+        key,
+        ..
+    } = object;
     let scheme = if object.insecure { "http" } else { "https" };
-    let endpoint = object
-        .endpoint
+    let endpoint = endpoint
         .split_once("://")
-        .map_or(&*object.endpoint, |(_, host)| host);
-    format!(
+        .map_or(&**endpoint, |(_, host)| host);
+    if endpoint.contains(['?', '#', '@', '\\']) {
+        return Err(Error::refused(format!("{endpoint:?} is no S3 endpoint")));
+    }
+    // Whoever reads a URL takes these for steps in its path, encoded or not.
+    let is_step = |segment: &str| matches!(segment, "." | "..");
+    if bucket.contains('/') || is_step(bucket) {
+        return Err(Error::refused(format!("{bucket:?} is no S3 bucket")));
+    }
+    if key.split('/').any(is_step) {
+        return Err(Error::refused(format!("{key:?} is no key in an S3 bucket")));
+    }
+    Ok(format!(
         "{scheme}://{endpoint}/{}/{}",
-        encode(&object.bucket),
-        encode(&object.key)
-    )
+        encode(bucket),
+        encode(key)
+    ))
 }
 
 #[cfg(test)]
@@ -128,7 +145,38 @@ mod tests {
                 "https://s3.example/manifests/%C3%A4%2B%3F",
             ),
         ] {
-            assert_eq!(url(&object(endpoint, key)), expected);
+            assert_eq!(url(&object(endpoint, key)).unwrap(), expected);
         }
+    }
+
+    /// A key of `../other/secret` named an object in another bucket.
+    #[test]
+    fn no_part_of_an_object_reaches_into_another() {
+        for key in ["../other/secret", "a/../b", "..", ".", "a/.", "a/./b"] {
+            let error = url(&object("s3.example", key)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{key:?} is no key in an S3 bucket")
+            );
+        }
+        for bucket in ["..", ".", "a/b", "../b"] {
+            let object = Object {
+                bucket: bucket.into(),
+                ..object("s3.example", "k")
+            };
+            let error = url(&object).unwrap_err();
+            assert_eq!(error.to_string(), format!("{bucket:?} is no S3 bucket"));
+        }
+        for endpoint in [
+            "s3.example?x=",
+            "s3.example#",
+            "s3.example@evil",
+            "s3\\evil",
+        ] {
+            let error = url(&object(endpoint, "k")).unwrap_err();
+            assert_eq!(error.to_string(), format!("{endpoint:?} is no S3 endpoint"));
+        }
+        let dots = url(&object("s3.example", "..a/b../%2e%2e/c")).unwrap();
+        assert_eq!(dots, "https://s3.example/manifests/..a/b../%252e%252e/c");
     }
 }

@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use tiphys_api::worker::VALUES_FOLDER;
 use tiphys_base::Cache;
 
-use crate::kubernetes::{CALL_TIMEOUT, classify};
+use crate::kubernetes::{CALL_TIMEOUT, classify, is_name};
 use crate::{Error, KeyOf, ValueRef};
 
 /// How long an object is not asked for again: a changed Secret counts soon, and many firings make
@@ -207,12 +207,6 @@ fn size(data: &BTreeMap<String, Value>) -> usize {
         .sum()
 }
 
-/// Whether an object of a cluster may have this name, which then means itself in a path.
-fn is_name(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(is_plain)
-}
-
 impl Object {
     fn path(&self) -> String {
         let kind = if self.is_secret {
@@ -325,26 +319,6 @@ mod tests {
             namespace: "ns".into(),
             name: name.into(),
             key: key.into(),
-        }
-    }
-
-    #[test]
-    fn a_name_is_no_path() {
-        for name in ["login", "a.b-c", "0"] {
-            assert!(is_name(name), "{name}");
-        }
-        for name in [
-            "",
-            ".",
-            "..",
-            "../b",
-            "s?namespace=b",
-            "a/b",
-            "a%2fb",
-            "é",
-            "-a",
-        ] {
-            assert!(!is_name(name), "{name}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use super::request::classify;
-use super::{Cluster, Kind};
+use super::{Cluster, Kind, is_name};
 use crate::Error;
 
 impl Cluster {
@@ -34,6 +34,10 @@ impl Cluster {
     }
 
     async fn look_up(&self, api_version: &str) -> Result<(), Error> {
+        // It may come from an event, and goes into a path.
+        if !is_api_version(api_version) {
+            return Err(Error::refused(format!("{api_version:?} is no apiVersion")));
+        }
         let listed = if api_version.contains('/') {
             self.client.list_api_group_resources(api_version).await
         } else {
@@ -57,5 +61,40 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a text is a version, or a group and a version.
+fn is_api_version(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((group, version)) => is_name(group) && is_name(version),
+        None => is_name(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_api_version;
+
+    #[test]
+    fn an_api_version_is_no_path() {
+        for text in ["v1", "apps/v1", "networking.k8s.io/v1beta1"] {
+            assert!(is_api_version(text), "{text}");
+        }
+        for text in [
+            "",
+            "/v1",
+            "apps/",
+            "..",
+            "../v1",
+            "apps/..",
+            "v1/namespaces/kube-system",
+            "apps/v1/deployments",
+            "v1?x=1",
+            "v1#",
+            "apps%2fv1",
+        ] {
+            assert!(!is_api_version(text), "{text}");
+        }
     }
 }

@@ -40,15 +40,23 @@ pub enum Answer {
 }
 
 impl Target {
-    /// The object `name` of a kind.
-    pub fn new(kind: &Kind, namespace: Option<&str>, name: &str) -> Self {
+    /// The object `name` of a kind. Names come from events.
+    ///
+    /// # Errors
+    /// If a name cannot be one, since it would mean another path.
+    pub fn new(kind: &Kind, namespace: Option<&str>, name: &str) -> Result<Self, Error> {
+        for part in namespace.into_iter().chain([name]) {
+            if !is_segment(part) {
+                return Err(Error::refused(format!("{part:?} cannot be a name")));
+            }
+        }
         let root = if kind.api_version.contains('/') {
             "apis"
         } else {
             "api"
         };
         let scope = namespace.map(|namespace| format!("/namespaces/{}", encode(namespace)));
-        Self {
+        Ok(Self {
             collection: format!(
                 "/{root}/{}{}/{}",
                 kind.api_version,
@@ -62,7 +70,7 @@ impl Target {
                 Some((group, _)) => format!(".{group}"),
                 None => String::new(),
             },
-        }
+        })
     }
 
     /// What to do about a missing permission.
@@ -99,19 +107,20 @@ impl fmt::Display for Target {
     }
 }
 
-/// Names come from events: whatever is not plain in a path segment is percent-encoded, so that no
-/// name can reach another resource.
+/// Whether a text can be a segment of a path, by the rule of the API server for names of all kinds: what
+/// decodes or cleans the path on the way there would make another one of it.
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..") && !text.contains(['/', '%'])
+}
+
+/// Whatever is not plain in a path segment is percent-encoded, so that no name can reach another resource.
 fn encode(segment: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'_')
         .remove(b'.')
         .remove(b':');
-    let plain = match segment {
-        "." | ".." => NON_ALPHANUMERIC,
-        _ => PLAIN,
-    };
-    utf8_percent_encode(segment, plain).to_string()
+    utf8_percent_encode(segment, PLAIN).to_string()
 }
 
 impl Answer {
@@ -335,7 +344,7 @@ mod tests {
     use kube::core::Status;
     use tiphys_base::Reason;
 
-    use super::{classify, encode};
+    use super::{Kind, Target, classify};
     use crate::Error;
 
     #[test]
@@ -373,10 +382,33 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_one_segment() {
-        assert_eq!(encode("web-ing.v1"), "web-ing.v1");
-        assert_eq!(encode("../secrets"), "..%2Fsecrets");
-        assert_eq!(encode(".."), "%2E%2E");
-        assert_eq!(encode("a?b"), "a%3Fb");
+    fn a_name_is_one_segment_or_none() {
+        let kind = Kind {
+            api_version: "apps/v1".to_owned(),
+            plural: "deployments".to_owned(),
+            namespaced: true,
+        };
+        let path = |namespace, name| {
+            let target = Target::new(&kind, Some(namespace), name);
+            target.map_or_else(|error| error.to_string(), |target| target.path())
+        };
+        let plain = "/apis/apps/v1/namespaces/shop/deployments";
+        for (name, encoded) in [
+            ("web-ing.v1", "web-ing.v1"),
+            ("system:node", "system:node"),
+            ("..a", "..a"),
+            ("a?b", "a%3Fb"),
+            ("a#b", "a%23b"),
+            ("a b", "a%20b"),
+            ("a\\b\r\n", "a%5Cb%0D%0A"),
+            ("é", "%C3%A9"),
+        ] {
+            assert_eq!(path("shop", name), format!("{plain}/{encoded}"));
+        }
+        for name in ["", ".", "..", "../secrets", "a/b", "%2e%2e", "a%2fb"] {
+            let refused = format!("{name:?} cannot be a name");
+            assert_eq!(path("shop", name), refused);
+            assert_eq!(path(name, "web"), refused);
+        }
     }
 }

@@ -118,7 +118,7 @@ impl<'e> Executor<'e> {
         let name = name.ok_or_else(|| {
             Error::refused("the object has neither `metadata.name` nor `metadata.generateName`")
         })?;
-        Ok(Target::new(&kind, namespace.as_deref(), &name))
+        Target::new(&kind, namespace.as_deref(), &name)
     }
 
     pub(in crate::trigger) async fn create(
