@@ -24,6 +24,15 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How often the connection is tried: a server that is gone without a word is noticed after two.
 const PING_EVERY: Duration = Duration::from_secs(10);
 
+/// Where a connection leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The server's id.
+    server: String,
+    /// The name of the cluster that it is part of.
+    cluster: Option<String>,
+}
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -41,6 +50,22 @@ pub enum ConnectError {
         #[source]
         source: BoxError,
     },
+}
+
+impl Place {
+    /// Where a client is connected to.
+    pub fn of(client: &Client) -> Self {
+        let info = client.server_info();
+        Self {
+            server: info.server_id,
+            cluster: info.cluster.filter(|cluster| !cluster.is_empty()),
+        }
+    }
+
+    /// Whether what is published in one place is heard in the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.server == other.server || self.cluster.is_some() && self.cluster == other.cluster
+    }
 }
 
 /// A client that heals itself, and tells `listen` how it is doing.
@@ -121,6 +146,19 @@ fn options(config: &Config) -> Result<ConnectOptions, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_of_a_cluster_are_one_place() {
+        let place = |server: &str, cluster: Option<&str>| Place {
+            server: server.to_owned(),
+            cluster: cluster.map(ToOwned::to_owned),
+        };
+        let here = place("A", Some("bus"));
+        assert!(here.is_same(&place("A", None)));
+        assert!(here.is_same(&place("B", Some("bus"))));
+        assert!(!here.is_same(&place("B", Some("other"))));
+        assert!(!place("A", None).is_same(&place("B", None)));
+    }
 
     #[test]
     fn a_login_for_whoever_answers_is_noticed() {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use tiphys_clients::nats::Place;
 
 use crate::{Durable, Error, Position, Subject};
 
@@ -76,6 +77,11 @@ pub trait Bus: fmt::Debug + Send + Sync {
 
     /// The largest payload that the bus takes, in bytes.
     fn max_payload(&self) -> usize;
+
+    /// The NATS server that it is on, where other programs can reach it; `None`: it is in this process.
+    fn place(&self) -> Option<Place> {
+        None
+    }
 
     /// Whether the bus can be reached now.
     fn is_connected(&self) -> bool;

@@ -35,6 +35,7 @@ use crate::{
     Outgoing, Position, PublishAck, StartAt, State, StateStore, StoredMessage, StreamReport,
     Subject, Subscription, SubscriptionConfig, Usage,
 };
+use tiphys_clients::nats::Place;
 pub use tiphys_clients::nats::{Auth, Config};
 pub use tiphys_clients::tls::{Identity, Tls};
 
@@ -176,6 +177,10 @@ impl Bus for JetStream {
 
     fn is_connected(&self) -> bool {
         self.connection.is_connected()
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::of(&self.connection.client))
     }
 
     fn is_safe(&self) -> bool {

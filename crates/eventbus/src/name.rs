@@ -78,6 +78,12 @@ impl Subject {
         Some((read_token(event_source)?, read_token(event)?))
     }
 
+    /// Whether what is published under `text` is an event for a bus.
+    pub fn is_event(text: &str) -> bool {
+        let mut tokens = text.split('.');
+        tokens.next() == Some(STREAM) && tokens.count() == 2
+    }
+
     /// Whether messages on `subject` are wanted by this one.
     pub fn matches(&self, subject: &Self) -> bool {
         if self.0 == subject.0 {

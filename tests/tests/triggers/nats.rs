@@ -2,6 +2,7 @@
 
 use async_nats::ConnectOptions;
 use futures::StreamExt as _;
+use tiphys_eventbus::jetstream::{Config, JetStream};
 use tiphys_testbed::{Auth, Nats, NatsOptions, Tls};
 use tiphys_tests::programs;
 
@@ -142,5 +143,49 @@ async fn a_server_is_trusted_by_the_authority_of_the_trigger() {
     .await;
     sensor.publish("order", r#"{"id":8}"#).await;
     assert_eq!(messages.next().await.unwrap().payload, r#"{"order":"8"}"#);
+    sensor.stop().await;
+}
+
+/// Whoever sends an event could invent events of every event source.
+#[tokio::test]
+async fn a_message_cannot_be_an_event_of_the_bus() {
+    let (nats, other) = tokio::join!(
+        server(NatsOptions::default()),
+        server(NatsOptions::default())
+    );
+    let mut heard = async_nats::connect(other.url())
+        .await
+        .unwrap()
+        .subscribe("default.>")
+        .await
+        .unwrap();
+    let bus = JetStream::connect(&Config::new(nats.url())).await.unwrap();
+    let spec = spec(&format!(
+        "url: {}
+parameters:
+- {{src: {{dependencyName: dep, dataKey: subject}}, dest: subject}}
+- {{src: {{dependencyName: dep, dataKey: url}}, dest: url}}",
+        nats.url()
+    ));
+    let setting = Setting {
+        bus: bus.into(),
+        ..Setting::default()
+    };
+    let sensor = Running::start(&spec, setting).await;
+    let event =
+        |url: String| format!(r#"{{"id":7,"subject":"default.source.payment","url":"{url}"}}"#);
+    sensor.publish("order", &event(nats.url())).await;
+    let letter = sensor.dead_letter().await;
+    assert!(
+        letter
+            .error
+            .ends_with("only event sources publish events of the bus"),
+        "{}",
+        letter.error
+    );
+    // Elsewhere it is a subject like any other.
+    sensor.publish("order", &event(other.url())).await;
+    let message = heard.next().await.unwrap();
+    assert_eq!(message.subject.as_str(), "default.source.payment");
     sensor.stop().await;
 }

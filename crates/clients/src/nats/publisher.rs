@@ -14,7 +14,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Config, ConnectError, connect, without_passwords};
+use super::{Config, ConnectError, Place, connect, without_passwords};
 
 /// How long a server may take to confirm a message.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
@@ -89,6 +89,11 @@ impl Publisher {
     /// The servers, without passwords.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where the connection leads to.
+    pub fn place(&self) -> Place {
+        Place::of(&self.client)
     }
 
     /// Publishes a message; returns when the server has taken it in.

@@ -199,6 +199,7 @@ mod tests {
     fn one_firing_an_interval_prints() {
         let printer = Printer::new(Arc::new(Nowhere));
         let caller = Caller {
+            bus: None,
             namespace: "n",
             sensor: "s",
             trigger: "t",

@@ -5,9 +5,9 @@ use serde::Serialize;
 use std::hash::{Hash as _, Hasher};
 use tiphys_api::message::with_causes;
 use tiphys_api::{NatsTrigger, Problem, TlsConfig, TriggerKind, TriggerParameter, TriggerTemplate};
-use tiphys_clients::nats::{Auth, AuthRef, Config, PublishError};
+use tiphys_clients::nats::{Auth, AuthRef, Config, PublishError, Publisher};
 use tiphys_clients::{Clients, TlsRef};
-use tiphys_eventbus::DEAD_LETTERS;
+use tiphys_eventbus::{Bus, DEAD_LETTERS, Subject};
 
 use super::fire::Input;
 use super::perform::Context;
@@ -126,7 +126,7 @@ impl Kind for Template {
     async fn perform(
         action: &Action,
         context: &Context,
-        _: Caller<'_>,
+        caller: Caller<'_>,
     ) -> Result<(), PerformError> {
         let Action { url, auth, tls, .. } = action;
         let config = config(url, auth.as_ref(), tls.as_ref(), &context.clients).await?;
@@ -135,6 +135,10 @@ impl Kind for Template {
             publisher.map_err(|error| PerformError::unavailable(with_causes(&error)))?;
         let payload = Bytes::from(action.payload.clone());
         let act = format!("publish {} on {}", action.subject, publisher.url());
+        if is_event_of(caller.bus, &action.subject, &publisher) {
+            let why = "only event sources publish events of the bus";
+            return Err(PerformError::refused(format!("{act}: {why}")));
+        }
         let outcome = publisher.publish(&action.subject, payload).await;
         outcome.map_err(|error| match error {
             PublishError::NotConnected => {
@@ -149,10 +153,24 @@ impl Kind for Template {
     }
 }
 
-/// Whether the server or the bus itself listens to a subject.
+/// What subjects begin with that carry answers to somebody's requests, within a server and between servers.
+const ANSWERS: [&str; 3] = ["_INBOX", "_R_", "_GR_"];
+
+/// Whether the server, the bus itself or somebody who waits for an answer listens to a subject.
 fn is_reserved(subject: &str) -> bool {
     let letters = subject.strip_prefix(DEAD_LETTERS);
-    subject.starts_with('$') || letters.is_some_and(|rest| rest.starts_with('.'))
+    let first = subject.split('.').next().unwrap_or_default();
+    subject.starts_with('$')
+        || ANSWERS.contains(&first)
+        || letters.is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether a message would be an event of the bus, of whatever namespace, that no event source has seen.
+fn is_event_of(bus: Option<&dyn Bus>, subject: &str, publisher: &Publisher) -> bool {
+    Subject::is_event(subject)
+        && bus
+            .and_then(Bus::place)
+            .is_some_and(|bus| bus.is_same(&publisher.place()))
 }
 
 /// Whether a message can be published under `text`: no empty part, no blank, no wildcard, nothing that is
@@ -171,7 +189,9 @@ fn subject_fault(text: &str) -> String {
         return "nats subject can't be empty".to_owned();
     }
     if is_reserved(text) {
-        return format!("{text:?} is no subject to publish under: the bus itself listens to it");
+        return format!(
+            "{text:?} is no subject to publish under: it is reserved for the server and the bus"
+        );
     }
     format!("{text:?} is no subject to publish under: it has an empty part, a blank or a wildcard")
 }
@@ -205,7 +225,16 @@ mod tests {
 
     #[test]
     fn a_message_is_published_under_a_subject_without_wildcards() {
-        for subject in ["orders", "orders.new", "a.b*c", "a.$b", "tiphys.x"] {
+        for subject in [
+            "orders",
+            "orders.new",
+            "a.b*c",
+            "a.$b",
+            "tiphys.x",
+            "_INBOXES.a",
+            "a._INBOX.b",
+            "default.a.b",
+        ] {
             assert!(is_subject(subject), "{subject}");
         }
         for subject in [
@@ -218,7 +247,13 @@ mod tests {
             "a.>",
             "a b",
             "a\r\nPUB x 0",
-            "$JS.x",
+            "$JS.API.STREAM.DELETE.default",
+            "$SYS.REQ.SERVER.PING",
+            "$KV.rounds.k",
+            "$O.files.C.x",
+            "_INBOX.abc.1",
+            "_R_.abc",
+            "_GR_.abc",
             "tiphys.dead-letters.a.b.c",
         ] {
             assert!(!is_subject(subject), "{subject}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tiphys_clients::Clients;
 use tiphys_clients::values::Values;
+use tiphys_eventbus::Bus;
 
 use super::artifact::Fetcher;
 use super::log::{Printer, Sink};
@@ -32,6 +33,8 @@ pub(super) struct Context {
 /// Who an action is performed for.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'c> {
+    /// The bus that its events come from.
+    pub bus: Option<&'c dyn Bus>,
     /// The namespace of the sensor.
     pub namespace: &'c str,
     /// The sensor.

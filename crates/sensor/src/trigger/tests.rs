@@ -109,12 +109,12 @@ fn messages_are_rendered() {
         (
             "{url: 'nats://h', subject: s, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: subject}]}",
             r#"{"m":"$JS.API.STREAM.DELETE.default"}"#,
-            "the template is not valid with its parameters applied: template.nats.subject: \"$JS.API.STREAM.DELETE.default\" is no subject to publish under: the bus itself listens to it",
+            "the template is not valid with its parameters applied: template.nats.subject: \"$JS.API.STREAM.DELETE.default\" is no subject to publish under: it is reserved for the server and the bus",
         ),
         (
             "{url: 'nats://h', subject: s, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: subject}]}",
             r#"{"m":"tiphys.dead-letters.a.b.c"}"#,
-            "the template is not valid with its parameters applied: template.nats.subject: \"tiphys.dead-letters.a.b.c\" is no subject to publish under: the bus itself listens to it",
+            "the template is not valid with its parameters applied: template.nats.subject: \"tiphys.dead-letters.a.b.c\" is no subject to publish under: it is reserved for the server and the bus",
         ),
     ] {
         let trigger = format!("{{template: {{name: t, conditions: a, nats: {nats}}}}}");
@@ -267,6 +267,7 @@ async fn the_first_object_of_a_warm_trigger_takes_one_request() {
     let events = [(0, &event)].into_iter();
     let action = trigger.explain(events, "orders", "shop", &mut Vec::new());
     let caller = Caller {
+        bus: None,
         namespace: "shop",
         sensor: "orders",
         trigger: "t",
@@ -287,6 +288,7 @@ fn a_task_is_not_as_large_as_the_largest_kind() {
         interval_seconds: 0,
     });
     let caller = Caller {
+        bus: None,
         namespace: "shop",
         sensor: "orders",
         trigger: "t",
