@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use tiphys_eventbus::jetstream::{Config, JetStream};
+use tiphys_eventbus::{DeadLetter, DeadLetterFilter, DeadLetterReason, EventBus, Subject};
+use tiphys_testbed::NatsOptions;
 use tiphys_tests::{Pod, World, within};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -107,4 +111,80 @@ async fn a_line_comes_for_each_change_but_at_most_one_a_second_whoever_reads_slo
     );
     assert_eq!(last["parts"][0]["lag"], 0);
     drop(idlers);
+}
+
+/// A dead letter of 400 kB.
+fn letter(number: u32) -> DeadLetter {
+    DeadLetter {
+        namespace: "shop".to_owned(),
+        sensor: "orders".to_owned(),
+        trigger: format!("t{number}"),
+        reason: DeadLetterReason::TransformFailed,
+        error: "no".to_owned(),
+        attempts: 0,
+        dead_lettered_at: Timestamp::UNIX_EPOCH,
+        subject: Subject::event("source", "event"),
+        payload: vec![b'x'; 300_000].into(),
+        cut_from: None,
+        action: None,
+    }
+}
+
+/// The oldest of them gave way, and nobody was told before.
+#[tokio::test]
+async fn dead_letters_that_are_nearly_full_are_told_until_there_is_room() {
+    // Room for 64 MiB of them.
+    let config = "accounts { A { jetstream { max_file: 100MB, max_mem: 100MB }, \
+         users: [{ user: a, password: a }] } }\n\
+         no_auth_user: a";
+    let world = World::start_with(NatsOptions {
+        config: config.to_owned(),
+        ..NatsOptions::default()
+    })
+    .await;
+    let bus = JetStream::connect(&Config::new(world.nats().url())).await;
+    let bus = EventBus::from(bus.unwrap());
+    let sensor = workbench(&world, "[{template: {name: log, log: {}}}]");
+    let tiphys = Pod::of(&world, &sensor).start("sn-0");
+    tiphys
+        .reported("that there is room", |report| {
+            report["deadLetters"]["ok"] == true
+        })
+        .await;
+    for number in 0..140 {
+        bus.dead_letters.store(letter(number)).await.unwrap();
+    }
+    let report = tiphys
+        .reported("that there is hardly any", |report| {
+            report["deadLetters"]["ok"] == false
+        })
+        .await;
+    assert_eq!(report["deadLetters"]["reason"], "DeadLettersNearlyFull");
+    let message = report["deadLetters"]["message"].as_str().unwrap();
+    assert_eq!(
+        message,
+        "the dead letters of the bus take 80 % or more of their room (100000 letters, 64 MiB): when it \
+         is used up, the oldest give way"
+    );
+    assert_eq!(report["bus"]["ok"], true);
+    let (_, metrics) = tiphys.get("/metrics").await.unwrap();
+    let ratio = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("tiphys_eventbus_dead_letters_full_ratio"))
+        .and_then(|line| line.rsplit_once(' '))
+        .map(|(_, value)| value.parse::<f64>().unwrap());
+    assert!(
+        ratio.is_some_and(|ratio| (0.8..1.0).contains(&ratio)),
+        "{ratio:?}"
+    );
+
+    let listed = bus.dead_letters.list(&DeadLetterFilter::default()).await;
+    for (position, _) in listed.unwrap().iter().take(60) {
+        assert!(bus.dead_letters.remove(*position).await.unwrap());
+    }
+    tiphys
+        .reported("that there is room again", |report| {
+            report["deadLetters"]["ok"] == true
+        })
+        .await;
 }
