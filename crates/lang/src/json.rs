@@ -8,13 +8,15 @@
 mod canonical;
 mod check;
 mod read;
+mod repeats;
 mod scan;
 mod write;
 
 pub(crate) use canonical::object_end;
 pub use check::is_valid;
-pub(crate) use check::is_valid_with;
+pub(crate) use check::{Listen, is_valid_for};
 pub use read::{Build, Error, MAX_DEPTH, from_slice, from_slice_unique, parse_with};
+pub use repeats::without_repeats;
 pub(crate) use scan::{number_end, string_end, unicode_escape};
 pub use write::{float_shortest, float_text, write_float, write_string, write_string_plain};
 

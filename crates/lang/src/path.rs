@@ -42,7 +42,7 @@ pub use found::{Found, Kind};
 pub(crate) use scan::container_end;
 pub use tree::Spot;
 
-use crate::json::is_valid_with;
+use crate::json::is_valid_for;
 use jsonpath::JsonPath;
 use plain::{Plain, Skips};
 use work::Work;
@@ -212,7 +212,7 @@ impl<'a> Document<'a> {
     /// Reads through `json` once; `None` if it is no JSON (see [`is_valid`](crate::json::is_valid)).
     pub fn read(json: &'a [u8]) -> Option<Self> {
         let mut skips = Skips::default();
-        is_valid_with(json, |start, end| skips.add(start, end)).then_some(Self { json, skips })
+        is_valid_for(json, &mut skips).then_some(Self { json, skips })
     }
 
     /// Its text.

@@ -7,12 +7,25 @@ use super::scan::{number_end, string_end};
 ///
 /// Says yes to exactly what [`super::from_slice`] reads.
 pub fn is_valid(text: &[u8]) -> bool {
-    is_valid_with(text, |_, _| {})
+    is_valid_for(text, &mut Nobody)
 }
 
-/// As [`is_valid`]; tells `closed` where each array and object begins and where it ends, inner ones
-/// first.
-pub(crate) fn is_valid_with(text: &[u8], closed: impl FnMut(u32, u32)) -> bool {
+/// Hears of the parts of a text while it is checked, in the order of the text.
+pub(crate) trait Listen {
+    /// An array or an object begins.
+    fn opened(&mut self) {}
+    /// The innermost of them has this key, without its quotes, as it was written.
+    fn key(&mut self, _written: &[u8]) {}
+    /// The innermost of them ends, and where it began.
+    fn closed(&mut self, _start: u32, _end: u32) {}
+}
+
+struct Nobody;
+
+impl Listen for Nobody {}
+
+/// As [`is_valid`], with somebody who listens.
+pub(crate) fn is_valid_for(text: &[u8], listener: &mut impl Listen) -> bool {
     // Positions are counted in 32 bits; no event comes near.
     let Ok(_) = u32::try_from(text.len()) else {
         return false;
@@ -23,12 +36,12 @@ pub(crate) fn is_valid_with(text: &[u8], closed: impl FnMut(u32, u32)) -> bool {
         objects: [0; MAX_DEPTH / 64],
         opened: [0; MAX_DEPTH],
         depth: 0,
-        closed,
+        listener,
     };
     checker.document().is_some()
 }
 
-struct Checker<'a, F> {
+struct Checker<'a, L> {
     text: &'a [u8],
     at: usize,
     /// Which of the open containers are objects, a bit for each.
@@ -36,7 +49,7 @@ struct Checker<'a, F> {
     /// Where the open containers begin.
     opened: [u32; MAX_DEPTH],
     depth: usize,
-    closed: F,
+    listener: &'a mut L,
 }
 
 /// What may follow.
@@ -46,7 +59,7 @@ enum Next {
     Rest,
 }
 
-impl<F: FnMut(u32, u32)> Checker<'_, F> {
+impl<L: Listen> Checker<'_, L> {
     /// `None`: no document, as with all functions here.
     fn document(mut self) -> Option<()> {
         let mut next = Next::Value;
@@ -115,7 +128,9 @@ impl<F: FnMut(u32, u32)> Checker<'_, F> {
         if self.after_space()? != b'"' {
             return None;
         }
-        self.at = string_end(self.text, self.at + 1).ok()?;
+        let start = self.at + 1;
+        self.at = string_end(self.text, start).ok()?;
+        self.listener.key(&self.text[start..self.at - 1]);
         (self.after_space()? == b':').then(|| self.at += 1)
     }
 
@@ -136,6 +151,7 @@ impl<F: FnMut(u32, u32)> Checker<'_, F> {
         *word = if is_object { *word | bit } else { *word & !bit };
         self.opened[self.depth] = position(self.at - 1);
         self.depth += 1;
+        self.listener.opened();
         Some(())
     }
 
@@ -143,7 +159,8 @@ impl<F: FnMut(u32, u32)> Checker<'_, F> {
     fn close(&mut self) {
         self.at += 1;
         self.depth -= 1;
-        (self.closed)(self.opened[self.depth], position(self.at));
+        let (start, end) = (self.opened[self.depth], position(self.at));
+        self.listener.closed(start, end);
     }
 
     fn is_object(&self) -> bool {
@@ -229,13 +246,26 @@ mod tests {
     }
 
     #[test]
-    fn containers_are_told_as_they_close() {
-        let mut closed = Vec::new();
-        assert!(is_valid_with(
-            b" {\"a\":[1,{}],\"b\":\"}\"}",
-            |start, end| closed.push((start, end))
+    fn parts_are_told_in_the_order_of_the_text() {
+        #[derive(Default)]
+        struct Heard(Vec<String>);
+        impl Listen for Heard {
+            fn opened(&mut self) {
+                self.0.push("(".to_owned());
+            }
+            fn key(&mut self, written: &[u8]) {
+                self.0.push(String::from_utf8_lossy(written).into_owned());
+            }
+            fn closed(&mut self, start: u32, end: u32) {
+                self.0.push(format!("{start}-{end})"));
+            }
+        }
+        let mut heard = Heard::default();
+        assert!(is_valid_for(
+            b" {\"a\":[1,{}],\"\\u0062\":\"}\"}",
+            &mut heard
         ));
-        assert_eq!(closed, [(9, 11), (6, 12), (1, 21)]);
+        assert_eq!(heard.0.join(" "), r"( a ( ( 9-11) 6-12) \u0062 1-26)");
     }
 
     #[test]

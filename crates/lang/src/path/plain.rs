@@ -3,6 +3,7 @@
 use super::scan::{self, Item, Member};
 use super::syntax::{index, strip_escapes};
 use super::{Found, Kind, found};
+use crate::json::Listen;
 
 /// How many components a plain path may have; longer ones are interpreted.
 const MAX_STEPS: usize = u128::BITS as usize;
@@ -170,9 +171,8 @@ pub(super) struct Skips {
     used: usize,
 }
 
-impl Skips {
-    /// A place where a container begins and where it ends.
-    pub(super) fn add(&mut self, start: u32, end: u32) {
+impl Listen for Skips {
+    fn closed(&mut self, start: u32, end: u32) {
         if end - start < WORTH_IT {
             return;
         }
@@ -188,7 +188,9 @@ impl Skips {
             *smallest = (start, end);
         }
     }
+}
 
+impl Skips {
     fn value_end(&self, json: &[u8], start: usize) -> Option<(Kind, usize)> {
         let known = &self.known[..self.used];
         match known.iter().find(|(known, _)| *known as usize == start) {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tiphys_api::{EventDependency, Problem};
 use tiphys_eventbus::{Context, Event, Subject};
-use tiphys_lang::Memory;
+use tiphys_lang::{Memory, json};
 
 use crate::filter::{Filters, Verdict};
 use crate::transform::{self, Transform};
+use crate::view::JSON;
 
 /// A compiled dependency.
 #[derive(Debug)]
@@ -91,6 +92,7 @@ impl Dependency {
     }
 
     fn transform_within(&self, event: Event, memory: &Memory) -> Result<Event, transform::Error> {
+        let event = unambiguous(event);
         match &self.transform {
             Some(transform) => transform.apply_within(event, memory),
             None => Ok(event),
@@ -105,6 +107,22 @@ impl Dependency {
     /// Its filters.
     pub fn filters(&self) -> Option<&Filters> {
         self.filters.as_ref()
+    }
+}
+
+/// An event whose payload means the same to all languages: of a key that is there twice a path and a template
+/// take the first, jq and Lua the last, so that what a filter approves would not be what a parameter uses.
+fn unambiguous(event: Event) -> Event {
+    // What an API server sends has no key twice.
+    if event.context.r#type == "resource" || event.context.datacontenttype != JSON {
+        return event;
+    }
+    match event.data.as_deref().and_then(json::without_repeats) {
+        Some(data) => Event {
+            data: Some(data.into()),
+            ..event
+        },
+        None => event,
     }
 }
 
@@ -131,7 +149,44 @@ fn glob(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::glob;
+    use super::*;
+    use crate::parameter::Parameter;
+    use crate::view::Views;
+
+    /// A filter in one language approved what a parameter in another one did not use.
+    #[test]
+    fn of_a_key_that_is_there_twice_all_languages_see_the_last() {
+        let context = Context {
+            r#type: "webhook".into(),
+            datacontenttype: JSON.into(),
+            ..Context::default()
+        };
+        let event = Event {
+            context: context.into(),
+            data: Some(r#"{"a":1,"b":{"c":"x","c":"y"},"a":2}"#.into()),
+        };
+        for spec in [
+            r#"{"filters":{"data":[{"path":"a","type":"number","value":["2"]}]}}"#,
+            r#"{"filters":{"data":[{"path":"b.c","type":"string","value":["y"]}]}}"#,
+            r#"{"filters":{"exprs":[{"expr":"a == 2","fields":[{"name":"a","path":"a"}]}]}}"#,
+            r#"{"filters":{"script":"return event.a == 2 and event.b.c == 'y'"}}"#,
+            r#"{"transform":{"jq":"."},"filters":{"data":[{"path":"a","type":"number","value":["2"]}]}}"#,
+            r#"{"transform":{"script":"return event"}}"#,
+        ] {
+            let read = serde_json::from_str(spec).unwrap();
+            let dependency = Dependency::compile(&read, "d", &mut Vec::new());
+            let Admission::Taken(taken) = dependency.admit(event.clone()) else {
+                panic!("{spec}");
+            };
+            for source in [r#""dataKey":"a""#, r#""dataTemplate":"{{ .Input.a }}""#] {
+                let spec = format!(r#"{{"src":{{"dependencyName":"d",{source}}},"dest":"x"}}"#);
+                let spec = serde_json::from_str(&spec).unwrap();
+                let parameter = Parameter::compile(&spec, "p", &mut Vec::new()).unwrap();
+                let value = parameter.resolve(&Views::new([("d", &taken)])).unwrap();
+                assert_eq!(value.unwrap().text, "2", "{source}");
+            }
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_text() {
