@@ -6,7 +6,7 @@ use tiphys_base::Failure;
 use tiphys_clients::TlsRef;
 use tiphys_eventbus::Event;
 
-use super::k8s::Ownership;
+use super::k8s::{Ownership, Turn};
 use super::policy::Policy;
 use super::{Action, Template, Trigger};
 use crate::engine::Member;
@@ -109,6 +109,8 @@ pub(super) struct Input<'i, 's> {
     pub(super) namespace: &'i str,
     /// Name of the trigger.
     pub(super) trigger: &'i str,
+    /// Where the firing stands among others.
+    pub(super) turn: Option<Turn>,
     /// When the action counts as a success.
     pub(super) policy: &'i Policy,
     /// Where to tell what parameters did.
@@ -128,7 +130,15 @@ impl Trigger {
         namespace: &str,
     ) -> Result<Action, FireError> {
         let events = round.iter().map(|(index, member)| (*index, &*member.event));
-        self.render(events, sensor, namespace, &mut Steps::none())
+        // Only what is about one object has one place among what is about it.
+        let turn = match round {
+            [(_, member)] => member.object.map(|object| Turn {
+                object,
+                stored_at: member.stored_at,
+            }),
+            _ => None,
+        };
+        self.render(events, (sensor, namespace), turn, &mut Steps::none())
     }
 
     /// As [`Trigger::fire`], telling on the way what each parameter did.
@@ -142,14 +152,14 @@ impl Trigger {
         namespace: &str,
         steps: &mut Vec<ParameterStep>,
     ) -> Result<Action, FireError> {
-        self.render(events, sensor, namespace, &mut Steps(Some(steps)))
+        self.render(events, (sensor, namespace), None, &mut Steps(Some(steps)))
     }
 
     fn render<'e>(
         &self,
         events: impl Iterator<Item = (usize, &'e Event)>,
-        sensor: &str,
-        namespace: &str,
+        (sensor, namespace): (&str, &str),
+        turn: Option<Turn>,
         steps: &mut Steps<'_>,
     ) -> Result<Action, FireError> {
         let views =
@@ -166,6 +176,7 @@ impl Trigger {
             sensor,
             namespace,
             trigger: &self.name,
+            turn,
             policy: &self.policy,
             steps,
         })
@@ -203,6 +214,7 @@ impl Input<'_, '_> {
             event_ids: ids.join(","),
             dependencies: dependencies.join(","),
             namespace: self.namespace.to_owned(),
+            turn: self.turn,
         }
     }
 }

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger, TriggerKind, TriggerTemplate};
 use tiphys_clients::kubernetes::PatchStrategy;
 
@@ -77,6 +80,18 @@ pub struct Ownership {
     pub dependencies: String,
     /// The sensor's namespace: the object's, if it names none.
     pub namespace: String,
+    /// Where the firing stands among those about the same object. `None`: they have no order.
+    pub turn: Option<Turn>,
+}
+
+/// Where a firing stands among those of its trigger that are about the same object: they run in the order
+/// in which the bus took in their events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// The object.
+    pub object: u64,
+    /// When the bus took the event in.
+    pub stored_at: Timestamp,
 }
 
 #[expect(
@@ -102,6 +117,41 @@ impl Ownership {
 
     /// The annotation that names the events a created object goes back to.
     pub const EVENT_ANNOTATION: &str = "events.argoproj.io/event-id";
+
+    /// The annotation that says where the firing stands that has created an object.
+    pub const TURN_ANNOTATION: &str = "events.argoproj.io/event-turn";
+
+    /// The value of [`Self::TURN_ANNOTATION`]: what the firing has to be in order with, and its place. These
+    /// stand on objects for as long as those live: what they are made of never changes.
+    pub fn turn(&self) -> Option<String> {
+        let Turn { object, stored_at } = self.turn?;
+        Some(format!("{} {stored_at}", self.line(object)))
+    }
+
+    /// Whether a later firing about the same object has created what bears this annotation: so this one has
+    /// had its turn.
+    pub fn is_before(&self, annotation: &str) -> bool {
+        let Some(Turn { object, stored_at }) = self.turn else {
+            return false;
+        };
+        let Some((line, time)) = annotation.split_once(' ') else {
+            return false;
+        };
+        let is_later = |time: Timestamp| time > stored_at;
+        line == self.line(object) && time.parse().is_ok_and(is_later)
+    }
+
+    /// Names all firings of a trigger about an object.
+    fn line(&self, object: u64) -> String {
+        let Self {
+            sensor,
+            trigger,
+            namespace,
+            ..
+        } = self;
+        let text = format!("{namespace}\n{sensor}\n{trigger}\n{object}");
+        HEXLOWER.encode(&Sha256::digest(text)[..8])
+    }
 }
 
 /// A compiled `k8s` template.
@@ -234,4 +284,37 @@ fn patch_strategy(text: &str, field: &str, problems: &mut Vec<Problem>) -> Optio
         );
     }
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ownership(trigger: &str, object: u64, second: i64) -> Ownership {
+        Ownership {
+            sensor: "orders".into(),
+            trigger: trigger.into(),
+            namespace: "shop".into(),
+            turn: Some(Turn {
+                object,
+                stored_at: Timestamp::from_second(second).unwrap(),
+            }),
+            ..Ownership::default()
+        }
+    }
+
+    #[test]
+    fn a_firing_is_before_a_later_one_about_the_same_object() {
+        let later = ownership("t", 7, 2).turn().unwrap();
+        assert_eq!(later, "3863bef12824eaed 1970-01-01T00:00:02Z");
+        assert!(ownership("t", 7, 1).is_before(&later));
+        assert!(!ownership("t", 7, 2).is_before(&later));
+        assert!(!ownership("t", 7, 3).is_before(&later));
+        assert!(!ownership("t", 8, 1).is_before(&later));
+        assert!(!ownership("u", 7, 1).is_before(&later));
+        assert!(!Ownership::default().is_before(&later));
+        for other in ["", "x", "3863bef12824eaed ", "3863bef12824eaed tomorrow"] {
+            assert!(!ownership("t", 7, 1).is_before(other), "{other:?}");
+        }
+    }
 }

@@ -424,6 +424,7 @@ mod tests {
                 data: Some(r#"{"m":"1.50","n":9007199254740993}"#.into()),
             };
             let mut input = Input {
+                turn: None,
                 views: &Views::new([("a", &event)]),
                 sensor: "s",
                 namespace: "n",

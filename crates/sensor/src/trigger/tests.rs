@@ -12,6 +12,7 @@ use tiphys_eventbus::{Context, Event};
 
 use super::{Action, Caller, Executors, log};
 use crate::Compiled;
+use crate::engine::Member;
 
 fn compile(trigger: &str) -> Result<Compiled, Vec<String>> {
     let spec = format!(
@@ -233,10 +234,12 @@ impl log::Sink for Nowhere {
     fn print(&self, _: &log::Line, _: Caller<'_>) {}
 }
 
+/// The one kind that the servers of these tests serve.
+const KINDS: &[u8] = br#"{"groupVersion":"networking.k8s.io/v1","resources":[
+    {"name":"ingresses","singularName":"ingress","namespaced":true,"kind":"Ingress","verbs":[]}]}"#;
+
 /// An API server that serves one kind and takes whatever it is sent, and what it was asked for.
 fn api_server() -> (kube::Client, Arc<Mutex<Vec<String>>>) {
-    const KINDS: &[u8] = br#"{"groupVersion":"networking.k8s.io/v1","resources":[
-        {"name":"ingresses","singularName":"ingress","namespaced":true,"kind":"Ingress","verbs":[]}]}"#;
     let asked = Arc::<Mutex<Vec<String>>>::default();
     let log = Arc::clone(&asked);
     let service = tower::service_fn(move |request: http::Request<Body>| {
@@ -295,4 +298,83 @@ fn a_task_is_not_as_large_as_the_largest_kind() {
     };
     let performing = executors.perform(&action, caller);
     assert!(size_of_val(&performing) <= 512);
+}
+
+/// An API server with room for one object.
+fn small_api_server() -> kube::Client {
+    let live = Arc::<Mutex<Option<Vec<u8>>>>::default();
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let live = Arc::clone(&live);
+        async move {
+            let is_discovery = request.uri().path().ends_with("/v1");
+            let method = request.method().clone();
+            let sent = request.into_body().collect_bytes().await.unwrap();
+            let mut live = live.lock().unwrap();
+            let (code, body) = match (&method, &*live) {
+                (&http::Method::POST, Some(_)) => {
+                    let status = r#"{"kind":"Status","code":409,"reason":"AlreadyExists","message":"there"}"#;
+                    (409, status.as_bytes().to_vec())
+                }
+                (&http::Method::POST, None) => {
+                    *live = Some(sent.to_vec());
+                    (201, sent.to_vec())
+                }
+                (_, Some(object)) if !is_discovery => (200, object.clone()),
+                _ => (200, KINDS.to_vec()),
+            };
+            let response = http::Response::builder().status(code);
+            Ok::<_, Infallible>(response.body(Body::from(body)).unwrap())
+        }
+    });
+    kube::Client::new(service, "default")
+}
+
+/// When the acknowledgements of create, delete, create were lost together with the process, the first
+/// create became a dead letter.
+#[tokio::test]
+async fn a_create_recognises_itself_by_a_later_one_about_the_same_object() {
+    let now = || Timestamp::UNIX_EPOCH;
+    let client = small_api_server();
+    let executors = Executors::new(Some(client), Arc::new(NoValues), Arc::new(Nowhere), now);
+    let compiled = compile(
+        "{template: {name: t, conditions: a, k8s: {operation: create, source: {resource:
+        {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: x}}}}}}",
+    )
+    .unwrap();
+    let trigger = &compiled.triggers[0];
+    let fire = |id: &str, object, second| {
+        let event = Event {
+            context: Context {
+                id: id.into(),
+                ..Context::default()
+            }
+            .into(),
+            data: None,
+        };
+        let member = Member {
+            event: Arc::new(event),
+            sequence: 1,
+            stored_at: Timestamp::from_second(second).unwrap(),
+            object,
+        };
+        trigger.fire(&[(0, member)], "orders", "shop").unwrap()
+    };
+    let caller = Caller {
+        bus: None,
+        namespace: "shop",
+        sensor: "orders",
+        trigger: "t",
+    };
+    for (id, object, second, is_done) in [
+        ("later", Some(7), 20, true),
+        ("earlier", Some(7), 10, true),
+        ("later", Some(7), 20, true),
+        ("of another object", Some(8), 10, false),
+        ("of none", None, 10, false),
+        ("after it", Some(7), 30, false),
+    ] {
+        let action = fire(id, object, second);
+        let outcome = executors.perform(&action, caller).await;
+        assert_eq!(outcome.is_ok(), is_done, "{id}: {outcome:?}");
+    }
 }

@@ -1,7 +1,9 @@
 //! Acts on objects in a cluster.
 //!
-//! Every action of this kind can tell whether it has been done (`docs/compatibility.md`): a created object carries the ids of its events, deleting what is gone is a
-//! success, an update or patch of the same event is the same again.
+//! Every action of this kind can tell whether it has been done (`docs/compatibility.md`): a created object
+//! carries the ids of its events and where their firing stands among those about the same object, so that
+//! also a firing recognises itself whose object was replaced since; deleting what is gone is a success, an
+//! update or patch of the same event is the same again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,6 +132,8 @@ impl<'e> Executor<'e> {
         match self.try_create(object, target, ownership).await? {
             Answer::Conflict(reason) => match self.cluster.get(target).await? {
                 Some(live) if is_owned(&live, ownership) => Ok(()),
+                // All acknowledgements since were lost: it was done, and what it made was deleted.
+                Some(live) if is_succeeded(&live, ownership) => Ok(()),
                 _ => Answer::Conflict(reason).accept(&format!("create {target}")),
             },
             answer => answer.accept(&format!("create {target}")),
@@ -287,10 +291,14 @@ fn own(object: &mut Value, target: &Target, ownership: &Ownership, now: Timestam
     for (key, label) in ownership.labels(now.as_millisecond()) {
         member(metadata, "labels").insert(key.into(), Value::String(label));
     }
-    member(metadata, "annotations").insert(
+    let annotations = member(metadata, "annotations");
+    annotations.insert(
         Ownership::EVENT_ANNOTATION.into(),
         Value::String(ownership.event_ids.clone()),
     );
+    if let Some(turn) = ownership.turn() {
+        annotations.insert(Ownership::TURN_ANNOTATION.into(), Value::String(turn));
+    }
 }
 
 /// The object under `key`, put there if it is missing or something else.
@@ -305,12 +313,22 @@ pub(in crate::trigger) fn member<'m>(map: &'m mut Map, key: &str) -> &'m mut Map
     }
 }
 
+/// Whether this firing has created an object.
 fn is_owned(live: &Value, ownership: &Ownership) -> bool {
-    let annotation = live
-        .get("metadata")
-        .and_then(|metadata| metadata.get("annotations"))
-        .and_then(|annotations| annotations.get(Ownership::EVENT_ANNOTATION));
-    annotation == Some(&Value::String(ownership.event_ids.clone()))
+    annotation(live, Ownership::EVENT_ANNOTATION) == Some(&ownership.event_ids)
+}
+
+/// Whether a later firing about the same object has created it.
+fn is_succeeded(live: &Value, ownership: &Ownership) -> bool {
+    annotation(live, Ownership::TURN_ANNOTATION).is_some_and(|turn| ownership.is_before(turn))
+}
+
+fn annotation<'v>(live: &'v Value, name: &str) -> Option<&'v String> {
+    let metadata = live.get("metadata")?;
+    match metadata.get("annotations")?.get(name)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -333,6 +351,7 @@ mod tests {
             event_ids: event_ids.into(),
             dependencies: "paid,placed".into(),
             namespace: "shop".into(),
+            turn: None,
         };
         assert_eq!(
             generated_name("job-", &firing("0a1b,2c3d")),
