@@ -1,7 +1,7 @@
 //! What event sources and sensors have in common: each is a Deployment of pods that run one object,
 //! found in a ConfigMap.
 //!
-//! [`desired()`] computes what there should be, the rest of this module brings it about and writes its
+//! [`desired()`](desired::desired) computes what there should be, the rest of this module brings it about and writes its
 //! status.
 
 mod check;

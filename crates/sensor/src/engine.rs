@@ -3,7 +3,7 @@
 //! Nothing here waits, reads the clock or knows a client. The running sensor, `simulate`, `lint` and
 //! the controller's validation all come here, so they cannot disagree.
 //!
-//! Order of work per event: decode, transform and filter ([`prepare`], [`Dependency`]); then the
+//! Order of work per event: decode, transform and filter ([`prepare()`], [`Dependency`]); then the
 //! trigger's state machine ([`TriggerState`]) deduplicates, completes rounds ([`Rounds`]), keeps the
 //! order per object, and says when an action is rendered, performed, tried again, given up, and when
 //! a delivery is acknowledged.
