@@ -100,9 +100,15 @@ impl Rest {
     /// # Errors
     /// If there is none.
     pub(crate) fn url(&self, path: &str) -> Result<Url, SourceError> {
-        self.base.join(path).map_err(|error| {
-            SourceError::new(Reason::Invalid, format!("make a URL of {path:?}")).because(error)
-        })
+        let failed = || SourceError::new(Reason::Invalid, format!("make a URL of {path:?}"));
+        // Whoever reads a URL takes these for steps in its path, encoded or not.
+        let (steps, _) = path.split_once('?').unwrap_or((path, ""));
+        if steps.split('/').any(|step| matches!(step, "." | "..")) {
+            return Err(failed().because("a name in it is a step in a path"));
+        }
+        self.base
+            .join(path)
+            .map_err(|error| failed().because(error))
     }
 
     /// One call. `act` says what it is for, such as `list the hooks of o/r`.

@@ -139,8 +139,8 @@ impl Api {
         let mut items = Vec::new();
         let mut start = 0;
         for pages in 1.. {
-            let link = format!("{path}?limit={PAGE}&start={start}");
-            let url = self.rest.further(act, &link, pages)?;
+            let link = self.rest.url(&format!("{path}?limit={PAGE}&start={start}"))?;
+            let url = self.rest.further(act, link.as_str(), pages)?;
             let page: Page<T> = self.rest.call(act, Method::GET, url, None).await?.json()?;
             items.extend(page.values);
             match page.next_page_start {
