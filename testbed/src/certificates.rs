@@ -6,6 +6,8 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 
+use crate::Scratch;
+
 /// Certificates and keys in PEM. The server's is valid for `localhost` and `127.0.0.1` if nothing else is said.
 #[derive(Clone, Debug)]
 pub struct Certificates {
@@ -57,6 +59,25 @@ impl Certificates {
             server: sign(&authority, "server", hosts, both)?,
             client: sign(&authority, "client", &[], client)?,
         })
+    }
+
+    /// Writes them as `ca.pem`, `server.pem`, `server.key`, `client.pem` and `client.key`.
+    pub(crate) fn write_into(&self, scratch: &Scratch) -> anyhow::Result<()> {
+        let Self {
+            authority,
+            server,
+            client,
+        } = self;
+        for (name, content) in [
+            ("ca.pem", authority),
+            ("server.pem", &server.certificate),
+            ("server.key", &server.key),
+            ("client.pem", &client.certificate),
+            ("client.key", &client.key),
+        ] {
+            scratch.write(name, content)?;
+        }
+        Ok(())
     }
 }
 

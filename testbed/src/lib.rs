@@ -4,6 +4,7 @@
 //! [`Programs`] says where the server programs are and gets the missing ones; [`ControlPlane`] and
 //! [`Nats`] run them in a [`Scratch`] folder that takes everything down with it.
 
+mod broker;
 mod certificates;
 mod control_plane;
 mod http;
@@ -14,13 +15,14 @@ mod programs;
 mod progress;
 mod scratch;
 
+pub use broker::{BrokerOptions, BrokerServer};
 pub use certificates::Certificates;
 pub use control_plane::{ControlPlane, ControlPlaneOptions, User};
 pub use http::Response;
 pub use nats::{Auth, Nats, NatsOptions, Tls};
 pub use ports::free_port;
 pub use process::{Process, is_alive};
-pub use programs::{NodePrograms, Programs, bus_client, nats_server};
+pub use programs::{Broker, NodePrograms, Programs, bus_client, nats_server};
 pub use progress::Progress;
 pub use scratch::Scratch;
 

@@ -258,7 +258,7 @@ impl Nats {
             Tls::Server | Tls::Mutual => Some(Certificates::generate()?),
         };
         if let Some(certificates) = &certificates {
-            write_certificates(&scratch, certificates)?;
+            certificates.write_into(&scratch)?;
         }
         let ports = distinct_ports(size)?;
         let routes: Vec<u16> = ports.iter().map(|ports| ports.route).collect();
@@ -379,22 +379,4 @@ fn distinct_ports(size: usize) -> anyhow::Result<Vec<Ports>> {
         route: three[2],
     });
     Ok(ports.collect())
-}
-
-fn write_certificates(scratch: &Scratch, certificates: &Certificates) -> anyhow::Result<()> {
-    let Certificates {
-        authority,
-        server,
-        client,
-    } = certificates;
-    for (name, content) in [
-        ("ca.pem", authority),
-        ("server.pem", &server.certificate),
-        ("server.key", &server.key),
-        ("client.pem", &client.certificate),
-        ("client.key", &client.key),
-    ] {
-        scratch.write(name, content)?;
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@
 //! under its version; runs at the same time wait for each other. A program that cannot be got is an
 //! error with the line that installs it, never a reason to skip a test.
 
+mod broker;
 mod build;
 mod download;
 mod node;
@@ -18,6 +19,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::Progress;
+pub use broker::Broker;
 pub use node::NodePrograms;
 use program::Program;
 use settings::Settings;

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
-use tiphys_testbed::{Programs, Progress};
+use tiphys_testbed::{Broker, Programs, Progress};
 
 use crate::command::{Profile, build_binary, cargo, for_each_line, status_of};
 use crate::drill::{self, BINARY_VARIABLE};
@@ -84,6 +84,10 @@ fn run_here(
     summary: &mut Summary,
 ) -> anyhow::Result<bool> {
     let programs = Programs::locate(Progress::Shown)?;
+    let mut brokers = Vec::new();
+    for broker in Broker::ALL {
+        brokers.push((broker.variable(), broker.locate(Progress::Shown)?));
+    }
     let binary = build_binary(Profile::Dev)?;
     let mut tests = cargo(["test", "--no-fail-fast"]);
     match package {
@@ -92,6 +96,7 @@ fn run_here(
     };
     tests
         .envs(programs.variables())
+        .envs(brokers)
         .env(BINARY_VARIABLE, &binary);
     let mut passed = run_tests(&mut tests, filters, summary)?;
     if drills && let Err(error) = drill::run_usual(&programs, &binary) {

@@ -17,12 +17,18 @@ const ENVTEST_INDEX: &str =
 /// Where the official builds of NATS lie.
 const NATS_RELEASES: &str = "https://github.com/nats-io/nats-server/releases/download";
 
+/// Folders of servers, which are not on everybody's `PATH`.
+const SERVERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+
 /// The variables that are read, besides those that place the cache.
-const VARIABLES: [&str; 4] = [
+const VARIABLES: [&str; 7] = [
     "KUBEBUILDER_ASSETS",
     "NATS_SERVER",
     "TIPHYS_ETCD",
     "TIPHYS_KUBE_APISERVER",
+    "TIPHYS_MOSQUITTO",
+    "TIPHYS_RABBITMQ_SERVER",
+    "TIPHYS_REDIS_SERVER",
 ];
 
 /// How programs are found and got.
@@ -32,7 +38,7 @@ pub(super) struct Settings {
     pub(super) named: BTreeMap<&'static str, OsString>,
     /// Where programs stay from one run to the next.
     pub(super) cache: PathBuf,
-    /// The folders of `PATH`.
+    /// The folders of `PATH`, and those of servers.
     pub(super) path: Vec<PathBuf>,
     /// `TIPHYS_OFFLINE`: nothing is downloaded from a release page.
     pub(super) offline: bool,
@@ -61,7 +67,9 @@ impl Settings {
         Ok(Self {
             named,
             cache: cache_folder()?,
-            path: std::env::split_paths(&path).collect(),
+            path: std::env::split_paths(&path)
+                .chain(SERVERS.map(PathBuf::from))
+                .collect(),
             offline: set("TIPHYS_OFFLINE").is_some_and(|value| value != "0"),
             envtest_releases: envtest_mirror.unwrap_or_else(|| ENVTEST_RELEASES.to_owned()),
             envtest_index,

@@ -227,3 +227,42 @@ fn a_second_run_waits_for_the_first() {
         assert_eq!(second.join().unwrap(), cached);
     });
 }
+
+#[test]
+fn a_broker_is_named_cached_or_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    let locate = |settings: &Settings| Broker::Redis.locate_with(settings, Progress::Hidden);
+    let installed = folder.path().join("bin/redis-server");
+    script(&installed, "installed");
+    settings.path.push(folder.path().join("bin"));
+    assert_eq!(locate(&settings).unwrap(), installed);
+    let named = folder.path().join("mine");
+    settings
+        .named
+        .insert("TIPHYS_REDIS_SERVER", named.clone().into());
+    assert_eq!(
+        locate(&settings).unwrap_err().to_string(),
+        format!(
+            "TIPHYS_REDIS_SERVER is set, but {} is not there",
+            named.display()
+        )
+    );
+    script(&named, "mine");
+    assert_eq!(locate(&settings).unwrap(), named);
+}
+
+#[test]
+fn a_broker_that_cannot_be_got_is_reported_with_the_line_that_installs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Broker::Mosquitto.locate_with(&bare(&folder), Progress::Hidden);
+    let error = format!("{:#}", error.unwrap_err());
+    for part in [
+        "mosquitto is missing: not in ",
+        "`apt-get install mosquitto`",
+        "or set TIPHYS_MOSQUITTO",
+        "TIPHYS_OFFLINE is set",
+    ] {
+        assert!(error.contains(part), "{part:?} in {error:?}");
+    }
+}

@@ -1,0 +1,186 @@
+//! A message broker on a free port, with its data in a folder of its own.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::process::Process;
+use crate::{Broker, Certificates, PATIENCE, Progress, Scratch, free_port, wait_for};
+
+/// How often a start is tried again on another port when somebody else took it.
+const START_ATTEMPTS: usize = 5;
+
+/// Log lines shown when something failed.
+const LOG_LINES: usize = 40;
+
+/// What is different from a broker that lets everybody in.
+#[derive(Clone, Debug, Default)]
+pub struct BrokerOptions {
+    /// Who connects has to know it.
+    pub password: Option<String>,
+    /// It has another port, where both sides show certificates.
+    pub tls: bool,
+}
+
+/// A running broker.
+///
+/// # Guarantees
+/// Dropping it ends its processes and removes its folder, see [`Scratch`].
+#[derive(Debug)]
+pub struct BrokerServer {
+    broker: Broker,
+    program: PathBuf,
+    port: u16,
+    options: BrokerOptions,
+    /// Where connections are encrypted.
+    tls_port: u16,
+    certificates: Option<Certificates>,
+    process: Option<Process>,
+    // Last, so that the server has ended when its folder goes.
+    scratch: Scratch,
+}
+
+impl BrokerServer {
+    /// Starts a broker, and waits until it serves.
+    ///
+    /// # Errors
+    /// When it cannot be got, or does not come up: with its last log lines.
+    pub fn start(broker: Broker, options: &BrokerOptions) -> anyhow::Result<Self> {
+        let program = broker.locate(Progress::Shown)?;
+        for _ in 1..START_ATTEMPTS {
+            let mut server = Self::prepare(broker, program.clone(), options)?;
+            match server.restart() {
+                Err(_) if server.port_was_taken() => {}
+                started => return started.map(|()| server),
+            }
+        }
+        let mut server = Self::prepare(broker, program, options)?;
+        server.restart().map(|()| server)
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Host and port where connections are encrypted.
+    pub fn tls_address(&self) -> String {
+        format!("127.0.0.1:{}", self.tls_port)
+    }
+
+    /// The certificates, if connections may be encrypted.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
+    }
+
+    /// Ends it as a crash does.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.kill()?;
+        }
+        Ok(())
+    }
+
+    /// Starts it on its port and with its data, and waits until it serves.
+    ///
+    /// # Errors
+    /// When it does not come up: with its last log lines.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        let mut command = self.command();
+        let process = Process::spawn("broker", &mut command, &self.scratch)?;
+        let process = self.process.insert(process);
+        let (broker, port) = (self.broker, self.port);
+        let serving = wait_for("a broker that serves", PATIENCE, || {
+            process.ensure_running()?;
+            Ok(serves(broker, port).then_some(()))
+        });
+        serving.with_context(|| process.report(LOG_LINES))
+    }
+
+    fn prepare(broker: Broker, program: PathBuf, options: &BrokerOptions) -> anyhow::Result<Self> {
+        let scratch = Scratch::new("broker")?;
+        let certificates = options.tls.then(Certificates::generate).transpose()?;
+        if let Some(certificates) = &certificates {
+            certificates.write_into(&scratch)?;
+        }
+        Ok(Self {
+            broker,
+            program,
+            port: free_port()?,
+            options: options.clone(),
+            tls_port: free_port()?,
+            certificates,
+            process: None,
+            scratch,
+        })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.scratch.path());
+        match self.broker {
+            Broker::Redis => {
+                command
+                    .args(["--bind", "127.0.0.1", "--port"])
+                    .arg(self.port.to_string())
+                    // What was answered survives a crash.
+                    .args(["--appendonly", "yes", "--appendfsync", "always"])
+                    .args(["--save", "", "--dir"])
+                    .arg(self.scratch.path());
+                if let Some(password) = &self.options.password {
+                    command.args(["--requirepass", password]);
+                }
+                if self.options.tls {
+                    command
+                        .args(["--tls-auth-clients", "yes", "--tls-port"])
+                        .arg(self.tls_port.to_string())
+                        .args(["--tls-cert-file", "server.pem", "--tls-key-file"])
+                        .args(["server.key", "--tls-ca-cert-file", "ca.pem"]);
+                }
+            }
+            Broker::Mosquitto | Broker::Rabbitmq => {}
+        }
+        command
+    }
+
+    fn port_was_taken(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| {
+            let log = process.log_tail(LOG_LINES).to_lowercase();
+            log.contains("address already in use")
+        })
+    }
+}
+
+impl Drop for BrokerServer {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take()
+            && std::thread::panicking()
+        {
+            eprintln!("{}", process.report(LOG_LINES));
+        }
+    }
+}
+
+/// True if it answers.
+fn serves(broker: Broker, port: u16) -> bool {
+    let Ok(mut connection) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return false;
+    };
+    match broker {
+        Broker::Redis => {
+            let mut answer = [0; 7];
+            let asked = connection.write_all(b"PING\r\n");
+            let answered = asked.and_then(|()| connection.read_exact(&mut answer));
+            // It may want a password; while it still reads its data it says `-LOADING`.
+            answered.is_ok() && [&b"+PONG\r\n"[..], b"-NOAUTH"].contains(&answer.as_slice())
+        }
+        Broker::Mosquitto | Broker::Rabbitmq => true,
+    }
+}
