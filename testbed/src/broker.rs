@@ -144,7 +144,6 @@ impl BrokerServer {
                         .args(["server.key", "--tls-ca-cert-file", "ca.pem"]);
                 }
             }
-            Broker::Mosquitto | Broker::Rabbitmq => {}
         }
         command
     }
@@ -181,6 +180,5 @@ fn serves(broker: Broker, port: u16) -> bool {
             // It may want a password; while it still reads its data it says `-LOADING`.
             answered.is_ok() && [&b"+PONG\r\n"[..], b"-NOAUTH"].contains(&answer.as_slice())
         }
-        Broker::Mosquitto | Broker::Rabbitmq => true,
     }
 }

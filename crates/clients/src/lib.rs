@@ -11,6 +11,7 @@ pub mod kubernetes;
 pub mod nats;
 mod reference;
 pub mod s3;
+pub mod socket;
 pub mod tls;
 pub mod values;
 

@@ -68,6 +68,42 @@ impl Place {
     }
 }
 
+impl ConnectError {
+    /// True if a server answered, and does not let this user in.
+    pub fn is_of_login(&self) -> bool {
+        matches!(
+            self.kind(),
+            Some(ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication)
+        )
+    }
+
+    fn kind(&self) -> Option<ConnectErrorKind> {
+        match self {
+            Self::Settings(_) => None,
+            Self::Unreachable { source, .. } => source
+                .downcast_ref::<async_nats::ConnectError>()
+                .map(async_nats::ConnectError::kind),
+        }
+    }
+
+    /// True if a server answered, and they did not agree on the encryption.
+    pub fn is_of_tls(&self) -> bool {
+        let Self::Unreachable { source, .. } = self else {
+            return false;
+        };
+        if self.kind() == Some(ConnectErrorKind::Tls) {
+            return true;
+        }
+        let first: &(dyn std::error::Error + 'static) = &**source;
+        let mut causes = std::iter::successors(Some(first), |error| error.source());
+        causes.any(|cause| {
+            let cause = cause.downcast_ref::<std::io::Error>();
+            let inner = cause.and_then(std::io::Error::get_ref);
+            inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
+        })
+    }
+}
+
 /// A client that heals itself, and tells `listen` how it is doing.
 ///
 /// # Errors

@@ -192,14 +192,28 @@ mod tests {
     #[test]
     fn a_kind_that_is_not_run_is_named() {
         let found = problems(
-            r#"{"metadata":{"name":"es"},"spec":{"nats":{"ev":{"url":"u","subject":"s"}}}}"#,
+            r#"{"metadata":{"name":"es"},"spec":{"pulsar":{"ev":{"url":"u","topics":["t"]}}}}"#,
         );
         assert!(
             found.contains(
-                &"error: spec.nats.ev: event sources of type nats are not run by this version of tiphys"
+                &"error: spec.pulsar.ev: event sources of type pulsar are not run by this version of tiphys"
                     .to_owned()
             ),
             "{found:#?}"
+        );
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[test]
+    fn a_kind_that_was_left_out_is_named_with_its_feature() {
+        let found = problems(
+            r#"{"metadata":{"name":"es"},"spec":{"redisStream":{"ev":{"hostAddress":"a:1","streams":["s"]}}}}"#,
+        );
+        assert_eq!(
+            found,
+            [
+                "error: spec.redisStream.ev: event sources of type redisStream are not in this build of tiphys (feature redis)"
+            ]
         );
     }
 }

@@ -25,6 +25,7 @@ pub(crate) struct SourceContext {
     pub(crate) clients: Arc<Clients>,
     pub(crate) cluster: Option<Cluster>,
     pub(crate) leads: Leads,
+    pub(crate) pod: Arc<str>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -114,21 +115,28 @@ impl SourceContext {
         Ok((name, password))
     }
 
-    /// How a connection is encrypted, by its settings or as usual.
+    /// How a connection is encrypted, by the field `tls` of the event.
     ///
     /// # Errors
     /// If a certificate cannot be read now.
-    pub(crate) async fn tls(&self, spec: Option<&TlsConfig>) -> Result<Tls, SourceError> {
+    pub(crate) async fn tls(&self, spec: Option<&TlsConfig>) -> Result<Option<Tls>, SourceError> {
         let Some(spec) = spec else {
-            return Ok(Tls::default());
+            return Ok(None);
         };
-        let failed = |error: BoxError| {
-            SourceError::new(Reason::Missing, "read the TLS settings").because(error)
+        let event = self.event();
+        let failed = |reason, error: BoxError| {
+            let act = format!(
+                "read what spec.{}.{}.tls names",
+                event.kind.field(),
+                event.name
+            );
+            SourceError::new(reason, act).because(error)
         };
-        let reference =
-            TlsRef::of(spec, &self.event().namespace).map_err(|error| failed(error.into()))?;
-        let resolved = reference.resolve(&*self.clients.values).await;
-        resolved.map_err(|error| failed(error.into()))
+        let names = TlsRef::of(spec, &event.namespace)
+            .map_err(|error| failed(Reason::Configuration, error.into()))?;
+        let resolved = names.resolve(&*self.clients.values).await;
+        let tls = resolved.map_err(|error| failed(Reason::Missing, error.into()))?;
+        Ok(Some(tls))
     }
 
     /// The cluster.
@@ -167,6 +175,11 @@ impl SourceContext {
     /// for the pod that does.
     pub(crate) fn leads(&self) -> Leads {
         self.leads.clone()
+    }
+
+    /// Who this process is among those that run the event source; the same after a restart.
+    pub(crate) fn pod(&self) -> &str {
+        &self.pod
     }
 
     /// Cancelled when the event is to end.

@@ -14,11 +14,6 @@
 //! | `supervisor` | runs events where they belong, and starts again what ended |
 //! | [`served`] | events that are called over HTTP: routes, certificates, the end |
 
-#![expect(
-    dead_code,
-    reason = "leads and single deliveries are for the kinds that are called"
-)]
-
 mod clock;
 mod compile;
 mod context;

@@ -24,7 +24,7 @@ use tiphys_eventbus::{Error as BusError, Outgoing, PublishAck};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-pub(crate) use self::handle::Publisher;
+pub(crate) use self::handle::{InHand, Publisher};
 pub(crate) use self::window::MAX_EVENTS;
 
 use self::handle::Arrival;

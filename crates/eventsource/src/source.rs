@@ -7,6 +7,8 @@
 //! publishing and its retries, dead letters, back-pressure, order, the lease, restarts, conditions,
 //! metrics, logs. `docs/add-a-source.md` shows it step by step.
 
+mod broker;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,10 +87,11 @@ mod called;
 mod hooks;
 mod rest;
 
-/// Lists the kinds: the module, and the type in it, which is named as the kind is in `EventConfig`.
+/// Lists the kinds: the module, the type in it, which is named as the kind is in `EventConfig`, and the
+/// feature without which it is left out.
 macro_rules! sources {
-    ($($(#[$doc:meta])* $visibility:vis mod $module:ident :: $kind:ident;)*) => {
-        $($(#[$doc])* $visibility mod $module;)*
+    ($($(#[$doc:meta])* $visibility:vis mod $module:ident :: $kind:ident $(if $feature:literal)?;)*) => {
+        $($(#[$doc])* $(#[cfg(feature = $feature)])? $visibility mod $module;)*
 
         /// Compiles an event of any kind that is run; `None` for the others.
         pub(crate) fn compile(
@@ -96,14 +99,26 @@ macro_rules! sources {
             config: EventConfig<'_>,
         ) -> Option<Result<Arc<dyn Source>, Vec<Problem>>> {
             match config {
-                $(EventConfig::$kind(spec) => {
+                $($(#[cfg(feature = $feature)])? EventConfig::$kind(spec) => {
                     let compiled = $module::$kind::compile(path, spec);
                     Some(compiled.map(|source| Arc::new(source) as Arc<dyn Source>))
                 })*
+                $($(#[cfg(not(feature = $feature))] EventConfig::$kind(_) => {
+                    Some(Err(vec![left_out(path, config, $feature)]))
+                })?)*
                 _ => None,
             }
         }
     };
+}
+
+/// What a build without `feature` says of an event.
+#[cfg(not(feature = "redis"))]
+fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
+    let kind = config.kind().event_type();
+    let message =
+        format!("event sources of type {kind} are not in this build of tiphys (feature {feature})");
+    Problem::error(path, message)
 }
 
 sources! {
@@ -113,6 +128,9 @@ sources! {
     mod gerrit::Gerrit;
     mod github::Github;
     mod gitlab::Gitlab;
+    mod nats::Nats;
+    mod redis::Redis if "redis";
+    mod redis_stream::RedisStream if "redis";
     pub mod resource::Resource;
     mod slack::Slack;
     mod sns::Sns;

@@ -53,6 +53,8 @@ pub struct Runner {
     pub clients: Arc<Clients>,
     /// What answers HTTP requests, if this process does.
     pub server: Option<Arc<dyn HttpServer>>,
+    /// Who this process is among those that run the event source: the name of the pod.
+    pub pod: Arc<str>,
     /// Whether this pod holds the lease. Events that one pod has to run are run while it does.
     pub leads: watch::Receiver<bool>,
     /// How long those events may go on after the lease was lost: then another pod may begin.
@@ -287,6 +289,7 @@ impl Launch {
             clients: self.runner.clients.clone(),
             cluster: self.runner.cluster.clone(),
             leads: Leads(self.runner.leads.clone()),
+            pod: self.runner.pod.clone(),
             shutdown: stop.clone(),
         };
         let mut running = Box::pin(self.receive(context));

@@ -86,6 +86,7 @@ impl Stage {
             cluster: None,
             clients: Arc::new(Clients::new(None, Arc::new(NoValues))),
             server: None,
+            pod: "pod-0".into(),
             leads: leads.subscribe(),
             time_to_stop: Duration::from_secs(4),
             metrics: self.metrics.clone(),

@@ -107,6 +107,14 @@ impl Context {
         candidate.map_or(Duration::ZERO, |candidate| candidate.timing.time_to_stop())
     }
 
+    /// Who this process is to servers that tell its like apart: the name of the pod.
+    pub(crate) fn pod(&self) -> Arc<str> {
+        let candidate = self.candidate.as_ref();
+        candidate
+            .map_or("tiphys", |candidate| &candidate.identity)
+            .into()
+    }
+
     /// Who acts for an object, if there is a cluster to act on.
     ///
     /// # Errors

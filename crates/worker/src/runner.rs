@@ -136,6 +136,7 @@ impl Memory {
             cluster,
             clients,
             server: Some(Arc::new(HttpPorts(context.ports.clone()))),
+            pod: context.pod(),
             leads,
             time_to_stop: context.time_to_stop(),
             metrics: context.source_metrics.clone(),

@@ -16,23 +16,16 @@ use crate::Progress;
 /// Where a distribution says which one it is.
 const RELEASE: &str = "/etc/os-release";
 
-/// What Debian has on `PATH` for RabbitMQ: it insists on root, or a user of its own.
-const WRAPPER: &str = "rabbitmq-script-wrapper";
-
 /// A message broker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Broker {
     /// Redis.
     Redis,
-    /// Mosquitto, for MQTT.
-    Mosquitto,
-    /// RabbitMQ, for AMQP.
-    Rabbitmq,
 }
 
 impl Broker {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Redis, Self::Mosquitto, Self::Rabbitmq];
+    pub const ALL: [Self; 1] = [Self::Redis];
 
     /// Finds the program, or gets it.
     ///
@@ -46,8 +39,6 @@ impl Broker {
     pub fn variable(self) -> &'static str {
         match self {
             Self::Redis => "TIPHYS_REDIS_SERVER",
-            Self::Mosquitto => "TIPHYS_MOSQUITTO",
-            Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
         }
     }
 
@@ -55,8 +46,6 @@ impl Broker {
     fn name(self) -> &'static str {
         match self {
             Self::Redis => "redis-server",
-            Self::Mosquitto => "mosquitto",
-            Self::Rabbitmq => "rabbitmq-server",
         }
     }
 
@@ -105,12 +94,7 @@ impl Broker {
 
     fn installed(self, settings: &Settings) -> Option<PathBuf> {
         let mut found = settings.path.iter().map(|folder| folder.join(self.name()));
-        let found = found.find(|path| path.is_file())?;
-        let real = fs::canonicalize(&found).ok()?;
-        if real.ends_with(WRAPPER) {
-            return Some(real.with_file_name(self.name()));
-        }
-        Some(found)
+        found.find(|path| path.is_file())
     }
 
     /// Downloads the package, with those that it needs and that are missing here, and puts a program that
@@ -128,7 +112,13 @@ impl Broker {
             .arg(format!("Dir::Cache::Archives={}", packages.display()))
             .arg(self.name());
         let title = format!("downloading {} with apt-get", self.name());
-        progress.during(&title, || run(&mut download))?;
+        progress.during(&title, || {
+            run(&mut download).or_else(|_| {
+                // A machine may not have asked yet which packages there are, or long ago.
+                run(Command::new("apt-get").args(["update", "--quiet"]))?;
+                run(&mut download)
+            })
+        })?;
         let root = folder.path().join("root");
         for entry in fs::read_dir(&packages).context("list the packages")? {
             let package = entry.context("list the packages")?.path();
@@ -144,39 +134,16 @@ impl Broker {
             fs::remove_dir_all(&kept).context("remove what is half done")?;
         }
         fs::rename(&root, &kept).context("move it into the cache")?;
-        self.relocate(&kept)?;
         let script = folder.path().join("script");
         fs::write(&script, self.script(&kept)?).context("write a script")?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).context("make it run")?;
         fs::rename(&script, target).context("move it into the cache")
     }
 
-    /// Erlang has its own place written into its scripts.
-    fn relocate(self, root: &Path) -> anyhow::Result<()> {
-        if self != Self::Rabbitmq {
-            return Ok(());
-        }
-        let erlang = root.join("usr/lib/erlang");
-        for script in ["erl", "start"] {
-            let path = erlang.join("bin").join(script);
-            let text = fs::read_to_string(&path);
-            let text = text.with_context(|| format!("read {}", path.display()))?;
-            let text = text.replace("/usr/lib/erlang", &erlang.display().to_string());
-            fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-        }
-        Ok(())
-    }
-
     /// Starts the program with the libraries and programs that came with it.
     fn script(self, root: &Path) -> anyhow::Result<String> {
         let program = match self {
             Self::Redis => root.join("usr/bin/redis-server"),
-            Self::Mosquitto => root.join("usr/sbin/mosquitto"),
-            Self::Rabbitmq => {
-                let versions = folders(&root.join("usr/lib/rabbitmq/lib"))?;
-                let version = versions.first().context("find the version of RabbitMQ")?;
-                version.join("sbin/rabbitmq-server")
-            }
         };
         anyhow::ensure!(program.is_file(), "there is no {}", program.display());
         let libraries: Vec<String> = folders(&root.join("usr/lib"))?

@@ -255,12 +255,12 @@ fn a_broker_is_named_cached_or_installed() {
 #[test]
 fn a_broker_that_cannot_be_got_is_reported_with_the_line_that_installs_it() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Broker::Mosquitto.locate_with(&bare(&folder), Progress::Hidden);
+    let error = Broker::Redis.locate_with(&bare(&folder), Progress::Hidden);
     let error = format!("{:#}", error.unwrap_err());
     for part in [
-        "mosquitto is missing: not in ",
-        "`apt-get install mosquitto`",
-        "or set TIPHYS_MOSQUITTO",
+        "redis-server is missing: not in ",
+        "`apt-get install redis-server`",
+        "or set TIPHYS_REDIS_SERVER",
         "TIPHYS_OFFLINE is set",
     ] {
         assert!(error.contains(part), "{part:?} in {error:?}");

@@ -119,6 +119,7 @@ impl Source {
             }),
             clients: Arc::new(Clients::new(None, Arc::new(NoValues))),
             server: None,
+            pod: "pod-0".into(),
             leads: watch::Sender::new(true).subscribe(),
             time_to_stop: std::time::Duration::from_secs(4),
             metrics: Metrics::register(&mut registry),

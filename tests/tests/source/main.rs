@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod brokers;
 mod caller;
 mod hosts;
 mod sns;

@@ -191,7 +191,28 @@ object! {
         filter: Option<EventSourceFilter>,
         /// Queue group to join. Default: none.
         queue: Option<String>,
+        /// Take the messages from a JetStream stream, so that none is lost. An extension of tiphys.
+        jetstream: Option<NatsJetStream>,
     }
+}
+
+object! {
+    /// A JetStream stream as a source of messages.
+    pub struct NatsJetStream {
+        /// Name of the stream.
+        stream: Given<String>,
+        /// Name of the durable consumer; it is created if it is not there. Default:
+        /// `NAMESPACE-EVENTSOURCE-EVENT`.
+        durable: Given<String>,
+        /// With which messages a new consumer starts: `all` that the stream has, the `last` one, or those
+        /// that are `new`. Default: `all`.
+        deliver: Given<String>,
+    }
+}
+
+impl NatsJetStream {
+    /// What `deliver` may be.
+    pub const DELIVER: [&'static str; 3] = ["all", "last", "new"];
 }
 
 object! {

@@ -554,3 +554,16 @@ fn what_surrounds_a_trigger_has_rules() {
         ],
     );
 }
+
+#[test]
+fn a_jetstream_source_names_its_stream() {
+    check(
+        "EventSource",
+        "{nats: {ev: {url: 'nats://a', subject: s, jetstream: {durable: a.b, deliver: nwe}}}}",
+        &[
+            "error: spec.nats.ev.jetstream.stream: stream must be specified",
+            "error: spec.nats.ev.jetstream.durable: \"a.b\" cannot be a name: no space and none of .*>/\\",
+            "error: spec.nats.ev.jetstream.deliver: \"nwe\" is not known (did you mean `new`?)",
+        ],
+    );
+}

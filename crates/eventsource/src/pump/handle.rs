@@ -153,6 +153,11 @@ impl<T> InHand<T> {
         }
     }
 
+    /// What upstreams have to be told about later, in no order.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = &T> {
+        self.held.values()
+    }
+
     /// Whether everything has its verdict.
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_empty()

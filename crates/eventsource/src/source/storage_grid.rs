@@ -157,7 +157,10 @@ impl Caller for StorageGridTenant {
         };
         let token = context.secret(token).await?.text();
         let login = login(AUTHORIZATION, &format!("Bearer {}", token.trim()))?;
-        let tls = context.tls(self.spec.tls.as_ref()).await?;
+        let tls = context
+            .tls(self.spec.tls.as_ref())
+            .await?
+            .unwrap_or_default();
         let base = ("apiURL", self.spec.api_url.as_str());
         Ok(Box::new(Api {
             rest: Rest::new(context, base, tls, login, HINT)?,

@@ -5,7 +5,7 @@ use crate::field_path::join;
 use crate::validate::trigger::backoff;
 use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
-    AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, S3Artifact,
+    AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, NatsJetStream, S3Artifact,
     WatchPathConfig,
 };
 
@@ -84,6 +84,9 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
             nats_auth(path, source.auth.as_ref(), problems);
             let login = told_login(source.auth.as_ref());
             nats_login(path, login, &source.url, source.tls.as_ref(), problems);
+            if let Some(stream) = &source.jetstream {
+                jetstream(&join(path, "jetstream"), stream, problems);
+            }
         }
         EventConfig::Sqs(source) => {
             problems.needed(path, "region", &source.region);
@@ -186,6 +189,30 @@ fn connection(
 ) {
     tls(path, "tls", config, problems);
     backoff(path, "connectionBackoff", retry, problems);
+}
+
+fn jetstream(path: &str, source: &NatsJetStream, problems: &mut Problems) {
+    problems.needed(path, "stream", &source.stream);
+    let is_name = |name: &str| !name.contains(|c: char| c.is_whitespace() || ".*>/\\".contains(c));
+    for (field, name) in [("stream", &source.stream), ("durable", &source.durable)] {
+        if !is_name(name) {
+            let message = format!(
+                "{:?} cannot be a name: no space and none of .*>/\\",
+                name.as_str()
+            );
+            problems.error(join(path, field), message);
+        }
+    }
+    let deliver = source.deliver.as_str();
+    if !deliver.is_empty() && !NatsJetStream::DELIVER.contains(&deliver) {
+        let message = format!("{deliver:?} is not known");
+        problems.one_of(
+            join(path, "deliver"),
+            message,
+            deliver,
+            &NatsJetStream::DELIVER,
+        );
+    }
 }
 
 fn nats_auth(path: &str, auth: Option<&NatsAuth>, problems: &mut Problems) {

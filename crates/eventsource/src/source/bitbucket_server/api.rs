@@ -90,7 +90,7 @@ impl Api {
             "bitbucketserverBaseURL",
             spec.bitbucketserver_base_url.as_str(),
         );
-        let tls = context.tls(spec.tls.as_ref()).await?;
+        let tls = context.tls(spec.tls.as_ref()).await?.unwrap_or_default();
         let named = spec.repositories.iter();
         let mut repositories: Vec<_> = named
             .map(|one| (one.project_key.to_string(), one.repository_slug.to_string()))
@@ -139,7 +139,9 @@ impl Api {
         let mut items = Vec::new();
         let mut start = 0;
         for pages in 1.. {
-            let link = self.rest.url(&format!("{path}?limit={PAGE}&start={start}"))?;
+            let link = self
+                .rest
+                .url(&format!("{path}?limit={PAGE}&start={start}"))?;
             let url = self.rest.further(act, link.as_str(), pages)?;
             let page: Page<T> = self.rest.call(act, Method::GET, url, None).await?.json()?;
             items.extend(page.values);

@@ -1,0 +1,133 @@
+//! The stage of a story: a broker, a bus, and pods of an event source between them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use async_nats::jetstream;
+use serde_json::{Value, json};
+use tiphys_testbed::{Certificates, Nats, NatsOptions};
+use tiphys_tests::{Pod, Tiphys, eventually, programs, stored_object};
+
+use super::{Kind, Wanted};
+use crate::stored::stored;
+
+/// What a story needs.
+pub(super) struct Stage<K> {
+    pub(super) broker: K,
+    pub(super) bus: Nats,
+    pub(super) pods: Pod,
+}
+
+impl<K: Kind> Stage<K> {
+    /// `edit` changes the event, `bus` is in the configuration of the bus.
+    pub(super) async fn new(wanted: Wanted, bus: &str, edit: impl FnOnce(&mut Value)) -> Self {
+        let broker = K::start(wanted).await;
+        let options = NatsOptions {
+            config: bus.to_owned(),
+            ..NatsOptions::default()
+        };
+        let starting = tokio::task::spawn_blocking(move || Nats::start(programs(), &options));
+        let bus = starting.await.unwrap().unwrap();
+        let (kind, mut event) = broker.spec();
+        edit(&mut event);
+        let object = json!({
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "EventSource",
+            "metadata": {"name": "es"},
+            "spec": {kind: {"ev": event}},
+        });
+        let object = stored_object("ns", &object.to_string());
+        // A pod that listens to a broker has nothing to ask of a cluster.
+        let pods = Pod::at(Path::new("/nowhere"), "ns", &bus.url(), &object);
+        Self { broker, bus, pods }
+    }
+
+    /// The usual stage.
+    pub(super) async fn usual() -> Self {
+        Self::new(Wanted::default(), "", |_| {}).await
+    }
+
+    /// Starts a pod, and waits until it listens.
+    pub(super) async fn start(&self, name: &str) -> Tiphys {
+        let tiphys = self.pods.start(name);
+        listening(&tiphys).await;
+        tiphys
+    }
+
+    /// Gives the certificates that a client needs.
+    pub(super) fn set_certificates(&self, certificates: &Certificates) {
+        let Certificates {
+            authority, client, ..
+        } = certificates;
+        let files = [
+            ("ca.crt", authority.as_bytes()),
+            ("tls.crt", client.certificate.as_bytes()),
+            ("tls.key", client.key.as_bytes()),
+        ];
+        self.pods.volume("values/secrets/tls", &files);
+    }
+
+    /// Gives the password.
+    pub(super) fn set_password(&self, password: &str) {
+        let files = [("user", &b"tiphys"[..]), ("password", password.as_bytes())];
+        self.pods.volume("values/secrets/login", &files);
+    }
+
+    /// Waits until the bus has so many events.
+    pub(super) async fn stored(&self, count: u64) {
+        eventually(&format!("{count} events on the bus"), || async {
+            let client = async_nats::connect(self.bus.url()).await.ok()?;
+            let stream = jetstream::new(client).get_stream("default").await.ok()?;
+            (stream.cached_info().state.messages >= count).then_some(())
+        })
+        .await;
+    }
+
+    /// The numbers on the bus, in the order in which they were stored.
+    pub(super) async fn numbers(&self) -> Vec<u64> {
+        let stored = stored(&self.bus.url()).await;
+        let payloads = stored.iter().map(|stored| &stored.payload);
+        payloads
+            .filter_map(|payload| K::number(&serde_json::from_str(payload).unwrap()))
+            .collect()
+    }
+
+    /// Asserts that each of the numbers up to `end` is on the bus, once.
+    pub(super) async fn check_all_once(&self, end: u64) {
+        let mut times: BTreeMap<u64, usize> = (0..end).map(|number| (number, 0)).collect();
+        for number in self.numbers().await {
+            *times.entry(number).or_default() += 1;
+        }
+        times.retain(|_, times| *times != 1);
+        assert!(times.is_empty(), "lost or twice: {times:?}");
+    }
+
+    /// Waits until the broker keeps nothing for the event source any more.
+    pub(super) async fn check_nothing_left(&mut self) {
+        let mut left = u64::MAX;
+        for _ in 0..600 {
+            left = self.broker.left().await;
+            if left == 0 {
+                return;
+            }
+            tiphys_tests::pause(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("the broker still keeps {left} messages");
+    }
+}
+
+/// Waits until a pod listens.
+pub(super) async fn listening(tiphys: &Tiphys) {
+    let listens = |report: &Value| report["parts"][0]["health"]["ok"] == true;
+    tiphys.reported("an event that listens", listens).await;
+}
+
+/// Waits until a pod has so many dead letters.
+pub(super) async fn dead_letters(tiphys: &Tiphys, count: u64) {
+    let labels = ["outcome=\"dead-lettered\""];
+    eventually(&format!("{count} dead letters"), || async {
+        let found = tiphys.count("tiphys_eventsource_events", &labels).await;
+        (found == count).then_some(())
+    })
+    .await;
+}
