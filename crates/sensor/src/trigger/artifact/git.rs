@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::{NamedTempFile, TempDir};
 use tiphys_base::Cache;
 use tiphys_clients::Error;
 use tiphys_clients::values::Values;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use super::fetch::without_login;
@@ -218,25 +219,27 @@ impl Repositories {
                 &fetch.url,
                 name,
             ];
-            let run = run(folder, &arguments, &setting);
-            let run = tokio::time::timeout(FETCH_TIMEOUT, run);
-            let result = tokio::select! {
-                biased;
-                result = run => result,
-                () = outgrows(folder, self.largest) => return Ok(None),
+            let stop = async {
+                tokio::select! {
+                    () = tokio::time::sleep(FETCH_TIMEOUT) => Stop::TooLong,
+                    () = outgrows(folder, self.largest) => Stop::TooLarge,
+                }
             };
-            let result = result.map_err(|_| {
-                Error::unavailable(format!("{act}: no answer in {} s", FETCH_TIMEOUT.as_secs()))
-            })?;
-            match result? {
-                Ok(_) if size_of(folder).await > self.largest => return Ok(None),
-                Ok(_) => {
+            match run(folder, &arguments, &setting, stop).await? {
+                Ran::Stopped(Stop::TooLarge) => return Ok(None),
+                Ran::Stopped(Stop::TooLong) => {
+                    let seconds = FETCH_TIMEOUT.as_secs();
+                    let message = format!("{act}: no answer in {seconds} s");
+                    return Err(Error::unavailable(message));
+                }
+                Ran::Well(_) if size_of(folder).await > self.largest => return Ok(None),
+                Ran::Well(_) => {
                     let text =
                         git(folder, &["rev-parse", "--verify", "FETCH_HEAD^{commit}"]).await?;
                     return Ok(Some(String::from_utf8_lossy(&text).trim().to_owned()));
                 }
-                Err(message) if is_missing(&message) => missing = message,
-                Err(message) => {
+                Ran::Complained(message) if is_missing(&message) => missing = message,
+                Ran::Complained(message) => {
                     return Err(Error::unavailable(format!("{act}: {message}"))
                         .with_hint("does the URL exist, and may the login read it?"));
                 }
@@ -368,18 +371,66 @@ fn is_missing(message: &str) -> bool {
     message.contains("couldn't find remote ref") || message.contains("not our ref")
 }
 
-/// Runs `git` on what is already here.
-async fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
-    let result = run(folder, arguments, &Setting::default()).await?;
-    result.map_err(|message| Error::refused(format!("git {}: {message}", arguments[0])))
+/// What became of a program.
+enum Ran {
+    /// It has printed this.
+    Well(Vec<u8>),
+    /// It has failed, and said this.
+    Complained(String),
+    /// It was stopped, with all that it has started.
+    Stopped(Stop),
 }
 
-/// Runs `git`; what it complains about is the inner error.
+/// Why a program is stopped.
+enum Stop {
+    TooLong,
+    TooLarge,
+}
+
+/// A program with all that it has started: they end together, for what goes on writing would outlive the
+/// folder.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+
+    fn end(&mut self) {
+        if let Some(group) = self.0.take() {
+            // It may have ended by itself.
+            kill_process_group(group, Signal::KILL).unwrap_or_default();
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Runs `git` on what is already here.
+async fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+    let never = std::future::pending();
+    match run(folder, arguments, &Setting::default(), never).await? {
+        Ran::Well(output) => Ok(output),
+        Ran::Complained(message) => Err(Error::refused(format!("git {}: {message}", arguments[0]))),
+        Ran::Stopped(_) => Err(Error::unavailable(format!(
+            "git {}: it was stopped",
+            arguments[0]
+        ))),
+    }
+}
+
+/// Runs `git`, unless `stop` resolves before it has ended.
 async fn run(
     folder: &Path,
     arguments: &[&str],
     setting: &Setting,
-) -> Result<Result<Vec<u8>, String>, Error> {
+    stop: impl Future<Output = Stop>,
+) -> Result<Ran, Error> {
     let mut command = Command::new("git");
     command
         .args(arguments)
@@ -395,6 +446,7 @@ async fn run(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
     let known = setting.config.iter().map(|(key, value)| (&**key, &**value));
     let config: Vec<(&str, &str)> = MANNERS.into_iter().chain(known).collect();
@@ -403,21 +455,35 @@ async fn run(
         command.env(format!("GIT_CONFIG_KEY_{index}"), key);
         command.env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
-    let output = async {
-        let mut child = command.spawn()?;
-        let (output, complaint) = (child.stdout.take(), child.stderr.take());
+    let failed = |error| {
+        Error::unavailable(format!("run git: {error}"))
+            .with_hint("objects from git need the `git` program in PATH")
+    };
+    let mut child = command.spawn().map_err(failed)?;
+    let mut group = Group::of(&child);
+    let (output, complaint) = (child.stdout.take(), child.stderr.take());
+    let ended = async {
         tokio::try_join!(
             kept(output, OUTPUT),
             kept(complaint, COMPLAINT),
             child.wait()
         )
     };
-    let (output, complaint, status) = output.await.map_err(|error| {
-        Error::unavailable(format!("run git: {error}"))
-            .with_hint("objects from git need the `git` program in PATH")
-    })?;
+    let mut ended = std::pin::pin!(ended);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut ended => ended,
+        why = stop => {
+            group.end();
+            // The pipes are closed when the last of them is gone.
+            drop(ended.await);
+            return Ok(Ran::Stopped(why));
+        }
+    };
+    let (output, complaint, status) = ended.map_err(failed)?;
+    group.0 = None;
     if status.success() {
-        return Ok(Ok(output));
+        return Ok(Ran::Well(output));
     }
     let complaint = String::from_utf8_lossy(&complaint);
     let lines: Vec<&str> = complaint
@@ -425,7 +491,7 @@ async fn run(
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    Ok(Err(lines.join("; ")))
+    Ok(Ran::Complained(lines.join("; ")))
 }
 
 /// Reads a pipe to its end, and keeps at most `limit` bytes.
