@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use self::host::{Host, Style};
+use crate::base16;
 use crate::caller::{Caller, answer};
 use crate::stored::stored;
 
@@ -44,7 +45,7 @@ fn signature(secret: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     let digest = mac.finalize().into_bytes();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    base16(&digest)
 }
 
 async fn ready(tiphys: &Tiphys) {
@@ -52,6 +53,20 @@ async fn ready(tiphys: &Tiphys) {
         (tiphys.get("/readyz").await?.0 == 200).then_some(())
     })
     .await;
+}
+
+/// Two repositories, whose hooks go with the event source.
+fn github(host: &Host, port: u16) -> Value {
+    let key = |key: &str| json!({"name": "github", "key": key});
+    json!({"github": {"push": {
+        "webhook": {"port": port.to_string(), "endpoint": "/push", "method": "POST",
+            "url": "https://us.example"},
+        "repositories": [{"owner": "argo", "names": ["harbour", "mast"]}],
+        "events": ["push", "pull_request"],
+        "apiToken": key("token"), "webhookSecret": key("secret"),
+        "active": true, "contentType": "json", "deleteHookOnFinish": true,
+        "githubBaseURL": host.url("/api/v3"), "githubUploadURL": host.url("/api/uploads")
+    }}})
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,21 +86,7 @@ async fn github_is_told_where_to_call_and_its_calls_become_events() {
             "events": ["issues"], "active": false}),
     );
     let port = free_port().unwrap();
-    let key = |key: &str| json!({"name": "github", "key": key});
-    let object = create(
-        &world,
-        "code",
-        &json!({"github": {"push": {
-            "webhook": {"port": port.to_string(), "endpoint": "/push", "method": "POST",
-                "url": "https://us.example"},
-            "repositories": [{"owner": "argo", "names": ["harbour", "mast"]}],
-            "events": ["push", "pull_request"],
-            "apiToken": key("token"), "webhookSecret": key("secret"),
-            "active": true, "contentType": "json", "deleteHookOnFinish": true,
-            "githubBaseURL": host.url("/api/v3"), "githubUploadURL": host.url("/api/uploads")
-        }}}),
-    )
-    .await;
+    let object = create(&world, "code", &github(&host, port)).await;
     let pod = Pod::of(&world, &object);
     let secret = |secret: &str| {
         let files = [

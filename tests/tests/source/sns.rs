@@ -16,6 +16,7 @@ use tiphys_tests::{Pod, Tiphys, eventually, programs, stored_object};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
+use crate::base16;
 use crate::caller::{Caller, answer};
 use crate::stored::stored;
 
@@ -55,15 +56,15 @@ fn mac(secret: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(text.as_bytes());
     let digest = mac.finalize().into_bytes();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    base16(&digest)
 }
 
 /// A message of SNS with its second kind of signature, of these fields in this order.
 fn signed(web: &Web, fields: &[(&str, &str)]) -> Value {
-    let text: String = fields
-        .iter()
-        .map(|(name, value)| format!("{name}\n{value}\n"))
-        .collect();
+    let mut text = String::new();
+    for (name, value) in fields {
+        text.extend([name, "\n", value, "\n"]);
+    }
     let der = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
     let pair = RsaKeyPair::from_pkcs8(der.secret_der()).unwrap();
     let mut signature = vec![0; pair.public().modulus_len()];

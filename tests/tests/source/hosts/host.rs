@@ -55,6 +55,16 @@ impl Style {
         }
     }
 
+    /// A new one.
+    fn new_id(self, at: usize, name: &str) -> Value {
+        match self {
+            Self::Gerrit => name.into(),
+            Self::StorageGrid | Self::Stripe => format!("endpoint-{at}").into(),
+            Self::Bitbucket => format!("{{{at}-a}}").into(),
+            _ => (at + 100).into(),
+        }
+    }
+
     /// Where a hook says whom it calls.
     fn url(self, hook: &Value) -> &Value {
         match self {
@@ -130,7 +140,7 @@ impl Host {
     pub(crate) fn add(&self, place: &str, mut hook: Value) {
         let mut hooks = self.kept.hooks.lock().unwrap();
         let hooks = hooks.entry(place.to_owned()).or_default();
-        let id = self.kept.id(self.style, hooks.len(), "other");
+        let id = self.style.new_id(hooks.len(), "other");
         hook[self.style.id()] = id;
         hooks.push(hook);
     }
@@ -164,15 +174,6 @@ impl Host {
 }
 
 impl Kept {
-    fn id(&self, style: Style, at: usize, name: &str) -> Value {
-        match style {
-            Style::Gerrit => name.into(),
-            Style::StorageGrid | Style::Stripe => format!("endpoint-{at}").into(),
-            Style::Bitbucket => format!("{{{at}-a}}").into(),
-            _ => (at + 100).into(),
-        }
-    }
-
     fn answer(&self, style: Style, asked: &Asked) -> Answer {
         if self.refuses.load(Ordering::Relaxed) {
             return answer(401).body(r#"{"message":"401 Unauthorized"}"#);
@@ -200,13 +201,14 @@ impl Kept {
         };
         let known = |hook: &Value| match &hook[style.id()] {
             Value::String(known) => *known == id,
-            known => known.to_string() == *id,
+            Value::Number(known) => known.as_u64() == id.parse().ok(),
+            _ => false,
         };
         match (asked.method.as_str(), hooks.iter().position(known)) {
-            ("GET", _) if id.is_empty() => self.list(style, asked, query, hooks),
+            ("GET", _) if id.is_empty() => list(style, asked, query, hooks),
             ("POST", _) if id.is_empty() => {
                 let mut hook = body;
-                hook[style.id()] = self.id(style, hooks.len(), "");
+                hook[style.id()] = style.new_id(hooks.len(), "");
                 hooks.push(hook.clone());
                 answer(201).body(hook.to_string())
             }
@@ -229,84 +231,6 @@ impl Kept {
             _ => answer(404).body(r#"{"message":"Not Found"}"#),
         }
     }
-
-    /// A page of hooks, without their secrets.
-    fn list(&self, style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
-        let parameter = |name: &str| {
-            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            let found = pairs.find(|(found, _)| *found == name);
-            found.and_then(|(_, value)| value.parse::<usize>().ok())
-        };
-        let shown = |hook: &Value| {
-            let mut hook = hook.clone();
-            match style {
-                Style::Github if hook["config"]["secret"].is_string() => {
-                    hook["config"]["secret"] = "********".into();
-                }
-                Style::Gitlab => {
-                    hook.as_object_mut().unwrap().remove("token");
-                }
-                _ => {}
-            }
-            hook
-        };
-        let shown: Vec<Value> = hooks.iter().map(shown).collect();
-        match style {
-            Style::Gerrit => {
-                let named = shown
-                    .into_iter()
-                    .map(|hook| (hook["id"].as_str().unwrap().to_owned(), hook));
-                let named = Value::Object(named.collect());
-                answer(200).body(format!(")]}}'\n{named}"))
-            }
-            Style::StorageGrid => answer(200).body(json!({"data": shown}).to_string()),
-            Style::Stripe => {
-                let after = query.split_once("starting_after=").map(|(_, after)| after);
-                let start = after.map_or(0, |after| {
-                    1 + shown.iter().position(|hook| hook["id"] == after).unwrap()
-                });
-                let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
-                let has_more = start + page.len() < shown.len();
-                answer(200).body(json!({"data": page, "has_more": has_more}).to_string())
-            }
-            Style::Bitbucket => {
-                let start = parameter("start").unwrap_or(0);
-                let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
-                let next = start + page.len();
-                let mut page = json!({"values": page});
-                if next < shown.len() {
-                    let (path, _) = asked.path.split_once('?').unwrap();
-                    let host = &asked.headers["host"];
-                    page["next"] = format!("https://{host}{path}?start={next}").into();
-                }
-                answer(200).body(page.to_string())
-            }
-            Style::BitbucketServer => {
-                let start = parameter("start").unwrap_or(0);
-                let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
-                let next = start + page.len();
-                let page = json!({"values": page, "isLastPage": next >= shown.len(),
-                    "nextPageStart": next});
-                answer(200).body(page.to_string())
-            }
-            Style::Github | Style::Gitlab => {
-                let number = parameter("page").unwrap_or(1);
-                let page: Vec<_> = shown.iter().skip((number - 1) * PAGE).take(PAGE).collect();
-                let page =
-                    answer(200).body(Value::from_iter(page.into_iter().cloned()).to_string());
-                if number * PAGE >= shown.len() {
-                    return page;
-                }
-                let host = &asked.headers["host"];
-                let (path, _) = asked.path.split_once('?').unwrap();
-                let next = format!("http://{host}{path}?per_page=100&page={}", number + 1);
-                page.header(
-                    "Link",
-                    &format!("<{next}>; rel=\"next\", <{next}>; rel=\"last\""),
-                )
-            }
-        }
-    }
 }
 
 /// What a form says of an endpoint.
@@ -327,4 +251,81 @@ fn stripe(body: &[u8]) -> Value {
         }
     }
     endpoint
+}
+
+/// A page of hooks, without their secrets.
+fn list(style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
+    let parameter = |name: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let found = pairs.find(|(found, _)| *found == name);
+        found.and_then(|(_, value)| value.parse::<usize>().ok())
+    };
+    let shown = |hook: &Value| {
+        let mut hook = hook.clone();
+        match style {
+            Style::Github if hook["config"]["secret"].is_string() => {
+                hook["config"]["secret"] = "********".into();
+            }
+            Style::Gitlab => {
+                hook.as_object_mut().unwrap().remove("token");
+            }
+            _ => {}
+        }
+        hook
+    };
+    let shown: Vec<Value> = hooks.iter().map(shown).collect();
+    match style {
+        Style::Gerrit => {
+            let named = shown
+                .into_iter()
+                .map(|hook| (hook["id"].as_str().unwrap().to_owned(), hook));
+            let named = Value::Object(named.collect());
+            answer(200).body(format!(")]}}'\n{named}"))
+        }
+        Style::StorageGrid => answer(200).body(json!({"data": shown}).to_string()),
+        Style::Stripe => {
+            let after = query.split_once("starting_after=").map(|(_, after)| after);
+            let start = after.map_or(0, |after| {
+                1 + shown.iter().position(|hook| hook["id"] == after).unwrap()
+            });
+            let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
+            let has_more = start + page.len() < shown.len();
+            answer(200).body(json!({"data": page, "has_more": has_more}).to_string())
+        }
+        Style::Bitbucket => {
+            let start = parameter("start").unwrap_or(0);
+            let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
+            let next = start + page.len();
+            let mut page = json!({"values": page});
+            if next < shown.len() {
+                let (path, _) = asked.path.split_once('?').unwrap();
+                let host = &asked.headers["host"];
+                page["next"] = format!("https://{host}{path}?start={next}").into();
+            }
+            answer(200).body(page.to_string())
+        }
+        Style::BitbucketServer => {
+            let start = parameter("start").unwrap_or(0);
+            let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
+            let next = start + page.len();
+            let page = json!({"values": page, "isLastPage": next >= shown.len(),
+                "nextPageStart": next});
+            answer(200).body(page.to_string())
+        }
+        Style::Github | Style::Gitlab => {
+            let number = parameter("page").unwrap_or(1);
+            let page: Vec<_> = shown.iter().skip((number - 1) * PAGE).take(PAGE).collect();
+            let page = answer(200).body(page.into_iter().cloned().collect::<Value>().to_string());
+            if number * PAGE >= shown.len() {
+                return page;
+            }
+            let host = &asked.headers["host"];
+            let (path, _) = asked.path.split_once('?').unwrap();
+            let next = format!("http://{host}{path}?per_page=100&page={}", number + 1);
+            page.header(
+                "Link",
+                &format!("<{next}>; rel=\"next\", <{next}>; rel=\"last\""),
+            )
+        }
+    }
 }
