@@ -233,9 +233,9 @@ fn what_cannot_be_read_is_named() {
     check_refusal(
         &simulate(["--object", SERVICE, "--as", "REPLACE"]),
         2,
-        "[possible values: ADD, UPDATE, DELETE]",
+        "ADD, UPDATE, DELETE, or a kind of event source",
     );
-    check_refusal(&simulate(["--object", SERVICE]), 2, "--as <TYPE>");
+    check_refusal(&simulate(["--object", SERVICE]), 2, "--as <TYPE|KIND>");
     let desk = Desk::new();
     let broken = desk.secret("broken.json", "all hands on deck");
     let output = simulate(["--event".into(), broken.into_os_string()]);
