@@ -4,7 +4,7 @@ use async_nats::ConnectOptions;
 use futures::StreamExt as _;
 use tiphys_eventbus::jetstream::{Config, JetStream};
 use tiphys_testbed::{Auth, Nats, NatsOptions, Tls};
-use tiphys_tests::programs;
+use tiphys_tests::{eventually, programs};
 
 use crate::running::{KnownValues, Running, Setting};
 
@@ -63,6 +63,42 @@ parameters: [{{src: {{dependencyName: dep, dataKey: shop}}, dest: subject, opera
     assert_eq!(message.subject.as_str(), "orders.paris");
     assert_eq!(message.payload, r#"{"order":"7"}"#);
     sensor.stop().await;
+}
+
+/// A stream keeps one message of each id: the same message of two triggers is two messages.
+#[tokio::test]
+async fn a_stream_gets_a_message_of_each_event_and_trigger() {
+    let nats = server(NatsOptions::default()).await;
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let config = async_nats::jetstream::stream::Config {
+        name: "ORDERS".into(),
+        subjects: vec!["orders".into()],
+        ..Default::default()
+    };
+    let mut stream = jetstream.create_stream(config).await.unwrap();
+    let one = spec(&format!("url: {}", nats.url()));
+    let (_, trigger) = one.split_once("triggers:\n").unwrap();
+    let two = one.clone() + &trigger.replace("name: tell", "name: tell-again");
+    let sensor = Running::start(&two, Setting::default()).await;
+    for id in [7, 8] {
+        sensor.publish("order", &format!(r#"{{"id":{id}}}"#)).await;
+    }
+    eventually("four messages", || async {
+        let state = stream.clone().info().await.ok()?.state.clone();
+        (state.messages == 4).then_some(())
+    })
+    .await;
+    sensor.stop().await;
+    let state = stream.info().await.unwrap().state.clone();
+    let mut ids = std::collections::BTreeSet::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        let id = message.headers.get("Nats-Msg-Id").unwrap().to_string();
+        assert_eq!(id.len(), 32, "{id}");
+        ids.insert(id);
+    }
+    assert_eq!(ids.len(), 4);
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use std::fmt;
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, Event};
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::{Client, Event, HeaderMap};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::broadcast;
@@ -18,6 +19,9 @@ use super::{Config, ConnectError, Place, connect, without_passwords};
 
 /// How long a server may take to confirm a message.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the headers take beside the id: `NATS/1.0\r\nNats-Msg-Id: …\r\n\r\n`.
+const AROUND_ID: usize = 27;
 
 /// How many refusals of a server are kept for those who wait for them.
 const REFUSALS: usize = 64;
@@ -96,28 +100,34 @@ impl Publisher {
         Place::of(&self.client)
     }
 
-    /// Publishes a message; returns when the server has taken it in.
+    /// Publishes a message that is known by `id`; returns when the server has taken it in. A stream that
+    /// captures the subject keeps one of each id, within its duplicates window.
     ///
     /// # Errors
     /// If it was not published, or may have been. See [`PublishError`].
     ///
     /// # Cancellation
     /// The message may have been published or not.
-    pub async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), PublishError> {
+    pub async fn publish(
+        &self,
+        subject: &str,
+        id: &str,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
         // A message that is sent while the connection is away would be sent by whoever reconnects,
         // long after it was given up.
         if self.client.connection_state() != State::Connected {
             return Err(PublishError::NotConnected);
         }
         let limit = self.client.server_info().max_payload;
-        if payload.len() > limit {
-            return Err(PublishError::TooLarge {
-                size: payload.len(),
-                limit,
-            });
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, id);
+        let size = payload.len() + AROUND_ID + id.len();
+        if size > limit {
+            return Err(PublishError::TooLarge { size, limit });
         }
         let refusals = self.refusals.subscribe();
-        let confirmed = self.send(subject, payload, refusals);
+        let confirmed = self.send(subject, headers, payload, refusals);
         tokio::time::timeout(CONFIRM_WITHIN, confirmed)
             .await
             .unwrap_or(Err(PublishError::Unconfirmed))
@@ -126,12 +136,13 @@ impl Publisher {
     async fn send(
         &self,
         subject: &str,
+        headers: HeaderMap,
         payload: Bytes,
         mut refusals: broadcast::Receiver<String>,
     ) -> Result<(), PublishError> {
         let inbox = self.client.new_inbox();
         self.client
-            .publish(subject.to_owned(), payload)
+            .publish_with_headers(subject.to_owned(), headers, payload)
             .await
             .map_err(|_| PublishError::NotConnected)?;
         let mut answers = self

@@ -1,5 +1,7 @@
 //! A firing: what its events ask for, as data.
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 use tiphys_api::message::with_causes;
 use tiphys_api::{Problem, TlsConfig};
 use tiphys_base::Failure;
@@ -198,20 +200,36 @@ impl Input<'_, '_> {
         tls.map_err(|error| FireError::Object(error.to_string()))
     }
 
-    /// What objects that this firing creates are marked with as its own.
-    pub(super) fn ownership(&self) -> Ownership {
-        let views = self.views;
+    /// The ids of its events, in their order.
+    fn event_ids(&self) -> String {
+        let views = self.views.iter();
         let mut ids: Vec<&str> = views
-            .iter()
             .map(|(_, view)| view.event().context.id.as_str())
             .collect();
         ids.sort_unstable();
+        ids.join(",")
+    }
+
+    /// What a message of this firing is known by: the same however often it is sent, and another one for
+    /// each trigger.
+    pub(super) fn message_id(&self) -> String {
+        let mut digest = Sha256::new();
+        for part in [self.namespace, self.sensor, self.trigger, &self.event_ids()] {
+            digest.update(part);
+            digest.update([0]);
+        }
+        HEXLOWER.encode(&digest.finalize()[..16])
+    }
+
+    /// What objects that this firing creates are marked with as its own.
+    pub(super) fn ownership(&self) -> Ownership {
+        let views = self.views;
         let mut dependencies: Vec<&str> = views.iter().map(|(name, _)| name).collect();
         dependencies.sort_unstable();
         Ownership {
             sensor: self.sensor.to_owned(),
             trigger: self.trigger.to_owned(),
-            event_ids: ids.join(","),
+            event_ids: self.event_ids(),
             dependencies: dependencies.join(","),
             namespace: self.namespace.to_owned(),
             turn: self.turn,

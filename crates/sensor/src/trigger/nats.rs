@@ -24,6 +24,9 @@ pub struct Action {
     pub subject: String,
     /// The message.
     pub payload: String,
+    /// What it is known by: a JetStream stream keeps it once within its duplicates window.
+    #[serde(skip)]
+    pub id: String,
     /// Who to be. `None`: nobody in particular.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<AuthRef>,
@@ -95,6 +98,7 @@ impl Kind for Template {
             url: self.url.clone(),
             subject: self.subject.clone(),
             payload: input.payload(&self.payload)?,
+            id: input.message_id(),
             auth: auth.and_then(|auth| AuthRef::of(auth, namespace)),
             tls: input.tls(self.tls.as_ref())?,
         })
@@ -139,7 +143,9 @@ impl Kind for Template {
             let why = "only event sources publish events of the bus";
             return Err(PerformError::refused(format!("{act}: {why}")));
         }
-        let outcome = publisher.publish(&action.subject, payload).await;
+        let outcome = publisher
+            .publish(&action.subject, &action.id, payload)
+            .await;
         outcome.map_err(|error| match error {
             PublishError::NotConnected => {
                 PerformError::unavailable(format!("{act}: not connected"))
