@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The metric of event sources; its received are the sum of all others.
 const SOURCE_EVENTS: &str = "tiphys_eventsource_events";
@@ -14,6 +14,10 @@ const SENSOR_EVENTS: &str = "tiphys_sensor_events";
 
 /// Where nothing is when nothing happens any more.
 const UNFINISHED: [&str; 3] = ["in-hand", "in_flight", "waiting"];
+
+/// A process that goes on acts first on what it had in hand before it was frozen: its lease and its
+/// deliveries may be another's by then, who acts on them again.
+const HAD_IN_HAND: SignedDuration = SignedDuration::from_secs(5);
 
 /// A trigger has acted on an event.
 #[derive(Clone, Debug)]
@@ -37,7 +41,7 @@ pub(crate) struct Interruption {
 /// Triggers that have acted on an event more than once.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Repeats {
-    /// How many of them somebody explains who began, or went on, between the two.
+    /// How many of them somebody explains who began, or went on, between the two or shortly before.
     pub(crate) explained: usize,
     /// The others.
     pub(crate) unexplained: Vec<String>,
@@ -45,7 +49,7 @@ pub(crate) struct Repeats {
 
 impl Repeats {
     /// Looks for them. Whoever acts at least once may act again if its process ended, lost its lease or
-    /// was frozen in between.
+    /// was frozen after it had got the event: in between, or shortly before it acted.
     pub(crate) fn among(firings: &[&Firing], interruptions: &[Interruption]) -> Self {
         let mut moments: BTreeMap<_, Vec<Timestamp>> = BTreeMap::new();
         for firing in firings {
@@ -58,7 +62,8 @@ impl Repeats {
             for pair in moments.windows(2) {
                 let (first, again) = (pair[0], pair[1]);
                 let explains = |interruption: &Interruption| {
-                    interruption.object == sensor && (first..=again).contains(&interruption.at)
+                    let window = first - HAD_IN_HAND..=again;
+                    interruption.object == sensor && window.contains(&interruption.at)
                 };
                 if interruptions.iter().any(explains) {
                     repeats.explained += 1;
