@@ -331,6 +331,20 @@ fn what_is_not_ours_or_nearly_ours_is_told_apart() {
     );
 }
 
+/// Seven of thirteen public manifests for buckets wrote it.
+#[test]
+fn a_bucket_is_no_kind_of_event_source() {
+    check_faults(
+        "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: a}\nspec:\n  s3:\n    ev: {}\n",
+        &[
+            "x.yaml:5:3: warning: spec.s3: there is no such field, so it has no effect (for a MinIO server \
+             write `minio`; AWS S3 tells of its objects by notifications to SNS or SQS, which are the kinds \
+             `sns` and `sqs`)",
+            "x.yaml:4:1: error: spec: no event source is configured, so there is nothing to run",
+        ],
+    );
+}
+
 #[test]
 fn a_file_of_somebody_else_is_left_alone() {
     check_faults(

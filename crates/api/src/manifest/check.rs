@@ -130,6 +130,9 @@ fn list(path: &str, field: &Field, items: &[Node], problems: &mut Vec<Problem>) 
     }
 }
 
+/// What most manifests for buckets write, and no version of Argo Events knows.
+const S3: &str = "spec.s3";
+
 /// So many fields are named where no single one was probably meant.
 const FEW: usize = 8;
 
@@ -139,6 +142,12 @@ fn unknown_field(
     known: impl Iterator<Item = &'static str> + Clone,
 ) -> Problem {
     let problem = Problem::warning(path, "there is no such field, so it has no effect");
+    if path == S3 {
+        return problem.with_hint(
+            "for a MinIO server write `minio`; AWS S3 tells of its objects by notifications to SNS or SQS, \
+             which are the kinds `sns` and `sqs`",
+        );
+    }
     let problem = problem.with_suggestion(key, known.clone());
     if problem.hint.is_some() {
         return problem;
