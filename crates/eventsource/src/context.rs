@@ -101,18 +101,27 @@ impl SourceContext {
         })
     }
 
+    /// The same as text; empty if no key is named.
+    ///
+    /// # Errors
+    /// If it cannot be read now.
+    pub(crate) async fn text(
+        &self,
+        key: Option<&SecretKeySelector>,
+    ) -> Result<String, SourceError> {
+        match key {
+            Some(key) => Ok(self.secret(key).await?.text()),
+            None => Ok(String::new()),
+        }
+    }
+
     /// User and password.
     ///
     /// # Errors
     /// If one of them cannot be read now.
     pub(crate) async fn user(&self, auth: &BasicAuth) -> Result<(String, String), SourceError> {
-        let (mut name, mut password) = (String::new(), String::new());
-        for (key, text) in [(&auth.username, &mut name), (&auth.password, &mut password)] {
-            if let Some(key) = key {
-                *text = self.secret(key).await?.text();
-            }
-        }
-        Ok((name, password))
+        let name = self.text(auth.username.as_ref()).await?;
+        Ok((name, self.text(auth.password.as_ref()).await?))
     }
 
     /// How a connection is encrypted, by the field `tls` of the event.

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use tiphys_api::SecretKeySelector;
 
-use super::Refusal;
+use super::{Refusal, Request};
 use crate::context::SourceContext;
 
 /// Which hash.
@@ -84,7 +84,7 @@ pub(crate) fn check_token(headers: &HeaderMap, name: &str, secret: &[u8]) -> Res
 ///
 /// # Errors
 /// If there is none, or it is another one's.
-pub(crate) fn check_body(
+fn check_body(
     headers: &HeaderMap,
     (name, prefix): (&str, &str),
     hash: Hash,
@@ -100,6 +100,30 @@ pub(crate) fn check_body(
         return Ok(());
     }
     refusal(format!("{name} is not the signature of the body"))
+}
+
+/// Checks that a request is signed with the secret of `key`, if there has to be a signature.
+///
+/// # Errors
+/// If it is another one's, or the secret cannot be read now.
+pub(crate) async fn check_signed(
+    request: &Request,
+    key: Option<&SecretKeySelector>,
+    signature: (&str, &str),
+    hash: Hash,
+    context: &SourceContext,
+) -> Result<(), Refusal> {
+    let Some(key) = key else {
+        return Ok(());
+    };
+    let secret = secret(key, context).await?;
+    check_body(
+        &request.head.headers,
+        signature,
+        hash,
+        &secret,
+        &request.body,
+    )
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::context::SourceContext;
 use crate::error::SourceError;
 use crate::served::body::json_body;
 use crate::served::payload::payload;
-use crate::served::signature::{Hash, check_body, secret};
+use crate::served::signature::{Hash, check_signed};
 use crate::served::{Refusal, Request};
 
 /// The API of Bitbucket.
@@ -81,14 +81,14 @@ impl Caller for BitbucketHost {
     }
 
     async fn verify(&self, request: &Request, context: &SourceContext) -> Result<(), Refusal> {
-        match &self.secret {
-            Some(key) => {
-                let secret = secret(key, context).await?;
-                let headers = &request.head.headers;
-                check_body(headers, SIGNATURE, Hash::Sha256, &secret, &request.body)
-            }
-            None => Ok(()),
-        }
+        check_signed(
+            request,
+            self.secret.as_ref(),
+            SIGNATURE,
+            Hash::Sha256,
+            context,
+        )
+        .await
     }
 
     fn read(&self, request: &Request, metadata: &str) -> Result<Said, Refusal> {
@@ -122,10 +122,7 @@ impl Caller for BitbucketHost {
             places: self.places.clone(),
             events: self.events.clone(),
             url: managed.url.clone(),
-            secret: match &self.secret {
-                Some(key) => context.secret(key).await?.text(),
-                None => String::new(),
-            },
+            secret: context.text(self.secret.as_ref()).await?,
         }))
     }
 }
@@ -215,24 +212,15 @@ impl Hooks for Api {
     }
 
     async fn create(&self, place: &str) -> Result<(), SourceError> {
-        let act = format!("make a hook of {place}");
-        let path = format!("{place}/hooks");
-        self.rest
-            .send(&act, Method::POST, &path, &self.wanted())
-            .await
+        self.rest.create(place, "hooks", &self.wanted()).await
     }
 
     async fn update(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("update hook {id} of {place}");
-        let path = format!("{place}/hooks/{}", segment(id));
-        self.rest
-            .send(&act, Method::PUT, &path, &self.wanted())
-            .await
+        let hook = (place, "hooks", id);
+        self.rest.update(Method::PUT, hook, &self.wanted()).await
     }
 
     async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("remove hook {id} of {place}");
-        let path = format!("{place}/hooks/{}", segment(id));
-        self.rest.remove(&act, &path).await
+        self.rest.delete(place, "hooks", id).await
     }
 }

@@ -26,7 +26,7 @@ use crate::error::SourceError;
 use crate::incoming::Incoming;
 use crate::served::body::json_body;
 use crate::served::payload::payload;
-use crate::served::signature::{Hash, check_body, header, secret};
+use crate::served::signature::{Hash, check_signed, header};
 use crate::served::{Refusal, Request, text};
 use crate::status::chain;
 
@@ -100,14 +100,14 @@ impl Caller for BitbucketServerHost {
     }
 
     async fn verify(&self, request: &Request, context: &SourceContext) -> Result<(), Refusal> {
-        match &self.secret {
-            Some(key) => {
-                let secret = secret(key, context).await?;
-                let headers = &request.head.headers;
-                check_body(headers, SIGNATURE, Hash::Sha256, &secret, &request.body)
-            }
-            None => Ok(()),
-        }
+        check_signed(
+            request,
+            self.secret.as_ref(),
+            SIGNATURE,
+            Hash::Sha256,
+            context,
+        )
+        .await
     }
 
     async fn narrow(&self, request: &mut Request, context: &SourceContext) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! Gerrit as a source: what its plugin `webhooks` tells of projects.
 //!
 //! Payload, as that of Argo Events: `{"headers": …, "body": …, "metadata": …}`. Gerrit signs nothing
-//! and gives its deliveries no ids: what is told twice has the same body, and counts once.
+//! and gives its deliveries no ids: what is sent twice has the same body, and counts once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -190,8 +190,6 @@ impl Hooks for Api {
     }
 
     async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("remove the hook {id} of {place}");
-        let path = format!("{place}/remotes/{}", segment(id));
-        self.rest.remove(&act, &path).await
+        self.rest.delete(place, "remotes", id).await
     }
 }

@@ -21,7 +21,7 @@ use crate::context::SourceContext;
 use crate::error::SourceError;
 use crate::served::body::{form, is_form, json_body};
 use crate::served::payload::payload;
-use crate::served::signature::{Hash, check_body, header, secret};
+use crate::served::signature::{Hash, check_signed, header};
 use crate::served::{Refusal, Request};
 
 const EVENT: &str = "X-GitHub-Event";
@@ -87,16 +87,14 @@ impl Caller for GithubHost {
     }
 
     async fn verify(&self, request: &Request, context: &SourceContext) -> Result<(), Refusal> {
-        let Some(key) = &self.secret else {
-            return Ok(());
-        };
-        let secret = secret(key, context).await?;
         let headers = &request.head.headers;
-        let has_new = headers.contains_key(SIGNATURE.0);
-        if has_new || !headers.contains_key(OLD_SIGNATURE.0) {
-            return check_body(headers, SIGNATURE, Hash::Sha256, &secret, &request.body);
-        }
-        check_body(headers, OLD_SIGNATURE, Hash::Sha1, &secret, &request.body)
+        let is_old = !headers.contains_key(SIGNATURE.0) && headers.contains_key(OLD_SIGNATURE.0);
+        let (signature, hash) = if is_old {
+            (OLD_SIGNATURE, Hash::Sha1)
+        } else {
+            (SIGNATURE, Hash::Sha256)
+        };
+        check_signed(request, self.secret.as_ref(), signature, hash, context).await
     }
 
     fn read(&self, request: &Request, metadata: &str) -> Result<Said, Refusal> {
@@ -123,10 +121,7 @@ impl Caller for GithubHost {
     async fn hooks(&self, context: &SourceContext) -> Result<Box<dyn Hooks>, SourceError> {
         match (&self.managed, &self.login) {
             (Some(managed), Some(login)) => {
-                let secret = match &self.secret {
-                    Some(key) => context.secret(key).await?.bytes().to_vec(),
-                    None => Vec::new(),
-                };
+                let secret = context.text(self.secret.as_ref()).await?;
                 hooks::connect(&self.spec, managed, login, secret, context).await
             }
             _ => super::hooks::none(Self::KIND),

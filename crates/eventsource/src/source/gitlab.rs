@@ -150,10 +150,7 @@ impl Caller for GitlabHost {
             return hooks::none(Self::KIND);
         };
         let token = context.secret(token).await?.text();
-        let secret = match &self.secret {
-            Some(key) => context.secret(key).await?.text(),
-            None => String::new(),
-        };
+        let secret = context.text(self.secret.as_ref()).await?;
         let login = login(HeaderName::from_static("private-token"), token.trim())?;
         let base = self.base.trim_end_matches('/');
         let base = format!("{}/api/v4/", base.strip_suffix("/api/v4").unwrap_or(base));
@@ -247,22 +244,15 @@ impl Hooks for Api {
     }
 
     async fn create(&self, place: &str) -> Result<(), SourceError> {
-        let act = format!("make a hook of {place}");
-        let path = format!("{place}/hooks");
-        self.rest
-            .send(&act, Method::POST, &path, &self.body())
-            .await
+        self.rest.create(place, "hooks", &self.body()).await
     }
 
     async fn update(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("update hook {id} of {place}");
-        let path = format!("{place}/hooks/{id}");
-        self.rest.send(&act, Method::PUT, &path, &self.body()).await
+        let hook = (place, "hooks", id);
+        self.rest.update(Method::PUT, hook, &self.body()).await
     }
 
     async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("remove hook {id} of {place}");
-        let path = format!("{place}/hooks/{id}");
-        self.rest.remove(&act, &path).await
+        self.rest.delete(place, "hooks", id).await
     }
 }

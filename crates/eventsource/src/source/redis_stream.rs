@@ -114,7 +114,7 @@ impl Source for RedisStream {
     }
 
     fn draft(&self, input: &Input<'_>, now: Timestamp) -> Result<Draft, SimulateError> {
-        // An entry is told as an object of texts.
+        // The body of an entry is an object of texts.
         let values: BTreeMap<String, String> = match input {
             Input::Example => BTreeMap::from([("message".to_owned(), "hello".to_owned())]),
             Input::Body { body, .. } => serde_json::from_slice(body)?,

@@ -23,7 +23,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
-/// How much of what an API says of a failure is told, in bytes.
+/// How much of what an API says of a failure is reported, in bytes.
 const LONGEST_REASON: usize = 200;
 
 /// What is encoded in a part of a path.
@@ -200,6 +200,51 @@ impl Rest {
         self.call(act, method, url, Some(Body::Json(body)))
             .await
             .map(drop)
+    }
+
+    /// Makes a hook of a place, in the collection that the API calls `items`.
+    ///
+    /// # Errors
+    /// As those of [`Self::call`].
+    pub(crate) async fn create(
+        &self,
+        place: &str,
+        items: &str,
+        body: &Value,
+    ) -> Result<(), SourceError> {
+        let act = format!("make a hook of {place}");
+        self.send(&act, Method::POST, &format!("{place}/{items}"), body)
+            .await
+    }
+
+    /// Brings a hook up to date, by the method that the API has for it.
+    ///
+    /// # Errors
+    /// As those of [`Self::call`].
+    pub(crate) async fn update(
+        &self,
+        method: Method,
+        (place, items, id): (&str, &str, &str),
+        body: &Value,
+    ) -> Result<(), SourceError> {
+        let act = format!("update hook {id} of {place}");
+        let path = format!("{place}/{items}/{}", segment(id));
+        self.send(&act, method, &path, body).await
+    }
+
+    /// Removes a hook. If it is gone already, that is no failure.
+    ///
+    /// # Errors
+    /// As those of [`Self::call`].
+    pub(crate) async fn delete(
+        &self,
+        place: &str,
+        items: &str,
+        id: &str,
+    ) -> Result<(), SourceError> {
+        let act = format!("remove hook {id} of {place}");
+        let path = format!("{place}/{items}/{}", segment(id));
+        self.remove(&act, &path).await
     }
 
     /// Removes what is at `path`. If it is gone already, that is no failure.

@@ -108,10 +108,7 @@ impl Api {
             projects: spec.projects.to_vec(),
             events: spec.events.iter().cloned().collect(),
             url,
-            secret: match &spec.webhook_secret {
-                Some(key) => context.secret(key).await?.text(),
-                None => String::new(),
-            },
+            secret: context.text(spec.webhook_secret.as_ref()).await?,
         })
     }
 
@@ -216,24 +213,15 @@ impl Hooks for Api {
     }
 
     async fn create(&self, place: &str) -> Result<(), SourceError> {
-        let act = format!("make a hook of {place}");
-        let path = format!("{place}/webhooks");
-        self.rest
-            .send(&act, Method::POST, &path, &self.wanted())
-            .await
+        self.rest.create(place, "webhooks", &self.wanted()).await
     }
 
     async fn update(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("update hook {id} of {place}");
-        let path = format!("{place}/webhooks/{id}");
-        self.rest
-            .send(&act, Method::PUT, &path, &self.wanted())
-            .await
+        let hook = (place, "webhooks", id);
+        self.rest.update(Method::PUT, hook, &self.wanted()).await
     }
 
     async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("remove hook {id} of {place}");
-        let path = format!("{place}/webhooks/{id}");
-        self.rest.remove(&act, &path).await
+        self.rest.delete(place, "webhooks", id).await
     }
 }

@@ -65,7 +65,7 @@ struct Github {
     content_type: String,
     insecure: bool,
     url: String,
-    secret: Vec<u8>,
+    secret: String,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +93,7 @@ pub(super) async fn connect(
     spec: &GithubEventSource,
     managed: &Managed,
     who: &Login,
-    secret: Vec<u8>,
+    secret: String,
     context: &SourceContext,
 ) -> Result<Box<dyn Hooks>, SourceError> {
     let base = match spec.github_base_url.as_str() {
@@ -210,7 +210,7 @@ impl Github {
             config["content_type"] = self.content_type.as_str().into();
         }
         if !self.secret.is_empty() {
-            config["secret"] = String::from_utf8_lossy(&self.secret).into();
+            config["secret"] = self.secret.as_str().into();
         }
         json!({"name": "web", "active": self.active, "events": self.events, "config": config})
     }
@@ -231,7 +231,7 @@ impl Github {
 #[async_trait]
 impl Hooks for Github {
     fn secret(&self) -> &[u8] {
-        &self.secret
+        self.secret.as_bytes()
     }
 
     async fn places(&self) -> Result<Vec<String>, SourceError> {
@@ -251,25 +251,16 @@ impl Hooks for Github {
     }
 
     async fn create(&self, place: &str) -> Result<(), SourceError> {
-        let act = format!("make a hook of {place}");
-        let path = format!("{place}/hooks");
-        self.rest
-            .send(&act, Method::POST, &path, &self.wanted())
-            .await
+        self.rest.create(place, "hooks", &self.wanted()).await
     }
 
     async fn update(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("update hook {id} of {place}");
-        let path = format!("{place}/hooks/{id}");
-        self.rest
-            .send(&act, Method::PATCH, &path, &self.wanted())
-            .await
+        let hook = (place, "hooks", id);
+        self.rest.update(Method::PATCH, hook, &self.wanted()).await
     }
 
     async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {
-        let act = format!("remove hook {id} of {place}");
-        let path = format!("{place}/hooks/{id}");
-        self.rest.remove(&act, &path).await
+        self.rest.delete(place, "hooks", id).await
     }
 }
 

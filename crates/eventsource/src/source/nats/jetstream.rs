@@ -22,7 +22,7 @@ use crate::status::Condition;
 /// How long the server waits for an acknowledgement before it sends a message again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
 
-/// How often it is told that messages are still being worked on: two such words may get lost.
+/// How often messages are acknowledged as in progress: two such acknowledgements may get lost.
 const IN_PROGRESS: Duration = Duration::from_secs(9);
 
 /// How many messages are asked for at a time. What waits here is not told to be in progress.

@@ -11,7 +11,7 @@ use super::reply::{Entry, last_delivered, read, taken_over};
 use super::{BLOCK, RedisStream};
 use crate::error::SourceError;
 
-/// After so long without a sign of life the entries of a consumer are taken over by others.
+/// Entries that are pending for so long are claimed by other consumers.
 const LEFT_AFTER: Duration = Duration::from_mins(1);
 
 /// Reads what this consumer has read before and not acknowledged, from the start.

@@ -1,4 +1,4 @@
-//! The subscription of a topic, as a hook: SNS is told to call.
+//! The subscription of a topic, as a hook.
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method};
