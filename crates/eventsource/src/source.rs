@@ -125,6 +125,7 @@ sources! {
     mod bitbucket::Bitbucket;
     mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;
+    mod file::File;
     mod gerrit::Gerrit;
     mod github::Github;
     mod gitlab::Gitlab;

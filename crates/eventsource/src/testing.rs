@@ -157,10 +157,6 @@ impl Running {
     }
 
     /// Waits, in virtual time, until something is true.
-    #[expect(
-        dead_code,
-        reason = "`docs/add-a-source.md` shows it, for kinds that look at the world by themselves"
-    )]
     pub(crate) async fn until(&self, is_true: impl Fn() -> bool) {
         for _ in 0..6000 {
             if is_true() {

@@ -4,6 +4,7 @@
 
 mod brokers;
 mod caller;
+mod file;
 mod hosts;
 mod sns;
 mod stored;

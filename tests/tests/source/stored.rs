@@ -37,3 +37,13 @@ pub(crate) async fn stored(url: &str) -> Vec<Stored> {
     }
     found
 }
+
+/// Waits until so many events are stored on the server at `url`.
+pub(crate) async fn until_stored(url: &str, count: u64) {
+    eventually(&format!("{count} events on the bus"), || async {
+        let client = async_nats::connect(url).await.ok()?;
+        let stream = jetstream::new(client).get_stream("default").await.ok()?;
+        (stream.cached_info().state.messages >= count).then_some(())
+    })
+    .await;
+}

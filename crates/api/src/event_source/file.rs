@@ -21,12 +21,14 @@ object! {
 object! {
     /// Watches files in the pod.
     pub struct FileEventSource {
-        /// `CREATE`, `WRITE`, `REMOVE`, `RENAME` or `CHMOD`.
+        /// `CREATE`, `WRITE`, `REMOVE`, `RENAME` or `CHMOD`; an extension of tiphys: several, with `|` between them.
         event_type: Given<String>,
         /// Which files are watched.
         watch_path_config: Option<WatchPathConfig>,
         /// Files are looked at in intervals instead of waiting for the kernel's messages. Default: false.
         polling: Given<bool>,
+        /// Tell what happened while no pod was watching. Default: false. An extension of tiphys.
+        catchup: Given<bool>,
         /// Entries copied into each event.
         metadata: Given<BTreeMap<String, String>>,
         /// Which events are published. Default: all.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use async_nats::jetstream;
 use serde_json::{Value, json};
 use tiphys_testbed::{Certificates, Nats, NatsOptions};
 use tiphys_tests::{Pod, Tiphys, eventually, programs, stored_object};
 
 use super::{Kind, Wanted};
-use crate::stored::stored;
+use crate::stored::{stored, until_stored};
 
 /// What a story needs.
 pub(super) struct Stage<K> {
@@ -75,12 +74,7 @@ impl<K: Kind> Stage<K> {
 
     /// Waits until the bus has so many events.
     pub(super) async fn stored(&self, count: u64) {
-        eventually(&format!("{count} events on the bus"), || async {
-            let client = async_nats::connect(self.bus.url()).await.ok()?;
-            let stream = jetstream::new(client).get_stream("default").await.ok()?;
-            (stream.cached_info().state.messages >= count).then_some(())
-        })
-        .await;
+        until_stored(&self.bus.url(), count).await;
     }
 
     /// The numbers on the bus, in the order in which they were stored.

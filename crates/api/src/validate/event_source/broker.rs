@@ -18,7 +18,9 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
     match config {
         EventConfig::Minio(source) => s3(path, source, problems),
         EventConfig::File(source) => {
-            file_operation(&join(path, "eventType"), &source.event_type, problems);
+            for operation in source.event_type.split('|') {
+                file_operation(&join(path, "eventType"), operation.trim(), problems);
+            }
             watched(path, source.watch_path_config.as_ref(), problems);
         }
         EventConfig::Sftp(source) => {
