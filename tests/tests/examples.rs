@@ -64,13 +64,26 @@ const SIMULATIONS: [(&str, &str, &str, &str, &str); 14] = [
     ("filters", "deployment", "UPDATE", MORNING, "note"),
 ];
 
-/// The folder of an example, the kind that is called, the body that is sent, and the file that says what
-/// comes of it.
-const CALLS: [(&str, &str, &str, &str); 4] = [
-    ("github-workflow", "github", "push", "build"),
-    ("github-workflow", "github", "push-tag", "nothing"),
-    ("alertmanager-restart", "webhook", "firing", "restart"),
-    ("alertmanager-restart", "webhook", "resolved", "nothing"),
+/// The folder of an example, the kind that is called, the body that is sent, if any, and the file that
+/// says what comes of it.
+const CALLS: [(&str, &str, Option<&str>, &str); 7] = [
+    ("github-workflow", "github", Some("push"), "build"),
+    ("github-workflow", "github", Some("push-tag"), "nothing"),
+    ("alertmanager-restart", "webhook", Some("firing"), "restart"),
+    (
+        "alertmanager-restart",
+        "webhook",
+        Some("resolved"),
+        "nothing",
+    ),
+    ("webhook-workflow", "webhook", Some("order"), "order"),
+    (
+        "webhook-workflow",
+        "webhook",
+        Some("order-empty"),
+        "nothing",
+    ),
+    ("calendar-job", "calendar", None, "backup"),
 ];
 
 fn examples() -> PathBuf {
@@ -192,9 +205,20 @@ fn each_example_does_offline_what_is_expected() {
         simulate(&examples().join(simulation.0), simulation);
     }
     for (folder, kind, body, expected) in CALLS {
-        let body = format!("{folder}/calls/{body}.json");
-        let input = ["--as", kind, "--body"];
-        compare(&examples().join(folder), &input, &body, folder, expected);
+        let path = examples().join(folder);
+        match body {
+            Some(body) => {
+                let body = format!("{folder}/calls/{body}.json");
+                compare(
+                    &path,
+                    &["--as", kind, "--body"],
+                    Some(&body),
+                    folder,
+                    expected,
+                );
+            }
+            None => compare(&path, &["--as", kind], None, folder, expected),
+        }
     }
 }
 
@@ -211,13 +235,14 @@ fn simulate(path: &Path, simulation: (&str, &str, &str, &str, &str)) {
     let (folder, object, event_type, time, expected) = simulation;
     let object = format!("{folder}/{object}.yaml");
     let input = ["--as", event_type, "--time", time, "--object"];
-    compare(path, &input, &object, folder, expected);
+    compare(path, &input, Some(&object), folder, expected);
 }
 
 /// Runs the manifests at `path` on a file of the examples, and compares.
 #[track_caller]
-fn compare(path: &Path, input: &[&str], file: &str, folder: &str, expected: &str) {
-    let file = examples().join(file);
+fn compare(path: &Path, input: &[&str], file: Option<&str>, folder: &str, expected: &str) {
+    let file = file.map(|file| examples().join(file));
+    let file = file.iter().map(|file| file.to_str().unwrap());
     let expected = examples().join(format!("{folder}/expected/{expected}.yaml"));
     let files = [
         "-f",
@@ -225,7 +250,7 @@ fn compare(path: &Path, input: &[&str], file: &str, folder: &str, expected: &str
         "--expect",
         expected.to_str().unwrap(),
     ];
-    let input = [input, &[file.to_str().unwrap()]].concat();
+    let input: Vec<&str> = input.iter().copied().chain(file).collect();
     let output = tiphys(&[&["simulate"], &files[..], &input].concat());
     let [differences, error] =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());

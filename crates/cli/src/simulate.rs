@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use tiphys_api::ResourceEventType;
 use tiphys_api::manifest::Content;
+use tiphys_api::{EventSourceKind, ResourceEventType};
 use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, What};
 
 use crate::args::{As, Output, SimulateArgs};
@@ -82,7 +82,11 @@ fn what(args: &SimulateArgs) -> anyhow::Result<What> {
             })
         }
         (None, Some(As::Kind(kind))) => Ok(What::Body {
-            body: file(args.body.as_deref().unwrap_or(Path::new("-")))?,
+            body: match (args.body.as_deref(), kind) {
+                // Nobody sends it anything.
+                (None, EventSourceKind::Calendar) => None,
+                (body, _) => Some(file(body.unwrap_or(Path::new("-")))?),
+            },
             headers: args.header.clone(),
             kind,
             source: args.event_source.clone(),

@@ -29,8 +29,8 @@ pub enum What {
     },
     /// What event sources of a kind make of a body that their upstream sends.
     Body {
-        /// The body.
-        body: File,
+        /// The body; without one, what is typical of the kind.
+        body: Option<File>,
         /// Headers that matter, by name.
         headers: Vec<(String, String)>,
         /// The kind, as its field of the spec.
@@ -70,7 +70,14 @@ pub(super) fn read(
             headers,
             kind,
             source,
-        } => from_body(body, headers, *kind, source.as_deref(), objects, now),
+        } => from_body(
+            body.as_ref(),
+            headers,
+            *kind,
+            source.as_deref(),
+            objects,
+            now,
+        ),
     }
 }
 
@@ -150,17 +157,21 @@ fn kind(objects: &Objects<'_>, source: &str, event: &str) -> String {
 }
 
 fn from_body(
-    file: &File,
+    body: Option<&File>,
     headers: &[(String, String)],
     kind: EventSourceKind,
     name: Option<&str>,
     objects: &Objects<'_>,
     now: Timestamp,
 ) -> Result<Vec<Arrival>, Error> {
-    let input = Input::Body {
-        body: file.text.as_bytes(),
-        headers,
+    let input = match body {
+        Some(body) => Input::Body {
+            body: body.text.as_bytes(),
+            headers,
+        },
+        None => Input::Example,
     };
+    let name_of_body = body.map_or("an example", |body| &body.name);
     let mut arrivals = Vec::new();
     let sources = objects
         .event_sources
@@ -170,7 +181,7 @@ fn from_body(
         for event in source.events.iter().filter(|event| event.kind == kind) {
             let made = event.simulate(&input, now);
             let made =
-                made.act(|| format!("{}: a call of {}/{}", file.name, source.name, event.name))?;
+                made.act(|| format!("{name_of_body}: a call of {}/{}", source.name, event.name))?;
             arrivals.push(arrival(source, &event.name, made));
         }
     }
