@@ -13,11 +13,13 @@
 mod cluster;
 mod hanging;
 pub mod harbour;
+pub mod mail;
 mod moments;
 mod pod;
 mod proxy;
 mod servers;
 mod tiphys;
+mod tunnel;
 mod wait;
 pub mod web;
 mod world;
@@ -29,6 +31,7 @@ pub use pod::{Pod, stored_object};
 pub use proxy::Proxy;
 pub use servers::{client, control_plane, programs};
 pub use tiphys::{Desk, Reported, Tiphys, binary, tiphys};
+pub use tunnel::Tunnel;
 pub use wait::{
     PATIENCE, eventually, eventually_ok, in_silence, in_time, kubectl_patience, pause, until,
     within,

@@ -111,20 +111,13 @@ impl Web {
         of: &Certificates,
         answers: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let certificates = CertificateDer::pem_slice_iter(of.server.certificate.as_bytes());
-        let certificates = certificates.collect::<Result<Vec<_>, _>>();
-        let certificates = certificates.expect("the certificates can be read");
-        let key = PrivateKeyDer::from_pem_slice(of.server.key.as_bytes());
-        let key = key.expect("the key can be read");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has them")
-            .with_no_client_auth()
-            .with_single_cert(certificates, key)
-            .expect("the key is that of the certificate");
         let address = ([127, 0, 0, 1], 0).into();
-        Self::serve(address, Some(Arc::new(config).into()), Arc::new(answers)).await
+        Self::serve(
+            address,
+            Some(Arc::new(server_config(of)).into()),
+            Arc::new(answers),
+        )
+        .await
     }
 
     async fn serve(
@@ -172,6 +165,22 @@ impl Web {
         })
         .await
     }
+}
+
+/// How a server that shows a certificate speaks TLS.
+pub(crate) fn server_config(of: &Certificates) -> rustls::ServerConfig {
+    let certificates = CertificateDer::pem_slice_iter(of.server.certificate.as_bytes());
+    let certificates = certificates.collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.expect("the certificates can be read");
+    let key = PrivateKeyDer::from_pem_slice(of.server.key.as_bytes());
+    let key = key.expect("the key can be read");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .expect("the key is that of the certificate")
 }
 
 async fn serve(

@@ -159,6 +159,11 @@ impl Bucket {
         Self(joined(&["tiphys", "source", namespace, event_source]).into())
     }
 
+    /// Which threads of messages a sensor has begun.
+    pub fn threads(namespace: &str, sensor: &str) -> Self {
+        Self(joined(&["tiphys", "threads", namespace, sensor]).into())
+    }
+
     /// As NATS sees it.
     pub fn as_str(&self) -> &str {
         &self.0

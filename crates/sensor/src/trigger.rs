@@ -7,6 +7,8 @@
 pub mod argo_workflow;
 pub mod artifact;
 mod compiled;
+#[cfg(feature = "email")]
+pub mod email;
 mod fire;
 pub mod http;
 pub mod k8s;
@@ -15,6 +17,7 @@ pub mod nats;
 pub mod object;
 mod perform;
 mod policy;
+pub mod slack;
 #[cfg(test)]
 mod tests;
 mod variants;
@@ -44,7 +47,9 @@ triggers! {
     ArgoWorkflow: argo_workflow,
     Http: http,
     Nats: nats,
+    Slack: slack,
     Log: log,
+    Email: email if "email",
 }
 
 /// A kind of trigger: its part of a template, compiled.
@@ -138,49 +143,66 @@ impl Part {
 }
 
 /// Declares everything that follows from the list of kinds. A kind's module has its [`Kind`] as
-/// `Template` and its action as `Action`.
+/// `Template` and its action as `Action`; a build without its feature leaves it out.
 macro_rules! triggers {
-    ($($name:ident: $module:ident,)*) => {
+    ($($name:ident: $module:ident $(if $feature:literal)?,)*) => {
         /// Something to be done in the world.
         #[derive(Debug, Clone, Serialize)]
         #[serde(rename_all = "camelCase")]
         pub enum Action {
-            $(#[doc = concat!("What a trigger of kind `", stringify!($module), "` asks for.")]
+            $($(#[cfg(feature = $feature)])?
+            #[doc = concat!("What a trigger of kind `", stringify!($module), "` asks for.")]
             $name($module::Action),)*
         }
 
         /// The part of a template that renders an action.
         #[derive(Debug)]
         enum Template {
-            $($name(Written<$module::Template>),)*
+            $($(#[cfg(feature = $feature)])? $name(Written<$module::Template>),)*
         }
 
         /// The kinds of triggers that are run, in the order in which the first present one counts.
-        const KINDS: &[TriggerKind] = &[$($module::Template::KIND),*];
+        const KINDS: &[TriggerKind] = &[
+            $($(#[cfg(feature = $feature)])? $module::Template::KIND,)*
+        ];
+
+        /// The kinds that are run by other builds, each with its feature.
+        const LEFT_OUT: &[(TriggerKind, &str)] = &[
+            $($(#[cfg(not(feature = $feature))] (TriggerKind::$name, $feature),)?)*
+        ];
 
         impl Action {
             /// What kind of trigger asks for it.
             pub fn kind(&self) -> TriggerKind {
-                match self { $(Self::$name(_) => $module::Template::KIND,)* }
+                match self {
+                    $($(#[cfg(feature = $feature)])? Self::$name(_) => $module::Template::KIND,)*
+                }
             }
 
             /// Whether performing it a second time can be told from the first, and does no harm.
             pub fn is_repeatable(&self) -> bool {
-                match self { $(Self::$name(_) => $module::Template::REPEATABLE,)* }
+                match self {
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(_) => $module::Template::REPEATABLE,)*
+                }
             }
 
             /// What has to be there for it, as a number.
             fn target(&self) -> u64 {
                 let mut target = DefaultHasher::new();
                 match self {
-                    $(Self::$name(action) => $module::Template::target(action, &mut target),)*
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(action) => $module::Template::target(action, &mut target),)*
                 }
                 target.finish()
             }
 
             /// What it does, for people.
             pub fn describe(&self) -> Vec<Part> {
-                match self { $(Self::$name(action) => $module::Template::describe(action),)* }
+                match self {
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(action) => $module::Template::describe(action),)*
+                }
             }
 
             async fn perform(
@@ -191,7 +213,8 @@ macro_rules! triggers {
                 match self {
                     // Boxed: each task would be as large as the largest kind makes it, and is moved
                     // several times for every event.
-                    $(Self::$name(action) => {
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(action) => {
                         Box::pin($module::Template::perform(action, context, caller)).await
                     })*
                 }
@@ -205,14 +228,17 @@ macro_rules! triggers {
                 field: &str,
                 problems: &mut Vec<Problem>,
             ) -> Result<Option<Self>, ()> {
-                $(if let Some(spec) = $module::Template::spec(spec) {
+                $($(#[cfg(feature = $feature)])?
+                if let Some(spec) = $module::Template::spec(spec) {
                     return Ok(Written::compile(spec, field, problems).map(Self::$name));
                 })*
                 Err(())
             }
 
             fn kind(&self) -> TriggerKind {
-                match self { $(Self::$name(_) => $module::Template::KIND,)* }
+                match self {
+                    $($(#[cfg(feature = $feature)])? Self::$name(_) => $module::Template::KIND,)*
+                }
             }
 
             fn is_immediate(&self) -> bool {
@@ -221,12 +247,16 @@ macro_rules! triggers {
 
             async fn warm(&self, context: &Context, namespace: &str) {
                 match self {
-                    $(Self::$name(written) => written.fixed().warm(context, namespace).await,)*
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(written) => written.fixed().warm(context, namespace).await,)*
                 }
             }
 
             fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
-                match self { $(Self::$name(written) => written.render(input).map(Action::$name),)* }
+                match self {
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(written) => written.render(input).map(Action::$name),)*
+                }
             }
         }
     };

@@ -3,7 +3,6 @@
 
 mod host;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
@@ -12,10 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tiphys_api::EventSource;
 use tiphys_testbed::{Certificates, Nats, NatsOptions, free_port};
-use tiphys_tests::{Pod, Tiphys, World, eventually, programs, stored_object};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tiphys_tests::{Pod, Tiphys, Tunnel, World, eventually, programs, stored_object};
 
 use self::host::{Host, Style};
 use crate::base16;
@@ -329,28 +325,6 @@ async fn each_host_keeps_one_hook_that_is_as_it_should_be() {
     }
 }
 
-/// Hands on whatever is asked of it to the address, whoever it was meant for.
-async fn tunnel(to: SocketAddr) -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut tunnels = JoinSet::new();
-        while let Ok((mut client, _)) = listener.accept().await {
-            tunnels.spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(client.read_u8().await.unwrap_or_default());
-                }
-                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok();
-                let mut server = TcpStream::connect(to).await.unwrap();
-                copy_bidirectional(&mut client, &mut server).await.ok();
-            });
-        }
-    });
-    (port, tasks)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hosts_of_one_address_are_asked_through_a_proxy() {
     let nats = tokio::task::spawn_blocking(|| Nats::start(programs(), &NatsOptions::default()));
@@ -392,13 +366,13 @@ async fn hosts_of_one_address_are_asked_through_a_proxy() {
                 "status": "enabled"});
             host.add(place, hook);
         }
-        let (port, _tunnel) = tunnel(host.address()).await;
+        let tunnel = Tunnel::start(host.address()).await;
         let yaml = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "EventSource",
             "metadata": {"name": "cloud"}, "spec": spec});
         let object = stored_object("ns", &yaml.to_string());
         let nowhere = std::path::Path::new("/nonexistent");
         let mut pod = Pod::at(nowhere, "ns", &nats.url(), &object);
-        pod.set("HTTPS_PROXY", format!("http://127.0.0.1:{port}"));
+        pod.set("HTTPS_PROXY", tunnel.url());
         pod.set("SSL_CERT_FILE", authority.path());
         let files = [
             ("user", b"jason".as_slice()),

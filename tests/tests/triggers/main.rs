@@ -3,10 +3,13 @@
 #![cfg(test)]
 
 mod artifacts;
+mod email;
 mod http;
 mod nats;
+mod outside;
 mod policies;
 mod running;
+mod slack;
 mod targets;
 mod values;
 mod workflows;

@@ -24,6 +24,29 @@ use tokio_util::sync::CancellationToken;
 /// The event source of all events.
 pub(crate) const SOURCE: &str = "source";
 
+/// An event with this JSON.
+pub(crate) fn event(name: &str, data: &str) -> Outgoing {
+    let context = Context {
+        id: Event::new_id(),
+        source: SOURCE.to_owned(),
+        specversion: "1.0".to_owned(),
+        r#type: "webhook".to_owned(),
+        datacontenttype: "application/json".to_owned(),
+        subject: name.to_owned(),
+        time: None,
+    };
+    let id = context.id.clone();
+    let event = Event {
+        context: context.into(),
+        data: Some(Bytes::copy_from_slice(data.as_bytes())),
+    };
+    Outgoing {
+        subject: Subject::event(SOURCE, name),
+        id,
+        payload: event.encode(),
+    }
+}
+
 /// What a sensor runs with.
 pub(crate) struct Setting {
     pub(crate) namespace: String,
@@ -101,26 +124,7 @@ impl Running {
 
     /// Publishes an event with this JSON.
     pub(crate) async fn publish(&self, name: &str, data: &str) {
-        let context = Context {
-            id: Event::new_id(),
-            source: SOURCE.to_owned(),
-            specversion: "1.0".to_owned(),
-            r#type: "webhook".to_owned(),
-            datacontenttype: "application/json".to_owned(),
-            subject: name.to_owned(),
-            time: None,
-        };
-        let id = context.id.clone();
-        let event = Event {
-            context: context.into(),
-            data: Some(Bytes::copy_from_slice(data.as_bytes())),
-        };
-        let subject = Subject::event(SOURCE, name);
-        let message = Outgoing {
-            subject,
-            id,
-            payload: event.encode(),
-        };
+        let message = event(name, data);
         self.bus
             .events
             .publish(message)

@@ -141,7 +141,7 @@ impl Hands {
             return Attempt::Interrupted { may_be_done: false };
         };
         let caller = Caller {
-            bus: Some(&*self.runner.bus.events),
+            bus: Some(&self.runner.bus),
             namespace: &self.runner.sensor.namespace,
             sensor: &self.runner.sensor.name,
             trigger: trigger.name(),

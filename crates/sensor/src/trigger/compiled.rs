@@ -181,7 +181,17 @@ impl Template {
         let (place, message) = match spec.kind() {
             Ok(kind) => (
                 format!("{field}.{kind}"),
-                format!("triggers of type {kind} are not run by this version of tiphys"),
+                match super::LEFT_OUT
+                    .iter()
+                    .find(|(left_out, _)| *left_out == kind)
+                {
+                    Some((_, feature)) => format!(
+                        "triggers of type {kind} are not in this build of tiphys (feature {feature})"
+                    ),
+                    None => {
+                        format!("triggers of type {kind} are not run by this version of tiphys")
+                    }
+                },
             ),
             Err(error) => (field.to_owned(), error.to_string()),
         };

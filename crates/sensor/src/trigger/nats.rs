@@ -139,7 +139,11 @@ impl Kind for Template {
             publisher.map_err(|error| PerformError::unavailable(with_causes(&error)))?;
         let payload = Bytes::from(action.payload.clone());
         let act = format!("publish {} on {}", action.subject, publisher.url());
-        if is_event_of(caller.bus, &action.subject, &publisher) {
+        if is_event_of(
+            caller.bus.map(|bus| &*bus.events),
+            &action.subject,
+            &publisher,
+        ) {
             let why = "only event sources publish events of the bus";
             return Err(PerformError::refused(format!("{act}: {why}")));
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tiphys_clients::Clients;
 use tiphys_clients::values::Values;
-use tiphys_eventbus::Bus;
+use tiphys_eventbus::EventBus;
 
 use super::artifact::Fetcher;
 use super::log::{Printer, Sink};
+use super::slack::Threads;
 use super::{Action, PerformError, Trigger};
 
 /// Performs the actions of a process, as one user.
@@ -26,6 +27,8 @@ pub(super) struct Context {
     pub(super) fetcher: Fetcher,
     /// Prints lines.
     pub(super) printer: Printer,
+    /// Which thread a message belongs to.
+    pub(super) threads: Threads,
     /// Stamps what is created.
     pub(super) now: fn() -> Timestamp,
 }
@@ -34,7 +37,7 @@ pub(super) struct Context {
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'c> {
     /// The bus that its events come from.
-    pub bus: Option<&'c dyn Bus>,
+    pub bus: Option<&'c EventBus>,
     /// The namespace of the sensor.
     pub namespace: &'c str,
     /// The sensor.
@@ -56,6 +59,7 @@ impl Executors {
         let context = Context {
             fetcher: Fetcher::new(Arc::clone(&clients), now),
             printer: Printer::new(sink),
+            threads: Threads::default(),
             clients,
             now,
         };

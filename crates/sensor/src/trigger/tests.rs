@@ -218,8 +218,8 @@ fn what_cannot_run_is_refused_with_its_field() {
             "spec.triggers[0].template.argoWorkflow.args[0]: --watch cannot be applied without the argo program",
         ),
         (
-            "slack: {}",
-            "spec.triggers[0].template.slack: triggers of type slack are not run by this version of tiphys",
+            "openWhisk: {}",
+            "spec.triggers[0].template.openWhisk: triggers of type openWhisk are not run by this version of tiphys",
         ),
     ] {
         let problems = compile(&format!("{{template: {{name: t, {template}}}}}")).unwrap_err();
