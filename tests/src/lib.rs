@@ -15,6 +15,7 @@ mod hanging;
 pub mod harbour;
 pub mod mail;
 mod moments;
+pub mod nsq;
 mod pod;
 mod proxy;
 mod servers;

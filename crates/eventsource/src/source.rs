@@ -130,6 +130,7 @@ sources! {
     mod github::Github;
     mod gitlab::Gitlab;
     mod nats::Nats;
+    mod nsq::Nsq;
     mod redis::Redis if "redis";
     mod redis_stream::RedisStream if "redis";
     pub mod resource::Resource;

@@ -5,6 +5,7 @@
 
 mod contract;
 mod nats;
+mod nsq;
 mod redis;
 mod stage;
 

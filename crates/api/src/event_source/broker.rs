@@ -270,7 +270,7 @@ object! {
 object! {
     /// Takes NSQ messages.
     pub struct NsqEventSource {
-        /// Host and port of the server.
+        /// Host and HTTP port of an nsqlookupd, which knows the servers that have the topic.
         host_address: Given<String>,
         /// The topic.
         topic: Given<String>,
@@ -286,6 +286,8 @@ object! {
         metadata: Given<BTreeMap<String, String>>,
         /// Which events are published. Default: all.
         filter: Option<EventSourceFilter>,
+        /// Secret with what the client logs in with. Default: none. An extension of tiphys.
+        auth_secret: Option<SecretKeySelector>,
     }
 }
 

@@ -567,3 +567,21 @@ fn a_jetstream_source_names_its_stream() {
         ],
     );
 }
+
+#[test]
+fn an_nsq_source_names_what_nsqd_takes() {
+    check(
+        "EventSource",
+        "{nsq: {ev: {hostAddress: 'l:4161', topic: 'a b', channel: '#ephemeral', authSecret: {name: s, key: k}}}}",
+        &[
+            "error: spec.nsq.ev.topic: \"a b\" cannot be a name: 64 letters, digits and ._- at most, and #ephemeral at the end",
+            "error: spec.nsq.ev.channel: \"#ephemeral\" cannot be a name: 64 letters, digits and ._- at most, and #ephemeral at the end",
+            "warning: spec.nsq.ev.authSecret: the secret goes to whoever answers: the server is not verified (name the authority of its certificate in tls.caCertSecret)",
+        ],
+    );
+    check(
+        "EventSource",
+        "{nsq: {ev: {hostAddress: 'l:4161', topic: a.b-C_9#ephemeral, channel: c}}}",
+        &[],
+    );
+}

@@ -7,6 +7,7 @@ use tiphys_testbed::Certificates;
 use tiphys_tests::pause;
 
 use super::nats::{Core, JetStream};
+use super::nsq::Topic;
 use super::redis::{Channel, Stream};
 use super::stage::{Stage, dead_letters, listening};
 use super::{Kind, Wanted};
@@ -79,6 +80,7 @@ contract! {
     nats: Core<false>,;
     nats_queue: Core<true>, shares;
     nats_jetstream: JetStream, keeps, shares;
+    nsq: Topic, keeps, shares;
     redis: Channel,;
     redis_stream: Stream, keeps, shares;
 }

@@ -5,8 +5,8 @@ use crate::field_path::join;
 use crate::validate::trigger::backoff;
 use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
-    AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, NatsJetStream, S3Artifact,
-    WatchPathConfig,
+    AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, NatsJetStream,
+    NsqEventSource, Problem, S3Artifact, WatchPathConfig,
 };
 
 /// Operations of the file system that can be watched.
@@ -129,17 +129,7 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
             problems.needed_if(source.streams.is_empty(), path, "streams");
             tls(path, "tls", source.tls.as_ref(), problems);
         }
-        EventConfig::Nsq(source) => {
-            problems.needed(path, "hostAddress", &source.host_address);
-            problems.needed(path, "topic", &source.topic);
-            problems.needed(path, "channel", &source.channel);
-            connection(
-                path,
-                source.tls.as_ref(),
-                source.connection_backoff.as_ref(),
-                problems,
-            );
-        }
+        EventConfig::Nsq(source) => nsq(path, source, problems),
         EventConfig::Pulsar(source) => {
             problems.needed(path, "url", &source.url);
             problems.needed_if(source.topics.is_empty(), path, "topics");
@@ -214,6 +204,40 @@ fn jetstream(path: &str, source: &NatsJetStream, problems: &mut Problems) {
             deliver,
             &NatsJetStream::DELIVER,
         );
+    }
+}
+
+fn nsq(path: &str, source: &NsqEventSource, problems: &mut Problems) {
+    problems.needed(path, "hostAddress", &source.host_address);
+    for (field, name) in [("topic", &source.topic), ("channel", &source.channel)] {
+        problems.needed(path, field, name);
+        let letters = name.strip_suffix("#ephemeral").unwrap_or(name);
+        let is_known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if !name.is_empty()
+            && (letters.is_empty() || !letters.chars().all(is_known) || name.len() > 64)
+        {
+            let message = format!(
+                "{:?} cannot be a name: 64 letters, digits and ._- at most, and #ephemeral at the end",
+                name.as_str()
+            );
+            problems.error(join(path, field), message);
+        }
+    }
+    connection(
+        path,
+        source.tls.as_ref(),
+        source.connection_backoff.as_ref(),
+        problems,
+    );
+    let is_verified = source
+        .tls
+        .as_ref()
+        .is_some_and(|tls| !*tls.insecure_skip_verify);
+    if source.auth_secret.is_some() && !is_verified {
+        let message = "the secret goes to whoever answers: the server is not verified";
+        let warning = Problem::warning(join(path, "authSecret"), message);
+        problems
+            .push(warning.with_hint("name the authority of its certificate in tls.caCertSecret"));
     }
 }
 
