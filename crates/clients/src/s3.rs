@@ -84,35 +84,38 @@ impl Object {
     }
 }
 
-/// The URL of an object: the bucket is part of the path, as every server understands. All of it may come
-/// from events: no part may reach into another.
+/// The URL of an object. All of it may come from events: no part may reach into another.
 fn url(object: &Object) -> Result<String, Error> {
-    let Object {
-        endpoint,
-        bucket,
-        key,
-        ..
-    } = object;
-    let scheme = if object.insecure { "http" } else { "https" };
-    let endpoint = endpoint
-        .split_once("://")
-        .map_or(&**endpoint, |(_, host)| host);
-    if endpoint.contains(['?', '#', '@', '\\']) {
-        return Err(Error::refused(format!("{endpoint:?} is no S3 endpoint")));
-    }
-    // Whoever reads a URL takes these for steps in its path, encoded or not.
-    let is_step = |segment: &str| matches!(segment, "." | "..");
-    if bucket.contains('/') || is_step(bucket) {
-        return Err(Error::refused(format!("{bucket:?} is no S3 bucket")));
-    }
+    let bucket = bucket_url(&object.endpoint, object.insecure, &object.bucket)?;
+    let key = &object.key;
     if key.split('/').any(is_step) {
         return Err(Error::refused(format!("{key:?} is no key in an S3 bucket")));
     }
-    Ok(format!(
-        "{scheme}://{endpoint}/{}/{}",
-        encode(bucket),
-        encode(key)
-    ))
+    Ok(format!("{bucket}{}", encode(key)))
+}
+
+/// The URL of a bucket, which ends with a slash: the bucket is part of the path, as every server
+/// understands.
+///
+/// # Errors
+/// If endpoint or bucket are none.
+pub fn bucket_url(endpoint: &str, insecure: bool, bucket: &str) -> Result<String, Error> {
+    let scheme = if insecure { "http" } else { "https" };
+    let endpoint = endpoint
+        .split_once("://")
+        .map_or(endpoint, |(_, host)| host);
+    if endpoint.contains(['?', '#', '@', '\\']) {
+        return Err(Error::refused(format!("{endpoint:?} is no S3 endpoint")));
+    }
+    if bucket.contains('/') || is_step(bucket) {
+        return Err(Error::refused(format!("{bucket:?} is no S3 bucket")));
+    }
+    Ok(format!("{scheme}://{endpoint}/{}/", encode(bucket)))
+}
+
+/// Whoever reads a URL takes these for steps in its path, encoded or not.
+fn is_step(segment: &str) -> bool {
+    matches!(segment, "." | "..")
 }
 
 #[cfg(test)]

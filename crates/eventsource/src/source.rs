@@ -129,6 +129,7 @@ sources! {
     mod gerrit::Gerrit;
     mod github::Github;
     mod gitlab::Gitlab;
+    mod minio::Minio;
     mod nats::Nats;
     mod nsq::Nsq;
     mod redis::Redis if "redis";

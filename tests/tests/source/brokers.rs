@@ -1,9 +1,11 @@
-//! One contract for every kind of event source that listens to a message broker, on real servers.
+//! One contract for every kind of event source that listens to a message broker, on real servers, and on
+//! fakes of those that cannot be had.
 //!
 //! A kind says in [`Kind`] how its broker is started and spoken to, and what it promises; `contract.rs`
 //! holds all of them to it.
 
 mod contract;
+mod minio;
 mod nats;
 mod nsq;
 mod redis;
@@ -41,7 +43,7 @@ pub(crate) trait Kind: Sized + Send {
     /// `password` of the Secret `login`, and `user`, if it needs one.
     fn spec(&self) -> (&'static str, Value);
 
-    /// The certificates, if they are wanted.
+    /// The certificates, if they are wanted and it has any.
     fn certificates(&self) -> Option<&Certificates>;
 
     /// Sends one message for each number, and returns when the broker has them.

@@ -10,6 +10,9 @@ use tiphys_tests::{Pod, Tiphys, eventually, programs, stored_object};
 use super::{Kind, Wanted};
 use crate::stored::{stored, until_stored};
 
+/// What a broker that wants a password lets in.
+pub(super) const PASSWORD: &str = "right";
+
 /// What a story needs.
 pub(super) struct Stage<K> {
     pub(super) broker: K,
@@ -38,7 +41,9 @@ impl<K: Kind> Stage<K> {
         let object = stored_object("ns", &object.to_string());
         // A pod that listens to a broker has nothing to ask of a cluster.
         let pods = Pod::at(Path::new("/nowhere"), "ns", &bus.url(), &object);
-        Self { broker, bus, pods }
+        let stage = Self { broker, bus, pods };
+        stage.set_password(PASSWORD);
+        stage
     }
 
     /// The usual stage.
