@@ -1,5 +1,8 @@
 //! A message broker on a free port, with its data in a folder of its own.
 
+mod rabbitmq;
+mod redis;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
@@ -19,7 +22,7 @@ const LOG_LINES: usize = 40;
 /// What is different from a broker that lets everybody in.
 #[derive(Clone, Debug, Default)]
 pub struct BrokerOptions {
-    /// Who connects has to know it.
+    /// Who connects has to know it; where there are users, as the user `tiphys`.
     pub password: Option<String>,
     /// It has another port, where both sides show certificates.
     pub tls: bool,
@@ -37,6 +40,8 @@ pub struct BrokerServer {
     options: BrokerOptions,
     /// Where connections are encrypted.
     tls_port: u16,
+    /// Where it speaks with its kin, if it does.
+    cluster_port: u16,
     certificates: Option<Certificates>,
     process: Option<Process>,
     // Last, so that the server has ended when its folder goes.
@@ -87,12 +92,28 @@ impl BrokerServer {
         Ok(())
     }
 
+    /// Lets it keep its connections, and do nothing.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn freeze(&mut self) -> anyhow::Result<()> {
+        self.process.as_mut().map_or(Ok(()), Process::freeze)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn thaw(&mut self) -> anyhow::Result<()> {
+        self.process.as_mut().map_or(Ok(()), Process::thaw)
+    }
+
     /// Starts it on its port and with its data, and waits until it serves.
     ///
     /// # Errors
     /// When it does not come up: with its last log lines.
     pub fn restart(&mut self) -> anyhow::Result<()> {
-        let mut command = self.command();
+        let mut command = self.command()?;
         let process = Process::spawn("broker", &mut command, &self.scratch)?;
         let process = self.process.insert(process);
         let (broker, port) = (self.broker, self.port);
@@ -115,44 +136,31 @@ impl BrokerServer {
             port: free_port()?,
             options: options.clone(),
             tls_port: free_port()?,
+            cluster_port: free_port()?,
             certificates,
             process: None,
             scratch,
         })
     }
 
-    fn command(&self) -> Command {
+    /// How it is started. It finds its files in its folder.
+    fn command(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(&self.program);
         command.current_dir(self.scratch.path());
         match self.broker {
-            Broker::Redis => {
-                command
-                    .args(["--bind", "127.0.0.1", "--port"])
-                    .arg(self.port.to_string())
-                    // What was answered survives a crash.
-                    .args(["--appendonly", "yes", "--appendfsync", "always"])
-                    .args(["--save", "", "--dir"])
-                    .arg(self.scratch.path());
-                if let Some(password) = &self.options.password {
-                    command.args(["--requirepass", password]);
-                }
-                if self.options.tls {
-                    command
-                        .args(["--tls-auth-clients", "yes", "--tls-port"])
-                        .arg(self.tls_port.to_string())
-                        .args(["--tls-cert-file", "server.pem", "--tls-key-file"])
-                        .args(["server.key", "--tls-ca-cert-file", "ca.pem"]);
-                }
-            }
+            Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
+            Broker::Redis => redis::prepare(self, &mut command),
         }
-        command
+        Ok(command)
     }
 
     fn port_was_taken(&self) -> bool {
         let process = self.process.as_ref();
         process.is_some_and(|process| {
             let log = process.log_tail(LOG_LINES).to_lowercase();
-            log.contains("address already in use")
+            ["address already in use", "eaddrinuse"]
+                .iter()
+                .any(|taken| log.contains(taken))
         })
     }
 }
@@ -169,16 +177,17 @@ impl Drop for BrokerServer {
 
 /// True if it answers.
 fn serves(broker: Broker, port: u16) -> bool {
-    let Ok(mut connection) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
-        return false;
-    };
     match broker {
-        Broker::Redis => {
-            let mut answer = [0; 7];
-            let asked = connection.write_all(b"PING\r\n");
-            let answered = asked.and_then(|()| connection.read_exact(&mut answer));
-            // It may want a password; while it still reads its data it says `-LOADING`.
-            answered.is_ok() && [&b"+PONG\r\n"[..], b"-NOAUTH"].contains(&answer.as_slice())
-        }
+        Broker::Rabbitmq => rabbitmq::serves(port),
+        Broker::Redis => redis::serves(port),
     }
+}
+
+/// What is said first to what is told; nothing, if nobody is there.
+fn answer<const LENGTH: usize>(port: u16, told: &[u8]) -> Option<[u8; LENGTH]> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    connection.write_all(told).ok()?;
+    let mut answer = [0; LENGTH];
+    connection.read_exact(&mut answer).ok()?;
+    Some(answer)
 }

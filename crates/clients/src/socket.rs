@@ -1,24 +1,22 @@
 //! A connection to a server, encrypted if that is wanted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use crate::BoxError;
-use crate::tls::{Tls, client_config};
+use crate::tls::{Tls, connector};
 
 /// How long it may take until a connection stands.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// A connection.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +81,9 @@ pub async fn encrypt<S: Stream>(
         address: address.to_owned(),
         source,
     };
-    let config = client_config(Some(tls)).map_err(|error| unusable(error.into()))?;
+    let connector = connector(tls).map_err(|error| unusable(error.into()))?;
     let name = ServerName::try_from(host(address).to_owned());
     let name = name.map_err(|error| unusable(error.into()))?;
-    let connector = TlsConnector::from(Arc::new(config));
     let agreed = within(connector.connect(name, stream)).await;
     agreed.map_err(|source| SocketError::Tls {
         address: address.to_owned(),

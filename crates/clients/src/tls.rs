@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
+use tokio_rustls::TlsConnector;
 
 use crate::SettingsError;
 
@@ -100,6 +101,14 @@ pub fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, SettingsError> {
     builder
         .with_client_auth_cert(certificates(&identity.certificates)?, key)
         .map_err(|err| SettingsError::caused("the client's certificate and key do not fit", err))
+}
+
+/// Encrypts connections.
+///
+/// # Errors
+/// If a certificate or key is not PEM, or they do not fit.
+pub fn connector(tls: &Tls) -> Result<TlsConnector, SettingsError> {
+    client_config(Some(tls)).map(|config| TlsConnector::from(Arc::new(config)))
 }
 
 fn authorities(pem: &str) -> Result<RootCertStore, SettingsError> {

@@ -113,7 +113,7 @@ macro_rules! sources {
 }
 
 /// What a build without `feature` says of an event.
-#[cfg(not(feature = "redis"))]
+#[cfg(not(all(feature = "amqp", feature = "redis")))]
 fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
     let kind = config.kind().event_type();
     let message =
@@ -122,6 +122,7 @@ fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
 }
 
 sources! {
+    mod amqp::Amqp if "amqp";
     mod bitbucket::Bitbucket;
     mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;

@@ -16,16 +16,21 @@ use crate::Progress;
 /// Where a distribution says which one it is.
 const RELEASE: &str = "/etc/os-release";
 
+/// What Debian has on `PATH` for RabbitMQ: it insists on root, or a user of its own.
+const WRAPPER: &str = "rabbitmq-script-wrapper";
+
 /// A message broker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Broker {
+    /// RabbitMQ, for AMQP.
+    Rabbitmq,
     /// Redis.
     Redis,
 }
 
 impl Broker {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Redis];
+    pub const ALL: [Self; 2] = [Self::Rabbitmq, Self::Redis];
 
     /// Finds the program, or gets it.
     ///
@@ -38,6 +43,7 @@ impl Broker {
     /// The environment variable that names the program.
     pub fn variable(self) -> &'static str {
         match self {
+            Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
         }
     }
@@ -45,6 +51,7 @@ impl Broker {
     /// The program, and the package that has it.
     fn name(self) -> &'static str {
         match self {
+            Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
         }
     }
@@ -94,7 +101,12 @@ impl Broker {
 
     fn installed(self, settings: &Settings) -> Option<PathBuf> {
         let mut found = settings.path.iter().map(|folder| folder.join(self.name()));
-        found.find(|path| path.is_file())
+        let found = found.find(|path| path.is_file())?;
+        let real = fs::canonicalize(&found).ok()?;
+        if real.ends_with(WRAPPER) {
+            return Some(real.with_file_name(self.name()));
+        }
+        Some(found)
     }
 
     /// Downloads the package, with those that it needs and that are missing here, and puts a program that
@@ -134,15 +146,33 @@ impl Broker {
             fs::remove_dir_all(&kept).context("remove what is half done")?;
         }
         fs::rename(&root, &kept).context("move it into the cache")?;
+        self.relocate(&kept)?;
         let script = folder.path().join("script");
         fs::write(&script, self.script(&kept)?).context("write a script")?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).context("make it run")?;
         fs::rename(&script, target).context("move it into the cache")
     }
 
+    /// Erlang has its own place written into its scripts.
+    fn relocate(self, root: &Path) -> anyhow::Result<()> {
+        if self != Self::Rabbitmq {
+            return Ok(());
+        }
+        let erlang = root.join("usr/lib/erlang");
+        for script in ["erl", "start"] {
+            let path = erlang.join("bin").join(script);
+            let text = fs::read_to_string(&path);
+            let text = text.with_context(|| format!("read {}", path.display()))?;
+            let text = text.replace("/usr/lib/erlang", &erlang.display().to_string());
+            fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
     /// Starts the program with the libraries and programs that came with it.
     fn script(self, root: &Path) -> anyhow::Result<String> {
         let program = match self {
+            Self::Rabbitmq => root.join("usr/lib/rabbitmq/bin/rabbitmq-server"),
             Self::Redis => root.join("usr/bin/redis-server"),
         };
         anyhow::ensure!(program.is_file(), "there is no {}", program.display());

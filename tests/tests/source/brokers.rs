@@ -8,6 +8,7 @@ mod contract;
 mod minio;
 mod nats;
 mod nsq;
+mod rabbitmq;
 mod redis;
 mod stage;
 

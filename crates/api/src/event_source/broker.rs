@@ -35,7 +35,7 @@ object! {
         queue_declare: Option<AmqpQueueDeclareConfig>,
         /// How the queue is bound.
         queue_bind: Option<AmqpQueueBindConfig>,
-        /// How messages are consumed. Default: with automatic acknowledgement.
+        /// How messages are consumed.
         consume: Option<AmqpConsumeConfig>,
         /// Login of the broker.
         auth: Option<BasicAuth>,
@@ -91,7 +91,7 @@ object! {
     pub struct AmqpConsumeConfig {
         /// Name of the consumer. Default: chosen by the client.
         consumer_tag: Given<String>,
-        /// Messages are acknowledged as they are sent. Default: false.
+        /// Has no effect: a message is acknowledged after the bus has its event.
         auto_ack: Given<bool>,
         /// No other consumer of the queue. Default: false.
         exclusive: Given<bool>,

@@ -1,12 +1,16 @@
 //! What sources that listen to a message broker have in common: their payloads, and
 //! what they do with messages that nobody sends again.
 
+#[cfg(feature = "amqp")]
+mod address;
 mod backlog;
 mod forward;
 mod members;
 
 use bytes::Bytes;
 
+#[cfg(feature = "amqp")]
+pub(super) use self::address::{Address, Scheme};
 pub(super) use self::forward::forward;
 pub(super) use self::members::{Members, NotJson};
 

@@ -9,6 +9,7 @@ use tiphys_tests::pause;
 use super::minio::Bucket;
 use super::nats::{Core, JetStream};
 use super::nsq::Topic;
+use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::stage::{PASSWORD, Stage, dead_letters, listening};
 use super::{Kind, Wanted};
@@ -79,10 +80,12 @@ macro_rules! promised {
 }
 
 contract! {
+    amqp: Queue<false>, encrypts;
+    amqp_named: Queue<true>, encrypts, keeps, shares;
     minio: Bucket,;
     nats: Core<false>, encrypts;
-    nats_queue: Core<true>, encrypts, shares;
     nats_jetstream: JetStream, encrypts, keeps, shares;
+    nats_queue: Core<true>, encrypts, shares;
     nsq: Topic, encrypts, keeps, shares;
     redis: Channel, encrypts;
     redis_stream: Stream, encrypts, keeps, shares;

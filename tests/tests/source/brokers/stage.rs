@@ -130,3 +130,36 @@ pub(super) async fn dead_letters(tiphys: &Tiphys, count: u64) {
     })
     .await;
 }
+
+/// Asserts that a broker that keeps its connections and does nothing is noticed, and listened to again.
+pub(super) async fn silent<K: Kind>(
+    freeze: impl FnOnce(&mut K) + Send,
+    thaw: impl FnOnce(&mut K) + Send,
+) {
+    let mut stage = Stage::<K>::usual().await;
+    let tiphys = stage.start("pod-0").await;
+    freeze(&mut stage.broker);
+    let is_lost = |report: &Value| report["parts"][0]["health"]["ok"] == false;
+    tiphys.reported("the silence of the broker", is_lost).await;
+    thaw(&mut stage.broker);
+    listening(&tiphys).await;
+    stage.broker.send(0..100).await;
+    stage.stored(100).await;
+    stage.check_all_once(100).await;
+}
+
+/// Asserts that the settings of TLS are named when the broker refuses who shows no certificate.
+pub(super) async fn nameless<K: Kind>() {
+    let wanted = Wanted {
+        tls: true,
+        ..Wanted::default()
+    };
+    let trusting = |event: &mut Value| event["tls"] = json!({"insecureSkipVerify": true});
+    let stage = Stage::<K>::new(wanted, "", trusting).await;
+    let tiphys = stage.pods.start("pod-0");
+    let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
+    let report = tiphys.reported("a refusal", is_refused).await;
+    let health = &report["parts"][0]["health"];
+    let message = health["message"].as_str().unwrap();
+    assert!(message.contains(".ev.tls"), "{health}");
+}
