@@ -1,5 +1,6 @@
 //! A message broker on a free port, with its data in a folder of its own.
 
+mod mosquitto;
 mod rabbitmq;
 mod redis;
 
@@ -92,6 +93,17 @@ impl BrokerServer {
         Ok(())
     }
 
+    /// Lets it end by itself, for one that writes down what it keeps only then.
+    ///
+    /// # Errors
+    /// When it can be neither signalled nor awaited.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.terminate(PATIENCE)?;
+        }
+        Ok(())
+    }
+
     /// Lets it keep its connections, and do nothing.
     ///
     /// # Errors
@@ -148,6 +160,7 @@ impl BrokerServer {
         let mut command = Command::new(&self.program);
         command.current_dir(self.scratch.path());
         match self.broker {
+            Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
         }
@@ -178,6 +191,7 @@ impl Drop for BrokerServer {
 /// True if it answers.
 fn serves(broker: Broker, port: u16) -> bool {
     match broker {
+        Broker::Mosquitto => mosquitto::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
     }

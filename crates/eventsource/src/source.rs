@@ -113,7 +113,7 @@ macro_rules! sources {
 }
 
 /// What a build without `feature` says of an event.
-#[cfg(not(all(feature = "amqp", feature = "redis")))]
+#[cfg(not(all(feature = "amqp", feature = "mqtt", feature = "redis")))]
 fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
     let kind = config.kind().event_type();
     let message =
@@ -131,6 +131,7 @@ sources! {
     mod github::Github;
     mod gitlab::Gitlab;
     mod minio::Minio;
+    mod mqtt::Mqtt if "mqtt";
     mod nats::Nats;
     mod nsq::Nsq;
     mod redis::Redis if "redis";

@@ -22,6 +22,8 @@ const WRAPPER: &str = "rabbitmq-script-wrapper";
 /// A message broker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Broker {
+    /// Mosquitto, for MQTT.
+    Mosquitto,
     /// RabbitMQ, for AMQP.
     Rabbitmq,
     /// Redis.
@@ -30,7 +32,7 @@ pub enum Broker {
 
 impl Broker {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Rabbitmq, Self::Redis];
+    pub const ALL: [Self; 3] = [Self::Mosquitto, Self::Rabbitmq, Self::Redis];
 
     /// Finds the program, or gets it.
     ///
@@ -43,6 +45,7 @@ impl Broker {
     /// The environment variable that names the program.
     pub fn variable(self) -> &'static str {
         match self {
+            Self::Mosquitto => "TIPHYS_MOSQUITTO",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
         }
@@ -51,6 +54,7 @@ impl Broker {
     /// The program, and the package that has it.
     fn name(self) -> &'static str {
         match self {
+            Self::Mosquitto => "mosquitto",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
         }
@@ -172,6 +176,7 @@ impl Broker {
     /// Starts the program with the libraries and programs that came with it.
     fn script(self, root: &Path) -> anyhow::Result<String> {
         let program = match self {
+            Self::Mosquitto => root.join("usr/sbin/mosquitto"),
             Self::Rabbitmq => root.join("usr/lib/rabbitmq/bin/rabbitmq-server"),
             Self::Redis => root.join("usr/bin/redis-server"),
         };

@@ -6,6 +6,7 @@
 
 mod contract;
 mod minio;
+mod mosquitto;
 mod nats;
 mod nsq;
 mod rabbitmq;
@@ -30,6 +31,9 @@ pub(crate) struct Wanted {
 pub(crate) trait Kind: Sized + Send {
     /// The broker keeps what was not acknowledged: nothing is ever lost.
     const KEEPS: bool;
+
+    /// Its messages are known by something: one that is sent again is no second event.
+    const KNOWS: bool = true;
 
     /// A body may have to be JSON.
     const HAS_BODY: bool = true;

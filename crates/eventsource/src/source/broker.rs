@@ -1,7 +1,7 @@
 //! What sources that listen to a message broker have in common: their payloads, and
 //! what they do with messages that nobody sends again.
 
-#[cfg(feature = "amqp")]
+#[cfg(any(feature = "amqp", feature = "mqtt"))]
 mod address;
 mod backlog;
 mod forward;
@@ -9,7 +9,7 @@ mod members;
 
 use bytes::Bytes;
 
-#[cfg(feature = "amqp")]
+#[cfg(any(feature = "amqp", feature = "mqtt"))]
 pub(super) use self::address::{Address, Scheme};
 pub(super) use self::forward::forward;
 pub(super) use self::members::{Members, NotJson};

@@ -7,6 +7,7 @@ use tiphys_testbed::Certificates;
 use tiphys_tests::pause;
 
 use super::minio::Bucket;
+use super::mosquitto::Topic;
 use super::nats::{Core, JetStream};
 use super::nsq::Topic;
 use super::rabbitmq::Queue;
@@ -83,6 +84,7 @@ contract! {
     amqp: Queue<false>, encrypts;
     amqp_named: Queue<true>, encrypts, keeps, shares;
     minio: Bucket,;
+    mqtt: Topic, encrypts, keeps;
     nats: Core<false>, encrypts;
     nats_jetstream: JetStream, encrypts, keeps, shares;
     nats_queue: Core<true>, encrypts, shares;
@@ -129,8 +131,7 @@ async fn broker_killed<K: Kind>() {
     tokio::task::block_in_place(|| stage.broker.restart());
     listening(&tiphys).await;
     stage.broker.send(300..600).await;
-    stage.stored(600).await;
-    stage.check_all_once(600).await;
+    stage.check_all(600).await;
     stage.check_nothing_left().await;
 }
 
@@ -147,9 +148,8 @@ async fn pod_killed<K: Kind>() {
         sent += 50;
         tiphys = stage.start("pod-0").await;
     }
-    stage.stored(sent).await;
     stage.check_nothing_left().await;
-    stage.check_all_once(sent).await;
+    stage.check_all(sent).await;
 }
 
 async fn pod_stopped<K: Kind>() {
