@@ -126,6 +126,7 @@ sources! {
     mod bitbucket::Bitbucket;
     mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;
+    mod emitter::Emitter if "mqtt";
     mod file::File;
     mod gerrit::Gerrit;
     mod github::Github;

@@ -7,13 +7,12 @@ use tiphys_testbed::Certificates;
 use tiphys_tests::pause;
 
 use super::minio::Bucket;
-use super::mosquitto::Topic;
 use super::nats::{Core, JetStream};
 use super::nsq::Topic;
 use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::stage::{PASSWORD, Stage, dead_letters, listening};
-use super::{Kind, Wanted};
+use super::{Kind, Wanted, mosquitto};
 
 /// How long the bus is away: longer than its own clients take to notice.
 const OUTAGE: Duration = Duration::from_secs(7);
@@ -83,8 +82,9 @@ macro_rules! promised {
 contract! {
     amqp: Queue<false>, encrypts;
     amqp_named: Queue<true>, encrypts, keeps, shares;
+    emitter: mosquitto::Channel, encrypts;
     minio: Bucket,;
-    mqtt: Topic, encrypts, keeps;
+    mqtt: mosquitto::Topic, encrypts, keeps;
     nats: Core<false>, encrypts;
     nats_jetstream: JetStream, encrypts, keeps, shares;
     nats_queue: Core<true>, encrypts, shares;

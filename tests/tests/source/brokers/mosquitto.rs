@@ -1,4 +1,4 @@
-//! Mosquitto as an upstream: an MQTT topic.
+//! Mosquitto as an upstream: an MQTT topic, and an Emitter channel, which is one with a key in front.
 
 use std::ops::Range;
 
@@ -129,6 +129,53 @@ impl Kind for Topic {
     /// It writes down what it keeps when it ends in peace.
     fn kill(&mut self) {
         self.0.server.stop().unwrap();
+    }
+
+    fn restart(&mut self) {
+        self.0.server.restart().unwrap();
+    }
+}
+
+/// A channel of Emitter: whoever listens hears it.
+pub(super) struct Channel(Server);
+
+#[async_trait]
+impl Kind for Channel {
+    const KEEPS: bool = false;
+    const PASSWORD: &'static str = "spec.emitter.ev.username and password";
+
+    async fn start(wanted: Wanted) -> Self {
+        Self(Server::start(wanted).await)
+    }
+
+    fn spec(&self) -> (&'static str, Value) {
+        let mut event = json!({
+            "broker": self.0.url(), "channelKey": "KEY", "channelName": "orders/new",
+            "jsonBody": true,
+        });
+        if self.0.wanted.password.is_some() {
+            event["username"] = login("user");
+            event["password"] = login("password");
+        }
+        ("emitter", self.0.with_tls(event))
+    }
+
+    fn certificates(&self) -> Option<&Certificates> {
+        self.0.server.certificates()
+    }
+
+    async fn send(&mut self, numbers: Range<u64>) {
+        let topic = "KEY/orders/new/";
+        self.0.publish(topic, once(), bodies(numbers)).await;
+    }
+
+    async fn send_body(&mut self, body: &[u8]) {
+        let topic = "KEY/orders/new/";
+        self.0.publish(topic, once(), vec![body.to_vec()]).await;
+    }
+
+    fn kill(&mut self) {
+        self.0.server.kill().unwrap();
     }
 
     fn restart(&mut self) {
