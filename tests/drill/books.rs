@@ -19,6 +19,10 @@ const UNFINISHED: [&str; 3] = ["in-hand", "in_flight", "waiting"];
 /// deliveries may be another's by then, who acts on them again.
 const HAD_IN_HAND: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long after it has confirmed an acknowledgement the bus may not have written it down: NATS does so about
+/// ten times a second.
+const NOT_WRITTEN: SignedDuration = SignedDuration::from_secs(1);
+
 /// A trigger has acted on an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Firing {
@@ -51,6 +55,41 @@ impl Repeats {
     /// Looks for them. Whoever acts at least once may act again if its process ended, lost its lease or
     /// was frozen after it had got the event: in between, or shortly before it acted.
     pub(crate) fn among(firings: &[&Firing], interruptions: &[Interruption]) -> Self {
+        Self::explained_by(firings, |sensor, first, again| {
+            let explains = |interruption: &Interruption| {
+                let window = first - HAD_IN_HAND..=again;
+                interruption.object == sensor && window.contains(&interruption.at)
+            };
+            interruptions.iter().any(explains)
+        })
+    }
+
+    /// Looks for them among what acts at most once, in the process of the object `process`. It
+    /// acknowledges first; a `bus` that was killed just after that may have forgotten it, and gives the
+    /// event to a process that has begun since and does not know it.
+    pub(crate) fn forgotten(
+        firings: &[&Firing],
+        interruptions: &[Interruption],
+        bus: &str,
+        process: &str,
+    ) -> Self {
+        let of = |object: &str| {
+            let of = interruptions.iter().filter(move |of| of.object == object);
+            of.map(|of| of.at).collect::<Vec<_>>()
+        };
+        let (killed, begun) = (of(bus), of(process));
+        Self::explained_by(firings, |_, first, again| {
+            killed.iter().any(|killed| {
+                (first..=first + NOT_WRITTEN).contains(killed)
+                    && begun.iter().any(|begun| (*killed..=again).contains(begun))
+            })
+        })
+    }
+
+    fn explained_by(
+        firings: &[&Firing],
+        is_explained: impl Fn(&str, Timestamp, Timestamp) -> bool,
+    ) -> Self {
         let mut moments: BTreeMap<_, Vec<Timestamp>> = BTreeMap::new();
         for firing in firings {
             let of = (firing.sensor, firing.trigger, &firing.event);
@@ -61,11 +100,7 @@ impl Repeats {
             moments.sort_unstable();
             for pair in moments.windows(2) {
                 let (first, again) = (pair[0], pair[1]);
-                let explains = |interruption: &Interruption| {
-                    let window = first - HAD_IN_HAND..=again;
-                    interruption.object == sensor && window.contains(&interruption.at)
-                };
-                if interruptions.iter().any(explains) {
+                if is_explained(sensor, first, again) {
                     repeats.explained += 1;
                 } else {
                     let line =

@@ -7,7 +7,9 @@ use std::fmt;
 
 use crate::books::{Firing, Interruption, Repeats, lost};
 use crate::load::Sent;
-use crate::objects::{CALL, EXAMPLE_SENSOR, EXAMPLE_SOURCE, HOSTILE, LOG, PRINT, SENSOR, SOURCE};
+use crate::objects::{
+    BUS, CALL, EXAMPLE_SENSOR, EXAMPLE_SOURCE, HOSTILE, LOG, PRINT, SENSOR, SOURCE,
+};
 use crate::schedule::Attack;
 
 /// Why a trigger that acts at most once may leave an event to the dead letters: its process was stopped.
@@ -130,13 +132,14 @@ impl Findings {
     }
 
     fn look_for_repeats(&mut self, seen: &Seen) {
-        // It acts at most once, whatever happens.
+        // It acts at most once, but for what the bus forgets.
         let is_log = |firing: &Firing| (firing.sensor, firing.trigger) == (EXAMPLE_SENSOR, LOG);
         let (at_most_once, at_least_once): (Vec<&Firing>, Vec<&Firing>) =
             seen.firings.iter().partition(|firing| is_log(firing));
         self.repeats = Repeats::among(&at_least_once, &seen.interruptions);
-        let repeats = Repeats::among(&at_most_once, &[]);
-        self.repeats.unexplained.extend(repeats.unexplained);
+        let forgotten = Repeats::forgotten(&at_most_once, &seen.interruptions, BUS, HOSTILE);
+        self.repeats.explained += forgotten.explained;
+        self.repeats.unexplained.extend(forgotten.unexplained);
     }
 
     fn look_for_wrong(&mut self, seen: &Seen) {

@@ -24,6 +24,9 @@ pub(crate) const SENSOR: &str = "audit";
 /// What publishes the events of the hostile sensor, and that sensor.
 pub(crate) const HOSTILE: &str = "hostile";
 
+/// The bus, among those that are interrupted.
+pub(crate) const BUS: &str = "bus";
+
 /// The trigger of the example that prints: it acts at most once.
 pub(crate) const LOG: &str = "log";
 

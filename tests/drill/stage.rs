@@ -121,6 +121,7 @@ pub(crate) async fn start() -> (Stage, Victims) {
         store: Store::of(&stage.nats).await,
         bus: Bus {
             nats,
+            notes: Arc::clone(&stage.notes),
             line: bus_line,
         },
         api_server: ApiServer {

@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use crate::notes::Notes;
-use crate::objects::{self, HOSTILE};
+use crate::objects::{self, BUS, HOSTILE};
 use crate::receiver::Receiver;
 use crate::schedule::{Fault, Incident};
 pub(crate) use pods::Pods;
@@ -31,6 +31,7 @@ pub(crate) trait Victim: Send + 'static {
 /// The NATS server.
 pub(crate) struct Bus {
     pub(crate) nats: Nats,
+    pub(crate) notes: Arc<Notes>,
     pub(crate) line: Proxy,
 }
 
@@ -74,6 +75,7 @@ impl Victim for Bus {
     async fn suffer(&mut self, fault: Fault, lasts: Duration) {
         match fault {
             Fault::Killed => {
+                self.notes.interruption(BUS);
                 block_in_place(|| self.nats.kill(0)).expect("it can be killed");
                 pause(lasts).await;
                 block_in_place(|| self.nats.restart(0)).expect("it starts again");

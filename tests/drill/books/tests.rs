@@ -48,6 +48,28 @@ fn a_repeat_is_explained_by_somebody_who_began_in_between() {
     );
 }
 
+/// Seen in a drill: a trigger acted, the bus was killed, and the process began anew and acted again.
+#[test]
+fn an_acknowledgement_that_a_killed_bus_forgot_explains_a_repeat() {
+    let interruption = |object, second| Interruption {
+        object,
+        at: at(second),
+    };
+    for (killed, begun, explained) in [
+        (11, 13, 1),
+        (9, 13, 0),
+        (12, 13, 0),
+        (11, 10, 0),
+        (11, 19, 0),
+    ] {
+        let firings = [firing("log", "e", 10), firing("log", "e", 18)];
+        let interruptions = [interruption("bus", killed), interruption("engine", begun)];
+        let repeats = Repeats::forgotten(&firings.each_ref(), &interruptions, "bus", "engine");
+        assert_eq!(repeats.explained, explained, "{killed} {begun}");
+        assert_eq!(repeats.unexplained.len(), 1 - explained, "{killed} {begun}");
+    }
+}
+
 /// Seen in a drill: pods that were frozen for 19 s acted 0.1 s after they went on, and again 7 s later.
 #[test]
 fn a_repeat_is_explained_by_somebody_who_went_on_just_before() {

@@ -80,8 +80,7 @@ macro_rules! promised {
 }
 
 contract! {
-    amqp: Queue<false>, encrypts;
-    amqp_named: Queue<true>, encrypts, keeps, shares;
+    amqp: Queue<true>, encrypts, keeps, shares;
     emitter: mosquitto::Channel, encrypts;
     minio: Bucket,;
     mqtt: mosquitto::Topic, encrypts, keeps;
@@ -118,7 +117,7 @@ async fn bus_killed<K: Kind>() {
     drop(tiphys);
 }
 
-async fn broker_killed<K: Kind>() {
+pub(super) async fn broker_killed<K: Kind>() {
     let mut stage = Stage::<K>::usual().await;
     let tiphys = stage.start("pod-0").await;
     stage.broker.send(0..300).await;

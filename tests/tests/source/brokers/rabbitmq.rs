@@ -15,6 +15,7 @@ use tiphys_testbed::{Broker, BrokerOptions, BrokerServer, Certificates};
 use tiphys_tests::eventually;
 use tokio::sync::watch;
 
+use super::contract::broker_killed;
 use super::stage::{Stage, nameless, silent};
 use super::{Kind, Wanted, body, tls};
 
@@ -202,6 +203,12 @@ async fn a_broker_that_says_nothing_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_is_wanted_and_not_shown_is_named() {
     nameless::<Queue<true>>().await;
+}
+
+/// It goes with its connection: what comes to the next one is heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_without_a_name_is_made_again() {
+    broker_killed::<Queue<false>>().await;
 }
 
 /// What an event says of itself that cannot work.
