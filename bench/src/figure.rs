@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bounds;
+mod brokers;
 mod cluster;
 mod controller;
 mod languages;
@@ -36,6 +37,8 @@ pub(crate) enum Figure {
     Stop,
     /// Requests that become events: how many a second, and how long one waits
     Webhook,
+    /// Messages at brokers that become events: how many a second, and what a pod takes
+    Brokers,
     /// The small languages, per core
     Languages,
     /// Hostile input and endless programs: the slowest
@@ -65,6 +68,7 @@ impl Figure {
             Self::Pods => pods::measure(bench, report),
             Self::Stop => stop::measure(bench, report),
             Self::Webhook => webhook::measure(bench, report),
+            Self::Brokers => brokers::measure(bench, report),
             Self::Languages => languages::measure(bench, report),
             Self::Bounds => bounds::measure(bench, report),
             Self::Simulate => simulate::measure(bench, report),

@@ -29,11 +29,12 @@ fn checks() -> anyhow::Result<Vec<Command>> {
         cargo(["fmt", "--all", "--check"]),
         format_of_listed()?,
         clippy(["--workspace", "--all-targets"]),
-        // Not tested by default, and so no part of "all targets".
-        clippy(["--package=tiphys-tests", "--test=cluster"]),
+        // Not tested by default, and so no part of "all targets". Of the workspace, like the rest: a package alone
+        // has its dependencies built once more, with other features.
+        clippy(["--workspace", "--test=cluster"]),
         docs,
         // Its tests compare `crds/*.yaml` with what the types say.
-        cargo(["test", "--package", "tiphys-api", "crd"]),
+        cargo(["test", "--workspace", "--lib", "crd"]),
     ];
     if command::is_installed("cargo", &["deny", "--version"]) {
         checks.push(deny());
