@@ -242,7 +242,10 @@ macro_rules! triggers {
             }
 
             fn is_immediate(&self) -> bool {
-                match self { $(Self::$name(_) => $module::Template::IMMEDIATE,)* }
+                match self {
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(_) => $module::Template::IMMEDIATE,)*
+                }
             }
 
             async fn warm(&self, context: &Context, namespace: &str) {
