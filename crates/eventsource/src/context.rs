@@ -187,10 +187,6 @@ impl SourceContext {
     }
 
     /// Who this process is among those that run the event source; the same after a restart.
-    #[cfg_attr(
-        not(any(feature = "mqtt", feature = "redis")),
-        expect(dead_code, reason = "only consumers have names")
-    )]
     pub(crate) fn pod(&self) -> &str {
         &self.pod
     }
