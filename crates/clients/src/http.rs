@@ -4,7 +4,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 use sha2::{Digest, Sha256};
 use tiphys_api::message::with_causes;
 use tiphys_base::Cache;
@@ -103,6 +104,32 @@ pub fn parse(url: &str) -> Result<Url, Error> {
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https"))
         .ok_or_else(|| Error::refused(format!("{url:?} is no URL of a web server")))
+}
+
+/// Why there is no answer to the `is_first` request of an exchange, or to a later one. A connection that
+/// never stood carried nothing; anything else may have been worked on.
+pub fn unsent(error: reqwest::Error, is_first: bool, act: &str) -> Error {
+    let was_never_sent = error.is_connect() && is_first;
+    let message = format!("{act}: {}", with_causes(&error.without_url()));
+    if was_never_sent {
+        Error::unavailable(message)
+    } else {
+        Error::refused(message)
+    }
+}
+
+/// Whether the server says that it did not work on the request: RFC 6585 §4, RFC 9110 §15.6.4.
+pub fn is_busy(response: &Response) -> bool {
+    let status = response.status();
+    status == StatusCode::TOO_MANY_REQUESTS
+        || (status == StatusCode::SERVICE_UNAVAILABLE
+            && response.headers().contains_key(RETRY_AFTER))
+}
+
+/// When to try again, if the server says so in seconds.
+pub fn retry_after(response: &Response) -> Option<Duration> {
+    let asked = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    asked.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// At most `limit` bytes of a body, and whether there are more.

@@ -74,7 +74,6 @@ async fn each_address_gets_a_mail_of_its_own() {
     );
     assert!(letter.error.contains("550"), "{letter:?}");
     assert_eq!(server.mails().len(), 3);
-    // One that is put off is sent again.
     sensor
         .publish("order", r#"{"text": "x", "to": "a b"}"#)
         .await;

@@ -161,10 +161,7 @@ async fn a_token_that_is_refused_is_named_and_a_new_one_counts() {
         .await;
     let health = report["parts"][0]["health"].to_string();
     assert!(health.contains("invalid_auth"), "{health}");
-    assert!(
-        health.contains("Secret ns/slack") || health.contains("slack"),
-        "{health}"
-    );
+    assert!(health.contains("Secret ns/slack"), "{health}");
     assert!(!pod.output().contains("mistaken"));
     outside
         .pod

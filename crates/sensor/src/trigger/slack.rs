@@ -15,6 +15,8 @@ use tiphys_api::{
 };
 use tiphys_clients::ValueRef;
 
+pub(super) use self::threads::Threads;
+
 use super::fire::Input;
 use super::perform::Context;
 use super::{Caller, FireError, Kind, Part, PerformError};
@@ -201,8 +203,6 @@ fn icon(text: &str) -> Option<Icon> {
     url.host_str()?;
     Some(Icon::Url(text.to_owned()))
 }
-
-pub(super) use self::threads::Threads;
 
 #[cfg(test)]
 mod tests {

@@ -9,13 +9,11 @@ use std::time::Duration;
 
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION,
-    RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, Response, Url};
-use tiphys_api::message::with_causes;
 use tiphys_base::Failure;
-use tiphys_clients::http::{REDIRECTS, Settings, read};
+use tiphys_clients::http::{REDIRECTS, Settings, is_busy, read, retry_after, unsent};
 use tiphys_clients::tls::Tls;
 use tiphys_clients::{BasicAuth, Clients, Error, TlsRef};
 
@@ -214,17 +212,6 @@ async fn send(client: &Client, request: &Prepared) -> Result<Response, reqwest::
     builder.body(request.body.clone()).send().await
 }
 
-/// Why there is no answer. A connection that never stood carried nothing.
-fn unsent(error: reqwest::Error, is_first: bool, act: &str) -> Error {
-    let was_never_sent = error.is_connect() && is_first;
-    let message = format!("{act}: {}", with_causes(&error.without_url()));
-    if was_never_sent {
-        Error::unavailable(message)
-    } else {
-        Error::refused(message)
-    }
-}
-
 /// Where an answer sends to, if it does.
 fn next_url(response: &Response, from: &Url) -> Option<Url> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -261,18 +248,15 @@ async fn judge(
     act: &str,
 ) -> Result<(), Error> {
     let status = response.status();
-    let retry_after = response.headers().get(RETRY_AFTER).cloned();
+    let (is_busy, retry_after) = (is_busy(&response), retry_after(&response));
     let body = read(&mut response, DRAINED)
         .await
         .map(|(body, _)| body)
         .unwrap_or_default();
     let is_allowed = allowed.contains(&i32::from(status.as_u16()));
-    let is_busy = status == StatusCode::TOO_MANY_REQUESTS
-        || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
     if is_busy && !is_allowed {
-        let seconds = retry_after.and_then(|text| text.to_str().ok()?.trim().parse().ok());
         let busy = Error::unavailable(format!("{act}: the server is busy ({status})"));
-        return Err(busy.with_retry_after(seconds.map(Duration::from_secs)));
+        return Err(busy.with_retry_after(retry_after));
     }
     if allowed.is_empty() || is_allowed {
         tracing::debug!(status = status.as_u16(), "{act}: answered");

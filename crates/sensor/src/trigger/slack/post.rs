@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONTENT_TYPE;
 use reqwest::{Client, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tiphys_api::message::with_causes;
 use tiphys_base::Failure as Told;
-use tiphys_clients::http::{Settings, read};
+use tiphys_clients::http::{Settings, is_busy, read, retry_after, unsent};
 use tiphys_clients::tls::Tls;
 use tiphys_clients::{Clients, Error};
 
@@ -123,16 +122,8 @@ pub(super) async fn post(
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .bearer_auth(token.trim())
             .body(message(action, thread)?);
-        request.send().await.map_err(|error| {
-            // A connection that never stood carried nothing.
-            let was_never_sent = error.is_connect();
-            let message = format!("{act}: {}", with_causes(&error.without_url()));
-            if was_never_sent {
-                Error::unavailable(message)
-            } else {
-                Error::refused(message)
-            }
-        })
+        let sent = request.send().await;
+        sent.map_err(|error| unsent(error, true, &act))
     };
     let response = sent.await.map_err(Failure::Other)?;
     judge(response, &act, &action.token.to_string()).await
@@ -175,13 +166,9 @@ fn message(action: &Action, thread: Option<&str>) -> Result<Vec<u8>, Error> {
 
 async fn judge(mut response: Response, act: &str, token: &str) -> Result<String, Failure> {
     let status = response.status();
-    let asked = response.headers().get(RETRY_AFTER);
-    let asked = asked.and_then(|text| text.to_str().ok()?.trim().parse().ok());
-    let asked = asked.map(Duration::from_secs);
+    let (is_busy, asked) = (is_busy(&response), retry_after(&response));
     let body = read(&mut response, ANSWER).await;
     let other = |error| Err(Failure::Other(error));
-    let is_busy = status == StatusCode::TOO_MANY_REQUESTS
-        || (status == StatusCode::SERVICE_UNAVAILABLE && asked.is_some());
     if is_busy {
         let busy = Error::unavailable(format!("{act}: Slack is busy ({status})"));
         return other(busy.with_retry_after(asked));
