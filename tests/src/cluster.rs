@@ -116,6 +116,11 @@ impl Cluster {
         &self.image
     }
 
+    /// The context of the kubeconfig that names it, if it is not the current one.
+    pub fn context(&self) -> Option<&OsStr> {
+        self.context.as_deref()
+    }
+
     /// The same program under another name.
     pub fn next_image(&self) -> &str {
         &self.next_image

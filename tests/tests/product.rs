@@ -9,6 +9,8 @@ mod bad_input;
 mod conditions;
 #[path = "product/crash.rs"]
 mod crash;
+#[path = "product/dead_letters.rs"]
+mod dead_letters;
 #[path = "product/k8s.rs"]
 mod k8s;
 #[path = "product/library.rs"]

@@ -45,7 +45,7 @@ pub use event_source::*;
 pub use filter::*;
 pub use given::Given;
 pub use parameter::*;
-pub use problem::{Problem, Severity, suggestion};
+pub use problem::{Code, Problem, Severity, suggestion};
 pub use scalar::{Amount, Int64OrString, RawJson};
 pub use secret::{ConfigMapKeySelector, KeyRef, KeyRefs, SecretKeySelector};
 pub use sensor::*;

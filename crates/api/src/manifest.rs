@@ -8,6 +8,7 @@ mod check;
 mod document;
 mod fields;
 mod scalar;
+mod text;
 
 pub use document::Place;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::field_path;
-use crate::problem::{Problem, Severity};
+use crate::problem::{Code, Problem, Severity};
 use crate::scalar::RawJson;
 use crate::{API_VERSION, EventBus, EventSource, GROUP, Sensor};
 use document::{Node, Value};
@@ -72,6 +73,13 @@ pub struct Fault {
     pub problem: Problem,
 }
 
+impl Fault {
+    /// True if it is an error.
+    pub fn is_error(&self) -> bool {
+        self.problem.is_error()
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -100,9 +108,18 @@ pub fn read(file_name: &str, text: &str) -> Manifest {
         };
         let problem = Problem {
             severity,
-            ..Problem::error("", fault.message)
+            ..Problem::error("", fault.message).with_code(Code::Syntax)
         };
         reader.fault(fault.place, problem);
+    }
+    let has_braces = text.contains("{{") || is_template(text);
+    if has_braces && reader.manifest.faults.iter().any(Fault::is_error) {
+        reader.manifest.faults.truncate(1);
+        for Fault { problem, .. } in &mut reader.manifest.faults {
+            "this looks like a template that is not rendered yet".clone_into(&mut problem.message);
+            let hint = "render it, and check what comes of it; a template that tiphys fills stands in quotes";
+            problem.hint = Some(hint.to_owned());
+        }
     }
     for document in documents {
         reader.document(document);
@@ -112,6 +129,46 @@ pub fn read(file_name: &str, text: &str) -> Manifest {
         .faults
         .sort_by_key(|fault| (fault.line, fault.column, fault.problem.severity));
     manifest
+}
+
+/// True if a file may hold an object of ours. One that names neither our group nor a kind of ours, nor
+/// has the fields of a sensor, holds none, whatever it is.
+pub fn may_be_ours(text: &str) -> bool {
+    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    has(GROUP) || KINDS.into_iter().any(has) || has("dependencies") && has("triggers")
+}
+
+/// True if a file plainly means to hold an object of ours, whether it can be read or not.
+pub fn means_ours(text: &str) -> bool {
+    let kinds = KINDS.into_iter();
+    text.contains(GROUP)
+        || kinds
+            .map(|kind| format!("kind: {kind}"))
+            .any(|line| text.contains(&line))
+}
+
+/// True if a file looks like a template of another program: what is in it is no object yet. The braces
+/// that tiphys' own templates and those of workflows have are none.
+pub fn is_template(text: &str) -> bool {
+    if text.contains("{% ") && text.contains(" %}") {
+        return true;
+    }
+    let mut rest = text;
+    while let Some((_, inside)) = rest.split_once("{{") {
+        let (action, after) = inside.split_once("}}").unwrap_or((inside, ""));
+        let action = action.trim_start_matches('-').trim_start();
+        let is_chart = [".Values", ".Release", ".Chart", ".Capabilities"]
+            .iter()
+            .any(|object| action.contains(object))
+            || ["include ", "template ", "define "]
+                .iter()
+                .any(|word| action.starts_with(word));
+        if is_chart {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// Reads an object that is JSON already, as the API server sends it. The places of its faults are no
@@ -159,12 +216,16 @@ impl Object {
         if field_path.is_empty() {
             return self.place;
         }
-        self.node.locate(&field_path::parse(field_path))
+        self.node.locate(&field_path::parse(field_path), None)
     }
 
     /// A problem of this object, with its place.
     pub fn fault(&self, problem: Problem) -> Fault {
-        let Place { line, column } = self.locate(&problem.field_path);
+        let place = match problem.field_path.as_str() {
+            "" => self.place,
+            path => self.node.locate(&field_path::parse(path), problem.within),
+        };
+        let Place { line, column } = place;
         Fault {
             file: Arc::clone(&self.file),
             line,
@@ -222,8 +283,8 @@ impl Reader {
     /// Reads a document: an object, or a list of objects.
     fn document(&mut self, node: Node) {
         let Value::Object(_) = &node.value else {
-            let problem = Problem::error("", "a manifest is an object with apiVersion and kind");
-            return self.fault(node.place, problem);
+            // A JSON patch, a list of values: somebody else's.
+            return;
         };
         let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
         let is_list = kind.ends_with("List");
@@ -239,9 +300,8 @@ impl Reader {
     }
 
     fn object(&mut self, node: Node) {
-        // Values of a chart, an event, a workflow of a CI: somebody else's file.
-        let own = ["apiVersion", "kind", "metadata", "spec"];
-        if own.iter().all(|field| node.get(field).is_none()) {
+        // A strategic merge patch is a part of an object that lies elsewhere.
+        if node.is_patch() {
             return;
         }
         let mut problems = Vec::new();
@@ -252,7 +312,11 @@ impl Reader {
             }
         }
         if !problems.is_empty() {
-            return self.faults(&node, problems);
+            // Values of a chart, an event, a workflow of a CI are somebody else's documents.
+            if looks_like_ours(&node) {
+                self.faults(&node, problems);
+            }
+            return;
         }
         let api_version = node
             .get("apiVersion")
@@ -301,11 +365,20 @@ impl Reader {
     fn faults(&mut self, node: &Node, problems: Vec<Problem>) {
         for problem in problems {
             self.fault(
-                node.locate(&field_path::parse(&problem.field_path)),
+                node.locate(&field_path::parse(&problem.field_path), problem.within),
                 problem,
             );
         }
     }
+}
+
+/// True for what lacks its type, but has something of an object of ours.
+fn looks_like_ours(node: &Node) -> bool {
+    let text = |field| node.get(field).and_then(Node::as_str).unwrap_or_default();
+    let spec = |field| node.get("spec").and_then(|spec| spec.get(field)).is_some();
+    text("apiVersion").split('/').next() == Some(GROUP)
+        || KINDS.contains(&text("kind"))
+        || spec("dependencies") && spec("triggers")
 }
 
 fn decode<T: DeserializeOwned>(

@@ -20,13 +20,108 @@ impl fmt::Display for Severity {
     }
 }
 
+/// What sort of fault a problem is. The names are stable: users silence them, programs read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// The file cannot be read as YAML or JSON.
+    Syntax,
+    /// A value has the wrong type.
+    WrongType,
+    /// A field is not known.
+    UnknownField,
+    /// A value is refused, or is missing.
+    Invalid,
+    /// A program inside of the object (jq, Lua, template, expression, regex, path) does not compile.
+    Program,
+    /// The object is sound, but this version or build does not run it.
+    NotRun,
+    /// A field is known, and changes nothing where it stands.
+    NoEffect,
+    /// The object runs, but hardly as its author thinks.
+    Doubtful,
+    /// A login or an event goes to a server that may be anybody.
+    Insecure,
+    /// A dependency waits for what none of the objects at hand publishes.
+    NeverComes,
+    /// Two objects claim one thing: a name, or a port and path.
+    Conflict,
+}
+
+impl Code {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Self; 11] = [
+        Self::Syntax,
+        Self::WrongType,
+        Self::UnknownField,
+        Self::Invalid,
+        Self::Program,
+        Self::NotRun,
+        Self::NoEffect,
+        Self::Doubtful,
+        Self::Insecure,
+        Self::NeverComes,
+        Self::Conflict,
+    ];
+
+    /// Its name, for example `unknown-field`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::WrongType => "wrong-type",
+            Self::UnknownField => "unknown-field",
+            Self::Invalid => "invalid",
+            Self::Program => "program",
+            Self::NotRun => "not-run",
+            Self::NoEffect => "no-effect",
+            Self::Doubtful => "doubtful",
+            Self::Insecure => "insecure",
+            Self::NeverComes => "never-comes",
+            Self::Conflict => "conflict",
+        }
+    }
+
+    /// What it says, in a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Syntax => "the file cannot be read as YAML or JSON",
+            Self::WrongType => "a value has the wrong type",
+            Self::UnknownField => "a field is not known, and has no effect",
+            Self::Invalid => "a value is refused, or is missing",
+            Self::Program => {
+                "a program (jq, Lua, template, expression, regex, path) does not compile"
+            }
+            Self::NotRun => "this version or build of tiphys does not run it",
+            Self::NoEffect => "a field is known, and changes nothing where it stands",
+            Self::Doubtful => "it runs, but hardly as its author thinks",
+            Self::Insecure => "a login or an event goes to a server that may be anybody",
+            Self::NeverComes => "a dependency waits for what nothing publishes",
+            Self::Conflict => "two objects claim one name, or one port and path",
+        }
+    }
+
+    /// The code of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Something that is wrong with one field of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
+    /// What sort it is.
+    pub code: Code,
     /// The field, for example `spec.dependencies[0].transform.jq`; see [`crate::field_path`].
     pub field_path: String,
+    /// Where in the field's text, if it is a program: line and character, from 1.
+    pub within: Option<(usize, usize)>,
     /// What is wrong, without the field.
     pub message: String,
     /// What to do about it.
@@ -38,7 +133,9 @@ impl Problem {
     pub fn error(field_path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
+            code: Code::Invalid,
             field_path: field_path.into(),
+            within: None,
             message: message.into(),
             hint: None,
         }
@@ -48,6 +145,28 @@ impl Problem {
     pub fn warning(field_path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
+            code: Code::Doubtful,
+            ..Self::error(field_path, message)
+        }
+    }
+
+    /// The problem as one of this sort.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// An error in a program inside of the object; `place` is its line and character there, if they are
+    /// known.
+    pub fn program(
+        field_path: impl Into<String>,
+        message: impl Into<String>,
+        place: Option<(usize, usize)>,
+    ) -> Self {
+        Self {
+            code: Code::Program,
+            within: place,
             ..Self::error(field_path, message)
         }
     }
@@ -79,6 +198,8 @@ impl Problem {
             message,
             hint,
             severity: _,
+            code: _,
+            within: _,
         } = self;
         let place = match field_path.as_str() {
             "" => "",

@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 use tiphys_base::text::without_passwords;
 
 use crate::field_path;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::{BasicAuth, NatsAuth, SaslConfig, Sensor, Template, TlsConfig, asks_for_tls, worker};
 
 /// Everything that is wrong with a sensor, in the order of its fields.
@@ -28,7 +28,7 @@ pub fn sensor(sensor: &Sensor) -> Vec<Problem> {
     let spec = &sensor.spec;
     object_name(sensor.metadata.name.as_deref(), &mut problems);
     if *spec.error_on_failed_round {
-        problems.warning("spec.errorOnFailedRound", "has no effect");
+        problems.no_effect("spec.errorOnFailedRound", "has no effect");
     }
     dependency::dependencies(&spec.dependencies, &mut problems);
     trigger::triggers(spec, &mut problems);
@@ -50,6 +50,11 @@ impl Problems {
 
     fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.push(Problem::warning(path, message));
+    }
+
+    /// A warning about what changes nothing.
+    fn no_effect(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.push(Problem::warning(path, message).with_code(Code::NoEffect));
     }
 
     fn push(&mut self, problem: Problem) {
@@ -141,14 +146,14 @@ fn template(template: Option<&Template>, problems: &mut Problems) {
     for (at, variable) in container.env.iter().enumerate() {
         if worker::OWN_VARIABLES.contains(&variable.name.as_str()) {
             let message = format!("has no effect: {} is set by the controller", variable.name);
-            problems.warning(field_path::index(&format!("{path}.env"), at), message);
+            problems.no_effect(field_path::index(&format!("{path}.env"), at), message);
         }
     }
     for (at, mount) in container.volume_mounts.iter().enumerate() {
         if worker::hides_spec(&mount.mount_path) {
             let mount = field_path::index(&format!("{path}.volumeMounts"), at);
             let message = "has no effect: what the pod runs is mounted there";
-            problems.warning(format!("{mount}.mountPath"), message);
+            problems.no_effect(format!("{mount}.mountPath"), message);
         }
     }
 }
@@ -193,7 +198,8 @@ fn nats_login(
         "the login goes to {}, whoever answers there: the server is not verified",
         without_passwords(urls)
     );
-    problems.push(Problem::warning(format!("{parent}.{field}"), message).with_hint(hint));
+    let warning = Problem::warning(format!("{parent}.{field}"), message).with_code(Code::Insecure);
+    problems.push(warning.with_hint(hint));
 }
 
 /// The field of a login that tells the server a secret: the first that is set counts, and keys sign.

@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tiphys_api::manifest::{Content, Manifest, Object, read};
-use tiphys_api::{EventSource, EventSourceKind, EventSourceSpec, Sensor, TriggerKind};
+use tiphys_api::manifest::{self, Content, Manifest, Object, read};
+use tiphys_api::{EventSource, EventSourceKind, EventSourceSpec, Problem, Sensor, TriggerKind};
 
 const EVENT_SOURCES: &str = include_str!("manifests/event_sources.yaml");
 const EVENT_BUSES: &str = include_str!("manifests/event_buses.yaml");
@@ -324,7 +324,6 @@ fn what_is_not_ours_or_nearly_ours_is_told_apart() {
             "x.yaml:2:1: error: kind: unknown kind \"Sensr\" in argoproj.io (did you mean `Sensor`?)",
             "x.yaml:5:1: error: apiVersion: Sensor is not in \"argoproj.io/v1beta1\" (write `argoproj.io/v1alpha1`)",
             "x.yaml:13:1: error: apiVersion: has to be a text, and is needed",
-            "x.yaml:15:1: error: a manifest is an object with apiVersion and kind",
             "x.yaml:21:1: error: kind: unknown kind \"Gateway\" in argoproj.io (one of EventBus, EventSource, Sensor)",
             "x.yaml:23:1: error: apiVersion: Sensor is not in \"v1\" (write `argoproj.io/v1alpha1`)",
         ],
@@ -351,13 +350,89 @@ fn a_file_of_somebody_else_is_left_alone() {
         "replicaCount: 2\nimage: {tag: v1}\n---\n{\"ref\": \"refs/heads/main\"}\n",
         &[],
     );
+    // A patch, with a list of its own kind and with a directive.
+    check_faults("- {op: replace, path: /spec/replicas, value: 3}\n", &[]);
     check_faults(
-        "metadata: {name: a}\nspec: {}\n",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {name: a}\nspec:\n  triggers:\n  \
+         - {$patch: delete, template: {name: say}}\n",
+        &[],
+    );
+    check_faults("metadata: {name: a}\nspec: {}\n", &[]);
+    // This has what a Sensor has.
+    check_faults(
+        "metadata: {name: a}\nspec: {dependencies: [], triggers: []}\n",
         &[
             "x.yaml:1:1: error: apiVersion: has to be a text, and is needed",
             "x.yaml:1:1: error: kind: has to be a text, and is needed",
         ],
     );
+}
+
+/// Helm and Jinja leave files behind that are no YAML.
+#[test]
+fn a_template_that_is_not_rendered_is_told_from_broken_yaml() {
+    let expected = "error: this looks like a template that is not rendered yet (render it, and check what \
+                    comes of it; a template that tiphys fills stands in quotes)";
+    for (text, place) in [
+        (
+            "apiVersion: argoproj.io/v1alpha1\nname: {{ .Values.name }}\n",
+            "2:7",
+        ),
+        ("{{- if .Values.on }}\nkind: Sensor\n{{- end }}\n", "1:1"),
+    ] {
+        let fault = format!("x.yaml:{place}: {expected}");
+        check_faults(text, &[&fault]);
+        assert!(manifest::is_template(text), "{text}");
+    }
+    for text in [
+        "dataTemplate: \"{{ .Input.body.name }}\"",
+        "args: ['{{workflow.name}}', '{{=sprig.upper(\"a\")}}']",
+        "jq: '. | {a: {b: 1}}'",
+        "script: |\n  return string.match(x, '%a{%d+}')",
+    ] {
+        assert!(!manifest::is_template(text), "{text}");
+    }
+}
+
+#[test]
+fn members_that_are_null_say_nothing() {
+    check_faults(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {name: a, creationTimestamp: null}\n\
+         status: null\nspec:\n  colour: null\n  template: {container: {args: null, name: main}}\n  \
+         dependencies: [{name: d, eventSourceName: e, eventName: f}]\n  triggers: [{template: {name: t, log: {}}}]\n",
+        &[
+            "x.yaml:7:37: warning: spec.template.container.name: there is no such field, so it has no effect \
+             (known: env, envFrom, imagePullPolicy, resources, securityContext, volumeMounts)",
+        ],
+    );
+}
+
+/// The place is that of the fault in the program, wherever YAML lets the program stand.
+#[test]
+fn a_program_is_placed_by_its_lines() {
+    let object = |jq: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {{name: a}}\nspec:\n  dependencies:\n  \
+             - transform:\n      jq: {jq}\n"
+        )
+    };
+    for (jq, within, expected) in [
+        ("|\n        .a\n        | .b)", (2, 5), (9, 13)),
+        ("|\n\n        .a\n          | .b)", (3, 6), (10, 14)),
+        ("|2-\n          .a\n        .b)", (2, 3), (9, 11)),
+        (".a)", (1, 3), (7, 13)),
+        ("'.a)'", (1, 3), (7, 14)),
+        ("\".a)\"", (1, 3), (7, 14)),
+        // Characters are not where they are read: the key has to do.
+        (">\n        .a\n        | .b)", (1, 7), (7, 7)),
+        ("\".\\u0061)\"", (1, 3), (7, 7)),
+        ("'.a\n        | .b)'", (1, 7), (7, 7)),
+    ] {
+        let manifest = read("x.yaml", &object(jq));
+        let path = "spec.dependencies[0].transform.jq";
+        let fault = manifest.objects[0].fault(Problem::program(path, "x", Some(within)));
+        assert_eq!((fault.line, fault.column), expected, "{jq}");
+    }
 }
 
 #[test]

@@ -10,9 +10,12 @@
 //! * the settings of a bus' stream: [`stream_config`];
 //! * what concerns several objects: [`set`].
 //!
+//! How faults are written and silenced is said by [`report`].
+//!
 //! Pure: no client, no file. Programs of a spec are compiled, never run; those of one object share a
 //! budget of time and memory ([`effort`]).
 
+pub mod report;
 mod set;
 pub mod stream_config;
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use tiphys_api::manifest::{Content, Fault, Object};
-use tiphys_api::{EventDependency, EventSource, Problem, Sensor, field_path};
+use tiphys_api::{Code, EventDependency, EventSource, Problem, Sensor, field_path};
 
 /// Where an object is: kind, namespace and name.
 type Key<'o> = (&'o str, &'o str, &'o str);
@@ -90,7 +90,7 @@ fn twice(object: &Object, first: &Object) -> Problem {
         "another {} of this name is at {file}:{line}; only one can exist",
         object.kind()
     );
-    Problem::warning("metadata.name", message)
+    Problem::warning("metadata.name", message).with_code(Code::Conflict)
 }
 
 /// Why the source never sends what the dependency waits for.
@@ -110,7 +110,8 @@ fn unanswered(
             "never comes: EventSource {source_name} publishes to EventBus {publishes}, and this \
              Sensor reads {reads}"
         );
-        let problem = Problem::warning(format!("{path}.eventSourceName"), message);
+        let problem = Problem::warning(format!("{path}.eventSourceName"), message)
+            .with_code(Code::NeverComes);
         return Some(problem.with_hint("give both one eventBusName"));
     }
     let names: Vec<&str> = source.spec.events().map(|event| event.name).collect();
@@ -119,7 +120,8 @@ fn unanswered(
         return None;
     }
     let message = format!("never comes: EventSource {source_name} has no event {event}");
-    let problem = Problem::warning(format!("{path}.eventName"), message);
+    let problem =
+        Problem::warning(format!("{path}.eventName"), message).with_code(Code::NeverComes);
     let problem = problem.with_suggestion(event, names.iter().copied());
     Some(match problem.hint {
         Some(_) => problem,

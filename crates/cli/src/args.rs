@@ -11,6 +11,7 @@ use tracing::Level;
 
 /// What is logged, and how.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
     /// The least important lines that are logged
     #[arg(
@@ -42,8 +43,29 @@ pub(crate) enum LogFormat {
     Text,
 }
 
+/// The manifests to read.
+#[derive(Debug, Clone, ClapArgs)]
+#[group(id = "manifests", required = true, multiple = true)]
+pub(crate) struct FileArgs {
+    /// Files or folders of manifests; `-` is standard input
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The same, as an option
+    #[arg(short, long = "file", value_name = "PATH", num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl FileArgs {
+    /// Everything that is named.
+    pub(crate) fn all(&self) -> Vec<PathBuf> {
+        let Self { paths, files } = self;
+        paths.iter().chain(files).cloned().collect()
+    }
+}
+
 /// The cluster to act on.
 #[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
     #[command(flatten)]
     pub(crate) kubeconfig: KubeconfigArgs,
@@ -55,6 +77,7 @@ pub(crate) struct ClusterArgs {
 
 /// The kubeconfig to use.
 #[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Cluster")]
 pub(crate) struct KubeconfigArgs {
     /// The kubeconfig; by default $KUBECONFIG, ~/.kube/config, or the pod's own service account
     #[arg(long, value_name = "FILE")]
@@ -66,9 +89,8 @@ pub(crate) struct KubeconfigArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SimulateArgs {
-    /// Files or folders of manifests; `-` is standard input
-    #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
     /// File with events: CloudEvents, or {"eventSourceName", "eventName", "data"} with `id` and
     /// `time` if wanted; JSON documents one after another, or YAML documents; `-` is standard
     /// input. May be given several times
@@ -166,6 +188,18 @@ pub(crate) enum Output {
 }
 
 impl LogArgs {
+    /// As [`LogArgs::settings`], for a command whose output is an answer: that it connects is no news.
+    pub(crate) fn settings_of_an_answer(&self) -> logging::Settings {
+        let settings = self.settings();
+        logging::Settings {
+            level: match settings.level {
+                Level::INFO => Level::WARN,
+                level => level,
+            },
+            ..settings
+        }
+    }
+
     /// What is logged then.
     pub(crate) fn settings(&self) -> logging::Settings {
         let Self {
@@ -188,6 +222,11 @@ impl LogArgs {
 }
 
 impl KubeconfigArgs {
+    /// True if the command line says which: what is named has to be there.
+    pub(crate) fn is_named(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
+
     /// The kubeconfig that is meant.
     pub(crate) fn wanted(self) -> Kubeconfig {
         let Self {

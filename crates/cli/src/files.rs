@@ -1,13 +1,18 @@
 //! Finds and reads manifests.
 
-use std::collections::BTreeSet;
+mod folder;
+mod kustomization;
+
+use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tiphys_api::manifest::{self, Fault, Object};
+use tiphys_api::Code;
+use tiphys_api::manifest::{self, Content, Fault, Manifest, Object};
 use tiphys_check::Checked;
+use tiphys_check::report::Texts;
 
 pub(crate) use tiphys_check::Program;
 
@@ -21,6 +26,10 @@ pub(crate) struct Loaded {
     pub(crate) objects: Vec<Loadable>,
     /// The faults, by file and line.
     pub(crate) faults: Vec<Fault>,
+    /// The files.
+    pub(crate) texts: Texts,
+    /// Files of folders that may hold objects of ours, and were not checked.
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// An object, and what it compiles to.
@@ -32,78 +41,119 @@ pub(crate) struct Loadable {
     pub(crate) program: Option<Program>,
 }
 
+/// A file that was not checked.
+#[derive(Debug)]
+pub(crate) struct LeftOut {
+    /// Its name.
+    pub(crate) file: PathBuf,
+    /// Why.
+    pub(crate) why: String,
+}
+
 /// Reads manifests, checks and compiles them. Objects without a namespace get `namespace`.
+///
+/// A file that is named has to be readable. In a folder, what belongs to other programs is passed over:
+/// documents of other kinds, and silently; templates that are not rendered yet and patches, and they are
+/// counted. One object of ours has to be there, or a fault.
 pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded> {
     let mut loaded = Loaded::default();
-    for path in expand(paths)? {
-        let text = read(&path)?;
-        let manifest = manifest::read(&path.display().to_string(), &text);
-        let mut faults = manifest.faults;
-        for object in manifest.objects {
-            let Checked { program, problems } = tiphys_check::object(&object, namespace);
-            faults.extend(problems.into_iter().map(|problem| object.fault(problem)));
-            loaded.objects.push(Loadable { object, program });
+    for path in paths {
+        if path.is_dir() {
+            for file in folder::files(path)? {
+                loaded.add_found(file, namespace);
+            }
+        } else {
+            let text = read(path)?;
+            let manifest = manifest::read(&path.display().to_string(), &text);
+            loaded.add(manifest, path, text, namespace);
         }
-        faults.sort_by_key(|fault| (fault.line, fault.column, fault.problem.severity));
-        faults.dedup();
-        loaded.faults.append(&mut faults);
+    }
+    if loaded.ours().next().is_none() && loaded.faults.is_empty() {
+        let named = paths.iter().map(|path| path.display().to_string());
+        let mut message = format!(
+            "no object of Argo Events in {}",
+            named.collect::<Vec<_>>().join(", ")
+        );
+        message.extend(
+            loaded
+                .left_out
+                .iter()
+                .map(|left_out| format!("\n{left_out}")),
+        );
+        bail!(message);
     }
     let objects = loaded.objects.iter().map(|loadable| &loadable.object);
     loaded.faults.extend(tiphys_check::set(objects, namespace));
     Ok(loaded)
 }
 
-/// The files that the paths name: folders stand for the YAML and JSON files in and below them.
-fn expand(paths: &[PathBuf]) -> anyhow::Result<BTreeSet<PathBuf>> {
-    let mut files = BTreeSet::new();
-    for path in paths {
-        if path.is_dir() {
-            let before = files.len();
-            walk(path, &mut files)?;
-            if files.len() == before {
-                bail!(
-                    "{}: no .yaml, .yml or .json file in this folder",
-                    path.display()
-                );
-            }
-        } else {
-            files.insert(path.clone());
-        }
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, why } = self;
+        write!(f, "{}: left out: {why}", file.display())
     }
-    Ok(files)
 }
 
-fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("read folder {}", folder.display()))?;
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("read folder {}", folder.display()))?
-            .path();
-        let is_manifest = path.extension().is_some_and(|extension| {
-            ["yaml", "yml", "json"]
-                .iter()
-                .any(|known| extension == *known)
-        });
-        let is_hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        // Kustomizations are for kubectl; they have no kind of ours and may have none at all.
-        let is_kustomization = path
-            .file_stem()
-            .is_some_and(|stem| stem.eq_ignore_ascii_case("kustomization"));
-        if is_hidden || is_kustomization {
-            continue;
-        }
-        // Links to folders are not followed: they may lead in circles.
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, files)?;
-        } else if is_manifest && path.is_file() {
-            files.insert(path);
-        }
+impl Loaded {
+    /// The objects that are of a kind of ours.
+    pub(crate) fn ours(&self) -> impl Iterator<Item = &Loadable> {
+        self.objects
+            .iter()
+            .filter(|o| !matches!(o.object.content, Content::Other(_)))
     }
-    Ok(())
+
+    /// A file that was found in a folder.
+    fn add_found(&mut self, folder::Found { file, is_patch }: folder::Found, namespace: &str) {
+        let text = match read(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                let why = format!("{error:#}");
+                return self.left_out.push(LeftOut { file, why });
+            }
+        };
+        if !manifest::may_be_ours(&text) {
+            return;
+        }
+        let left_out = |why: &str| LeftOut {
+            file: file.clone(),
+            why: why.to_owned(),
+        };
+        if is_patch {
+            return self.left_out.push(left_out("a patch of a kustomization"));
+        }
+        if manifest::is_template(&text) {
+            return self.left_out.push(left_out(TEMPLATE));
+        }
+        let manifest = manifest::read(&file.display().to_string(), &text);
+        let is_syntax = |fault: &Fault| fault.is_error() && fault.problem.code == Code::Syntax;
+        if manifest.faults.iter().any(is_syntax) {
+            if text.contains("{{") {
+                return self.left_out.push(left_out(TEMPLATE));
+            }
+            if !manifest::means_ours(&text) {
+                return self
+                    .left_out
+                    .push(left_out("no YAML, and nothing of ours in it"));
+            }
+        }
+        self.add(manifest, &file, text, namespace);
+    }
+
+    fn add(&mut self, manifest: Manifest, file: &Path, text: String, namespace: &str) {
+        let mut faults = manifest.faults;
+        for object in manifest.objects {
+            let Checked { program, problems } = tiphys_check::object(&object, namespace);
+            faults.extend(problems.into_iter().map(|problem| object.fault(problem)));
+            self.objects.push(Loadable { object, program });
+        }
+        faults.sort_by_key(|fault| (fault.line, fault.column, fault.problem.severity));
+        faults.dedup();
+        self.faults.append(&mut faults);
+        self.texts.insert(file.display().to_string().into(), text);
+    }
 }
+
+const TEMPLATE: &str = "a template that is not rendered yet";
 
 /// Reads a file, or standard input for `-`.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {

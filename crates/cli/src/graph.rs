@@ -1,7 +1,6 @@
 //! `tiphys graph`.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,13 +8,13 @@ use clap::{Args, ValueEnum};
 use tiphys_api::manifest::Content;
 use tiphys_graph::Graph;
 
+use crate::args::FileArgs;
 use crate::files;
 
 #[derive(Debug, Args)]
 pub(crate) struct GraphArgs {
-    /// Files or folders of manifests; `-` is standard input
-    #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
     /// How it is drawn
     #[arg(short, long, value_name = "FORMAT", default_value = "svg")]
     pub(crate) output: Drawing,
@@ -34,7 +33,7 @@ pub(crate) enum Drawing {
 }
 
 pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
-    let loaded = files::load(&args.files, "default")?;
+    let loaded = files::load(&args.files.all(), "default")?;
     let (mut sources, mut buses, mut sensors) = (Vec::new(), Vec::new(), Vec::new());
     for loadable in loaded.objects {
         match loadable.object.content {

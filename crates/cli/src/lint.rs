@@ -1,50 +1,98 @@
 //! `tiphys lint`.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Args;
-use tiphys_api::manifest::Content;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use tiphys_api::Code;
+use tiphys_check::report::{Findings, Format};
 
-use crate::files;
+use crate::args::FileArgs;
+use crate::files::{self, Loaded};
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
-    /// Files or folders of manifests; `-` is standard input
-    #[arg(value_name = "PATH", required = true)]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    /// How faults are written
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Faults,
     /// Warnings count as errors
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Leave out faults of these sorts; several are separated by commas. In a file, `# tiphys:ignore CODE`
+    /// does it for its line or the next one, `# tiphys:ignore-file CODE` for the whole file
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = codes())]
+    pub(crate) ignore: Vec<Code>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Faults {
+    /// For people, with the line of the file
+    Text,
+    /// One JSON document
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors
+    Sarif,
+    /// Commands of a GitHub workflow: annotations of the lines
+    Github,
+}
+
+/// The codes, as values of an option.
+fn codes() -> impl TypedValueParser<Value = Code> {
+    let values = Code::ALL.map(|code| PossibleValue::new(code.name()).help(code.meaning()));
+    PossibleValuesParser::new(values)
+        .try_map(|name| Code::from_name(&name).ok_or("there is no such code"))
 }
 
 pub(crate) fn main(args: &LintArgs) -> anyhow::Result<ExitCode> {
-    let LintArgs { files, strict } = args;
-    let loaded = files::load(files, "default")?;
+    let loaded = files::load(&args.files.all(), "default")?;
     let mut out = std::io::stdout().lock();
-    for fault in &loaded.faults {
-        writeln!(out, "{fault}").context("write to standard output")?;
+    let format = match args.output {
+        Faults::Text => Format::Text {
+            is_coloured: out.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        },
+        Faults::Json => Format::Json,
+        Faults::Sarif => Format::Sarif,
+        Faults::Github => Format::Github,
+    };
+    let objects = loaded.ours().count();
+    let Loaded {
+        faults,
+        texts,
+        left_out,
+        ..
+    } = loaded;
+    let findings = Findings::new(faults, objects, &args.ignore, &texts);
+    out.write_all(findings.print(format, &texts).as_bytes())
+        .context("write to standard output")?;
+    for left_out in &left_out {
+        eprintln!("{left_out}");
     }
-    let errors = loaded
-        .faults
-        .iter()
-        .filter(|fault| fault.problem.is_error())
-        .count();
-    let warnings = loaded.faults.len() - errors;
-    let ours = loaded
-        .objects
-        .iter()
-        .filter(|o| !matches!(o.object.content, Content::Other(_)));
-    eprintln!(
-        "{} objects checked: {errors} errors, {warnings} warnings",
-        ours.count()
-    );
-    let failed = errors > 0 || (*strict && warnings > 0);
+    eprintln!("{}", summary(&findings));
+    let failed = findings.errors() > 0 || (args.strict && findings.warnings() > 0);
     Ok(if failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn summary(findings: &Findings) -> String {
+    let count = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
+    let silenced = match findings.silenced() {
+        0 => String::new(),
+        n => format!(", {n} ignored"),
+    };
+    format!(
+        "{} checked: {}, {}{silenced}",
+        count(findings.objects(), "object"),
+        count(findings.errors(), "error"),
+        count(findings.warnings(), "warning"),
+    )
 }

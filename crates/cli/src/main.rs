@@ -2,26 +2,35 @@
 //! would do.
 
 mod args;
+mod bus;
+mod completions;
 mod controller;
 mod crds;
+mod dlq;
 mod files;
 mod graph;
 mod lint;
+mod man;
 mod run;
+mod schema;
 mod simulate;
 mod webhook;
 mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tiphys_worker::Kind;
 
 use args::{LogArgs, SimulateArgs};
+use completions::CompletionsArgs;
 use controller::ControllerArgs;
+use dlq::DlqArgs;
 use graph::GraphArgs;
 use lint::LintArgs;
+use man::ManArgs;
 use run::RunArgs;
+use schema::SchemaArgs;
 use webhook::WebhookArgs;
 use worker::WorkerArgs;
 
@@ -63,10 +72,19 @@ enum Command {
     Simulate(Box<SimulateArgs>),
     /// Find every fault of manifests
     ///
-    /// Faults go to standard output, one a line. Exit code: 0 without errors, 1 with some.
+    /// Faults go to standard output. In a folder, what belongs to other programs is left alone: documents of
+    /// other kinds, templates that are not rendered yet, patches of a kustomization.
+    ///
+    /// Exit code: 0 without errors (with --strict: without warnings, either), 1 with some, or if a file
+    /// cannot be read, or nothing named here holds an object of Argo Events; 2 for wrong arguments.
     Lint(LintArgs),
     /// Draw the flow of events through manifests
     Graph(GraphArgs),
+    /// Look at events that could not be processed, and drop them
+    ///
+    /// Reads the dead letters of the bus of a cluster, with the kubeconfig alone, or of --nats. Values of
+    /// Secrets are hidden. Exit code: 0; 1 if the bus cannot be asked, or has no such letter.
+    Dlq(Box<DlqArgs>),
     /// Check EventSources, EventBuses and Sensors when they are applied to the cluster
     ///
     /// Serves Kubernetes' AdmissionReviews over HTTPS, with a certificate that it makes, shares with
@@ -86,10 +104,16 @@ enum Command {
     Controller(Box<ControllerArgs>),
     /// Print the custom resource definitions
     Crds,
+    /// Print the JSON Schema of a kind, for editors
+    Schema(SchemaArgs),
+    /// Print a script that completes this command in a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages of all commands
+    Man(ManArgs),
 }
 
 fn main() -> ExitCode {
-    let Args { log, command } = Args::parse();
+    let Args { log, command } = read_args();
     let result = match command {
         Command::Run(args) => run::main(*args, &log),
         Command::Simulate(args) => simulate::main(&args),
@@ -100,6 +124,10 @@ fn main() -> ExitCode {
         Command::Sensor(args) => worker::main(Kind::Sensor, *args, &log),
         Command::Controller(args) => controller::main(*args, &log),
         Command::Crds => crds::main(),
+        Command::Dlq(args) => dlq::main(*args, &log),
+        Command::Schema(args) => schema::main(&args),
+        Command::Completions(args) => completions::main(&args, Args::command()),
+        Command::Man(args) => man::main(&args, Args::command()),
     };
     result.unwrap_or_else(|error| {
         // Whoever reads the output has seen enough: `tiphys crds | head`.
@@ -108,6 +136,17 @@ fn main() -> ExitCode {
         }
         ExitCode::FAILURE
     })
+}
+
+/// The arguments. As a plugin of kubectl, a command is named as it was called.
+fn read_args() -> Args {
+    let mut command = Args::command();
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&called).file_stem();
+    if name.is_some_and(|name| name.to_string_lossy().starts_with("kubectl-")) {
+        command = command.bin_name("kubectl tiphys");
+    }
+    Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

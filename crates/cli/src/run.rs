@@ -2,26 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use tiphys_api::manifest::Content;
-use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
 use tiphys_runtime::logging::Logging;
 use tiphys_runtime::{Signals, process};
 use tiphys_worker::{Manifests, Name, Spec};
 use tracing::{error, warn};
 
-use crate::args::{ClusterArgs, LogArgs};
-use crate::files::{self, Loaded, Program, read};
+use crate::args::{ClusterArgs, FileArgs, LogArgs};
+use crate::bus::NatsArgs;
+use crate::files::{self, Loaded, Program};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Files or folders of manifests; `-` is standard input
-    #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
     #[command(flatten)]
     pub(crate) nats: NatsArgs,
     #[command(flatten)]
@@ -29,79 +27,12 @@ pub(crate) struct RunArgs {
     /// Where metrics and health are served; port 0 takes a free one
     #[arg(
         long,
+        help_heading = "Admin port",
         env = "TIPHYS_ADMIN",
         value_name = "ADDRESS:PORT",
         default_value = "127.0.0.1:7777"
     )]
     pub(crate) admin: SocketAddr,
-}
-
-/// The NATS server that is the event bus.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Event bus")]
-pub(crate) struct NatsArgs {
-    /// URLs of a NATS server with JetStream, separated by commas; without it, the bus is in this
-    /// process and ends with it
-    #[arg(long = "nats", env = "TIPHYS_NATS", value_name = "URL")]
-    pub(crate) url: Option<String>,
-    /// File with `username:` and `password:` (or `token:`) lines, or a bare token
-    #[arg(long, env = "TIPHYS_NATS_AUTH", value_name = "FILE", requires = "url")]
-    pub(crate) nats_auth: Option<PathBuf>,
-    /// User name
-    #[arg(
-        long,
-        env = "TIPHYS_NATS_USER",
-        value_name = "NAME",
-        requires = "nats_password"
-    )]
-    pub(crate) nats_user: Option<String>,
-    /// Password
-    #[arg(
-        long,
-        env = "TIPHYS_NATS_PASSWORD",
-        value_name = "TEXT",
-        hide_env_values = true
-    )]
-    pub(crate) nats_password: Option<String>,
-    /// Token
-    #[arg(
-        long,
-        env = "TIPHYS_NATS_TOKEN",
-        value_name = "TEXT",
-        hide_env_values = true
-    )]
-    pub(crate) nats_token: Option<String>,
-    /// File with an nkey seed
-    #[arg(long, env = "TIPHYS_NATS_NKEY", value_name = "FILE")]
-    pub(crate) nats_nkey: Option<PathBuf>,
-    /// Credentials file (JWT and seed)
-    #[arg(long, env = "TIPHYS_NATS_CREDS", value_name = "FILE")]
-    pub(crate) nats_creds: Option<PathBuf>,
-    /// File with the CA certificates of the server, in PEM; turns TLS on
-    #[arg(long, env = "TIPHYS_NATS_CA", value_name = "FILE")]
-    pub(crate) nats_ca: Option<PathBuf>,
-    /// File with the client's certificate, in PEM
-    #[arg(
-        long,
-        env = "TIPHYS_NATS_CERT",
-        value_name = "FILE",
-        requires = "nats_key"
-    )]
-    pub(crate) nats_cert: Option<PathBuf>,
-    /// File with the client's key, in PEM
-    #[arg(
-        long,
-        env = "TIPHYS_NATS_KEY",
-        value_name = "FILE",
-        requires = "nats_cert"
-    )]
-    pub(crate) nats_key: Option<PathBuf>,
-    /// Turn TLS on with the system's CA certificates
-    #[arg(long, env = "TIPHYS_NATS_TLS")]
-    pub(crate) nats_tls: bool,
-    /// Turn TLS on without verifying the server's certificate
-    #[arg(long, env = "TIPHYS_NATS_INSECURE")]
-    pub(crate) nats_insecure: bool,
 }
 
 pub(crate) fn main(args: RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
@@ -116,14 +47,19 @@ async fn run(args: RunArgs, logging: Logging) -> anyhow::Result<ExitCode> {
         admin,
     } = args;
     let mut signals = Signals::open()?;
-    let cluster = cluster.open().await;
+    let is_named = cluster.kubeconfig.is_named();
+    let cluster = match cluster.open().await {
+        // What was named has to be there; without a cluster, everything else runs.
+        Err(error) if is_named => return Err(error.into()),
+        cluster => cluster,
+    };
     let namespace = cluster
         .as_ref()
         .map_or("default", |cluster| cluster.namespace.as_str());
-    let loaded = files::load(&files, namespace)?;
+    let loaded = files::load(&files.all(), namespace)?;
     tell(&loaded);
     let manifests = Manifests {
-        server: server(nats)?,
+        server: nats.server("tiphys run")?,
         streams: settings(&loaded, namespace),
         specs: specs(loaded),
         admin,
@@ -177,57 +113,4 @@ fn settings(loaded: &Loaded, namespace: &str) -> BTreeMap<Name, String> {
         }
     }
     settings
-}
-
-fn server(args: NatsArgs) -> anyhow::Result<Option<Config>> {
-    let NatsArgs {
-        url,
-        nats_auth,
-        nats_user,
-        nats_password,
-        nats_token,
-        nats_nkey,
-        nats_creds,
-        nats_ca,
-        nats_cert,
-        nats_key,
-        nats_tls,
-        nats_insecure,
-    } = args;
-    let Some(url) = url else { return Ok(None) };
-    let text = |path: &Path| read(path).map(|text| text.trim().to_owned());
-    let auth = if let Some(path) = nats_auth {
-        Auth::from_access_secret(&text(&path)?)
-            .with_context(|| format!("read the credentials in {}", path.display()))?
-    } else if let (Some(user), Some(password)) = (nats_user, nats_password) {
-        Auth::UserPassword { user, password }
-    } else if let Some(token) = nats_token {
-        Auth::Token(token)
-    } else if let Some(path) = nats_nkey {
-        Auth::NKey(text(&path)?)
-    } else if let Some(path) = nats_creds {
-        Auth::Credentials(text(&path)?)
-    } else {
-        Auth::None
-    };
-    let identity = match (nats_cert, nats_key) {
-        (Some(certificate), Some(key)) => Some(Identity {
-            certificates: text(&certificate)?,
-            private_key: text(&key)?,
-        }),
-        _ => None,
-    };
-    let authorities = nats_ca.map(|path| text(&path)).transpose()?;
-    let encrypted = nats_tls || nats_insecure || identity.is_some() || authorities.is_some();
-    let tls = encrypted.then_some(Tls {
-        authorities,
-        identity,
-        insecure_skip_verify: nats_insecure,
-    });
-    Ok(Some(Config {
-        url,
-        auth,
-        tls,
-        name: "tiphys run".to_owned(),
-    }))
 }

@@ -14,16 +14,17 @@ use crate::args::{As, Output, SimulateArgs};
 use crate::files::{self, Loaded, Program};
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    let files = args.files.all();
     let others = [&args.object, &args.old, &args.expect, &args.body]
         .into_iter()
         .flatten();
-    let inputs = args.files.iter().chain(&args.event).chain(others);
+    let inputs = files.iter().chain(&args.event).chain(others);
     let is_read = matches!(args.r#as, Some(As::Kind(_))) && args.body.is_none();
     let named = inputs.filter(|path| path.as_os_str() == "-").count();
     if named + usize::from(is_read) > 1 {
         bail!("only one of the files can be standard input");
     }
-    let loaded = files::load(&args.files, &args.namespace)?;
+    let loaded = files::load(&files, &args.namespace)?;
     let question = Question::new(&args.explain)?;
     let expected = args.expect.as_deref().map(file).transpose()?;
     let expected = expected.as_ref().map(Expected::read).transpose()?;

@@ -124,6 +124,19 @@ pub struct DeadLetterFilter {
 }
 
 impl DeadLetterReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Malformed,
+        Self::FilterFailed,
+        Self::TransformFailed,
+        Self::RenderFailed,
+        Self::RetriesExhausted,
+        Self::TargetUnavailable,
+        Self::TooLarge,
+        Self::Interrupted,
+        Self::Panicked,
+    ];
+
     /// Its name, as in metrics and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tiphys_api::{EventSource, EventSourceKind, Problem, validate};
+use tiphys_api::{Code, EventSource, EventSourceKind, Problem, validate};
+use tiphys_lang::Refused as _;
 use tiphys_lang::expr::filter::Filter;
 
 use crate::served::Route;
@@ -100,9 +101,10 @@ fn expression(path: &str, text: Option<&str>) -> Result<Option<Filter>, Problem>
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
         return Ok(None);
     };
-    Filter::compile(text)
-        .map(Some)
-        .map_err(|error| Problem::error(format!("{path}.filter.expression"), error.to_string()))
+    Filter::compile(text).map(Some).map_err(|error| {
+        let field = format!("{path}.filter.expression");
+        Problem::program(field, error.to_string(), error.place())
+    })
 }
 
 fn not_run(path: &str, kind: &str) -> Problem {
@@ -110,6 +112,7 @@ fn not_run(path: &str, kind: &str) -> Problem {
         path,
         format!("event sources of type {kind} are not run by this version of tiphys"),
     )
+    .with_code(Code::NotRun)
 }
 
 /// One problem a field: the static rules and the compiler see some of them both.

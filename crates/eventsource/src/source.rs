@@ -118,7 +118,7 @@ fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
     let kind = config.kind().event_type();
     let message =
         format!("event sources of type {kind} are not in this build of tiphys (feature {feature})");
-    Problem::error(path, message)
+    Problem::error(path, message).with_code(tiphys_api::Code::NotRun)
 }
 
 sources! {

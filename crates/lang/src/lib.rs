@@ -26,8 +26,10 @@ pub mod json;
 pub mod lua;
 mod memory;
 pub mod path;
+mod refused;
 pub mod regex;
 pub mod template;
 pub mod yaml;
 
 pub use memory::Memory;
+pub use refused::Refused;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use kube::config::{InferConfigError, KubeconfigError};
+use kube::config::KubeconfigError;
 use tracing_subscriber::util::TryInitError;
 
 /// Why a process could not begin.
@@ -45,8 +45,8 @@ pub enum Error {
     #[error("use kubeconfig")]
     UseKubeconfig(#[source] Box<KubeconfigError>),
     /// There is neither a kubeconfig nor a service account.
-    #[error("find a kubeconfig")]
-    FindKubeconfig(#[source] Box<InferConfigError>),
+    #[error("find a kubeconfig, as there is no service account of a pod: {0}")]
+    FindKubeconfig(String),
     /// The settings of the connection make no client.
     #[error("prepare the connection to the cluster")]
     Client(#[source] Box<kube::Error>),

@@ -1,9 +1,11 @@
 //! The cluster that the command line means.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig as File};
+use tiphys_api::message::with_causes;
 
 use crate::Error;
 
@@ -39,9 +41,13 @@ impl Kubeconfig {
             None if self.context.is_some() => {
                 Config::from_kubeconfig(&options).await.map_err(unusable)
             }
-            None => Config::infer()
-                .await
-                .map_err(|error| Error::FindKubeconfig(Box::new(error))),
+            None => Config::infer().await.map_err(|error| {
+                // Its own text says each of its causes once more.
+                let cause = error
+                    .source()
+                    .map_or_else(|| error.to_string(), with_causes);
+                Error::FindKubeconfig(cause)
+            }),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::fmt;
 use tiphys_api::{EventContext, EventDependencyFilter, Problem};
 use tiphys_eventbus::{Context, Event};
 use tiphys_lang::path::Document;
-use tiphys_lang::{Memory, lua};
+use tiphys_lang::{Memory, Refused, lua};
 
 /// The compiled filters of one dependency.
 #[derive(Debug)]
@@ -101,6 +101,19 @@ impl Faults<'_> {
             message
         })
     }
+
+    /// As [`Faults::note`], of a program.
+    fn program<T, E: Refused>(&mut self, place: &str, result: Result<T, E>) -> Result<T, String> {
+        result.map_err(|error| {
+            let message = error.to_string();
+            self.problems.push(Problem::program(
+                format!("{}.{place}", self.field),
+                message.clone(),
+                error.place(),
+            ));
+            message
+        })
+    }
 }
 
 impl Filters {
@@ -134,7 +147,7 @@ impl Filters {
         }
         if !spec.script.is_empty() {
             parts.push(Part::Script(
-                faults.note("script", lua::Script::compile(&spec.script)),
+                faults.program("script", lua::Script::compile(&spec.script)),
             ));
         }
         Self {

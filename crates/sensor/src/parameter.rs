@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use tiphys_api::message::with_causes;
 use tiphys_api::{ParameterOperation, Problem, TriggerParameter};
+use tiphys_lang::Refused as _;
 use tiphys_lang::json::{self, Value};
 use tiphys_lang::path::{self, Found, Path, Spot, Write};
 
@@ -130,7 +131,12 @@ impl Parameter {
         let source = Source::compile(spec.src.as_ref(), &format!("{field}.src"), problems);
         let dest = Path::compile(&spec.dest)
             .map_err(|error| {
-                problems.push(Problem::error(format!("{field}.dest"), error.to_string()));
+                let message = error.to_string();
+                problems.push(Problem::program(
+                    format!("{field}.dest"),
+                    message,
+                    error.place(),
+                ));
             })
             .ok();
         let operation = ParameterOperation::from_name(&spec.operation)

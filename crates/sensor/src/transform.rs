@@ -9,7 +9,7 @@ use tiphys_api::message::with_causes;
 use tiphys_api::{EventDependencyTransformer, Problem};
 use tiphys_base::Failure;
 use tiphys_eventbus::Event;
-use tiphys_lang::{Memory, jq, lua};
+use tiphys_lang::{Memory, Refused, jq, lua};
 
 use crate::view::JSON;
 
@@ -52,8 +52,9 @@ impl Transform {
         field: &str,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
-        let mut fault = |name: &str, error: &dyn std::fmt::Display| {
-            problems.push(Problem::error(format!("{field}.{name}"), error.to_string()));
+        let mut fault = |name: &str, error: &dyn Refused| {
+            let (field, message) = (format!("{field}.{name}"), error.to_string());
+            problems.push(Problem::program(field, message, error.place()));
         };
         if !spec.jq.is_empty() {
             let program = jq::Program::compile(&spec.jq);

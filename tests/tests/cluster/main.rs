@@ -6,6 +6,7 @@
 mod bus;
 mod crash;
 mod deletion;
+mod desk;
 mod edit;
 mod events;
 mod fault;

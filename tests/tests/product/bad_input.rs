@@ -87,7 +87,7 @@ spec:
 /// What is said of the files, in the order of their names.
 const FAULTS: [&str; 6] = [
     "a-notes.yaml:2:11: error: not YAML: mapping values are not allowed in this context",
-    "b-jq.yaml:10:7: error: spec.dependencies[0].transform.jq: unexpected end of the program, \
+    "b-jq.yaml:10:33: error: spec.dependencies[0].transform.jq: unexpected end of the program, \
      line 1 column 22",
     "c-regex.yaml:13:47: error: spec.resource.berth.filter.fields[0].value: error parsing regexp: \
      missing closing ): `berth-(`",
@@ -119,7 +119,12 @@ fn without_folder<'l>(desk: &Desk, lines: impl Iterator<Item = &'l str>) -> Vec<
     let folder = format!("{}/", desk.manifests().display());
     let errors = lines.filter(|line| line.contains(": error: "));
     errors
-        .map(|line| line.trim_start_matches(&folder).to_owned())
+        .map(|line| {
+            let line = line.trim_start_matches(&folder);
+            // `lint` names the sort of each.
+            let (line, _) = line.rsplit_once(" [").unwrap_or((line, ""));
+            line.to_owned()
+        })
         .collect()
 }
 
@@ -177,6 +182,75 @@ fn lint_is_content_with_the_examples() {
     let output = tiphys(["lint", "--strict", examples]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!((output.status.code(), &*text), (Some(0), ""));
+}
+
+/// It said "Running" for ever, and watched nothing.
+#[test]
+fn a_cluster_that_is_named_has_to_be_there() {
+    let desk = with_faults(Desk::new(), "harbour");
+    let files = desk.manifests();
+    for named in [["--kubeconfig", "nowhere.yaml"], ["--context", "nowhere"]] {
+        let output = tiphys(
+            ["run", "-f", files.to_str().unwrap()]
+                .into_iter()
+                .chain(named),
+        );
+        assert_eq!(output.status.code(), Some(1), "{named:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("kubeconfig"), "{text}");
+    }
+}
+
+#[test]
+fn a_folder_of_others_is_left_alone_and_a_name_without_an_object_is_an_error() {
+    let chart =
+        "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {name: {{ .Values.name }}}\n";
+    let patch = "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {name: good}\nspec: {replicas: 2}\n";
+    let desk = Desk::new()
+        .file("values.yaml", "replicas: 2\nimage: {tag: v1}\n")
+        .file("broken.yaml", "a: b: c\n")
+        .file("chart.yaml", chart)
+        .file(
+            "kustomization.yaml",
+            "resources: [good.yaml]\npatches: [{path: patch.yaml}]\n",
+        )
+        .file("patch.yaml", patch);
+    let folder = desk.manifests();
+    let lint = |path: &std::path::Path| {
+        let output = tiphys(["lint".into(), path.as_os_str().to_owned()]);
+        let said =
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+        (
+            said.replace(folder.to_str().unwrap(), "DIR"),
+            output.status.code(),
+        )
+    };
+    let left_out = "DIR/chart.yaml: left out: a template that is not rendered yet\n\
+                    DIR/patch.yaml: left out: a patch of a kustomization\n";
+    let (said, code) = lint(&folder);
+    assert_eq!(
+        said,
+        format!("tiphys: no object of Argo Events in DIR\n{left_out}")
+    );
+    assert_eq!(code, Some(1));
+
+    let desk = desk.file("good.yaml", &GOOD.replace("NAMESPACE", "harbour"));
+    assert_eq!(
+        lint(&desk.manifests()),
+        (
+            format!("{left_out}2 objects checked: 0 errors, 0 warnings\n"),
+            Some(0)
+        )
+    );
+    let (said, code) = lint(&desk.manifests().join("broken.yaml"));
+    assert!(said.contains("error: not YAML"), "{said}");
+    assert_eq!(code, Some(1));
+    let (said, code) = lint(&desk.manifests().join("values.yaml"));
+    assert_eq!(
+        said,
+        "tiphys: no object of Argo Events in DIR/values.yaml\n"
+    );
+    assert_eq!(code, Some(1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::document::{Node, Value};
 use super::fields::{self, Field};
 use crate::field_path;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Fields every object has at its top that the schema does not describe.
 const TOP: [&str; 3] = ["apiVersion", "kind", "metadata"];
@@ -21,6 +21,8 @@ pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
         match fields.get(key) {
             _ if TOP.contains(&key.as_str()) => {}
             Some(field) => check(key, field, member, &mut problems),
+            // It says nothing, so nothing of it can get lost: typed clients write what is not set as null.
+            None if member.value == Value::Null => {}
             None if problems.len() >= MOST_PROBLEMS => break,
             None => problems.push(unknown_field(key, key, fields.names())),
         }
@@ -102,6 +104,7 @@ fn object(path: &str, fields: &Field, members: &[(String, Node)], problems: &mut
             // A trigger inside a trigger: the CRD cannot describe it, but it is the same again.
             Some(_) if key == "dlqTrigger" => check(&member_path, fields, member, problems),
             Some(field) => check(&member_path, field, member, problems),
+            None if member.value == Value::Null => {}
             None if problems.len() >= MOST_PROBLEMS => break,
             None => problems.push(unknown_field(&member_path, key, fields.names())),
         }
@@ -141,7 +144,8 @@ fn unknown_field(
     key: &str,
     known: impl Iterator<Item = &'static str> + Clone,
 ) -> Problem {
-    let problem = Problem::warning(path, "there is no such field, so it has no effect");
+    let problem = Problem::warning(path, "there is no such field, so it has no effect")
+        .with_code(Code::UnknownField);
     if path == S3 {
         return problem.with_hint(
             "for a MinIO server write `minio`; AWS S3 tells of its objects by notifications to SNS or SQS, \
@@ -206,7 +210,8 @@ fn wrong_type(path: &str, expected: &str, node: &Node) -> Problem {
             ("an object".to_owned(), hint)
         }
     };
-    let problem = Problem::error(path, format!("has to be {expected}, found {found}"));
+    let problem = Problem::error(path, format!("has to be {expected}, found {found}"))
+        .with_code(Code::WrongType);
     match hint {
         Some(hint) => problem.with_hint(hint),
         None => problem,

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::scalar::{Scalar, resolve};
+use super::text::Begin;
 use crate::field_path::Step;
 
 /// Deepest nesting of a manifest. JSON readers give up at 128, and no Kubernetes object comes near.
@@ -40,6 +41,8 @@ impl Place {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) place: Place,
+    /// Where the characters of a text begin.
+    pub(super) begin: Option<Begin>,
     pub(super) value: Value,
 }
 
@@ -66,7 +69,10 @@ pub(super) struct Fault {
 
 /// The documents of a file that hold anything, and what is wrong with the others.
 pub(super) fn read(text: &str) -> (Vec<Node>, Vec<Fault>) {
-    let mut composer = Composer::default();
+    let mut composer = Composer {
+        lines: text.lines().collect(),
+        ..Composer::default()
+    };
     let mut documents = Vec::new();
     let mut parser = Parser::new_from_str(text);
     while let Some(next) = parser.next_event() {
@@ -124,7 +130,8 @@ struct Unreadable;
 
 /// Builds nodes from the events of a parser.
 #[derive(Default)]
-struct Composer {
+struct Composer<'t> {
+    lines: Vec<&'t str>,
     open: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, (Node, usize)>,
@@ -132,7 +139,7 @@ struct Composer {
     faults: Vec<Fault>,
 }
 
-impl Composer {
+impl Composer<'_> {
     fn fail(&mut self, place: Place, message: impl Into<String>) {
         self.faults.push(Fault {
             place,
@@ -160,7 +167,10 @@ impl Composer {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(place, 1)?;
                 let scalar = scalar_of(&text, style, tag.as_deref());
-                self.scalar(place, anchor, scalar)
+                let begin = matches!(scalar, Scalar::String(_))
+                    .then(|| Begin::find(&text, style, span, &self.lines))
+                    .flatten();
+                self.scalar(place, begin, anchor, scalar)
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.begin(place, anchor, Content::List(Vec::new()))
@@ -228,7 +238,7 @@ impl Composer {
                 Value::Object(members)
             }
         };
-        self.add(anchor, Node { place, value })
+        self.add(anchor, Node::new(place, value))
     }
 
     fn alias(&mut self, place: Place, anchor: usize) -> Result<(), Unreadable> {
@@ -248,7 +258,7 @@ impl Composer {
                 Value::Bool(value) => Scalar::Bool(value),
                 Value::Null | Value::List(_) | Value::Object(_) => Scalar::Null,
             };
-            return self.scalar(place, 0, scalar);
+            return self.scalar(place, None, 0, scalar);
         }
         if depth(&node) + self.open.len() > MAX_DEPTH {
             self.fail(place, format!("nested deeper than {MAX_DEPTH} levels"));
@@ -268,7 +278,13 @@ impl Composer {
         )
     }
 
-    fn scalar(&mut self, place: Place, anchor: usize, scalar: Scalar) -> Result<(), Unreadable> {
+    fn scalar(
+        &mut self,
+        place: Place,
+        begin: Option<Begin>,
+        anchor: usize,
+        scalar: Scalar,
+    ) -> Result<(), Unreadable> {
         if self.expects_key() {
             let text = match &scalar {
                 Scalar::String(text) | Scalar::Number(text) => Some(text.clone()),
@@ -280,10 +296,7 @@ impl Composer {
                 }
             };
             if let (true, Some(text)) = (anchor > 0, &text) {
-                let node = Node {
-                    place,
-                    value: Value::String(text.clone()),
-                };
+                let node = Node::new(place, Value::String(text.clone()));
                 self.anchors.insert(anchor, (node, 1));
             }
             if let Some(Open {
@@ -306,7 +319,11 @@ impl Composer {
                 return Err(Unreadable);
             }
         };
-        self.add(anchor, Node { place, value })
+        let node = Node {
+            begin,
+            ..Node::new(place, value)
+        };
+        self.add(anchor, node)
     }
 
     /// Of members with the same key the last one stays, as in Kubernetes; each earlier one is a
@@ -356,7 +373,7 @@ impl Composer {
                     Some(text) => {
                         let node = Node {
                             place: key.place,
-                            value: node.value,
+                            ..node
                         };
                         members.push((text, node));
                     }
@@ -421,6 +438,14 @@ fn depth(node: &Node) -> usize {
 }
 
 impl Node {
+    fn new(place: Place, value: Value) -> Self {
+        Self {
+            place,
+            begin: None,
+            value,
+        }
+    }
+
     /// A tree of JSON: instead of lines its places count the values, so that faults can be put in
     /// order. Values of `serde_json` are nested 128 levels deep at most.
     pub(super) fn from_json(value: serde_json::Value) -> Self {
@@ -445,8 +470,18 @@ impl Node {
                 Value::Object(members.collect())
             }
         };
-        let place = Place { line, column: 1 };
-        Self { place, value }
+        Self::new(Place { line, column: 1 }, value)
+    }
+
+    /// True if a directive of a strategic merge patch stands in it.
+    pub(super) fn is_patch(&self) -> bool {
+        match &self.value {
+            Value::Object(members) => members
+                .iter()
+                .any(|(key, member)| key == "$patch" || member.is_patch()),
+            Value::List(items) => items.iter().any(Self::is_patch),
+            _ => false,
+        }
     }
 
     /// A member of an object.
@@ -468,8 +503,9 @@ impl Node {
         }
     }
 
-    /// Where a field stands; if it does not exist, its nearest parent.
-    pub(super) fn locate(&self, steps: &[Step]) -> Place {
+    /// Where a field stands; if it does not exist, its nearest parent. Of a text, the character at the line
+    /// and column `within` it, if that is known.
+    pub(super) fn locate(&self, steps: &[Step], within: Option<(usize, usize)>) -> Place {
         let mut node = self;
         for step in steps {
             let next = match (step, &node.value) {
@@ -479,10 +515,13 @@ impl Node {
             };
             match next {
                 Some(next) => node = next,
-                None => break,
+                None => return node.place,
             }
         }
-        node.place
+        let inside = node.begin.zip(within);
+        inside
+            .and_then(|(begin, within)| begin.place(within))
+            .unwrap_or(node.place)
     }
 
     /// The node as JSON, keys in order.

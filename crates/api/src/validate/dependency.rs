@@ -58,7 +58,7 @@ fn check(path: &str, dependency: &EventDependency, problems: &mut Problems) {
         && !transform.jq.is_empty()
         && !transform.script.is_empty()
     {
-        problems.warning(
+        problems.no_effect(
             format!("{path}.transform.script"),
             "has no effect beside jq",
         );

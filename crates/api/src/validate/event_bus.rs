@@ -108,7 +108,7 @@ fn choice(spec: &EventBusSpec, problems: &mut Problems) {
         [first, others @ ..] => {
             for other in others {
                 let message = format!("has no effect beside spec.{first}");
-                problems.warning(format!("spec.{other}"), message);
+                problems.no_effect(format!("spec.{other}"), message);
             }
         }
     }

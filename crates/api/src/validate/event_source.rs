@@ -10,7 +10,7 @@ use super::{Problems, object_name, subject_part, template, timezone};
 use crate::cron::CalendarSchedule;
 use crate::duration::parse_duration;
 use crate::field_path::{index, join};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::{
     CalendarEventSource, EventConfig, EventSource, EventSourceSpec, ResourceEventSource,
     ResourceEventType, Selector,
@@ -88,7 +88,7 @@ fn endpoints(spec: &EventSourceSpec, problems: &mut Problems) {
             let message = format!(
                 "port {port}, endpoint {endpoint} and method {method} are those of {other}"
             );
-            problems.error(path.clone(), message);
+            problems.push(Problem::error(path.clone(), message).with_code(Code::Conflict));
         }
         let certificate = context
             .server_cert_secret
@@ -104,7 +104,8 @@ fn endpoints(spec: &EventSourceSpec, problems: &mut Problems) {
                     let message = format!(
                         "port {port} has one certificate or none, and {other} has chosen another"
                     );
-                    let problem = Problem::error(format!("{path}.serverCertSecret"), message);
+                    let problem = Problem::error(format!("{path}.serverCertSecret"), message)
+                        .with_code(Code::Conflict);
                     problems.push(problem.with_hint(
                         "write the same serverCertSecret and serverKeySecret, or another port",
                     ));
@@ -202,7 +203,7 @@ fn calendar(path: &str, source: &CalendarEventSource, problems: &mut Problems) {
             problems.error(format!("{path}.schedule"), error.to_string());
         }
         if !interval.is_empty() {
-            problems.warning(format!("{path}.interval"), "has no effect beside schedule");
+            problems.no_effect(format!("{path}.interval"), "has no effect beside schedule");
         }
     } else if !interval.is_empty() {
         duration(path, "interval", interval, problems);
@@ -220,7 +221,8 @@ fn calendar(path: &str, source: &CalendarEventSource, problems: &mut Problems) {
     for (at, dates) in source.exclusion_dates.iter().enumerate() {
         if !dates.starts_with("EXDATE:") {
             let path = index(&format!("{path}.exclusionDates"), at);
-            let problem = Problem::warning(path, "has no effect: it does not begin with EXDATE:");
+            let problem = Problem::warning(path, "has no effect: it does not begin with EXDATE:")
+                .with_code(Code::NoEffect);
             problems.push(problem.with_hint("write it like EXDATE:20260101T000000Z"));
         }
     }

@@ -52,7 +52,7 @@ fn check(path: &str, parameter: &TriggerParameter, scope: Scope<'_>, problems: &
             for (field, value) in context {
                 if data && !value.is_empty() {
                     let message = "has no effect beside dataKey or dataTemplate";
-                    problems.warning(format!("{path}.src.{field}"), message);
+                    problems.no_effect(format!("{path}.src.{field}"), message);
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::parameter::{Scope, parameters};
 use super::{Problems, bucket_key, nats_login, timezone, tls, told_login};
 use crate::cron::CronSchedule;
 use crate::field_path::{index, join};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::{
     ArtifactLocation, Backoff, ConditionsResetCriteria, HttpTrigger, K8sOperation, RateLimit,
     SensorSpec, StandardK8sTrigger, Trigger, TriggerKind, TriggerParameter, TriggerPolicy,
@@ -202,7 +202,7 @@ fn action(path: &str, template: &TriggerTemplate, scope: Scope<'_>, problems: &m
                         problems.error(path.clone(), message);
                     }
                     if !trigger.subscription_name.is_empty() {
-                        problems.warning(format!("{path}.subscriptionName"), "has no effect");
+                        problems.no_effect(format!("{path}.subscriptionName"), "has no effect");
                     }
                     tls(&path, "tls", trigger.tls.as_ref(), problems);
                     fields(
@@ -223,7 +223,7 @@ fn action(path: &str, template: &TriggerTemplate, scope: Scope<'_>, problems: &m
                         problems.error(format!("{path}.topic"), "topic must not be empty");
                     }
                     if trigger.partition.is_given() {
-                        problems.warning(format!("{path}.partition"), "has no effect");
+                        problems.no_effect(format!("{path}.partition"), "has no effect");
                     }
                     tls(&path, "tls", trigger.tls.as_ref(), problems);
                     super::sasl(&path, trigger.sasl.as_ref(), problems);
@@ -367,6 +367,7 @@ fn source(path: &str, location: Option<&ArtifactLocation>, message: &str, proble
                 format!("{path}.url.verifyCert"),
                 "the server may be anybody",
             )
+            .with_code(Code::Insecure)
             .with_hint("`verifyCert: true` checks its certificate"),
         );
     }
@@ -438,7 +439,7 @@ fn policy(path: &str, policy: &TriggerPolicy, template: &TriggerTemplate, out: &
     );
     if let Some(k8s) = &policy.k8s {
         if !on_object {
-            out.warning(
+            out.no_effect(
                 format!("{path}.k8s"),
                 format!("has no effect on a trigger of type {kind}"),
             );
@@ -453,7 +454,7 @@ fn policy(path: &str, policy: &TriggerPolicy, template: &TriggerTemplate, out: &
     if let Some(status) = &policy.status {
         if !on_answer {
             let message = format!("has no effect on a trigger of type {kind}");
-            out.warning(format!("{path}.status"), message);
+            out.no_effect(format!("{path}.status"), message);
         } else if status.allow.is_empty() && kind != TriggerKind::OpenWhisk {
             let message = "list of allowed response status is not specified";
             out.error(format!("{path}.status.allow"), message);

@@ -95,9 +95,9 @@ impl Entry {
         let wanted = wanted.collect();
         Self {
             text: spec.path.to_string(),
-            path: faults.note(&format!("{place}.path"), Path::compile(&spec.path)),
+            path: faults.program(&format!("{place}.path"), Path::compile(&spec.path)),
             template: template
-                .map(|text| faults.note(&format!("{place}.template"), Template::compile(text))),
+                .map(|text| faults.program(&format!("{place}.template"), Template::compile(text))),
             comparator: Comparator::from_name(&spec.comparator),
             wanted,
         }

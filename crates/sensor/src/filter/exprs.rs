@@ -32,7 +32,7 @@ impl Exprs {
     pub(super) fn compile(specs: &[ExprFilter], combine: Combine, faults: &mut Faults<'_>) -> Self {
         let entry = |(index, spec): (usize, &ExprFilter)| Entry {
             source: spec.expr.to_string(),
-            expression: faults.note(
+            expression: faults.program(
                 &format!("exprs[{index}].expr"),
                 Expression::compile(&spec.expr),
             ),
@@ -130,7 +130,7 @@ impl Field {
         Self {
             name: spec.name.to_string(),
             text: spec.path.to_string(),
-            path: faults.note(&format!("{place}.path"), Path::compile(&spec.path)),
+            path: faults.program(&format!("{place}.path"), Path::compile(&spec.path)),
         }
     }
 

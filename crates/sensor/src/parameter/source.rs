@@ -3,6 +3,7 @@
 use tiphys_api::Problem;
 use tiphys_api::TriggerParameterSource;
 use tiphys_base::Failure;
+use tiphys_lang::Refused;
 use tiphys_lang::path::{Found, Kind, Path};
 use tiphys_lang::template::Template;
 
@@ -157,15 +158,12 @@ impl Part<'_> {
         })
     }
 
-    fn note<T, E: std::fmt::Display>(
-        &mut self,
-        name: &str,
-        compiled: Result<T, E>,
-    ) -> Result<T, String> {
+    fn note<T, E: Refused>(&mut self, name: &str, compiled: Result<T, E>) -> Result<T, String> {
         compiled.map_err(|error| {
             let message = error.to_string();
             let field = format!("{}.{name}", self.field);
-            self.problems.push(Problem::error(field, message.clone()));
+            self.problems
+                .push(Problem::program(field, message.clone(), error.place()));
             message
         })
     }

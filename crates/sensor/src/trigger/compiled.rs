@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tiphys_api::{self as api, Problem, RetryPolicy, TriggerKind, TriggerTemplate};
+use tiphys_api::{self as api, Code, Problem, RetryPolicy, TriggerKind, TriggerTemplate};
 use tiphys_lang::expr::conditions::Conditions;
 
 use super::policy::Policy;
@@ -178,9 +178,10 @@ impl Template {
         if let Ok(template) = Self::compile_present(spec, field, problems) {
             return template;
         }
-        let (place, message) = match spec.kind() {
+        let (place, code, message) = match spec.kind() {
             Ok(kind) => (
                 format!("{field}.{kind}"),
+                Code::NotRun,
                 match super::LEFT_OUT
                     .iter()
                     .find(|(left_out, _)| *left_out == kind)
@@ -193,9 +194,10 @@ impl Template {
                     }
                 },
             ),
-            Err(error) => (field.to_owned(), error.to_string()),
+            Err(error) => (field.to_owned(), Code::Invalid, error.to_string()),
         };
-        problems.push(Problem::error(place, message).with_hint(run_kinds()));
+        let problem = Problem::error(place, message).with_code(code);
+        problems.push(problem.with_hint(run_kinds()));
         None
     }
 

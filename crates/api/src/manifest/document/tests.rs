@@ -53,7 +53,7 @@ fn anchors_and_merges_unfold() {
 fn places_are_those_of_keys_and_items() {
     let (documents, _) = read("a: 1\n---\nspec:\n  deps:\n  - name: x\n    jq: .y\n");
     let at = |path: &str| {
-        let place = documents[1].locate(&field_path::parse(path));
+        let place = documents[1].locate(&field_path::parse(path), None);
         (place.line, place.column)
     };
     assert_eq!(at("spec.deps[0].jq"), (6, 5));

@@ -2,6 +2,7 @@
 
 use super::{Problems, duration};
 use crate::field_path::join;
+use crate::problem::Code;
 use crate::validate::trigger::backoff;
 use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
@@ -235,7 +236,7 @@ fn nsq(path: &str, source: &NsqEventSource, problems: &mut Problems) {
         .is_some_and(|tls| !*tls.insecure_skip_verify);
     if source.auth_secret.is_some() && !is_verified {
         let message = "the secret goes to whoever answers: the server is not verified";
-        let warning = Problem::warning(join(path, "authSecret"), message);
+        let warning = Problem::warning(join(path, "authSecret"), message).with_code(Code::Insecure);
         problems
             .push(warning.with_hint("name the authority of its certificate in tls.caCertSecret"));
     }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tiphys_api::{Problem, ResourceEventType, ResourceFilter, field_path};
+use tiphys_lang::Refused as _;
 use tiphys_lang::path::Path;
 use tiphys_lang::regex::{self, Regex};
 
@@ -94,9 +95,9 @@ impl Filter {
         for (at, selector) in filter.fields.iter().enumerate() {
             let path = field_path::index(&format!("{path}.fields"), at);
             let key = Path::compile(&selector.key)
-                .map_err(|err| Problem::error(format!("{path}.key"), err.to_string()));
+                .map_err(|err| Problem::program(format!("{path}.key"), err.to_string(), err.place()));
             let pattern = regex::compile(&selector.value)
-                .map_err(|err| Problem::error(format!("{path}.value"), err.to_string()));
+                .map_err(|err| Problem::program(format!("{path}.value"), err.to_string(), err.place()));
             let is_negated = match selector.operation.as_str() {
                 "" | "=" | "==" => Ok(false),
                 "!=" => Ok(true),
