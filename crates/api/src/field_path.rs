@@ -71,6 +71,18 @@ pub fn parse(path: &str) -> Vec<Step> {
     steps
 }
 
+/// Whether a path leads to `parent` or into it.
+pub fn is_within(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Which element of `list` a path leads to or into.
+pub fn element(path: &str, list: &str) -> Option<usize> {
+    let rest = path.strip_prefix(list)?.strip_prefix('[')?;
+    rest.split_once(']')?.0.parse().ok()
+}
+
 fn push_key(path: &mut String, key: &str) {
     let is_plain = !key.is_empty()
         && key
@@ -132,6 +144,19 @@ mod tests {
         let path = r#"spec.resource["a.b\"]\\"].fields[3].value"#;
         assert_eq!(render(&steps), path);
         assert_eq!(parse(path), steps);
+    }
+
+    #[test]
+    fn a_path_is_within_what_it_begins_with() {
+        assert!(is_within("spec.a[0].b", "spec.a[0]"));
+        assert!(is_within("spec.a", "spec.a"));
+        assert!(is_within("spec.a[\"x.y\"]", "spec.a"));
+        assert!(!is_within("spec.ab", "spec.a"));
+        assert!(!is_within("spec", "spec.a"));
+        assert_eq!(element("spec.a[12].b[3]", "spec.a"), Some(12));
+        assert_eq!(element("spec.a[12]", "spec.a"), Some(12));
+        assert_eq!(element("spec.ab[1]", "spec.a"), None);
+        assert_eq!(element("spec.a.b", "spec.a"), None);
     }
 
     #[test]

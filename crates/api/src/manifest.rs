@@ -7,6 +7,7 @@
 mod check;
 mod document;
 mod fields;
+mod partial;
 mod scalar;
 mod text;
 
@@ -42,8 +43,10 @@ pub struct Object {
     pub file: Arc<str>,
     /// Where the object begins.
     pub place: Place,
-    /// The object.
+    /// The object. Fields with the wrong type are left out.
     pub content: Content,
+    /// The errors for which fields were left out: with any, it is only to be looked at.
+    pub broken: Vec<Problem>,
     node: Node,
 }
 
@@ -330,34 +333,37 @@ impl Reader {
             return self.faults(&node, vec![problem]);
         }
         let problems = check::against_schema(kind, &node);
-        let is_broken = problems.iter().any(Problem::is_error);
-        let content = match kind {
-            "EventBus" => decode(&node, Content::EventBus),
-            "EventSource" => decode(&node, Content::EventSource),
-            _ => decode(&node, Content::Sensor),
-        };
+        let errors = problems.iter().filter(|problem| problem.is_error());
+        let broken: Vec<Problem> = errors.cloned().collect();
+        let content = content(kind, &node);
         self.faults(&node, problems);
         match content {
-            Ok(content) => self.push(node, content),
+            Ok(content) => self.push(node, content, broken),
             // The schema has said it better already.
-            Err(_) if is_broken => {}
+            Err(_) if !broken.is_empty() => {
+                let left = partial::without(&node, &broken);
+                if let Ok(content) = self::content(kind, &left) {
+                    self.push(node, content, broken);
+                }
+            }
             Err(error) => self.fault(node.place, Problem::error("", error.to_string())),
         }
     }
 
     fn other(&mut self, node: Node) {
         match RawJson::from_text(node.to_json()) {
-            Ok(json) => self.push(node, Content::Other(json)),
+            Ok(json) => self.push(node, Content::Other(json), Vec::new()),
             Err(error) => self.fault(node.place, Problem::error("", error.to_string())),
         }
     }
 
-    fn push(&mut self, node: Node, content: Content) {
+    fn push(&mut self, node: Node, content: Content, broken: Vec<Problem>) {
         let file = Arc::clone(&self.file);
         self.manifest.objects.push(Object {
             file,
             place: node.place,
             content,
+            broken,
             node,
         });
     }
@@ -379,6 +385,15 @@ fn looks_like_ours(node: &Node) -> bool {
     text("apiVersion").split('/').next() == Some(GROUP)
         || KINDS.contains(&text("kind"))
         || spec("dependencies") && spec("triggers")
+}
+
+/// An object of our own.
+fn content(kind: &str, node: &Node) -> Result<Content, serde_json::Error> {
+    match kind {
+        "EventBus" => decode(node, Content::EventBus),
+        "EventSource" => decode(node, Content::EventSource),
+        _ => decode(node, Content::Sensor),
+    }
 }
 
 fn decode<T: DeserializeOwned>(

@@ -8,13 +8,14 @@
 //! * programs inside a spec (jq, Lua, regexes, selectors, conditions): the compilers in
 //!   [`tiphys_eventsource`] and [`tiphys_sensor`];
 //! * the settings of a bus' stream: [`stream_config`];
-//! * what concerns several objects: [`set`].
+//! * what concerns several objects: [`set`]; who publishes what somebody waits for: [`link`].
 //!
 //! How faults are written and silenced is said by [`report`].
 //!
 //! Pure: no client, no file. Programs of a spec are compiled, never run; those of one object share a
 //! budget of time and memory ([`effort`]).
 
+pub mod link;
 pub mod report;
 mod set;
 pub mod stream_config;
@@ -22,7 +23,7 @@ pub mod stream_config;
 use std::collections::HashSet;
 
 use tiphys_api::manifest::{Content, Object};
-use tiphys_api::{BusKind, EventBus, EventSource, Problem, Sensor, validate};
+use tiphys_api::{BusKind, EventBus, EventSource, Problem, Sensor, field_path, validate};
 use tiphys_lang::effort;
 
 pub use set::{missing_bus, set};
@@ -32,6 +33,8 @@ pub use set::{missing_bus, set};
 pub struct Checked<P = Program> {
     /// What runs; `None` if there are errors, or the object is nothing that runs.
     pub program: Option<P>,
+    /// Of an object with errors, what has none: for those who only look at it.
+    pub sound: Option<P>,
     /// What is wrong: one error a field.
     pub problems: Vec<Problem>,
 }
@@ -45,27 +48,34 @@ pub enum Program {
     EventSource(Box<tiphys_eventsource::Compiled>),
 }
 
-/// Checks and compiles an object of a manifest. One that names no namespace is in `namespace`.
+/// Checks and compiles an object of a manifest. One that names no namespace is in `namespace`; nothing is
+/// said of what is wrong with its form again.
 pub fn object(object: &Object, namespace: &str) -> Checked {
+    let broken = &object.broken;
     match &object.content {
         Content::Sensor(object) => {
             let mut object = object.clone();
             let place = &mut object.metadata.namespace;
             place.get_or_insert_with(|| namespace.to_owned());
-            sensor(&object).map(|program| Program::Sensor(Box::new(program)))
+            let checked = self::checked_sensor(&object, broken);
+            checked.map(|program| Program::Sensor(Box::new(program)))
         }
         Content::EventSource(object) => {
             let mut object = object.clone();
             let place = &mut object.metadata.namespace;
             place.get_or_insert_with(|| namespace.to_owned());
-            event_source(&object).map(|program| Program::EventSource(Box::new(program)))
+            let checked = event_source(&object).after(broken);
+            checked.map(|program| Program::EventSource(Box::new(program)))
         }
         Content::EventBus(bus) => Checked {
             program: None,
+            sound: None,
             problems: event_bus(bus, stream_config::DEFAULT),
-        },
+        }
+        .after(broken),
         Content::Other(_) => Checked {
             program: None,
+            sound: None,
             problems: Vec::new(),
         },
     }
@@ -73,21 +83,34 @@ pub fn object(object: &Object, namespace: &str) -> Checked {
 
 /// Checks and compiles a sensor.
 pub fn sensor(sensor: &Sensor) -> Checked<tiphys_sensor::Compiled> {
+    checked_sensor(sensor, &[])
+}
+
+fn checked_sensor(sensor: &Sensor, broken: &[Problem]) -> Checked<tiphys_sensor::Compiled> {
     effort::within(|| {
-        Checked::new(
-            validate::sensor(sensor),
-            tiphys_sensor::Compiled::compile(sensor),
-        )
+        let mut known = broken.to_vec();
+        known.extend(without(broken, validate::sensor(sensor)));
+        let (sound, found) = tiphys_sensor::Compiled::compile_sound(sensor, &known);
+        let rules = known.split_off(broken.len());
+        Checked::new(rules, sound, found).after(broken)
     })
+}
+
+/// What is said of other fields than of those that are broken.
+fn without(broken: &[Problem], mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.retain(|problem| {
+        let mut broken = broken.iter();
+        let path = &problem.field_path;
+        !broken.any(|broken| field_path::is_within(path, &broken.field_path))
+    });
+    problems
 }
 
 /// Checks and compiles an event source.
 pub fn event_source(source: &EventSource) -> Checked<tiphys_eventsource::Compiled> {
     effort::within(|| {
-        Checked::new(
-            validate::event_source(source),
-            tiphys_eventsource::compile(source),
-        )
+        let (sound, problems) = tiphys_eventsource::compile_sound(source);
+        Checked::new(problems, sound, Vec::new())
     })
 }
 
@@ -104,19 +127,35 @@ pub fn event_bus(bus: &EventBus, stream_config: &str) -> Vec<Problem> {
 }
 
 impl<P> Checked<P> {
-    /// What the rules found, and what compiling gave. Of two errors about one field, that of the
-    /// rules is kept: it is the more general one.
-    fn new(mut problems: Vec<Problem>, compiled: Result<P, Vec<Problem>>) -> Self {
-        let program = match compiled {
-            Ok(program) => Some(program),
-            Err(found) => {
-                let known = problems.iter().map(key).collect();
-                add(&mut problems, known, found);
-                None
-            }
+    /// What the rules found, what compiled, and what compiling found. Of two errors about one field,
+    /// that of the rules is kept: it is the more general one.
+    fn new(mut problems: Vec<Problem>, compiled: P, found: Vec<Problem>) -> Self {
+        let known = problems.iter().map(key).collect();
+        add(&mut problems, known, found);
+        let has_errors = problems.iter().any(Problem::is_error);
+        let (program, sound) = if has_errors {
+            (None, Some(compiled))
+        } else {
+            (Some(compiled), None)
         };
-        let program = program.filter(|_| !problems.iter().any(Problem::is_error));
-        Self { program, problems }
+        Self {
+            program,
+            sound,
+            problems,
+        }
+    }
+
+    /// The same for an object in whose form something is broken: it does not run, whatever is said of
+    /// the rest.
+    fn after(self, broken: &[Problem]) -> Self {
+        if broken.is_empty() {
+            return self;
+        }
+        Self {
+            sound: self.program.or(self.sound),
+            program: None,
+            problems: without(broken, self.problems),
+        }
     }
 
     /// The errors: why it does not run.
@@ -126,9 +165,10 @@ impl<P> Checked<P> {
         problems
     }
 
-    fn map<Q>(self, program: impl FnOnce(P) -> Q) -> Checked<Q> {
+    fn map<Q>(self, program: impl Fn(P) -> Q) -> Checked<Q> {
         Checked {
-            program: self.program.map(program),
+            program: self.program.map(&program),
+            sound: self.sound.map(&program),
             problems: self.problems,
         }
     }

@@ -1,12 +1,11 @@
 //! What is wrong between objects: found in what is at hand, never in what may be elsewhere.
-//!
-//! Files rarely hold everything that is in a cluster. So nothing is said about a name that none of
-//! the objects has; but an `EventSource` that is at hand has the events that it has.
 
 use std::collections::HashMap;
 
 use tiphys_api::manifest::{Content, Fault, Object};
-use tiphys_api::{Code, EventDependency, EventSource, Problem, Sensor, field_path};
+use tiphys_api::{Code, Problem, field_path};
+
+use crate::link::{Place, Publisher, Publishers};
 
 /// Where an object is: kind, namespace and name.
 type Key<'o> = (&'o str, &'o str, &'o str);
@@ -35,20 +34,20 @@ pub fn set<'o>(objects: impl IntoIterator<Item = &'o Object>, namespace: &'o str
             }
         }
     }
+    let publishers: Publishers<'_> = objects.iter().filter_map(|o| publisher(o)).collect();
     for object in objects {
         let Content::Sensor(sensor) = &object.content else {
             continue;
         };
-        let namespace = namespace_of(object, namespace);
-        let source = |name| match known.get(&("EventSource", namespace, name))?.content {
-            Content::EventSource(ref source) => Some(&**source),
-            _ => None,
+        let listener = Place {
+            namespace: object.namespace(),
+            bus: sensor.spec.bus_name(),
         };
         for (at, dependency) in sensor.spec.dependencies.iter().enumerate() {
             let path = field_path::index("spec.dependencies", at);
-            let found = source(dependency.event_source_name.as_str())
-                .and_then(|source| unanswered(sensor, source, dependency, &path));
-            faults.extend(found.map(|problem| object.fault(problem)));
+            let (source, event) = (&dependency.event_source_name, &dependency.event_name);
+            let gap = publishers.gap(listener, source, event);
+            faults.extend(gap.map(|gap| object.fault(gap.problem(&path))));
         }
     }
     faults
@@ -60,6 +59,17 @@ pub fn missing_bus(kind: &str, namespace: &str, name: &str) -> Problem {
         "there is no EventBus {name} in namespace {namespace} yet; the {kind} waits for it"
     );
     Problem::warning("spec.eventBusName", message)
+}
+
+/// An event source at hand.
+fn publisher(object: &Object) -> Option<Publisher<'_>> {
+    match &object.content {
+        Content::EventSource(source) => {
+            let (namespace, name) = (object.namespace(), name_of(object));
+            Some(Publisher::new(namespace, name, &source.spec))
+        }
+        _ => None,
+    }
 }
 
 fn is_ours(object: &Object) -> bool {
@@ -91,40 +101,4 @@ fn twice(object: &Object, first: &Object) -> Problem {
         object.kind()
     );
     Problem::warning("metadata.name", message).with_code(Code::Conflict)
-}
-
-/// Why the source never sends what the dependency waits for.
-fn unanswered(
-    sensor: &Sensor,
-    source: &EventSource,
-    dependency: &EventDependency,
-    path: &str,
-) -> Option<Problem> {
-    let (source_name, event) = (
-        dependency.event_source_name.as_str(),
-        dependency.event_name.as_str(),
-    );
-    let (publishes, reads) = (source.spec.bus_name(), sensor.spec.bus_name());
-    if publishes != reads {
-        let message = format!(
-            "never comes: EventSource {source_name} publishes to EventBus {publishes}, and this \
-             Sensor reads {reads}"
-        );
-        let problem = Problem::warning(format!("{path}.eventSourceName"), message)
-            .with_code(Code::NeverComes);
-        return Some(problem.with_hint("give both one eventBusName"));
-    }
-    let names: Vec<&str> = source.spec.events().map(|event| event.name).collect();
-    // What has no name, or a pattern in it, is another rule's to refuse.
-    if event.is_empty() || event.contains(['*', '>']) || names.contains(&event) {
-        return None;
-    }
-    let message = format!("never comes: EventSource {source_name} has no event {event}");
-    let problem =
-        Problem::warning(format!("{path}.eventName"), message).with_code(Code::NeverComes);
-    let problem = problem.with_suggestion(event, names.iter().copied());
-    Some(match problem.hint {
-        Some(_) => problem,
-        None => problem.with_hint(format!("it has {}", names.join(", "))),
-    })
 }

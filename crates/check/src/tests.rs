@@ -47,7 +47,9 @@ fn both(sensor: &str, source: &str) -> String {
 
 #[test]
 fn a_sound_object_has_a_program_in_its_namespace() {
-    let Checked { program, problems } = checked(SENSOR);
+    let Checked {
+        program, problems, ..
+    } = checked(SENSOR);
     assert_eq!(lines(&problems), [""; 0]);
     let Some(Program::Sensor(sensor)) = program else {
         panic!("no program");
@@ -65,7 +67,9 @@ fn faults_of_rules_and_programs_are_found_together_one_a_field() {
         "eventName: ev}",
         "eventName: ev, transform: {jq: '.['}}\n  - {name: d, eventSourceName: es, eventName: ev}",
     );
-    let Checked { program, problems } = checked(&faulty);
+    let Checked {
+        program, problems, ..
+    } = checked(&faulty);
     assert!(program.is_none());
     let mut paths: Vec<&str> = problems.iter().map(|p| p.field_path.as_str()).collect();
     paths.sort_unstable();
@@ -118,9 +122,22 @@ fn objects_that_belong_together_are_sound() {
     check_set(&both(SENSOR, SOURCE), &[]);
     // The source may be elsewhere.
     check_set(SENSOR, &[]);
-    let elsewhere = SOURCE.replace("name: es", "name: es, namespace: other");
+    let unlike = SOURCE.replace("name: es", "name: harbour");
+    check_set(&both(SENSOR, &unlike), &[]);
+    // Whoever names no namespace is where it is applied.
+    let placed = SOURCE.replace("name: es", "name: es, namespace: other");
+    check_set(&both(SENSOR, &placed), &[]);
+    // Two namespaces may each have an event source of this name.
+    let sensor = SENSOR.replace("name: sn", "name: sn, namespace: ns");
     check_set(
-        &both(&SENSOR.replace("eventName: ev", "eventName: x"), &elsewhere),
+        &both(
+            &sensor.replace("eventName: ev", "eventName: order"),
+            &placed,
+        ),
+        &[],
+    );
+    check_set(
+        &both(&SENSOR.replace("eventName: ev", "eventName: '*'"), SOURCE),
         &[],
     );
 }
@@ -130,15 +147,15 @@ fn an_event_that_its_source_does_not_have_is_named_with_the_one_that_was_meant()
     check_set(
         &both(&SENSOR.replace("eventName: ev", "eventName: evv"), SOURCE),
         &[
-            "f.yaml:7:36: warning: spec.dependencies[0].eventName: never comes: EventSource es has no \
-             event evv (did you mean `ev`?)",
+            "f.yaml:7:36: warning: spec.dependencies[0].eventName: never comes: event source es has \
+             no event evv (did you mean `ev`?)",
         ],
     );
     check_set(
         &both(&SENSOR.replace("eventName: ev", "eventName: order"), SOURCE),
         &[
-            "f.yaml:7:36: warning: spec.dependencies[0].eventName: never comes: EventSource es has no \
-             event order (it has ev)",
+            "f.yaml:7:36: warning: spec.dependencies[0].eventName: never comes: event source es has \
+             no event order (it has ev)",
         ],
     );
 }
@@ -149,10 +166,64 @@ fn a_source_on_another_bus_is_named() {
     check_set(
         &both(&sensor, SOURCE),
         &[
-            "f.yaml:8:15: warning: spec.dependencies[0].eventSourceName: never comes: EventSource es \
-             publishes to EventBus default, and this Sensor reads b (give both one eventBusName)",
+            "f.yaml:8:15: warning: spec.dependencies[0].eventSourceName: never comes: this sensor \
+             listens on bus b, event source es publishes on default (give both one eventBusName)",
         ],
     );
+}
+
+#[test]
+fn a_source_in_another_namespace_is_named() {
+    let sensor = SENSOR.replace("name: sn", "name: sn, namespace: dock");
+    let source = SOURCE.replace("name: es", "name: es, namespace: harbour");
+    check_set(
+        &both(&sensor, &source),
+        &[
+            "f.yaml:7:15: warning: spec.dependencies[0].eventSourceName: never comes: this sensor \
+             listens on bus dock/default, event source harbour/es publishes on harbour/default (a bus \
+             serves its own namespace: put both into one)",
+        ],
+    );
+}
+
+#[test]
+fn a_source_that_is_nearly_named_is_named() {
+    let sensor = SENSOR.replace("eventSourceName: es", "eventSourceName: berth");
+    let source = SOURCE.replace("name: es", "name: berths, namespace: harbour");
+    check_set(
+        &both(&sensor, &source),
+        &[
+            "f.yaml:7:15: warning: spec.dependencies[0].eventSourceName: never comes: there is no event \
+             source berth in these files (did you mean `berths`?)",
+        ],
+    );
+    // It may be elsewhere: what is nearly named has no such event.
+    let other = source.replace("ev: {", "departed: {");
+    check_set(&both(&sensor, &other), &[]);
+}
+
+#[test]
+fn what_of_a_faulty_sensor_is_sound_is_there() {
+    let faulty = SENSOR.replace(
+        "  triggers:\n",
+        "  - {name: e, eventSourceName: es, eventName: ev, transform: {jq: '.['}}\n  triggers:\n  \
+         - template: {name: bad, conditions: d, k8s: {operation: x}}\n  \
+         - template: {name: good, conditions: d, log: {}}\n",
+    );
+    let Checked {
+        program: None,
+        sound: Some(Program::Sensor(sensor)),
+        ..
+    } = checked(&faulty)
+    else {
+        panic!("it has errors, and a sound part");
+    };
+    let names: Vec<&str> = sensor
+        .triggers
+        .iter()
+        .map(|trigger| &**trigger.name())
+        .collect();
+    assert_eq!(names, ["good"]);
 }
 
 #[test]

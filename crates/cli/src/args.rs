@@ -141,9 +141,9 @@ pub(crate) struct SimulateArgs {
     /// How the result is written
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
-    /// Namespace of objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default")]
-    pub(crate) namespace: String,
+    /// Namespace of objects that name none; without it each of them may be where another one is
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
 }
 
 /// What an event is made as.

@@ -39,6 +39,10 @@ pub(crate) struct Loadable {
     pub(crate) object: Object,
     /// What of it can run.
     pub(crate) program: Option<Program>,
+    /// What of it could run, were it not for the errors of the rest.
+    pub(crate) sound: Option<Program>,
+    /// What is wrong with it.
+    pub(crate) faults: Vec<Fault>,
 }
 
 /// A file that was not checked.
@@ -142,9 +146,20 @@ impl Loaded {
     fn add(&mut self, manifest: Manifest, file: &Path, text: String, namespace: &str) {
         let mut faults = manifest.faults;
         for object in manifest.objects {
-            let Checked { program, problems } = tiphys_check::object(&object, namespace);
-            faults.extend(problems.into_iter().map(|problem| object.fault(problem)));
-            self.objects.push(Loadable { object, program });
+            let Checked {
+                program,
+                sound,
+                problems,
+            } = tiphys_check::object(&object, namespace);
+            let problems = object.broken.iter().cloned().chain(problems);
+            let own: Vec<Fault> = problems.map(|problem| object.fault(problem)).collect();
+            faults.extend(own.iter().cloned());
+            self.objects.push(Loadable {
+                object,
+                program,
+                sound,
+                faults: own,
+            });
         }
         faults.sort_by_key(|fault| (fault.line, fault.column, fault.problem.severity));
         faults.dedup();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use tiphys_api::manifest::Content;
+use tiphys_api::manifest::{Content, Fault};
 use tiphys_graph::Graph;
 
 use crate::args::FileArgs;
@@ -35,7 +35,13 @@ pub(crate) enum Drawing {
 pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     let loaded = files::load(&args.files.all(), "default")?;
     let (mut sources, mut buses, mut sensors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut faulty = Vec::new();
     for loadable in loaded.objects {
+        let errors = loadable.faults.into_iter();
+        let errors: Vec<Fault> = errors.filter(|fault| fault.problem.is_error()).collect();
+        if !errors.is_empty() {
+            faulty.push((loadable.object.content.clone(), errors));
+        }
         match loadable.object.content {
             Content::EventSource(object) => sources.push(*object),
             Content::EventBus(object) => buses.push(*object),
@@ -51,7 +57,10 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     {
         eprintln!("{fault}");
     }
-    let graph = Graph::from_objects(&sources, &buses, &sensors);
+    let mut graph = Graph::from_objects(&sources, &buses, &sensors);
+    for (content, errors) in &faulty {
+        mark(&mut graph, content, errors);
+    }
     let drawn = match args.output {
         Drawing::Svg => graph.to_svg(),
         Drawing::Mermaid => graph.to_mermaid(),
@@ -61,4 +70,21 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     let drawn = drawn.trim_end();
     writeln!(std::io::stdout(), "{drawn}").context("write to standard output")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the faults of an object where they are.
+fn mark(graph: &mut Graph, content: &Content, errors: &[Fault]) {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let faults = errors.iter().zip(&texts);
+    let faults: Vec<_> = faults
+        .map(|(fault, text)| tiphys_graph::Fault {
+            field_path: &fault.problem.field_path,
+            text,
+        })
+        .collect();
+    match content {
+        Content::Sensor(sensor) => graph.mark_sensor(sensor, &faults),
+        Content::EventSource(source) => graph.mark_source(source, &faults),
+        Content::EventBus(_) | Content::Other(_) => {}
+    }
 }

@@ -8,10 +8,13 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use tiphys_api::manifest::Content;
 use tiphys_api::{EventSourceKind, ResourceEventType};
-use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, What};
+use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, Subject, What};
 
 use crate::args::{As, Output, SimulateArgs};
 use crate::files::{self, Loaded, Program};
+
+/// The namespace of objects that name none.
+const DEFAULT: &str = "default";
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let files = args.files.all();
@@ -24,12 +27,13 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     if named + usize::from(is_read) > 1 {
         bail!("only one of the files can be standard input");
     }
-    let loaded = files::load(&files, &args.namespace)?;
+    let namespace = args.namespace.as_deref();
+    let loaded = files::load(&files, namespace.unwrap_or(DEFAULT))?;
     let question = Question::new(&args.explain)?;
     let expected = args.expect.as_deref().map(file).transpose()?;
     let expected = expected.as_ref().map(Expected::read).transpose()?;
     let now = args.time.unwrap_or_else(Timestamp::now);
-    let objects = objects(&loaded);
+    let objects = objects(&loaded, namespace);
     let simulation = Simulation::new(&what(args)?, &objects, now)?;
     let refused = tell(&loaded);
     let format = match args.output {
@@ -47,19 +51,42 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The objects of the files that events can go through.
-fn objects(loaded: &Loaded) -> Objects<'_> {
-    let mut objects = Objects::default();
+/// The objects of the files that events can go through. Those that name no namespace are in
+/// `namespace`; without it nobody knows.
+fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Objects<'l> {
+    let mut objects = Objects {
+        default: namespace.unwrap_or(DEFAULT),
+        event_sources: Vec::new(),
+        sensors: Vec::new(),
+    };
     for loadable in &loaded.objects {
-        if let Some(Program::Sensor(sensor)) = &loadable.program {
-            objects.sensors.push(sensor);
-        }
-        if let Content::EventSource(object) = &loadable.object.content {
-            let compiled = match &loadable.program {
-                Some(Program::EventSource(source)) => Some(&**source),
-                _ => None,
-            };
-            objects.event_sources.push((object, compiled));
+        let namespace = match loadable.object.namespace() {
+            "" => namespace.unwrap_or_default(),
+            named => named,
+        };
+        let errors = loadable.faults.iter();
+        let errors = errors.filter(|fault| fault.problem.is_error()).collect();
+        let program = loadable.program.as_ref().or(loadable.sound.as_ref());
+        match &loadable.object.content {
+            Content::Sensor(object) => objects.sensors.push(Subject {
+                object,
+                namespace,
+                compiled: match program {
+                    Some(Program::Sensor(sensor)) => Some(sensor),
+                    _ => None,
+                },
+                faults: errors,
+            }),
+            Content::EventSource(object) => objects.event_sources.push(Subject {
+                object,
+                namespace,
+                compiled: match program {
+                    Some(Program::EventSource(source)) => Some(source),
+                    _ => None,
+                },
+                faults: errors,
+            }),
+            Content::EventBus(_) | Content::Other(_) => {}
         }
     }
     objects

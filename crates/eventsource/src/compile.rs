@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use tiphys_api::{Code, EventSource, EventSourceKind, Problem, validate};
-use tiphys_lang::Refused as _;
-use tiphys_lang::expr::filter::Filter;
+use tiphys_api::{Code, EventSource, EventSourceKind, Problem, field_path, validate};
 
+use crate::expression::Expression;
 use crate::served::Route;
 use crate::source::{self, Placement, Source};
 
@@ -37,8 +36,8 @@ pub struct CompiledEvent {
     pub kind: EventSourceKind,
     /// What is particular to the kind.
     pub(crate) config: Arc<dyn Source>,
-    /// Which payloads are published; all without one.
-    pub(crate) expression: Option<Filter>,
+    /// Which payloads are published.
+    pub(crate) expression: Expression,
 }
 
 impl CompiledEvent {
@@ -58,6 +57,15 @@ impl CompiledEvent {
 /// # Errors
 /// Everything that is wrong with it, with field paths; warnings are left out if there is no error.
 pub fn compile(event_source: &EventSource) -> Result<Compiled, Vec<Problem>> {
+    let (compiled, problems) = compile_sound(event_source);
+    if problems.iter().any(Problem::is_error) {
+        return Err(problems);
+    }
+    Ok(compiled)
+}
+
+/// Compiles those events of an event source that are sound, with everything that is wrong with it.
+pub fn compile_sound(event_source: &EventSource) -> (Compiled, Vec<Problem>) {
     let mut problems = validate::event_source(event_source);
     let metadata = &event_source.metadata;
     let name: Arc<str> = metadata.name.as_deref().unwrap_or_default().into();
@@ -68,9 +76,12 @@ pub fn compile(event_source: &EventSource) -> Result<Compiled, Vec<Problem>> {
         let path = event.field_path();
         let config = source::compile(&path, event.config)
             .unwrap_or_else(|| Err(vec![not_run(&path, event.kind.event_type())]));
-        let expression = expression(&path, event.config.expression());
-        match (config, expression) {
-            (Ok(config), Ok(expression)) => events.push(Arc::new(CompiledEvent {
+        let is_refused = |problem: &Problem| {
+            problem.is_error() && field_path::is_within(&problem.field_path, &path)
+        };
+        let is_sound = !problems.iter().any(is_refused);
+        match (config, Expression::compile(&event)) {
+            (Ok(config), Ok(expression)) if is_sound => events.push(Arc::new(CompiledEvent {
                 name: event.name.into(),
                 source: name.clone(),
                 namespace: namespace.clone(),
@@ -85,26 +96,14 @@ pub fn compile(event_source: &EventSource) -> Result<Compiled, Vec<Problem>> {
             }
         }
     }
-    if problems.iter().any(Problem::is_error) {
-        return Err(without_repetition(problems));
-    }
-    Ok(Compiled {
+    let problems = without_repetition(problems);
+    let compiled = Compiled {
         name,
         namespace,
         uid,
         events,
-    })
-}
-
-/// Compiles `filter.expression` of the event at `path`.
-fn expression(path: &str, text: Option<&str>) -> Result<Option<Filter>, Problem> {
-    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
-        return Ok(None);
     };
-    Filter::compile(text).map(Some).map_err(|error| {
-        let field = format!("{path}.filter.expression");
-        Problem::program(field, error.to_string(), error.place())
-    })
+    (compiled, problems)
 }
 
 fn not_run(path: &str, kind: &str) -> Problem {

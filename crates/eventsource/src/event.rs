@@ -8,7 +8,6 @@ use tiphys_eventbus::Event;
 use crate::compile::CompiledEvent;
 use crate::id::event_id;
 use crate::incoming::Identity;
-use crate::outlet::FilterResult;
 
 /// Something that an upstream might say.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +62,30 @@ pub struct Check {
     pub condition: String,
     /// Whether it is met.
     pub is_met: bool,
+    /// What the condition was given, such as `"b"`; empty if there is no more to say.
+    pub saw: String,
+    /// Why it is not met, in a sentence; empty if it is.
+    pub why: String,
+}
+
+impl Check {
+    /// A condition that is met, or not for the reason `why`.
+    pub(crate) fn new(condition: impl Into<String>, is_met: bool, why: impl Into<String>) -> Self {
+        Self {
+            condition: condition.into(),
+            is_met,
+            saw: String::new(),
+            why: if is_met { String::new() } else { why.into() },
+        }
+    }
+
+    /// The same, with what the condition was given.
+    pub(crate) fn with_saw(self, saw: impl Into<String>) -> Self {
+        Self {
+            saw: saw.into(),
+            ..self
+        }
+    }
 }
 
 /// What became of an input.
@@ -123,15 +146,7 @@ impl CompiledEvent {
             }
             input => self.config.draft(input, now)?,
         };
-        if let Some(filter) = &self.expression {
-            let (is_met, why) = match self.evaluate(&payload) {
-                FilterResult::Passes => (true, String::new()),
-                FilterResult::Rejected => (false, String::new()),
-                FilterResult::Failed(error) => (false, format!(" cannot be run: {error}")),
-            };
-            let condition = format!("filter.expression {}{why}", filter.text());
-            checks.push(Check { condition, is_met });
-        }
+        checks.extend(self.expression.check(&payload));
         let passes = checks.iter().all(|check| check.is_met);
         let event = passes.then(|| Event {
             data: Some(payload),

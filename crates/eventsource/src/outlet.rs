@@ -69,14 +69,10 @@ impl Fault {
 impl CompiledEvent {
     /// What `filter.expression` says; without one every payload passes.
     pub(crate) fn evaluate(&self, payload: &[u8]) -> FilterResult {
-        match self
-            .expression
-            .as_ref()
-            .map(|filter| filter.passes(payload))
-        {
-            None | Some(Ok(true)) => FilterResult::Passes,
-            Some(Ok(false)) => FilterResult::Rejected,
-            Some(Err(error)) => FilterResult::Failed(format!("filter.expression: {error}")),
+        match self.expression.passes(payload) {
+            Ok(true) => FilterResult::Passes,
+            Ok(false) => FilterResult::Rejected,
+            Err(error) => FilterResult::Failed(format!("filter.expression: {error}")),
         }
     }
 

@@ -19,7 +19,7 @@ use lookup::Events;
 const MAX_ID_CHARS: usize = 40;
 
 /// Characters of a text that a graph keeps: more than anybody reads in a tooltip.
-const MAX_TEXT_CHARS: usize = 1000;
+pub(crate) const MAX_TEXT_CHARS: usize = 1000;
 
 /// Routes a graph holds at most: without a bound, wildcards times events grow with the square.
 const MAX_ROUTES: usize = 10_000;
@@ -137,6 +137,7 @@ impl<'a> Builder<'a> {
             detail: kept(&face.detail),
             badges: face.badges.iter().map(|badge| kept(badge)).collect(),
             is_missing,
+            faults: Vec::new(),
         });
         id
     }

@@ -40,6 +40,9 @@ pub struct Node {
     pub badges: Vec<String>,
     /// True if something refers to it, yet the objects do not have it.
     pub is_missing: bool,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 /// What a node is, in the direction of the flow.

@@ -229,7 +229,8 @@ fn card_group(svg: &mut String, graph: &Graph, layout: &Layout, card: &Card) -> 
     )?;
     let more = std::iter::once(&node.title)
         .chain([&node.detail])
-        .chain(&node.badges);
+        .chain(&node.badges)
+        .chain(&node.faults);
     for text in more.filter(|text| !text.is_empty()) {
         write!(svg, "\n{}", Escaped(text))?;
     }

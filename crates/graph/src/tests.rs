@@ -4,7 +4,7 @@ use tiphys_api::manifest::{self, Content};
 use tiphys_api::{EventBus, EventSource, Sensor};
 
 use crate::layout::tests::{generated, hostile};
-use crate::{EdgeKind, Graph, Node, NodeKind};
+use crate::{EdgeKind, Fault, Graph, Node, NodeKind};
 
 /// The objects of manifests.
 fn objects(files: &[&str]) -> (Vec<EventSource>, Vec<EventBus>, Vec<Sensor>) {
@@ -412,4 +412,38 @@ fn nothing_gives_an_empty_picture() {
     );
     assert!(graph.to_mermaid().starts_with("flowchart LR\n  classDef"));
     assert!(graph.to_dot().ends_with("]\n}\n"));
+}
+
+/// One fault in a Sensor took all of it out of the picture, or nothing was seen of it.
+#[test]
+fn faults_are_shown_at_what_they_are_about() {
+    let (sources, buses, sensors) = objects(&[include_str!("../tests/harbour.yaml")]);
+    let mut graph = Graph::from_objects(&sources, &buses, &sensors);
+    let sensor = &sensors[0];
+    let fault = |field_path, text| Fault { field_path, text };
+    graph.mark_sensor(
+        sensor,
+        &[
+            fault(
+                "spec.triggers[0].template.k8s.operation",
+                "f.yaml:1: unknown operation",
+            ),
+            fault("spec.dependencies[0].transform.jq", "f.yaml:2: no jq"),
+        ],
+    );
+    let trigger = &sensor.spec.triggers[0].template.as_ref().unwrap().name;
+    let trigger = node(&graph, NodeKind::Trigger, trigger);
+    assert_eq!(trigger.faults, ["f.yaml:1: unknown operation"]);
+    assert_eq!(trigger.badges.last().unwrap(), "faulty");
+    let faulty = graph.nodes.iter().filter(|node| !node.faults.is_empty());
+    assert_eq!(faulty.count(), 2);
+
+    let source = &sources[0];
+    let event = source.spec.events().next().unwrap();
+    let path = format!("{}.filter", event.field_path());
+    graph.mark_source(source, &[fault(&path, "f.yaml:3: no filter")]);
+    let node = node(&graph, NodeKind::Event, event.name);
+    assert_eq!(node.faults, ["f.yaml:3: no filter"]);
+    assert!(graph.to_svg().contains("f.yaml:3: no filter"));
+    assert!(graph.to_json().contains("f.yaml:2: no jq"));
 }

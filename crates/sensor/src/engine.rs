@@ -21,9 +21,10 @@ mod seen;
 mod state;
 mod wake;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use tiphys_api::{Problem, Sensor};
+use tiphys_api::{Problem, Sensor, field_path};
 
 pub use decision::{Decision, Outcome, Tally};
 pub use dependency::{Admission, Dependency};
@@ -39,6 +40,36 @@ pub use wake::{
 };
 
 use crate::trigger::Trigger;
+
+/// The lists of a Sensor whose elements are sound or not by themselves.
+const DEPENDENCIES: &str = "spec.dependencies";
+const TRIGGERS: &str = "spec.triggers";
+
+/// Which parts of a Sensor have errors.
+#[derive(Debug, Default)]
+struct Faulty {
+    dependencies: HashSet<usize>,
+    triggers: HashSet<usize>,
+    /// What concerns all of it.
+    whole: bool,
+}
+
+impl Faulty {
+    fn of<'p>(problems: impl Iterator<Item = &'p Problem>) -> Self {
+        let mut faulty = Self::default();
+        for problem in problems.filter(|problem| problem.is_error()) {
+            let path = &problem.field_path;
+            if let Some(index) = field_path::element(path, DEPENDENCIES) {
+                faulty.dependencies.insert(index);
+            } else if let Some(index) = field_path::element(path, TRIGGERS) {
+                faulty.triggers.insert(index);
+            } else {
+                faulty.whole = true;
+            }
+        }
+        faulty
+    }
+}
 
 /// A sensor, ready to run.
 #[derive(Debug)]
@@ -60,35 +91,46 @@ impl Compiled {
     /// All faults of its programs, with their field paths. The static rules are
     /// [`tiphys_api::validate`]'s.
     pub fn compile(sensor: &Sensor) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let dependencies: Arc<[Dependency]> = sensor
-            .spec
-            .dependencies
-            .iter()
-            .enumerate()
-            .map(|(index, spec)| {
-                Dependency::compile(spec, &format!("spec.dependencies[{index}]"), &mut problems)
-            })
-            .collect();
-        let triggers = sensor
-            .spec
-            .triggers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, spec)| {
-                let field = format!("spec.triggers[{index}]");
-                Trigger::compile(spec, &dependencies, &field, &mut problems).map(Arc::new)
-            })
-            .collect();
-        let metadata = &sensor.metadata;
-        if !problems.is_empty() {
+        let (compiled, problems) = Self::compile_sound(sensor, &[]);
+        if problems.iter().any(Problem::is_error) {
             return Err(problems);
         }
-        Ok(Self {
+        Ok(compiled)
+    }
+
+    /// Compiles those triggers of a Sensor that are sound, with everything that compiling finds: they
+    /// and their dependencies have no error, also none in `known`, and the Sensor has none elsewhere.
+    pub fn compile_sound(sensor: &Sensor, known: &[Problem]) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let specs = sensor.spec.dependencies.iter().enumerate();
+        let dependencies: Arc<[Dependency]> = specs
+            .map(|(index, spec)| {
+                let field = field_path::index(DEPENDENCIES, index);
+                Dependency::compile(spec, &field, &mut problems)
+            })
+            .collect();
+        let specs = sensor.spec.triggers.iter().enumerate();
+        let triggers: Vec<_> = specs
+            .filter_map(|(index, spec)| {
+                let field = field_path::index(TRIGGERS, index);
+                let trigger = Trigger::compile(spec, &dependencies, &field, &mut problems)?;
+                Some((index, Arc::new(trigger)))
+            })
+            .collect();
+        let faulty = Faulty::of(known.iter().chain(&problems));
+        let triggers = triggers.into_iter().filter(|(index, trigger)| {
+            let mut dependencies = trigger.dependencies().iter();
+            let is_sound = !faulty.triggers.contains(index);
+            is_sound && dependencies.all(|index| !faulty.dependencies.contains(index))
+        });
+        let triggers = triggers.filter(|_| !faulty.whole);
+        let metadata = &sensor.metadata;
+        let compiled = Self {
             name: metadata.name.as_deref().unwrap_or_default().into(),
             namespace: metadata.namespace.as_deref().unwrap_or("default").into(),
+            triggers: triggers.map(|(_, trigger)| trigger).collect(),
             dependencies,
-            triggers,
-        })
+        };
+        (compiled, problems)
     }
 }

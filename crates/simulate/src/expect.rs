@@ -74,7 +74,7 @@ pub(super) enum Verdict {
 
 impl Done {
     /// Takes note of what the triggers made of one event.
-    pub(super) fn add(&mut self, report: &Report) -> Result<(), Error> {
+    pub(super) fn add(&mut self, report: &Report<'_>) -> Result<(), Error> {
         for sensor in &report.sensors {
             for trigger in &sensor.triggers {
                 self.add_trigger(sensor, trigger)?;

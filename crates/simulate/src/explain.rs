@@ -87,7 +87,7 @@ impl Question {
     ///
     /// # Errors
     /// If an answer cannot be printed.
-    pub fn print(&self, report: &Report, format: Format) -> Result<String, Error> {
+    pub fn print(&self, report: &Report<'_>, format: Format) -> Result<String, Error> {
         match format {
             Format::Text => Ok(self.text(report)),
             Format::Json => self.json(report).act(|| "print the answers".to_owned()),
@@ -95,12 +95,13 @@ impl Question {
     }
 
     /// For people.
-    fn text(&self, report: &Report) -> String {
+    fn text(&self, report: &Report<'_>) -> String {
         let page = self.answer(report);
         let mut out = Lines::default();
-        match &page.event {
-            Some(Identity { id, source, event }) => line!(out, "event {id} {source}/{event}"),
-            None => line!(out, "no event: the event source's filter does not take it"),
+        if let Some(Identity { id, source, event }) = &page.event {
+            line!(out, "event {id} {source}/{event}");
+        } else if let Err(why) = &report.arrival.event {
+            line!(out, "no event: {why}");
         }
         for seen in &page.dependencies {
             seen.text(&mut out);
@@ -109,12 +110,12 @@ impl Question {
     }
 
     /// One line of JSON.
-    fn json(&self, report: &Report) -> serde_json::Result<String> {
+    fn json(&self, report: &Report<'_>) -> serde_json::Result<String> {
         Ok(serde_json::to_string(&self.answer(report))? + "\n")
     }
 
-    fn answer(&self, report: &Report) -> Page<'_> {
-        let Some(event) = &report.arrival.event else {
+    fn answer(&self, report: &Report<'_>) -> Page<'_> {
+        let Ok(event) = &report.arrival.event else {
             return Page {
                 event: None,
                 dependencies: Vec::new(),

@@ -4,14 +4,17 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tiphys_api::{EventConfig, EventSourceKind, ResourceEventSource, ResourceEventType};
+use tiphys_api::{
+    EventConfig, EventSource, EventSourceKind, ResourceEventSource, ResourceEventType, field_path,
+};
+use tiphys_check::link::{Publisher, Publishers};
 use tiphys_eventbus::{Context, Event};
-use tiphys_eventsource::{Compiled, Input, Simulated};
+use tiphys_eventsource::{Check, Compiled, CompiledEvent, Expression, Input, Simulated};
 use tiphys_lang::path::Path;
 use tiphys_lang::yaml;
 
 use crate::error::Act as _;
-use crate::{Error, File, Objects, documents};
+use crate::{Error, File, Objects, Subject, documents};
 
 /// The events that are followed.
 #[derive(Debug)]
@@ -41,23 +44,53 @@ pub enum What {
 }
 
 /// An event, or why an event source makes none.
-pub(crate) struct Arrival {
-    /// `namespace/event source/event`, where an event source had its say.
-    pub(super) source: Option<String>,
-    /// Which of the event source's filters passed; the last one may not have.
-    pub(super) filters: Vec<(String, bool)>,
-    /// The event, if there is one.
-    pub(super) event: Option<Event>,
-    /// The namespace whose sensors see it; `None`: all.
-    pub(super) namespace: Option<String>,
+pub(crate) struct Arrival<'o> {
+    /// The event source, and `namespace/event source/event`, where they are known.
+    pub(super) source: Option<(Publisher<'o>, String)>,
+    /// The conditions of the event source, as far as they were asked.
+    pub(super) checks: Vec<Check>,
+    /// The event, or why there is none.
+    pub(super) event: Result<Event, String>,
+}
+
+impl<'o> Arrival<'o> {
+    /// An event that nothing is known of but what it says.
+    fn unknown(event: Event) -> Self {
+        Self {
+            source: None,
+            checks: Vec::new(),
+            event: Ok(event),
+        }
+    }
+
+    /// What an event source does not make.
+    fn none(source: (Publisher<'o>, String), why: String) -> Self {
+        Self {
+            source: Some(source),
+            checks: Vec::new(),
+            event: Err(why),
+        }
+    }
+
+    /// What an event source made.
+    fn made(source: (Publisher<'o>, String), made: Simulated) -> Self {
+        let Simulated { checks, event } = made;
+        let refused = checks.iter().find(|check| !check.is_met);
+        let why = refused.map_or("", |check| &check.why);
+        Self {
+            source: Some(source),
+            event: event.ok_or_else(|| why.to_owned()),
+            checks,
+        }
+    }
 }
 
 /// Reads events, or makes them as event sources would.
-pub(super) fn read(
+pub(super) fn read<'o>(
     what: &What,
-    objects: &Objects<'_>,
+    objects: &Objects<'o>,
     now: Timestamp,
-) -> Result<Vec<Arrival>, Error> {
+) -> Result<Vec<Arrival<'o>>, Error> {
     match what {
         What::Events(files) => events(files, objects, now),
         What::Object {
@@ -82,7 +115,12 @@ pub(super) fn read(
 }
 
 /// The documents of all files, in order.
-fn events(files: &[File], objects: &Objects<'_>, now: Timestamp) -> Result<Vec<Arrival>, Error> {
+fn events<'o>(
+    files: &[File],
+    objects: &Objects<'o>,
+    now: Timestamp,
+) -> Result<Vec<Arrival<'o>>, Error> {
+    let publishers = objects.publishers();
     let mut arrivals = Vec::new();
     for file in files {
         let documents = documents::read(file)?;
@@ -91,18 +129,59 @@ fn events(files: &[File], objects: &Objects<'_>, now: Timestamp) -> Result<Vec<A
             return Err(Error::Given(problem));
         }
         for (index, document) in documents.iter().enumerate() {
-            let event = event(&document.json, objects, now)
+            let event = event(&document.json, &publishers, now)
                 .act(|| format!("{}: event {}", file.name, index + 1))?;
-            let filters = Vec::new();
-            arrivals.push(Arrival {
-                source: None,
-                filters,
-                event: Some(event),
-                namespace: None,
-            });
+            arrivals.extend(published(event, &publishers, objects));
         }
     }
     Ok(arrivals)
+}
+
+/// An event on its way out of its event source: one for each that may have made it. Where none of its
+/// name is at hand, nothing is known of it.
+fn published<'o>(
+    event: Event,
+    publishers: &Publishers<'o>,
+    objects: &Objects<'o>,
+) -> Vec<Arrival<'o>> {
+    let Context {
+        source, subject, ..
+    } = &*event.context;
+    let named = publishers.named(source);
+    let Some(first) = named.first() else {
+        return vec![Arrival::unknown(event)];
+    };
+    let having: Vec<_> = named.iter().filter(|source| source.has(subject)).collect();
+    if having.is_empty() {
+        let why = first.lacks(subject).to_string();
+        return vec![Arrival::none(objects.named(*first, subject), why)];
+    }
+    having
+        .into_iter()
+        .map(|source| passed(&event, objects.named(*source, subject)))
+        .collect()
+}
+
+/// An event that has the event source's expression before it. Its other conditions are about more than
+/// the payload, and are not asked.
+fn passed<'o>(event: &Event, source: (Publisher<'o>, String)) -> Arrival<'o> {
+    let name = &event.context.subject;
+    let mut events = source.0.spec.events();
+    let expression = events.find(|found| found.name == name);
+    let check = match expression.as_ref().map(Expression::compile) {
+        None => None,
+        Some(Ok(expression)) => expression.check(event.data.as_deref().unwrap_or_default()),
+        Some(Err(problem)) => {
+            let why = format!("its filter.expression has a fault: {}", problem.message);
+            return Arrival::none(source, why);
+        }
+    };
+    let is_met = check.as_ref().is_none_or(|check| check.is_met);
+    let made = Simulated {
+        checks: check.into_iter().collect(),
+        event: is_met.then(|| event.clone()),
+    };
+    Arrival::made(source, made)
 }
 
 /// An event in short: `{"eventSourceName", "eventName", "data"}`.
@@ -119,7 +198,7 @@ struct Short {
     time: Option<Timestamp>,
 }
 
-fn event(text: &str, objects: &Objects<'_>, now: Timestamp) -> Result<Event, Error> {
+fn event(text: &str, publishers: &Publishers<'_>, now: Timestamp) -> Result<Event, Error> {
     let is_cloud_event = serde_json::from_str::<serde_json::Value>(text)
         .is_ok_and(|value| value.get("specversion").is_some());
     if is_cloud_event {
@@ -133,7 +212,7 @@ fn event(text: &str, objects: &Objects<'_>, now: Timestamp) -> Result<Event, Err
     Ok(Event {
         context: Context {
             id: short.id.unwrap_or_else(Event::new_id),
-            r#type: kind(objects, &short.event_source_name, &short.event_name),
+            r#type: kind(publishers, &short.event_source_name, &short.event_name),
             source: short.event_source_name,
             specversion: "1.0".to_owned(),
             datacontenttype: "application/json".to_owned(),
@@ -146,9 +225,8 @@ fn event(text: &str, objects: &Objects<'_>, now: Timestamp) -> Result<Event, Err
 }
 
 /// The kind of the event, if its event source is among the files.
-fn kind(objects: &Objects<'_>, source: &str, event: &str) -> String {
-    let sources = objects.event_sources.iter().map(|(object, _)| object);
-    let sources = sources.filter(|object| object.metadata.name.as_deref() == Some(source));
+fn kind(publishers: &Publishers<'_>, source: &str, event: &str) -> String {
+    let sources = publishers.named(source).iter();
     let kind = sources
         .flat_map(|source| source.spec.events())
         .find(|found| found.name == event)
@@ -156,14 +234,14 @@ fn kind(objects: &Objects<'_>, source: &str, event: &str) -> String {
     kind.unwrap_or("resource").to_owned()
 }
 
-fn from_body(
+fn from_body<'o>(
     body: Option<&File>,
     headers: &[(String, String)],
     kind: EventSourceKind,
     name: Option<&str>,
-    objects: &Objects<'_>,
+    objects: &Objects<'o>,
     now: Timestamp,
-) -> Result<Vec<Arrival>, Error> {
+) -> Result<Vec<Arrival<'o>>, Error> {
     let input = match body {
         Some(body) => Input::Body {
             body: body.text.as_bytes(),
@@ -173,16 +251,21 @@ fn from_body(
     };
     let name_of_body = body.map_or("an example", |body| &body.name);
     let mut arrivals = Vec::new();
-    let sources = objects
-        .event_sources
-        .iter()
-        .filter_map(|(_, source)| *source);
-    for source in sources.filter(|source| name.is_none_or(|name| name == &*source.name)) {
-        for event in source.events.iter().filter(|event| event.kind == kind) {
-            let made = event.simulate(&input, now);
+    for source in &objects.event_sources {
+        let publisher = source.publisher();
+        if name.is_some_and(|name| name != publisher.name) {
+            continue;
+        }
+        for event in publisher.spec.events().filter(|event| event.kind == kind) {
+            let named = objects.named(publisher, event.name);
+            let Some(compiled) = source.event(event.name) else {
+                arrivals.push(Arrival::none(named, source.why_not(&event)));
+                continue;
+            };
+            let made = compiled.simulate(&input, now);
             let made =
-                made.act(|| format!("{name_of_body}: a call of {}/{}", source.name, event.name))?;
-            arrivals.push(arrival(source, &event.name, made));
+                made.act(|| format!("{name_of_body}: a call of {publisher}/{}", event.name))?;
+            arrivals.push(Arrival::made(named, made));
         }
     }
     if arrivals.is_empty() {
@@ -193,55 +276,37 @@ fn from_body(
     Ok(arrivals)
 }
 
-/// What an event source made.
-fn arrival(source: &Compiled, event: &str, made: Simulated) -> Arrival {
-    let checks = made.checks.into_iter();
-    Arrival {
-        source: Some(format!("{}/{}/{event}", source.namespace, source.name)),
-        filters: checks
-            .map(|check| (check.condition, check.is_met))
-            .collect(),
-        event: made.event,
-        namespace: Some(source.namespace.to_string()),
-    }
-}
-
-fn from_object(
+fn from_object<'o>(
     file: &File,
     event_type: ResourceEventType,
     old: Option<&File>,
-    objects: &Objects<'_>,
+    objects: &Objects<'o>,
     now: Timestamp,
-) -> Result<Vec<Arrival>, Error> {
+) -> Result<Vec<Arrival<'o>>, Error> {
     let object = json(file)?;
     let old = old.map(json).transpose()?;
     let mut arrivals = Vec::new();
     let mut watched = Vec::new();
-    for (spec, source) in &objects.event_sources {
-        let Some(source) = source else {
-            continue;
-        };
-        for event in spec.spec.events() {
+    for source in &objects.event_sources {
+        let publisher = source.publisher();
+        for event in publisher.spec.events() {
             let EventConfig::Resource(watch) = event.config else {
                 continue;
             };
-            watched.push(format!(
-                "{}/{}: {}",
-                source.name,
-                event.name,
-                describe(watch)
-            ));
-            let compiled = source
-                .events
-                .iter()
-                .find(|compiled| &*compiled.name == event.name);
-            let (Some(compiled), true) = (compiled, watches(watch, &object)) else {
+            let described = describe(watch);
+            watched.push(format!("{}/{}: {described}", publisher.name, event.name));
+            if !watches(watch, &object) {
+                continue;
+            }
+            let named = objects.named(publisher, event.name);
+            let Some(compiled) = source.event(event.name) else {
+                arrivals.push(Arrival::none(named, source.why_not(&event)));
                 continue;
             };
             let made = compiled
                 .event_for(event_type, &object, old.as_deref(), now)
                 .act(|| format!("read {}", file.name))?;
-            arrivals.push(arrival(source, event.name, made));
+            arrivals.push(Arrival::made(named, made));
         }
     }
     if arrivals.is_empty() {
@@ -254,6 +319,48 @@ fn from_object(
         return Err(Error::Given(format!("{}: {problem}: {watched}", file.name)));
     }
     Ok(arrivals)
+}
+
+impl<'o> Objects<'o> {
+    /// The event sources by name.
+    pub(super) fn publishers(&self) -> Publishers<'o> {
+        self.event_sources.iter().map(Source::publisher).collect()
+    }
+
+    /// An event source with the full name of one of its events.
+    fn named(&self, source: Publisher<'o>, event: &str) -> (Publisher<'o>, String) {
+        let namespace = match source.place.namespace {
+            "" => self.default,
+            namespace => namespace,
+        };
+        (source, format!("{namespace}/{}/{event}", source.name))
+    }
+}
+
+type Source<'o> = Subject<'o, EventSource, Compiled>;
+
+impl<'o> Source<'o> {
+    fn publisher(&self) -> Publisher<'o> {
+        let name = self.object.metadata.name.as_deref().unwrap_or_default();
+        Publisher::new(self.namespace, name, &self.object.spec)
+    }
+
+    /// An event that has no errors.
+    fn event(&self, name: &str) -> Option<&'o CompiledEvent> {
+        let mut events = self.compiled?.events.iter();
+        events
+            .find(|event| &*event.name == name)
+            .map(|event| &**event)
+    }
+
+    /// Why an event has errors.
+    fn why_not(&self, event: &tiphys_api::Event<'_>) -> String {
+        let place = event.field_path();
+        let faults = self.faults.iter();
+        let of_it = faults.filter(|fault| field_path::is_within(&fault.problem.field_path, &place));
+        let faults: Vec<String> = of_it.map(|fault| fault.problem.text()).collect();
+        format!("it has faults: {}", faults.join("; "))
+    }
 }
 
 /// What an event source watches, in words.

@@ -6,18 +6,27 @@ use tiphys_sensor::filter::Verdict;
 use tiphys_sensor::parameter::Applied;
 
 use crate::Error;
+use crate::absent::Absent;
 use crate::error::Act as _;
+use crate::faulty::FaultyTrigger;
 use crate::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport};
 
-pub(super) fn render(report: &Report) -> Result<String, Error> {
+pub(super) fn render(report: &Report<'_>) -> Result<String, Error> {
     let arrival = &report.arrival;
-    let filters = arrival.filters.iter();
-    let filters = filters.map(|(filter, passed)| json!({ "filter": filter, "passed": passed }));
+    let checks = arrival.checks.iter();
+    let checks = checks.map(
+        |check| json!({ "filter": check.condition, "passed": check.is_met, "saw": check.saw }),
+    );
+    let absent = report.absent.iter();
+    let absent =
+        absent.map(|Absent { sensor, reason }| json!({ "sensor": sensor, "reason": reason }));
     let value = json!({
-        "eventSource": arrival.source,
-        "eventSourceFilters": filters.collect::<Vec<_>>(),
-        "event": arrival.event.as_ref().map(event),
+        "eventSource": arrival.source.as_ref().map(|(_, name)| name),
+        "eventSourceFilters": checks.collect::<Vec<_>>(),
+        "event": arrival.event.as_ref().ok().map(event),
+        "noEvent": arrival.event.as_ref().err(),
         "sensors": report.sensors.iter().map(sensor).collect::<Result<Vec<_>, Error>>()?,
+        "notWaiting": absent.collect::<Vec<_>>(),
     });
     Ok(format!("{value}\n"))
 }
@@ -34,11 +43,21 @@ fn data(event: &Event) -> Value {
 }
 
 fn sensor(report: &SensorReport) -> Result<Value, Error> {
+    let mut triggers = report
+        .triggers
+        .iter()
+        .map(trigger)
+        .collect::<Result<Vec<_>, Error>>()?;
+    let faulty = report.faulty.triggers.iter();
+    triggers.extend(faulty.map(|FaultyTrigger { name, kind, faults }| {
+        json!({ "trigger": name, "type": kind, "outcome": "faulty", "faults": faults })
+    }));
     Ok(json!({
         "namespace": &*report.namespace,
         "sensor": &*report.name,
+        "faults": report.faulty.sensor,
         "dependencies": report.dependencies.iter().map(dependency).collect::<Vec<_>>(),
-        "triggers": report.triggers.iter().map(trigger).collect::<Result<Vec<_>, Error>>()?,
+        "triggers": triggers,
     }))
 }
 

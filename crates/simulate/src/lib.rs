@@ -2,14 +2,17 @@
 //!
 //! A trigger is driven by the state machine that drives it in a running sensor, in virtual time: its
 //! bus stores everything, its targets refuse nothing, and what it would wait for comes at once.
-//! Nothing here reads a file or a clock.
+//! What stands between an event and a sensor in a cluster stands there, too: the event source's filter, the
+//! namespace and the bus. Nothing here reads a file or a clock.
 
+mod absent;
 mod comparison;
 mod diff;
 mod documents;
 mod error;
 mod expect;
 mod explain;
+mod faulty;
 mod input;
 mod json;
 mod lines;
@@ -17,8 +20,7 @@ mod text;
 mod trace;
 
 use jiff::Timestamp;
-use tiphys_api::EventSource;
-use tiphys_sensor::Compiled;
+use tiphys_api::manifest::Fault;
 
 pub use error::Error;
 pub use expect::Expected;
@@ -40,12 +42,27 @@ pub struct File {
 }
 
 /// The objects that events go through.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Objects<'o> {
-    /// Event sources, with what they compile to if they can run.
-    pub event_sources: Vec<(&'o EventSource, Option<&'o tiphys_eventsource::Compiled>)>,
+    /// The namespace that is told of objects that name none.
+    pub default: &'o str,
+    /// Event sources.
+    pub event_sources: Vec<Subject<'o, tiphys_api::EventSource, tiphys_eventsource::Compiled>>,
     /// Sensors.
-    pub sensors: Vec<&'o Compiled>,
+    pub sensors: Vec<Subject<'o, tiphys_api::Sensor, tiphys_sensor::Compiled>>,
+}
+
+/// An object, with what compiled of it and what did not.
+#[derive(Debug)]
+pub struct Subject<'o, T, C> {
+    /// The object.
+    pub object: &'o T,
+    /// Its namespace; empty if it names none.
+    pub namespace: &'o str,
+    /// What of it has no errors; `None`: nothing.
+    pub compiled: Option<&'o C>,
+    /// Its errors.
+    pub faults: Vec<&'o Fault>,
 }
 
 /// How a result is written.
@@ -60,7 +77,7 @@ pub enum Format {
 /// A simulation: events on their way through objects.
 pub struct Simulation<'o> {
     world: World<'o>,
-    arrivals: std::vec::IntoIter<Arrival>,
+    arrivals: std::vec::IntoIter<Arrival<'o>>,
 }
 
 /// What differs between a simulation and what was expected of it.
@@ -73,10 +90,10 @@ impl<'o> Simulation<'o> {
     ///
     /// # Errors
     /// If they cannot be read, or no event source would make one.
-    pub fn new(what: &What, objects: &Objects<'o>, now: Timestamp) -> Result<Self, Error> {
+    pub fn new(what: &What, objects: &'o Objects<'o>, now: Timestamp) -> Result<Self, Error> {
         Ok(Self {
             arrivals: input::read(what, objects, now)?.into_iter(),
-            world: World::new(objects.sensors.clone(), now),
+            world: World::new(objects, now),
         })
     }
 
@@ -93,17 +110,17 @@ impl<'o> Simulation<'o> {
     }
 }
 
-impl Iterator for Simulation<'_> {
-    type Item = Report;
+impl<'o> Iterator for Simulation<'o> {
+    type Item = Report<'o>;
 
     /// Follows the next event to its end.
-    fn next(&mut self) -> Option<Report> {
+    fn next(&mut self) -> Option<Self::Item> {
         let arrival = self.arrivals.next()?;
         Some(self.world.follow(arrival))
     }
 }
 
-impl Report {
+impl Report<'_> {
     /// Every stage, for people or for programs.
     ///
     /// # Errors

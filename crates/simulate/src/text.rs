@@ -1,38 +1,41 @@
 //! A report for people.
 
 use tiphys_eventbus::Event;
+use tiphys_eventsource::Check;
 use tiphys_sensor::engine::Outcome;
 use tiphys_sensor::filter::Verdict;
 use tiphys_sensor::parameter::Applied;
 use tiphys_sensor::trigger::{ParameterStep, Part};
 
+use crate::absent::Absent;
+use crate::faulty::FaultyTrigger;
 use crate::lines::{Lines, line};
-use crate::trace::{DependencyReport, Firing, Report, TriggerReport};
+use crate::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport};
 
 /// How much of a payload is shown in a line.
 const SHOWN: usize = 160;
 
-pub(super) fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report<'_>) -> String {
     let mut out = Lines::default();
     page(report, &mut out);
     out.finish()
 }
 
-fn page(report: &Report, out: &mut Lines) {
+fn page(report: &Report<'_>, out: &mut Lines) {
     let arrival = &report.arrival;
-    if let Some(source) = &arrival.source {
+    if let Some((_, source)) = &arrival.source {
         line!(out, "event source {source}");
-        for (filter, passed) in &arrival.filters {
-            line!(out, "  {} {filter}", mark(*passed));
+        for check in &arrival.checks {
+            condition(check, out);
         }
     }
-    let Some(event) = &arrival.event else {
-        line!(
-            out,
-            "  → no event: the event source's filter does not take it"
-        );
-        line!(out, "");
-        return;
+    let event = match &arrival.event {
+        Ok(event) => event,
+        Err(why) => {
+            line!(out, "  → no event: {why}");
+            line!(out, "");
+            return;
+        }
     };
     let context = &event.context;
     line!(
@@ -47,15 +50,70 @@ fn page(report: &Report, out: &mut Lines) {
         line!(out, "  → no sensor waits for it");
     }
     for sensor in &report.sensors {
-        line!(out, "sensor {}/{}", sensor.namespace, sensor.name);
-        for report in &sensor.dependencies {
-            dependency(report, out);
-        }
-        for report in &sensor.triggers {
-            trigger(report, out);
-        }
+        self::sensor(sensor, out);
+    }
+    for Absent { sensor, reason } in &report.absent {
+        line!(out, "not waiting: sensor {sensor}: {reason}");
     }
     line!(out, "");
+}
+
+fn sensor(report: &SensorReport, out: &mut Lines) {
+    let SensorReport {
+        namespace,
+        name,
+        dependencies,
+        triggers,
+        faulty,
+    } = report;
+    if faulty.sensor.is_empty() {
+        line!(out, "sensor {namespace}/{name}");
+    } else {
+        line!(
+            out,
+            "sensor {namespace}/{name} waits for it, but has faults:"
+        );
+        for fault in &faulty.sensor {
+            line!(out, "  {fault}");
+        }
+    }
+    for report in dependencies {
+        dependency(report, out);
+    }
+    for report in triggers {
+        trigger(report, out);
+    }
+    for FaultyTrigger { name, kind, faults } in &faulty.triggers {
+        if faults.is_empty() {
+            line!(
+                out,
+                "  trigger {name} ({kind}) cannot be followed: what it waits for has faults"
+            );
+        } else {
+            line!(
+                out,
+                "  trigger {name} ({kind}) cannot be followed: it has faults:"
+            );
+        }
+        for fault in faults {
+            line!(out, "    {fault}");
+        }
+    }
+}
+
+fn condition(check: &Check, out: &mut Lines) {
+    let Check {
+        condition,
+        is_met,
+        saw,
+        why: _,
+    } = check;
+    let mark = mark(*is_met);
+    if saw.is_empty() {
+        line!(out, "  {mark} {condition}");
+    } else {
+        line!(out, "  {mark} {condition}: {saw}");
+    }
 }
 
 fn mark(passed: bool) -> char {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tiphys_api::message::with_causes;
+use tiphys_check::link::Publishers;
 use tiphys_eventbus::Event;
 use tiphys_sensor::Compiled;
 use tiphys_sensor::engine::{
@@ -15,7 +16,9 @@ use tiphys_sensor::engine::{
 use tiphys_sensor::filter::{self, Verdict};
 use tiphys_sensor::trigger::{Action, ParameterStep, Trigger};
 
-use crate::Arrival;
+use crate::absent::{self, Absent, Listener};
+use crate::faulty::Faulty;
+use crate::{Arrival, Objects};
 
 type Wake = engine::Wake<Arc<Action>>;
 type Effect = engine::Effect<Arc<Action>>;
@@ -30,8 +33,9 @@ const LIMITS: Limits = Limits {
 };
 
 /// Sensors, with the states of their triggers.
-pub(super) struct World<'l> {
-    sensors: Vec<&'l Compiled>,
+pub(super) struct World<'o> {
+    objects: &'o Objects<'o>,
+    publishers: Publishers<'o>,
     triggers: HashMap<(usize, usize), Rehearsal>,
     sequence: u64,
     /// When an event happens that does not say so.
@@ -46,11 +50,13 @@ struct Rehearsal {
 }
 
 /// What became of one event.
-pub struct Report {
+pub struct Report<'o> {
     /// Where it came from.
-    pub(super) arrival: Arrival,
+    pub(super) arrival: Arrival<'o>,
     /// What each sensor that waits for it made of it.
     pub(super) sensors: Vec<SensorReport>,
+    /// Sensors that do not wait for it, and why.
+    pub(super) absent: Vec<Absent>,
 }
 
 /// What one sensor made of an event.
@@ -59,6 +65,8 @@ pub(super) struct SensorReport {
     pub(super) name: Arc<str>,
     pub(super) dependencies: Vec<DependencyReport>,
     pub(super) triggers: Vec<TriggerReport>,
+    /// What of it cannot be followed.
+    pub(super) faulty: Faulty,
 }
 
 /// What one dependency made of an event.
@@ -107,11 +115,12 @@ impl DependencyReport {
     }
 }
 
-impl<'l> World<'l> {
+impl<'o> World<'o> {
     /// `now` is when events happen that do not say so.
-    pub(super) fn new(sensors: Vec<&'l Compiled>, now: Timestamp) -> Self {
+    pub(super) fn new(objects: &'o Objects<'o>, now: Timestamp) -> Self {
         Self {
-            sensors,
+            objects,
+            publishers: objects.publishers(),
             triggers: HashMap::new(),
             sequence: 0,
             now,
@@ -119,34 +128,60 @@ impl<'l> World<'l> {
     }
 
     /// Follows an event to its end.
-    pub(super) fn follow(&mut self, arrival: Arrival) -> Report {
+    pub(super) fn follow(&mut self, arrival: Arrival<'o>) -> Report<'o> {
         self.sequence += 1;
-        let mut sensors = Vec::new();
-        if let Some(event) = &arrival.event {
-            for (place, sensor) in self.sensors.clone().into_iter().enumerate() {
-                let namespace = arrival.namespace.as_deref();
-                if namespace.is_none_or(|namespace| *namespace == *sensor.namespace) {
-                    sensors.extend(self.follow_sensor(place, sensor, event));
+        let objects = self.objects;
+        let (mut sensors, mut absent) = (Vec::new(), Vec::new());
+        if let Ok(event) = &arrival.event {
+            let source = arrival.source.as_ref().map(|(source, _)| *source);
+            for (place, sensor) in objects.sensors.iter().enumerate() {
+                let hears = source.is_none_or(|source| sensor.place().meets(source.place));
+                let report = if hears {
+                    self.follow_sensor(place, sensor, event)
+                } else {
+                    None
+                };
+                if let Some(report) = report {
+                    sensors.push(report);
+                } else if let Some(reason) =
+                    absent::why(sensor, &event.context, source, &self.publishers)
+                {
+                    let sensor = sensor.full_name(objects.default);
+                    absent.push(Absent { sensor, reason });
                 }
             }
+            if sensors.is_empty() && absent.is_empty() {
+                absent = absent::others(&objects.sensors, objects.default);
+            }
         }
-        Report { arrival, sensors }
+        Report {
+            arrival,
+            sensors,
+            absent,
+        }
     }
 
     fn follow_sensor(
         &mut self,
         place: usize,
-        sensor: &Compiled,
+        listener: &Listener<'_>,
         event: &Event,
     ) -> Option<SensorReport> {
+        let sensor = listener.compiled?;
         let waiting = sensor.dependencies.iter().enumerate();
-        let waiting = waiting.filter(|(_, dependency)| dependency.matches(&event.context));
-        let dependencies: Vec<DependencyReport> = waiting
-            .map(|(index, _)| follow_dependency(sensor, index, event))
+        let waiting: Vec<_> = waiting
+            .filter(|(_, dependency)| dependency.matches(&event.context))
             .collect();
-        if dependencies.is_empty() {
+        if waiting.is_empty() {
             return None;
         }
+        let names: Vec<&str> = waiting.iter().map(|(_, found)| &**found.name()).collect();
+        let faulty = listener.faulty(&names);
+        let sound = waiting.iter().map(|(index, _)| *index);
+        let sound = sound.filter(|index| !listener.is_faulty_dependency(*index));
+        let dependencies: Vec<DependencyReport> = sound
+            .map(|index| follow_dependency(sensor, index, event))
+            .collect();
         let triggers = sensor.triggers.iter().enumerate();
         let triggers = triggers.filter_map(|(index, trigger)| {
             self.follow_trigger((place, index), sensor, trigger, event, &dependencies)
@@ -158,6 +193,7 @@ impl<'l> World<'l> {
             name,
             dependencies,
             triggers,
+            faulty,
         })
     }
 

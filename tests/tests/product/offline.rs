@@ -73,7 +73,7 @@ fn the_story_is_told_stage_by_stage() {
     for part in [
         "event source playground/ingress-es/ingress\n",
         "  ✓ it is in namespace playground\n",
-        "  ✓ metadata.annotations.autodeploy-ingress-host == \".+\"\n",
+        "  ✓ metadata.annotations.autodeploy-ingress-host == \".+\": \"harbour.127.0.0.1.nip.io\"\n",
         " ingress-es/ingress (resource)\nsensor playground/ingress-sn\n  dependency service\n    ✓ transform → {",
         STORY,
         "  trigger log (Log) fires\n    → log service: {\"body\":{",
@@ -148,11 +148,14 @@ fn an_object_that_the_filter_does_not_take_makes_no_event() {
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     assert!(
-        text.contains("  ✗ metadata.annotations.autodeploy-ingress-host == \".+\"\n"),
+        text.contains(
+            "  ✗ metadata.annotations.autodeploy-ingress-host == \".+\": `metadata` has only name, \
+             namespace: no `annotations`\n"
+        ),
         "{text}"
     );
     assert!(
-        text.contains("  → no event: the event source's filter does not take it\n"),
+        text.contains("  → no event: metadata.annotations.autodeploy-ingress-host finds nothing: "),
         "{text}"
     );
 }

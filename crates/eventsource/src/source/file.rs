@@ -126,10 +126,10 @@ impl Source for File {
         };
         let operation = self.operations.first().copied();
         let payload = self.payload(operation.unwrap_or(Operation::Create), OsStr::new(&name));
-        let check = Check {
-            condition: format!("the file in {}", self.directory),
-            is_met: self.directory.names.contains(OsStr::new(&name)),
-        };
+        let is_met = self.directory.names.contains(OsStr::new(&name));
+        let condition = format!("the file in {}", self.directory);
+        let why = format!("{name:?} is not the file in {}", self.directory);
+        let check = Check::new(condition, is_met, why).with_saw(format!("{name:?}"));
         Ok(Draft {
             checks: match input {
                 Input::Example => Vec::new(),

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tiphys_api::{Given, Problem, ResourceEventSource, ResourceEventType};
-use tiphys_lang::path::Path;
+use tiphys_lang::path::{Path, Write};
 
 use super::{Placement, Source, SourceKind};
 use crate::context::SourceContext;
@@ -165,38 +165,125 @@ impl Resource {
         old: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<Draft, serde_json::Error> {
-        let parsed = Object::parse(Bytes::copy_from_slice(object))?;
-        if let Some(old) = old {
-            Object::parse(Bytes::copy_from_slice(old))?;
+        for given in [Some(object), old].into_iter().flatten() {
+            Object::parse(Bytes::copy_from_slice(given))?;
         }
+        let Told {
+            kind,
+            object,
+            old,
+            check: selected,
+        } = self.told(kind, object, old);
+        let parsed = Object::parse(Bytes::copy_from_slice(&object))?;
         let input = FilterInput {
             kind,
             started_at: Timestamp::MIN,
             now,
         };
         let mut checks = Vec::new();
-        let mut check = |condition: String, is_met| checks.push(Check { condition, is_met });
         if let Some(namespace) = &self.endpoint.namespace {
-            let is_met = parsed.namespace.is_empty() || *parsed.namespace == **namespace;
-            check(format!("it is in namespace {namespace}"), is_met);
+            let found = &*parsed.namespace;
+            let is_met = found.is_empty() || found == &**namespace;
+            let why = format!("it is in namespace {found}, and {namespace} is watched");
+            let check = Check::new(format!("it is in namespace {namespace}"), is_met, why);
+            checks.push(if is_met { check } else { check.with_saw(found) });
         }
+        checks.extend(selected);
         let types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();
-        check(
-            format!("its type is one of {}", types.join(", ")),
+        let types = types.join(", ");
+        let why = format!("its type is {}, and {types} is wanted", kind.name());
+        let check = Check::new(
+            format!("its type is one of {types}"),
             self.wants(kind),
+            why,
         );
-        if !self.labels.as_str().is_empty() {
-            let is_met = selects(&self.labels, object);
-            check(format!("its labels match {}", self.labels.as_str()), is_met);
-        }
-        for (condition, is_met) in self.filter.explain(object, input) {
-            check(condition, is_met);
-        }
+        checks.push(check.with_saw(kind.name()));
+        checks.extend(self.filter.explain(&object, input));
         Ok(Draft {
             checks,
-            payload: self.payload.write(kind, object, old),
+            payload: self.payload.write(kind, &object, old),
             identity: self.identity(&parsed.uid, parsed.version.as_str(), kind),
         })
+    }
+
+    /// What the API server tells of a change: it filters by the labels, so that an object that comes to
+    /// match is one that came, and one that matches no longer is one that went, as it was.
+    fn told<'o>(
+        &self,
+        kind: ResourceEventType,
+        object: &'o [u8],
+        old: Option<&'o [u8]>,
+    ) -> Told<'o> {
+        use ResourceEventType::{Add, Delete, Update};
+        let labels = self.labels.as_str();
+        let mut told = Told {
+            kind,
+            object: Cow::Borrowed(object),
+            old,
+            check: None,
+        };
+        if labels.is_empty() {
+            return told;
+        }
+        let is_selected = selects(&self.labels, object);
+        let was_selected = old.map(|old| selects(&self.labels, old));
+        let why = format!("its labels do not match {labels}");
+        let matches = Check::new(format!("its labels match {labels}"), is_selected, why);
+        let check = match (kind, was_selected, is_selected) {
+            (Update, Some(false), true) => {
+                told.kind = Add;
+                told.old = None;
+                let condition = format!("its labels come to match {labels}");
+                Check::new(condition, true, "").with_saw("the API server tells of it as ADD")
+            }
+            (Update, Some(true), false) => {
+                told.kind = Delete;
+                told.object = as_it_went(old.unwrap_or(object), object);
+                told.old = None;
+                let condition = format!("its labels no longer match {labels}");
+                Check::new(condition, true, "").with_saw("the API server tells of it as DELETE")
+            }
+            (Update, None, true) => matches.with_saw(
+                "its old labels are supposed to match, too; without --old they are not known",
+            ),
+            (Update, None, false) => matches.with_saw(format!(
+                "{}; if its old labels do match, it is told of as DELETE: say so with --old",
+                labels_of(object)
+            )),
+            _ => matches.with_saw(labels_of(object)),
+        };
+        told.check = Some(check);
+        told
+    }
+}
+
+/// A change as the API server tells of it to who watches by labels.
+struct Told<'o> {
+    kind: ResourceEventType,
+    object: Cow<'o, [u8]>,
+    old: Option<&'o [u8]>,
+    /// What the labels say.
+    check: Option<Check>,
+}
+
+/// What is told of an object that matches no longer: what it was, with the version of the change.
+fn as_it_went<'o>(old: &'o [u8], object: &[u8]) -> Cow<'o, [u8]> {
+    let version = Path::compile("metadata.resourceVersion").ok();
+    let written = version.and_then(|path| {
+        let found = path.get(object);
+        let version = found.exists().then(|| found.text().into_owned())?;
+        path.set(old, Write::Text(&version)).ok()
+    });
+    written.map_or(Cow::Borrowed(old), |set| Cow::Owned(set.json))
+}
+
+/// The labels of an object, for people.
+fn labels_of(object: &[u8]) -> String {
+    let path = Path::compile("metadata.labels").ok();
+    let text = path.map(|path| path.get(object).text().into_owned());
+    match text.as_deref() {
+        None | Some("") => "it has no labels".to_owned(),
+        Some(labels) => format!("its labels are {labels}"),
     }
 }
 
@@ -372,8 +459,8 @@ mod tests {
             conditions,
             [
                 "it is in namespace n",
-                "its type is one of ADD, UPDATE",
                 "its labels match a.b/c=x",
+                "its type is one of ADD, UPDATE",
                 "n == \"3\""
             ]
         );

@@ -10,6 +10,7 @@ mod builtins;
 mod check;
 mod document;
 mod eval;
+mod explain;
 mod fold;
 mod format;
 mod functions;
@@ -24,6 +25,8 @@ mod value;
 
 #[cfg(test)]
 mod tests;
+
+pub use explain::Seen;
 
 use check::Names;
 use document::Document;

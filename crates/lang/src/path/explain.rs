@@ -23,6 +23,8 @@ pub struct Missing {
     pub missing: String,
     /// What stands where `existing` leads.
     pub there: There,
+    /// How the path was probably meant: a key with dots needs its dots escaped, and keys know cases.
+    pub meant: Option<String>,
 }
 
 /// What a path found where it expected to go on.
@@ -62,20 +64,45 @@ impl Missing {
                     .find(|other| *other > end)
                     .copied()
                     .unwrap_or(text.len());
+                let rest = &text[(end + 1).min(text.len())..];
+                let meant = meant(&found, rest, &text[(end + 1).min(next)..next]);
                 return Some(Self {
                     existing: text[..*end].to_owned(),
                     missing: text[(end + 1).min(next)..next].to_owned(),
                     there: There::of(&found),
+                    meant: meant.map(|meant| format!("{}.{meant}", &text[..*end])),
                 });
             }
         }
         let first = ends.first().copied().unwrap_or(text.len());
+        let document = Found::parse(Cow::Borrowed(json));
         Some(Self {
             existing: String::new(),
             missing: text[..first].to_owned(),
-            there: There::of(&Found::parse(Cow::Borrowed(json))),
+            there: There::of(&document),
+            meant: meant(&document, text, &text[..first]),
         })
     }
+}
+
+/// The rest of a path as it was probably meant: `rest` finds nothing in `object`, and `first` is its first
+/// component. A key of the object is what `rest` begins with, with dots in it or in another case.
+fn meant(object: &Found<'_>, rest: &str, first: &str) -> Option<String> {
+    if !object.is_object() {
+        return None;
+    }
+    modifier::members(object).find_map(|member| {
+        let key = String::from_utf8_lossy(&content(member.key)).into_owned();
+        let behind = if key.contains('.') && rest.starts_with(&*key) {
+            &rest[key.len()..]
+        } else if key.eq_ignore_ascii_case(first) {
+            &rest[first.len()..]
+        } else {
+            return None;
+        };
+        let is_whole = behind.is_empty() || behind.starts_with(['.', '|']);
+        is_whole.then(|| key.replace('.', "\\.") + behind)
+    })
 }
 
 /// Where components end: at dots and pipes outside of brackets and texts. Those of a path of
@@ -137,6 +164,13 @@ impl fmt::Display for Missing {
             There::Value(kind) => write!(f, " is a {}", kind.name().to_ascii_lowercase())?,
             There::Nothing => write!(f, " is empty")?,
         }
-        write!(f, ": no `{}`", self.missing)
+        write!(f, ": no `{}`", self.missing)?;
+        match &self.meant {
+            Some(meant) if meant.contains('\\') => {
+                write!(f, " (escape the dots of a key: `{meant}`)")
+            }
+            Some(meant) => write!(f, " (keys know cases: `{meant}`)"),
+            None => Ok(()),
+        }
     }
 }

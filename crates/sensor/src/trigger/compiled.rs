@@ -207,7 +207,7 @@ impl Template {
             .map_err(|error| FireError::template("template", error.to_string()))?;
         let mut problems = Vec::new();
         match Self::compile(&spec, "template", &mut problems) {
-            Some(template) if problems.is_empty() => Ok(template),
+            Some(template) if !problems.iter().any(Problem::is_error) => Ok(template),
             _ => Err(FireError::Template(problems)),
         }
     }

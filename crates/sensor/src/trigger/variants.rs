@@ -169,7 +169,7 @@ fn read<K: Kind>(text: &[u8], place: &str) -> Result<K, FireError> {
         .map_err(|error| FireError::template(place, error.to_string()))?;
     let mut problems = Vec::new();
     match K::compile(&spec, place, &mut problems) {
-        Some(compiled) if problems.is_empty() => Ok(compiled),
+        Some(compiled) if !problems.iter().any(Problem::is_error) => Ok(compiled),
         _ => Err(FireError::Template(problems)),
     }
 }

@@ -9,10 +9,16 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tiphys_api::message::shortened;
 use tiphys_api::{Problem, ResourceEventType, ResourceFilter, field_path};
 use tiphys_lang::Refused as _;
 use tiphys_lang::path::Path;
 use tiphys_lang::regex::{self, Regex};
+
+use crate::event::Check;
+
+/// How much of a value is shown to people.
+const LONGEST: usize = 120;
 
 /// Conditions on an object; all have to be met.
 #[derive(Debug, Clone, Default)]
@@ -150,17 +156,34 @@ impl Filter {
         failed.map_or(Verdict::Pass, Verdict::Reject)
     }
 
-    /// All conditions in words, and whether `object` meets them.
-    pub fn explain(&self, object: &[u8], input: FilterInput) -> Vec<(String, bool)> {
+    /// All conditions in words, whether `object` meets them, and what they saw.
+    pub(crate) fn explain(&self, object: &[u8], input: FilterInput) -> Vec<Check> {
         let times = self.times(object);
-        self.conditions()
-            .map(|condition| {
-                (
-                    self.words(condition),
-                    self.is_met(condition, object, &times, input),
-                )
-            })
-            .collect()
+        let explain = |condition| {
+            let is_met = self.is_met(condition, object, &times, input);
+            let words = self.words(condition);
+            let (saw, why) = match condition {
+                Condition::Field(at) => match self.fields.get(at) {
+                    Some(field) => field.saw(object),
+                    None => (String::new(), String::new()),
+                },
+                Condition::Prefix => {
+                    let saw = format!("{:?}", times.name);
+                    let why = format!("its name {saw} does not start with {:?}", self.prefix);
+                    (saw, why)
+                }
+                Condition::AfterStart => {
+                    let time = times.of(input).to_string();
+                    (time.clone(), format!("it happened at {time}, before the start"))
+                }
+                Condition::CreatedBy => {
+                    let time = times.created.to_string();
+                    (time.clone(), format!("it was created at {time}, which is later"))
+                }
+            };
+            Check::new(words, is_met, why).with_saw(saw)
+        };
+        self.conditions().map(explain).collect()
     }
 
     fn conditions(&self) -> impl Iterator<Item = Condition> {
@@ -222,6 +245,26 @@ impl Field {
     fn words(&self) -> String {
         let operation = if self.is_negated { "!=" } else { "==" };
         format!("{} {operation} {:?}", self.path.as_str(), self.written)
+    }
+
+    /// What is there, and why that does not do.
+    fn saw(&self, object: &[u8]) -> (String, String) {
+        let path = self.path.as_str();
+        let found = self.path.get(object);
+        if !found.exists() {
+            let missing = self.path.explain(object);
+            let saw = missing.map_or_else(|| "nothing".to_owned(), |missing| missing.to_string());
+            let why = format!("{path} finds nothing: {saw}");
+            return (saw, why);
+        }
+        let value = shortened(&String::from_utf8_lossy(found.raw()), LONGEST);
+        let wanted = if self.is_negated {
+            "which matches"
+        } else {
+            "which does not match"
+        };
+        let why = format!("{path} is {value}, {wanted} {:?}", self.written);
+        (value, why)
     }
 }
 
@@ -438,11 +481,15 @@ mod tests {
                 ..input(ResourceEventType::Add)
             },
         );
+        let told: Vec<_> = checks
+            .iter()
+            .map(|check| (&*check.condition, &*check.saw, &*check.why))
+            .collect();
         assert_eq!(
-            checks,
+            told,
             [
-                ("metadata.name starts with \"a\"".to_owned(), true),
-                ("b.c != \"^x\"".to_owned(), false)
+                ("metadata.name starts with \"a\"", "\"ab\"", ""),
+                ("b.c != \"^x\"", "\"xy\"", "b.c is \"xy\", which matches \"^x\"")
             ]
         );
     }

@@ -1,0 +1,253 @@
+//! Inputs as users have them, and what `lint` and `simulate` say of them.
+
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn input(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/inputs")
+        .join(file)
+}
+
+/// The exit code, standard output and standard error of tiphys; words with a dot in them are inputs.
+fn tiphys(arguments: &str) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tiphys"));
+    command.current_dir(input(""));
+    let output = command.args(arguments.split(' ')).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// What simulate says, without the ids of events; it has to succeed.
+#[track_caller]
+fn simulated(arguments: &str) -> String {
+    let (code, text, errors) = tiphys(&format!("simulate {arguments}"));
+    assert_eq!(code, 0, "{text}{errors}");
+    without_ids(&text)
+}
+
+fn without_ids(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.strip_prefix("event ") {
+        Some(event) if !event.starts_with("source ") => {
+            let (_, event) = event.split_once(' ').unwrap();
+            format!("event {event}\n")
+        }
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[track_caller]
+fn check_parts(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part}\nis missing in\n{text}");
+    }
+}
+
+#[test]
+fn what_never_comes_is_a_warning() {
+    let (code, text, _) = tiphys("lint dangling-names.yaml");
+    assert_eq!(code, 0, "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    check_parts(
+        &text,
+        &[
+            "spec.dependencies[0].eventName: never comes: event source harbour/berths has no event take (did \
+             you mean `taken`?)",
+            "spec.dependencies[0].eventSourceName: never comes: there is no event source berth in these \
+             files (did you mean `berths`?)",
+            "spec.dependencies[0].eventSourceName: never comes: this sensor listens on bus harbour/default, \
+             event source harbour/berths publishes on harbour/main (give both one eventBusName)",
+            "spec.dependencies[0].eventSourceName: never comes: this sensor listens on bus dock/main, event \
+             source harbour/berths publishes on harbour/main (a bus serves its own namespace: put both into \
+             one)",
+        ],
+    );
+}
+
+#[test]
+fn an_event_comes_to_its_bus_and_namespace_alone() {
+    let text = simulated("-f simulate-other-bus.yaml --event simulate-other-bus.json");
+    assert_eq!(
+        text,
+        "\
+event source harbour/berths/taken
+event berths/taken (resource)
+sensor harbour/right-bus
+  dependency taken
+  trigger say (Log) fires
+    → log taken: {\"type\":\"ADD\",\"body\":{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"harbour\"}}}
+not waiting: sensor harbour/forgot-the-bus: listens on bus harbour/default, event source harbour/berths \
+publishes on harbour/main
+not waiting: sensor dock/other-namespace: listens on bus dock/main, event source harbour/berths publishes on \
+harbour/main
+
+"
+    );
+}
+
+#[test]
+fn who_nearly_waits_is_named() {
+    let event = "--event dangling-names.json";
+    let text = simulated(&format!("-f dangling-names.yaml {event}"));
+    check_parts(
+        &text,
+        &[
+            "not waiting: sensor harbour/typo-in-event: event source harbour/berths has no event take (did \
+             you mean `taken`?)\n",
+            "not waiting: sensor harbour/typo-in-source: there is no event source berth in these files (did \
+             you mean `berths`?)\n",
+            "not waiting: sensor harbour/wrong-bus: listens on bus harbour/default, event source \
+             harbour/berths publishes on harbour/main\n",
+            "not waiting: sensor dock/wrong-place: listens on bus dock/main, event source harbour/berths \
+             publishes on harbour/main\n",
+        ],
+    );
+    let (_, text, _) = tiphys(&format!("simulate -f dangling-names.yaml {event} -o json"));
+    let page: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(page["sensors"], serde_json::json!([]));
+    assert_eq!(page["notWaiting"][2]["sensor"], "harbour/wrong-bus");
+    assert_eq!(page["notWaiting"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn the_expression_of_an_event_source_counts() {
+    let arguments = "simulate -f source-expression.yaml --event source-expression.json";
+    let (_, text, _) = tiphys(arguments);
+    let text = without_ids(&text);
+    check_parts(
+        &text,
+        &[
+            "event source harbour/alerts/firing
+  ✗ filter.expression body.status == 'firing': body.status is \"resolved\"
+  → no event: body.status == 'firing' is false
+",
+            "event source harbour/alerts/signed
+  ✗ filter.expression header['X-Token'] == 'seal': header['X-Token'] is a list of texts, never equal to a \
+             text (write header['X-Token'][0])
+",
+            "  → no event: header['X-Token'] is a list of texts, never equal to a text",
+            "event source harbour/alerts/firing
+  ✓ filter.expression body.status == 'firing': body.status is \"firing\"
+event alerts/firing (webhook)
+sensor harbour/alerts
+",
+            "trigger on-firing (Log) fires",
+        ],
+    );
+    let (code, text, _) = tiphys("lint source-expression.yaml");
+    assert_eq!(code, 1);
+    check_parts(&text, &["error: spec.webhook.broken.filter.expression: "]);
+}
+
+#[test]
+fn labels_are_the_api_servers_to_judge() {
+    let object = "--object label-enters-selector.json --as UPDATE";
+    let old = "--old label-enters-selector.old.json";
+    let text = simulated(&format!("-f label-enters-selector.yaml {object} {old}"));
+    assert_eq!(
+        text,
+        "\
+event source harbour/voyages/done-as-add
+  ✓ it is in namespace harbour
+  ✓ its labels come to match phase=Done: the API server tells of it as ADD
+  ✓ its type is one of ADD: ADD
+event voyages/done-as-add (resource)
+  → no sensor waits for it
+
+event source harbour/voyages/done-as-update
+  ✓ it is in namespace harbour
+  ✓ its labels come to match phase=Done: the API server tells of it as ADD
+  ✗ its type is one of UPDATE: ADD
+  → no event: its type is ADD, and UPDATE is wanted
+
+event source harbour/voyages/no-longer-running
+  ✓ it is in namespace harbour
+  ✓ its labels no longer match phase=Running: the API server tells of it as DELETE
+  ✓ its type is one of DELETE: DELETE
+event voyages/no-longer-running (resource)
+  → no sensor waits for it
+
+"
+    );
+    let (_, text, _) = tiphys(&format!(
+        "simulate -f label-enters-selector.yaml {object} {old} -o json"
+    ));
+    let pages: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let added = &pages[0]["event"]["data"];
+    assert_eq!(
+        (&added["type"], &added["oldBody"]),
+        (&"ADD".into(), &serde_json::Value::Null)
+    );
+    let gone = &pages[2]["event"]["data"];
+    assert_eq!(gone["type"], "DELETE");
+    // As it was when it matched, with the version of the change.
+    assert_eq!(gone["body"]["metadata"]["labels"]["phase"], "Running");
+    assert_eq!(gone["body"]["metadata"]["resourceVersion"], "8");
+
+    let text = simulated(&format!("-f label-enters-selector.yaml {object}"));
+    check_parts(
+        &text,
+        &["supposed to match, too; without --old they are not known"],
+    );
+}
+
+#[test]
+fn a_faulty_trigger_takes_nothing_else_out_of_sight() {
+    let arguments = "simulate -f faulty-sensor-hidden.yaml --event faulty-sensor-hidden.json";
+    let (code, text, _) = tiphys(arguments);
+    // The files have errors.
+    assert_eq!(code, 1);
+    check_parts(
+        &text,
+        &[
+            "sensor harbour/tally\n  dependency cargo\n  trigger good (Log) fires\n",
+            "  trigger bad (Kubernetes) cannot be followed: it has faults:\n    faulty-sensor-hidden.yaml:13:",
+            "error: spec.triggers[1].template.k8s.parameters[0].src.dataTemplate: ",
+        ],
+    );
+    let (_, text, _) = tiphys(&format!("{arguments} -o json"));
+    let page: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let triggers = &page["sensors"][0]["triggers"];
+    assert_eq!(
+        (&triggers[0]["outcome"], &triggers[1]["outcome"]),
+        (&"fired".into(), &"faulty".into())
+    );
+    let fault = triggers[1]["faults"][0].as_str().unwrap();
+    assert!(fault.contains("dataTemplate"), "{fault}");
+    let (code, text, _) = tiphys("graph -f faulty-sensor-hidden.yaml -o json");
+    assert_eq!(code, 0);
+    check_parts(&text, &["\"faulty\"", "\"faults\": [\n"]);
+}
+
+#[test]
+fn a_value_of_the_wrong_type_takes_nothing_else_out_of_sight() {
+    let arguments = "simulate -f wrong-type.yaml --event faulty-sensor-hidden.json";
+    let (code, text, _) = tiphys(arguments);
+    assert_eq!(code, 1);
+    check_parts(
+        &text,
+        &[
+            "sensor harbour/tally waits for it, but has faults:\n  wrong-type.yaml:7:",
+            "  trigger good (Log) fires\n",
+            "  trigger bad (Kubernetes) cannot be followed: it has faults:\n    wrong-type.yaml:11:",
+        ],
+    );
+    // The dependency of this one is faulty.
+    check_parts(
+        &text,
+        &["  trigger other (Log) cannot be followed: what it waits for has faults\n"],
+    );
+    let (_, text, _) = tiphys("graph -f wrong-type.yaml -o mermaid");
+    check_parts(&text, &["good", "bad"]);
+}
