@@ -141,6 +141,18 @@ impl Comparator {
     /// The texts that name a comparator.
     pub const NAMES: [&'static str; 6] = ["=", "!=", ">", ">=", "<", "<="];
 
+    /// The text that names it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+        }
+    }
+
     /// Reads a comparator; empty is `=`.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {

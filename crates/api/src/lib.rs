@@ -20,6 +20,7 @@ mod event_source;
 pub mod field_path;
 mod filter;
 mod given;
+pub mod label;
 pub mod manifest;
 pub mod message;
 mod parameter;
@@ -33,6 +34,7 @@ mod tls;
 mod trigger;
 pub mod validate;
 pub mod worker;
+mod written;
 
 pub use artifact::*;
 pub use auth::*;
@@ -52,6 +54,7 @@ pub use sensor::*;
 pub use template::*;
 pub use tls::{TlsConfig, TlsError, TlsMode, asks_for_tls};
 pub use trigger::*;
+pub use written::Written;
 
 /// The API group of all objects.
 pub const GROUP: &str = "argoproj.io";

@@ -7,6 +7,7 @@
 mod check;
 mod document;
 mod fields;
+mod misplaced;
 mod partial;
 mod scalar;
 mod text;

@@ -253,6 +253,32 @@ pub struct NoTriggerKind {
 }
 
 impl TriggerTemplate {
+    /// The parameters that write to the part of a kind.
+    pub fn parameters(&self, kind: TriggerKind) -> &[TriggerParameter] {
+        macro_rules! of {
+            ($field:ident) => {
+                self.$field.as_ref().map(|spec| &*spec.parameters)
+            };
+        }
+        let parameters = match kind {
+            TriggerKind::K8s => of!(k8s),
+            TriggerKind::ArgoWorkflow => of!(argo_workflow),
+            TriggerKind::Http => of!(http),
+            TriggerKind::AwsLambda => of!(aws_lambda),
+            TriggerKind::AzureEventHubs => of!(azure_event_hubs),
+            TriggerKind::AzureServiceBus => of!(azure_service_bus),
+            TriggerKind::Kafka => of!(kafka),
+            TriggerKind::Pulsar => of!(pulsar),
+            TriggerKind::Nats => of!(nats),
+            TriggerKind::Slack => of!(slack),
+            TriggerKind::OpenWhisk => of!(open_whisk),
+            TriggerKind::Custom => of!(custom),
+            TriggerKind::Email => of!(email),
+            TriggerKind::Log => None,
+        };
+        parameters.map_or(&[], Vec::as_slice)
+    }
+
     /// The kind that counts: the first one present.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod event_bus;
 mod event_source;
 mod parameter;
 mod server_settings;
+mod silent;
 mod trigger;
 
 pub use event_bus::event_bus;

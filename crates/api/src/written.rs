@@ -7,41 +7,63 @@ use crate::trigger::{TriggerKind, TriggerTemplate};
 
 /// The fields that parameters write to, as paths from the object's root.
 #[derive(Debug, Default)]
-pub struct Written(Vec<Vec<Step>>);
+pub struct Written(Vec<Field>);
+
+/// A field that is written to.
+#[derive(Debug)]
+struct Field {
+    path: Vec<Step>,
+    /// How many steps of it lead to what has to be there: what is said of all of that is not mended by a
+    /// field in it.
+    base: usize,
+}
 
 impl Written {
-    /// What a list of parameters writes into what stands at `field`.
-    pub fn to(field: &str, parameters: &[TriggerParameter]) -> Self {
-        let base = field_path::parse(field);
-        let path = |parameter: &TriggerParameter| {
-            let mut path = base.clone();
+    /// Adds what a list of parameters writes into what stands at `field`; `base` steps lead to what has to
+    /// be there.
+    fn add(&mut self, field: &[Step], base: usize, parameters: &[TriggerParameter]) {
+        // Without a destination nothing is written.
+        let writing = parameters
+            .iter()
+            .filter(|parameter| !parameter.dest.is_empty());
+        self.0.extend(writing.map(|parameter| {
+            let mut path = field.to_vec();
             path.extend(steps(&parameter.dest));
-            path
-        };
-        Self(parameters.iter().map(path).collect())
+            Field { path, base }
+        }));
     }
 
-    /// What the parameters of a template's own kind write, which stands at `field`: of the kinds that
-    /// send an object, they write to that.
-    pub fn inside(field: &str, kind: TriggerKind, parameters: &[TriggerParameter]) -> Self {
-        let field = format!("{field}.{kind}");
-        if !matches!(kind, TriggerKind::K8s | TriggerKind::ArgoWorkflow) {
-            return Self::to(&field, parameters);
-        }
-        let mut written = Self::to(&format!("{field}.source.resource"), parameters);
-        if !parameters.is_empty() {
-            // Where in the text nobody can tell.
-            written.0.push(field_path::parse(&format!("{field}.source.inline")));
-        }
+    /// What the parameters of a kind write, whose template stands at `template`: of the kinds that send an
+    /// object, they write to that.
+    pub fn inside(template: &str, kind: TriggerKind, parameters: &[TriggerParameter]) -> Self {
+        let mut written = Self::default();
+        written.add_inside(template, kind, parameters);
         written
+    }
+
+    fn add_inside(&mut self, template: &str, kind: TriggerKind, parameters: &[TriggerParameter]) {
+        let mut field = field_path::parse(&format!("{template}.{kind}"));
+        let sends_object = matches!(kind, TriggerKind::K8s | TriggerKind::ArgoWorkflow);
+        if sends_object && !parameters.is_empty() {
+            field.push(Step::Key("source".to_owned()));
+            let mut path = field.clone();
+            // Where in the text nobody can tell.
+            path.push(Step::Key("inline".to_owned()));
+            let base = path.len();
+            self.0.push(Field { path, base });
+            field.push(Step::Key("resource".to_owned()));
+        }
+        self.add(&field, field.len(), parameters);
     }
 
     /// What all parameters of a trigger write into its template, which stands at `field`.
     pub fn of(field: &str, template: &TriggerTemplate, parameters: &[TriggerParameter]) -> Self {
-        let mut written = Self::to(field, parameters);
+        let mut written = Self::default();
+        let place = field_path::parse(field);
+        // The kind has to be there.
+        written.add(&place, place.len() + 1, parameters);
         if let Ok(kind) = template.kind() {
-            let own = template.parameters(kind);
-            written.0.append(&mut Self::inside(field, kind, own).0);
+            written.add_inside(field, kind, template.parameters(kind));
         }
         written
     }
@@ -49,9 +71,10 @@ impl Written {
     /// Whether something is written to a field, above or below it.
     pub fn touches(&self, field: &str) -> bool {
         let field = field_path::parse(field);
-        self.0.iter().any(|written| {
-            let mut pairs = written.iter().zip(&field);
-            pairs.all(|(written, step)| is_same(written, step))
+        self.0.iter().any(|Field { path, base }| {
+            let is_wide = field.len() < path.len() && field.len() <= *base;
+            let mut pairs = path.iter().zip(&field);
+            !is_wide && pairs.all(|(written, step)| is_same(written, step))
         })
     }
 
@@ -71,30 +94,28 @@ fn steps(dest: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut name = String::new();
     let mut chars = dest.chars();
-    let mut has_more = !dest.is_empty();
     while let Some(next) = chars.next() {
         match next {
             '\\' => name.extend(chars.next()),
+            '.' if name == "-1" => return steps,
             '.' => {
-                steps.push(step(std::mem::take(&mut name)));
-                has_more = true;
+                steps.push(step(&std::mem::take(&mut name)));
                 continue;
             }
             '#' | '*' | '?' | '|' | '@' => return steps,
             _ => name.push(next),
         }
-        has_more = true;
     }
-    if has_more && name != "-1" {
-        steps.push(step(name));
+    if name != "-1" {
+        steps.push(step(&name));
     }
     steps
 }
 
-fn step(name: String) -> Step {
+fn step(name: &str) -> Step {
     match name.parse() {
         Ok(index) => Step::Index(index),
-        Err(_) => Step::Key(name.strip_prefix(':').map_or(name.clone(), ToOwned::to_owned)),
+        Err(_) => Step::Key(name.strip_prefix(':').unwrap_or(name).to_owned()),
     }
 }
 
@@ -116,7 +137,8 @@ mod tests {
             dest: dest.into(),
             ..TriggerParameter::default()
         };
-        let written = Written::to("t.template", &[parameter]);
+        let template = TriggerTemplate::default();
+        let written = Written::of("t.template", &template, &[parameter]);
         assert_eq!(written.touches(field), expected, "{dest} {field}");
     }
 
@@ -124,7 +146,10 @@ mod tests {
     fn what_is_written_is_touched_and_what_is_above_and_below() {
         check("k8s.operation", "t.template.k8s.operation", true);
         check("k8s.operation", "t.template.k8s.patchStrategy", false);
-        check("k8s.operation", "t.template.k8s", true);
+        check("k8s.source.resource.patch", "t.template.k8s.source", true);
+        // That a kind is not run is not mended by a field in it.
+        check("k8s.operation", "t.template.k8s", false);
+        check("k8s", "t.template.k8s", true);
         check("k8s", "t.template.k8s.operation", true);
         check("k8s.operation", "t.parameters[0].dest", false);
         let inner = "t.template.k8s.parameters[0].src.dependencyName";
@@ -132,6 +157,21 @@ mod tests {
         check("k8s.parameters.1.src.dependencyName", inner, false);
         check("k8s.parameters.#.src.dependencyName", inner, true);
         check("k8s.parameters.-1", inner, true);
-        check(r"http.headers.a\.b", r#"t.template.http.headers["a.b"]"#, true);
+        check("", inner, false);
+        let parameter = TriggerParameter {
+            dest: "metadata.name".into(),
+            ..TriggerParameter::default()
+        };
+        let written = Written::inside("t.template", TriggerKind::K8s, &[parameter]);
+        assert!(written.touches("t.template.k8s.source.resource.metadata"));
+        assert!(written.touches("t.template.k8s.source.resource.metadata.name"));
+        // An object has to be there.
+        assert!(!written.touches("t.template.k8s.source"));
+        assert!(!written.touches("t.template.k8s.operation"));
+        check(
+            r"http.headers.a\.b",
+            r#"t.template.http.headers["a.b"]"#,
+            true,
+        );
     }
 }

@@ -96,12 +96,15 @@ fn checked_sensor(sensor: &Sensor, broken: &[Problem]) -> Checked<tiphys_sensor:
     })
 }
 
-/// What is said of other fields than of those that are broken.
+/// What is said of other fields than of those that are broken, and of what is around them.
 fn without(broken: &[Problem], mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.retain(|problem| {
         let mut broken = broken.iter();
         let path = &problem.field_path;
-        !broken.any(|broken| field_path::is_within(path, &broken.field_path))
+        !broken.any(|broken| {
+            let broken = &broken.field_path;
+            field_path::is_within(path, broken) || field_path::is_within(broken, path)
+        })
     });
     problems
 }

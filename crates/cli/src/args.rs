@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
 use tiphys_api::{EventSourceKind, ResourceEventType, suggestion};
 use tiphys_runtime::cluster::Cluster;
@@ -88,22 +88,19 @@ pub(crate) struct KubeconfigArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["event", "object", "as"])))]
 pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(crate) files: FileArgs,
     /// File with events: CloudEvents, or {"eventSourceName", "eventName", "data"} with `id` and
     /// `time` if wanted; JSON documents one after another, or YAML documents; `-` is standard
     /// input. May be given several times
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present_any = ["object", "as"],
-        conflicts_with_all = ["object", "as"]
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "as"])]
     pub(crate) event: Vec<PathBuf>,
-    /// File with a Kubernetes object: makes the event that a resource event source would make
+    /// File with Kubernetes objects, one after another or in a list as kubectl prints it: makes the events
+    /// that resource event sources would make. May be given several times
     #[arg(long, value_name = "FILE", requires = "as")]
-    pub(crate) object: Option<PathBuf>,
+    pub(crate) object: Vec<PathBuf>,
     /// What happens to the object: ADD, UPDATE or DELETE. Without an object, the kind of event source
     /// that gets the body on standard input, for example `github`
     #[arg(long = "as", id = "as", value_name = "TYPE|KIND", value_parser = As::read)]
@@ -118,7 +115,7 @@ pub(crate) struct SimulateArgs {
     /// has always are there already. May be given several times
     #[arg(long, value_name = "NAME: VALUE", requires = "as", conflicts_with = "object", value_parser = header)]
     pub(crate) header: Vec<(String, String)>,
-    /// File with the object as it was before an UPDATE
+    /// File with the object as it was before an UPDATE; of several, each by its kind and name
     #[arg(long, value_name = "FILE", requires = "object")]
     pub(crate) old: Option<PathBuf>,
     /// When the events happen that name no time, for example 2026-03-01T09:30:00Z; by default now

@@ -62,12 +62,15 @@ enum Command {
     Run(Box<RunArgs>),
     /// Show what would happen to an event, offline
     ///
-    /// Reads no cluster and no bus, and changes nothing. Each event goes through every stage of the
-    /// sensors that wait for it: transform, filters, conditions, parameters, and the finished
-    /// actions are printed. Secrets are named there, and never read.
+    /// Reads no cluster and no bus, and changes nothing. Each event goes the way that it goes in a
+    /// cluster: the event source's filter, if it is among the files, its bus and namespace, then of the
+    /// sensors that wait for it transform, filters, conditions, parameters, and what every server
+    /// demands of the finished actions, which are printed. Who nearly waits is named with the reason.
+    /// Secrets are named, and never read.
     ///
     /// Exit code: 0 if the events were followed to their end, whatever that is, or are as --expect
-    /// wants them; 1 if they are not, or if files or events cannot be read or have errors.
+    /// wants them; 1 if they are not, or if files or events cannot be read or have errors (what has none
+    /// is followed all the same). What this version does not run, and who does not wait, is no error.
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
     /// Find every fault of manifests

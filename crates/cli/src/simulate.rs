@@ -18,10 +18,9 @@ const DEFAULT: &str = "default";
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let files = args.files.all();
-    let others = [&args.object, &args.old, &args.expect, &args.body]
-        .into_iter()
-        .flatten();
-    let inputs = files.iter().chain(&args.event).chain(others);
+    let others = [&args.old, &args.expect, &args.body].into_iter().flatten();
+    let several = files.iter().chain(&args.event).chain(&args.object);
+    let inputs = several.chain(others);
     let is_read = matches!(args.r#as, Some(As::Kind(_))) && args.body.is_none();
     let named = inputs.filter(|path| path.as_os_str() == "-").count();
     if named + usize::from(is_read) > 1 {
@@ -70,6 +69,7 @@ fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Objects<'l> {
         match &loadable.object.content {
             Content::Sensor(object) => objects.sensors.push(Subject {
                 object,
+                manifest: &loadable.object,
                 namespace,
                 compiled: match program {
                     Some(Program::Sensor(sensor)) => Some(sensor),
@@ -79,6 +79,7 @@ fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Objects<'l> {
             }),
             Content::EventSource(object) => objects.event_sources.push(Subject {
                 object,
+                manifest: &loadable.object,
                 namespace,
                 compiled: match program {
                     Some(Program::EventSource(source)) => Some(source),
@@ -98,18 +99,19 @@ fn what(args: &SimulateArgs) -> anyhow::Result<What> {
         let files = args.event.iter().map(|path| file(path));
         return Ok(What::Events(files.collect::<Result<_, _>>()?));
     }
-    match (&args.object, args.r#as) {
-        (Some(object), Some(As::Object(event_type))) => {
+    match (&args.object[..], args.r#as) {
+        (objects @ [_, ..], Some(As::Object(event_type))) => {
             if args.old.is_some() && event_type != ResourceEventType::Update {
                 bail!("--old goes with --as UPDATE");
             }
-            Ok(What::Object {
-                object: file(object)?,
+            let files = objects.iter().map(|path| file(path));
+            Ok(What::Objects {
+                files: files.collect::<Result<_, _>>()?,
                 event_type,
                 old: args.old.as_deref().map(file).transpose()?,
             })
         }
-        (None, Some(As::Kind(kind))) => Ok(What::Body {
+        ([], Some(As::Kind(kind))) => Ok(What::Body {
             body: match (args.body.as_deref(), kind) {
                 // Nobody sends it anything.
                 (None, EventSourceKind::Calendar) => None,
@@ -119,9 +121,9 @@ fn what(args: &SimulateArgs) -> anyhow::Result<What> {
             kind,
             source: args.event_source.clone(),
         }),
-        (Some(_), _) => bail!("an object is there --as ADD, UPDATE or DELETE"),
-        (None, Some(As::Object(_))) => bail!("--as ADD, UPDATE or DELETE goes with --object"),
-        (None, None) => bail!("either --event, or --object and --as, or --as KIND are needed"),
+        ([_, ..], _) => bail!("an object is there --as ADD, UPDATE or DELETE"),
+        ([], Some(As::Object(_))) => bail!("--as ADD, UPDATE or DELETE goes with --object"),
+        ([], None) => bail!("either --event, or --object and --as, or --as KIND are needed"),
     }
 }
 

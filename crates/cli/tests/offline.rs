@@ -251,3 +251,193 @@ fn a_value_of_the_wrong_type_takes_nothing_else_out_of_sight() {
     let (_, text, _) = tiphys("graph -f wrong-type.yaml -o mermaid");
     check_parts(&text, &["good", "bad"]);
 }
+
+#[test]
+fn what_no_api_server_takes_fails() {
+    let (code, text, _) = tiphys("lint json-patch-without-list.yaml");
+    assert_eq!(code, 1);
+    let sentence = "a JSON patch needs its list of operations in the object's field `patch`";
+    check_parts(
+        &text,
+        &[&format!(
+            "error: spec.triggers[0].template.k8s.source.resource.patch: {sentence}\n"
+        )],
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let arguments = "simulate -f json-patch-without-list.yaml --event json-patch-without-list.json";
+    let (code, text, _) = tiphys(arguments);
+    assert_eq!(code, 1);
+    check_parts(
+        &text,
+        &[
+            &format!(
+                "  trigger open (Kubernetes) fails: {sentence}, the event would be dead-lettered\n"
+            ),
+            "  trigger listed (Kubernetes) fires
+    ✓ template.k8s.parameters[0] patch.0.value ← traefik
+    → patch (application/json-patch+json)
+      # to Ingress harbour/gate:
+      - op: replace
+        path: /spec/ingressClassName
+        value: traefik
+",
+        ],
+    );
+}
+
+#[test]
+fn labels_are_texts_and_keys_with_dots_are_told() {
+    let (code, text, _) = tiphys("lint labels-not-text.yaml");
+    assert_eq!(code, 1);
+    check_parts(
+        &text,
+        &[
+            "error: spec.triggers[1].template.k8s.source.resource.metadata.labels.port: metadata.labels.port \
+             has to be a text, found the number 1 (write it in quotes)\n",
+            "warning: spec.triggers[0].template.k8s.parameters[0].dest: metadata.labels holds texts, and this \
+             makes an object in it (write metadata.labels.app\\.kubernetes\\.io/name)\n",
+        ],
+    );
+    let (_, text, _) =
+        tiphys("simulate -f labels-not-text.yaml --object labels-not-text.json --as ADD");
+    check_parts(
+        &text,
+        &[
+            "  ✗ metadata.annotations.deployment.kubernetes.io/revision != \"1\": `metadata.annotations` has only \
+             deployment.kubernetes.io/revision: no `deployment` (escape the dots of a key: \
+             `metadata.annotations.deployment\\.kubernetes\\.io/revision`)\n",
+            "  ✓ metadata.annotations.deployment\\.kubernetes\\.io/revision != \"1\": \"2\"\n",
+            "  trigger dotted (Kubernetes) fails: metadata.labels.app has to be a text, found an object (escape \
+             the dots of a key: metadata.labels.app\\.kubernetes\\.io/name), the event would be dead-lettered\n",
+            "data.name ← none (default: body.metadata.labels.app.kubernetes.io/name finds nothing: \
+             `body.metadata.labels` has only app.kubernetes.io/name: no `app` (escape the dots of a key: \
+             `body.metadata.labels.app\\.kubernetes\\.io/name`))\n",
+            "  trigger static (Kubernetes) fails: metadata.labels.port has to be a text, found the number 1",
+        ],
+    );
+}
+
+#[test]
+fn what_a_parameter_writes_is_judged_when_it_is_written() {
+    assert_eq!(tiphys("lint --strict placeholder-dependency.yaml").0, 0);
+    let arguments = "-f placeholder-dependency.yaml --event placeholder-dependency.json";
+    let text = simulated(arguments);
+    check_parts(
+        &text,
+        &["trigger note (Kubernetes) fires\n", "        colour: red\n"],
+    );
+    // Operation, method, URL and name are only known with the events.
+    let (code, text, _) = tiphys("lint --strict placeholders.yaml");
+    assert_eq!((code, text.as_str()), (0, ""));
+    let text = simulated("-f placeholders.yaml --event placeholder-dependency.json");
+    check_parts(
+        &text,
+        &[
+            "trigger object (Kubernetes) fires\n",
+            "→ delete\n",
+            "trigger call (HTTP) fires\n",
+            "→ PUT http://red.harbour\n",
+            "trigger none (HTTP) fails: \"red\" is no URL: relative URL without a base; it begins with http:// \
+             or https://, the event would be dead-lettered\n",
+        ],
+    );
+}
+
+#[test]
+fn filters_show_what_they_saw() {
+    let text = simulated("-f filters.yaml --event filters.json");
+    check_parts(
+        &text,
+        &[
+            "    ✗ data[0] body.total: \"25\" is a text (which counts as 25), wanted a number > 100 (filters.yaml:11)\n",
+            "    ✓ data[1] body.image: \"nginx:latest\" (a value is a regular expression that matches anywhere: \
+             write ^nginx$)\n",
+            "    ✗ data[2] body.idd: nothing: `body` has only total, image, id: no `idd`, wanted a number = 1 (",
+            "    ✗ data[3] header.x-token: nothing: `header` has only X-Token: no `x-token` (keys know cases: \
+             `header.X-Token`), wanted a text that matches \"seal\" (",
+            "    ✗ exprs[0] count > 5: count is 3, it is not true (filters.yaml:16)\n",
+            "    ✗ context: context type is \"webhook\", not \"resource\" (filters.yaml:",
+            "    ✗ script: the script does not return true (filters.yaml:",
+        ],
+    );
+}
+
+#[test]
+fn a_parameter_without_a_value_is_told_with_its_line() {
+    let (code, text, _) = tiphys("simulate -f parameter.yaml --event parameter.json");
+    assert_eq!(code, 0, "{text}");
+    check_parts(
+        &text,
+        &[
+            "trigger note (Kubernetes) fails: parameter.yaml:14: parameters[1]: body.ports.0.port finds \
+             nothing: `body.ports` is an array of 0: no `0` (give a default with value:), the event would be \
+             dead-lettered\n",
+            "    ✓ transform:\n      - body.secret: 1\n      + kind: \"small\"\n",
+        ],
+    );
+}
+
+#[test]
+fn objects_come_in_documents_and_lists() {
+    let files =
+        "-f label-enters-selector.yaml --object objects.yaml --object label-enters-selector.json";
+    let text = simulated(&format!("{files} --as ADD"));
+    let objects: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("object "))
+        .collect();
+    assert_eq!(
+        objects,
+        [
+            "object ConfigMap harbour/one",
+            "object ConfigMap harbour/one",
+            "object ConfigMap harbour/one",
+            "object ConfigMap harbour/two",
+            "object ConfigMap harbour/two",
+            "object ConfigMap harbour/two",
+            "object Service harbour/other",
+            "object ConfigMap harbour/voyage-1",
+            "object ConfigMap harbour/voyage-1",
+            "object ConfigMap harbour/voyage-1",
+        ]
+    );
+    check_parts(
+        &text,
+        &[
+            "object Service harbour/other\n  → no event: no resource event source watches this object\n",
+        ],
+    );
+}
+
+#[test]
+fn without_an_event_every_way_to_give_one_is_named() {
+    let (code, _, errors) = tiphys("simulate -f filters.yaml");
+    assert_eq!(code, 2);
+    check_parts(
+        &errors,
+        &["--event <FILE>", "--object <FILE>", "--as <TYPE|KIND>"],
+    );
+}
+
+#[test]
+fn what_does_nothing_is_told_with_what_would() {
+    let (code, text, _) = tiphys("lint silent.yaml");
+    assert_eq!(code, 0, "{text}");
+    check_parts(
+        &text,
+        &[
+            "parameters[0].dest: brackets are part of a key here, and make a new one (write spec.rules.0.host)\n",
+            "parameters[0].src.dataKey: brackets are part of a key here, and find nothing (write body.hosts.0)\n",
+            "parameters[1].dest: it begins with a dot, which makes a key without a name (write metadata.name)\n",
+            "parameters[1].src.dataKey: it begins with a dot, and finds nothing (write body.name)\n",
+            "parameters[2].src.dataKey: a key has no functions behind a pipe, and finds nothing with them (use \
+             dataTemplate or contextTemplate",
+            "parameters[2].dest: `*` and `?` make a pattern of it, which changes only what is there already",
+            "source.resource.metadata.annotations.who: templates are not filled in here: this is sent as it \
+             stands (write it by a parameter with dataTemplate)\n",
+            "retryStrategy: there is no such field, so it has no effect (it belongs to \
+             spec.triggers[0].retryStrategy)\n",
+        ],
+    );
+    assert_eq!(text.lines().count(), 8, "{text}");
+}

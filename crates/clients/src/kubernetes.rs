@@ -11,8 +11,9 @@ use std::time::Duration;
 use kube::Client;
 use serde::Serialize;
 
+pub use discovery::is_api_version;
 pub(crate) use request::classify;
-pub use request::{Answer, Target};
+pub use request::{Answer, Target, is_segment};
 
 /// How long one call may take before the API server counts as unavailable.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -104,6 +104,20 @@ impl ConnectError {
     }
 }
 
+/// Checks the URLs of servers, parted by commas.
+///
+/// # Errors
+/// If one is none.
+pub fn check_urls(urls: &str) -> Result<(), String> {
+    for url in urls.split(',').map(str::trim) {
+        if let Err(error) = url.parse::<async_nats::ServerAddr>() {
+            let url = without_passwords(url);
+            return Err(format!("{url:?} is no URL of a NATS server: {error}"));
+        }
+    }
+    Ok(())
+}
+
 /// A client that heals itself, and tells `listen` how it is doing.
 ///
 /// # Errors

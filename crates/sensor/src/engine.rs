@@ -123,12 +123,17 @@ impl Compiled {
             let is_sound = !faulty.triggers.contains(index);
             is_sound && dependencies.all(|index| !faulty.dependencies.contains(index))
         });
-        let triggers = triggers.filter(|_| !faulty.whole);
+        let triggers: Vec<_> = triggers
+            .filter(|_| !faulty.whole)
+            .map(|(_, trigger)| trigger)
+            .collect();
+        // These fail when they fire: whoever looks at them sees it.
+        problems.extend(triggers.iter().flat_map(|trigger| trigger.unmet()));
         let metadata = &sensor.metadata;
         let compiled = Self {
             name: metadata.name.as_deref().unwrap_or_default().into(),
             namespace: metadata.namespace.as_deref().unwrap_or("default").into(),
-            triggers: triggers.map(|(_, trigger)| trigger).collect(),
+            triggers,
             dependencies,
         };
         (compiled, problems)

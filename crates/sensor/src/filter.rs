@@ -6,6 +6,7 @@
 mod clock;
 mod data;
 mod exprs;
+mod seen;
 
 use std::fmt;
 
@@ -41,13 +42,28 @@ pub enum Verdict {
     Fail(String),
 }
 
-/// One filter's verdict, for people.
+/// What one entry of a filter says, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `exprs`, `data`, `context`, `time` or `script`.
-    pub filter: &'static str,
+    /// Where it stands in the filters: `data[0]`, `exprs[1]`, `context`, `time` or `script`.
+    pub filter: String,
+    /// What it asks: a path or an expression; may be empty.
+    pub asks: String,
+    /// What it saw; may be empty.
+    pub saw: String,
     /// What it said.
     pub verdict: Verdict,
+}
+
+impl Step {
+    fn new(filter: impl Into<String>, verdict: Verdict) -> Self {
+        Self {
+            filter: filter.into(),
+            asks: String::new(),
+            saw: String::new(),
+            verdict,
+        }
+    }
 }
 
 /// How the entries of one filter are combined.
@@ -175,25 +191,46 @@ impl Filters {
         rejected.unwrap_or(Verdict::Pass)
     }
 
-    /// What every filter says of the event: for people who want to know why.
+    /// What every entry of every filter says of the event: for people who want to know why. Where one of
+    /// several is enough, the last step says so.
     pub fn explain(&self, event: &Event) -> Vec<Step> {
         let memory = Memory::whole();
-        let step = |part: &Part| Step {
-            filter: part.name(),
-            verdict: part.check(event, &memory),
-        };
-        self.parts.iter().map(step).collect()
+        let mut steps = Vec::new();
+        for part in &self.parts {
+            part.explain(event, &memory, &mut steps);
+        }
+        if self.any && self.parts.len() > 1 {
+            steps.push(Step {
+                asks: "one of them is enough (filtersLogicalOperator: or)".to_owned(),
+                ..Step::new("all", self.check(event))
+            });
+        }
+        steps
     }
 }
 
 impl Part {
-    fn name(&self) -> &'static str {
+    fn explain(&self, event: &Event, memory: &Memory, steps: &mut Vec<Step>) {
+        let verdict = self.check(event, memory);
         match self {
-            Self::Exprs(_) => "exprs",
-            Self::Data(_) => "data",
-            Self::Context(_) => "context",
-            Self::Time(_) => "time",
-            Self::Script(_) => "script",
+            Self::Exprs(exprs) => exprs.explain(event, verdict, steps),
+            Self::Data(data) => data.explain(event, verdict, steps),
+            Self::Context(wanted) => steps.push(Step {
+                // Otherwise the verdict says it.
+                saw: match verdict {
+                    Verdict::Pass => compared(wanted, &event.context),
+                    _ => String::new(),
+                },
+                ..Step::new("context", verdict)
+            }),
+            Self::Time(_) => {
+                let time = event.context.time.map(|time| time.to_string());
+                steps.push(Step {
+                    saw: time.unwrap_or_else(|| "it has no time".to_owned()),
+                    ..Step::new("time", verdict)
+                });
+            }
+            Self::Script(_) => steps.push(Step::new("script", verdict)),
         }
     }
 
@@ -228,6 +265,27 @@ fn check_context(wanted: &EventContext, context: &Context) -> Verdict {
             Verdict::reject(format_args!("context {name} is {found:?}, not {wanted:?}"))
         }
     }
+}
+
+/// The attributes that the filter sets, as the event has them.
+fn compared(wanted: &EventContext, context: &Context) -> String {
+    let attributes = [
+        ("type", &*wanted.r#type, &context.r#type),
+        ("subject", &*wanted.subject, &context.subject),
+        ("source", &*wanted.source, &context.source),
+        (
+            "datacontenttype",
+            &*wanted.datacontenttype,
+            &context.datacontenttype,
+        ),
+    ];
+    let set = attributes
+        .iter()
+        .filter(|(_, wanted, _)| !wanted.is_empty());
+    let set: Vec<String> = set
+        .map(|(name, _, found)| format!("{name} is {found:?}"))
+        .collect();
+    set.join(", ")
 }
 
 fn check_script(script: Result<&lua::Script, &String>, event: &Event, memory: &Memory) -> Verdict {

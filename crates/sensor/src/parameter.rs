@@ -114,6 +114,8 @@ pub enum Applied {
         text: String,
         /// It came from `value`, because nothing else gave one.
         fell_back: bool,
+        /// Why nothing else did, if something was looked for.
+        why: Option<String>,
     },
     /// Its dependency has no event in this firing, and it has no `value`.
     Skipped,

@@ -75,6 +75,11 @@ trait Kind: fmt::Debug + Send + Sync + Sized + 'static {
         &[]
     }
 
+    /// The parameters of its spec, whatever they write to.
+    fn written(spec: &Self::Spec) -> &[TriggerParameter] {
+        Self::parameters(spec)
+    }
+
     /// Compiles a spec; `field` is its field path. Faults are added to `problems`.
     fn compile(spec: &Self::Spec, field: &str, problems: &mut Vec<Problem>) -> Option<Self>;
 
@@ -83,6 +88,12 @@ trait Kind: fmt::Debug + Send + Sync + Sized + 'static {
     /// # Errors
     /// If a value is missing, or the outcome cannot be sent. The same events fail the same way again.
     fn render(&self, input: &mut Input<'_, '_>) -> Result<Self::Action, FireError>;
+
+    /// What executor and target demand of each action, whatever the target is like, and is not so: of an
+    /// action, or as far as it is known before there is one.
+    fn unmet(&self, _action: Option<&Self::Action>) -> Vec<Unmet> {
+        Vec::new()
+    }
 
     /// Writes down what has to be there, and to allow it, for an action to be performed: actions of the
     /// same target wait for each other while it is unavailable, and no others.
@@ -109,6 +120,51 @@ trait Kind: fmt::Debug + Send + Sync + Sized + 'static {
         context: &Context,
         caller: Caller<'_>,
     ) -> impl Future<Output = Result<(), PerformError>> + Send;
+}
+
+/// Something that is demanded of an action, and is not so: it can never be performed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unmet {
+    /// The field of the kind's spec.
+    field: String,
+    /// Other fields of it without which nobody can tell.
+    also: &'static [&'static str],
+    message: String,
+    hint: Option<String>,
+}
+
+impl Unmet {
+    fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            also: &[],
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// An error, if the field has one.
+    fn of(field: &str, checked: Result<(), String>) -> Option<Self> {
+        checked.err().map(|message| Self::new(field, message))
+    }
+
+    /// As a problem of what stands at `place`.
+    fn problem(self, place: &str) -> Problem {
+        let problem = Problem::error(format!("{place}.{}", self.field), self.message);
+        match self.hint {
+            Some(hint) => problem.with_hint(hint),
+            None => problem,
+        }
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hint {
+            Some(hint) => write!(f, "{} ({hint})", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
 }
 
 /// A part of what an action does, for people.
@@ -241,6 +297,14 @@ macro_rules! triggers {
                 }
             }
 
+            /// What is demanded of its actions and is known not to be so.
+            fn unmet(&self) -> Vec<Unmet> {
+                match self {
+                    $($(#[cfg(feature = $feature)])?
+                    Self::$name(written) => written.unmet(),)*
+                }
+            }
+
             fn is_immediate(&self) -> bool {
                 match self {
                     $($(#[cfg(feature = $feature)])?
@@ -251,7 +315,9 @@ macro_rules! triggers {
             async fn warm(&self, context: &Context, namespace: &str) {
                 match self {
                     $($(#[cfg(feature = $feature)])?
-                    Self::$name(written) => written.fixed().warm(context, namespace).await,)*
+                    Self::$name(written) => if let Some(fixed) = written.fixed() {
+                        fixed.warm(context, namespace).await;
+                    },)*
                 }
             }
 

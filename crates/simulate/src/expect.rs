@@ -100,7 +100,7 @@ impl Done {
                 }),
                 Err(error) => self.failures.push(Failure {
                     by,
-                    error: error.clone(),
+                    error: error.short(),
                 }),
             }
         }

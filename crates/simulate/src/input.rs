@@ -9,25 +9,26 @@ use tiphys_api::{
 };
 use tiphys_check::link::{Publisher, Publishers};
 use tiphys_eventbus::{Context, Event};
-use tiphys_eventsource::{Check, Compiled, CompiledEvent, Expression, Input, Simulated};
+use tiphys_eventsource::{
+    Check, Compiled, CompiledEvent, Expression, Input, SimulateError, Simulated,
+};
 use tiphys_lang::path::Path;
-use tiphys_lang::yaml;
 
 use crate::error::Act as _;
-use crate::{Error, File, Objects, Subject, documents};
+use crate::{Error, File, Objects, Subject, documents, manifest};
 
 /// The events that are followed.
 #[derive(Debug)]
 pub enum What {
     /// The documents of these files.
     Events(Vec<File>),
-    /// What resource event sources make of an object.
-    Object {
-        /// The object.
-        object: File,
-        /// What happens to it.
+    /// What resource event sources make of objects.
+    Objects {
+        /// Files with objects, or with lists of them.
+        files: Vec<File>,
+        /// What happens to each.
         event_type: ResourceEventType,
-        /// How it was before an update.
+        /// How they were before an update.
         old: Option<File>,
     },
     /// What event sources of a kind make of a body that their upstream sends.
@@ -45,6 +46,8 @@ pub enum What {
 
 /// An event, or why an event source makes none.
 pub(crate) struct Arrival<'o> {
+    /// The object that something happens to, if there are several.
+    pub(super) object: Option<String>,
     /// The event source, and `namespace/event source/event`, where they are known.
     pub(super) source: Option<(Publisher<'o>, String)>,
     /// The conditions of the event source, as far as they were asked.
@@ -57,15 +60,27 @@ impl<'o> Arrival<'o> {
     /// An event that nothing is known of but what it says.
     fn unknown(event: Event) -> Self {
         Self {
+            object: None,
             source: None,
             checks: Vec::new(),
             event: Ok(event),
         }
     }
 
+    /// What no event source sees.
+    fn unwatched(why: String) -> Self {
+        Self {
+            object: None,
+            source: None,
+            checks: Vec::new(),
+            event: Err(why),
+        }
+    }
+
     /// What an event source does not make.
     fn none(source: (Publisher<'o>, String), why: String) -> Self {
         Self {
+            object: None,
             source: Some(source),
             checks: Vec::new(),
             event: Err(why),
@@ -78,6 +93,7 @@ impl<'o> Arrival<'o> {
         let refused = checks.iter().find(|check| !check.is_met);
         let why = refused.map_or("", |check| &check.why);
         Self {
+            object: None,
             source: Some(source),
             event: event.ok_or_else(|| why.to_owned()),
             checks,
@@ -93,11 +109,11 @@ pub(super) fn read<'o>(
 ) -> Result<Vec<Arrival<'o>>, Error> {
     match what {
         What::Events(files) => events(files, objects, now),
-        What::Object {
-            object,
+        What::Objects {
+            files,
             event_type,
             old,
-        } => from_object(object, *event_type, old.as_ref(), objects, now),
+        } => from_objects(files, *event_type, old.as_ref(), objects, now),
         What::Body {
             body,
             headers,
@@ -276,26 +292,93 @@ fn from_body<'o>(
     Ok(arrivals)
 }
 
-fn from_object<'o>(
-    file: &File,
+fn from_objects<'o>(
+    files: &[File],
     event_type: ResourceEventType,
     old: Option<&File>,
     objects: &Objects<'o>,
     now: Timestamp,
 ) -> Result<Vec<Arrival<'o>>, Error> {
-    let object = json(file)?;
-    let old = old.map(json).transpose()?;
+    let mut given = Vec::new();
+    for file in files {
+        let found = manifest::read(file)?;
+        if found.is_empty() {
+            let problem = format!("{}: there is no object in it", file.name);
+            return Err(Error::Given(problem));
+        }
+        given.extend(found.into_iter().map(|object| (file, object)));
+    }
+    let olds = old.map(manifest::read).transpose()?.unwrap_or_default();
+    let is_one = given.len() == 1;
     let mut arrivals = Vec::new();
+    let mut is_watched = false;
+    for (file, object) in &given {
+        let before = match &olds[..] {
+            // Whatever its name: one is meant.
+            [one] if is_one => Some(one),
+            olds => olds.iter().find(|old| old.is_same(object)),
+        };
+        let before = before.map(|old| old.json.as_bytes());
+        let change = (event_type, object.json.as_bytes(), before);
+        let mut made = from_object(change, objects, now).act(|| format!("read {}", file.name))?;
+        is_watched |= !made.is_empty();
+        if made.is_empty() {
+            let why = "no resource event source watches this object".to_owned();
+            made.push(Arrival::unwatched(why));
+        }
+        if !is_one {
+            for arrival in &mut made {
+                arrival.object = Some(object.to_string());
+            }
+        }
+        arrivals.append(&mut made);
+    }
+    if !is_watched {
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        return Err(Error::Given(unwatched(&names.join(", "), is_one, objects)));
+    }
+    Ok(arrivals)
+}
+
+/// Says what is watched, where that is none of what is given.
+fn unwatched(files: &str, is_one: bool, objects: &Objects<'_>) -> String {
     let mut watched = Vec::new();
+    for source in &objects.event_sources {
+        let publisher = source.publisher();
+        for event in publisher.spec.events() {
+            if let EventConfig::Resource(watch) = event.config {
+                let described = describe(watch);
+                watched.push(format!("{}/{}: {described}", publisher.name, event.name));
+            }
+        }
+    }
+    let watched = if watched.is_empty() {
+        "nothing".to_owned()
+    } else {
+        watched.join(", ")
+    };
+    let these = if is_one {
+        "this object"
+    } else {
+        "these objects"
+    };
+    format!("{files}: no resource event source watches {these}; they watch: {watched}")
+}
+
+/// What resource event sources make of a change of an object.
+fn from_object<'o>(
+    (event_type, object, old): (ResourceEventType, &[u8], Option<&[u8]>),
+    objects: &Objects<'o>,
+    now: Timestamp,
+) -> Result<Vec<Arrival<'o>>, SimulateError> {
+    let mut arrivals = Vec::new();
     for source in &objects.event_sources {
         let publisher = source.publisher();
         for event in publisher.spec.events() {
             let EventConfig::Resource(watch) = event.config else {
                 continue;
             };
-            let described = describe(watch);
-            watched.push(format!("{}/{}: {described}", publisher.name, event.name));
-            if !watches(watch, &object) {
+            if !watches(watch, object) {
                 continue;
             }
             let named = objects.named(publisher, event.name);
@@ -303,20 +386,9 @@ fn from_object<'o>(
                 arrivals.push(Arrival::none(named, source.why_not(&event)));
                 continue;
             };
-            let made = compiled
-                .event_for(event_type, &object, old.as_deref(), now)
-                .act(|| format!("read {}", file.name))?;
+            let made = compiled.event_for(event_type, object, old, now)?;
             arrivals.push(Arrival::made(named, made));
         }
-    }
-    if arrivals.is_empty() {
-        let watched = if watched.is_empty() {
-            "nothing".to_owned()
-        } else {
-            watched.join(", ")
-        };
-        let problem = "no resource event source watches this object; they watch";
-        return Err(Error::Given(format!("{}: {problem}: {watched}", file.name)));
     }
     Ok(arrivals)
 }
@@ -405,9 +477,4 @@ fn watches(watch: &ResourceEventSource, object: &[u8]) -> bool {
         && version == *watch.version
         && plurals.contains(&watch.resource)
         && (watch.namespace.is_empty() || namespace.is_empty() || namespace == *watch.namespace)
-}
-
-/// The first document of a YAML or JSON file, as JSON.
-fn json(file: &File) -> Result<Vec<u8>, Error> {
-    yaml::to_json(file.text.as_bytes()).act(|| format!("read {}", file.name))
 }

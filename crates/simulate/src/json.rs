@@ -21,6 +21,7 @@ pub(super) fn render(report: &Report<'_>) -> Result<String, Error> {
     let absent =
         absent.map(|Absent { sensor, reason }| json!({ "sensor": sensor, "reason": reason }));
     let value = json!({
+        "object": arrival.object,
         "eventSource": arrival.source.as_ref().map(|(_, name)| name),
         "eventSourceFilters": checks.collect::<Vec<_>>(),
         "event": arrival.event.as_ref().ok().map(event),
@@ -69,12 +70,20 @@ fn dependency(report: &DependencyReport) -> Value {
             Ok(event) => json!({ "data": data(event) }),
             Err(error) => json!({ "error": error }),
         });
-    let filters = report.filters.iter().map(|step| match &step.verdict {
-        Verdict::Pass => json!({ "filter": step.filter, "passed": true }),
-        Verdict::Reject(reason) => {
-            json!({ "filter": step.filter, "passed": false, "reason": reason })
+    let filters = report.filters.iter().map(|(step, place)| {
+        let mut value = json!({
+            "filter": step.filter,
+            "asks": step.asks,
+            "saw": step.saw,
+            "passed": step.verdict.passes(),
+            "place": place,
+        });
+        match &step.verdict {
+            Verdict::Pass => {}
+            Verdict::Reject(reason) => value["reason"] = reason.as_str().into(),
+            Verdict::Fail(error) => value["error"] = error.as_str().into(),
         }
-        Verdict::Fail(error) => json!({ "filter": step.filter, "passed": false, "error": error }),
+        value
     });
     json!({
         "dependency": &*report.name,
@@ -97,8 +106,16 @@ fn trigger(report: &TriggerReport) -> Result<Value, Error> {
 
 fn firing(firing: &Firing) -> Result<Value, Error> {
     let parameters = firing.parameters.iter().map(|step| match &step.applied {
-        Applied::Written { text, fell_back } => json!({
-            "parameter": step.field, "dest": step.dest, "value": text, "default": fell_back,
+        Applied::Written {
+            text,
+            fell_back,
+            why,
+        } => json!({
+            "parameter": step.field,
+            "dest": step.dest,
+            "value": text,
+            "default": fell_back,
+            "why": why,
         }),
         Applied::Skipped => json!({ "parameter": step.field, "dest": step.dest, "skipped": true }),
         Applied::NoMatch => json!({ "parameter": step.field, "dest": step.dest, "matched": false }),
@@ -109,6 +126,10 @@ fn firing(firing: &Firing) -> Result<Value, Error> {
             let action = serde_json::to_value(&**action).act(|| "print the action".to_owned())?;
             json!({ "parameters": parameters, "action": action })
         }
-        Err(error) => json!({ "parameters": parameters, "error": error }),
+        Err(error) => json!({
+            "parameters": parameters,
+            "error": error.text,
+            "place": Some(&error.place).filter(|place| !place.is_empty()),
+        }),
     })
 }

@@ -16,6 +16,7 @@ mod faulty;
 mod input;
 mod json;
 mod lines;
+mod manifest;
 mod text;
 mod trace;
 
@@ -57,6 +58,8 @@ pub struct Objects<'o> {
 pub struct Subject<'o, T, C> {
     /// The object.
     pub object: &'o T,
+    /// The object as it was written.
+    pub manifest: &'o tiphys_api::manifest::Object,
     /// Its namespace; empty if it names none.
     pub namespace: &'o str,
     /// What of it has no errors; `None`: nothing.
@@ -83,6 +86,14 @@ pub struct Simulation<'o> {
 /// What differs between a simulation and what was expected of it.
 #[derive(Debug)]
 pub struct Comparison(expect::Comparison);
+
+impl<T, C> Subject<'_, T, C> {
+    /// The file and line of a field.
+    fn line_of(&self, field: &str) -> String {
+        let line = self.manifest.locate(field).line;
+        format!("{}:{line}", self.manifest.file)
+    }
+}
 
 impl<'o> Simulation<'o> {
     /// Reads events, or makes them as event sources would. `now` is when those happen that do not say

@@ -1,19 +1,25 @@
 //! A report for people.
 
+use tiphys_api::message::shortened;
 use tiphys_eventbus::Event;
 use tiphys_eventsource::Check;
+use tiphys_lang::json;
 use tiphys_sensor::engine::Outcome;
-use tiphys_sensor::filter::Verdict;
+use tiphys_sensor::filter::{Step, Verdict};
 use tiphys_sensor::parameter::Applied;
 use tiphys_sensor::trigger::{ParameterStep, Part};
 
 use crate::absent::Absent;
+use crate::diff::{self, Field};
 use crate::faulty::FaultyTrigger;
 use crate::lines::{Lines, line};
 use crate::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport};
 
 /// How much of a payload is shown in a line.
 const SHOWN: usize = 160;
+
+/// How many changes of a transform are shown.
+const CHANGES: usize = 12;
 
 pub(super) fn render(report: &Report<'_>) -> String {
     let mut out = Lines::default();
@@ -23,6 +29,9 @@ pub(super) fn render(report: &Report<'_>) -> String {
 
 fn page(report: &Report<'_>, out: &mut Lines) {
     let arrival = &report.arrival;
+    if let Some(object) = &arrival.object {
+        line!(out, "object {object}");
+    }
     if let Some((_, source)) = &arrival.source {
         line!(out, "event source {source}");
         for check in &arrival.checks {
@@ -124,16 +133,68 @@ fn dependency(report: &DependencyReport, out: &mut Lines) {
     line!(out, "  dependency {}", report.name);
     match &report.transformed {
         None => {}
-        Some(Ok(event)) => line!(out, "    ✓ transform → {}", shown(event)),
+        Some(Ok(event)) => changes(report.arrived.as_ref(), event, out),
         Some(Err(error)) => line!(out, "    ✗ transform: {error}"),
     }
-    for step in &report.filters {
-        match &step.verdict {
-            Verdict::Pass => line!(out, "    ✓ filter {}", step.filter),
-            Verdict::Reject(reason) | Verdict::Fail(reason) => {
-                line!(out, "    ✗ filter {}: {reason}", step.filter);
-            }
+    for (step, place) in &report.filters {
+        filter(step, place, out);
+    }
+}
+
+/// What one entry of a filter asks and what it saw; of one that does not pass what it wants, and where it
+/// stands.
+fn filter(step: &Step, place: &str, out: &mut Lines) {
+    let Step {
+        filter,
+        asks,
+        saw,
+        verdict,
+    } = step;
+    let asks = match asks.as_str() {
+        "" => String::new(),
+        asks => format!(" {asks}"),
+    };
+    let seen = match saw.as_str() {
+        "" => String::new(),
+        saw => format!(": {saw}"),
+    };
+    match verdict {
+        Verdict::Pass => line!(out, "    ✓ {filter}{asks}{seen}"),
+        Verdict::Reject(reason) | Verdict::Fail(reason) => {
+            let mark = if saw.is_empty() { ": " } else { ", " };
+            line!(out, "    ✗ {filter}{asks}{seen}{mark}{reason} ({place})");
         }
+    }
+}
+
+/// What a transform changed.
+fn changes(before: Option<&Event>, after: &Event, out: &mut Lines) {
+    let document = |event: &Event| json::from_slice(event.data.as_deref().unwrap_or_default()).ok();
+    let (Some(old), Some(new)) = (before.and_then(document), document(after)) else {
+        return line!(out, "    ✓ transform → {}", shown(after));
+    };
+    let differences = diff::differences(&old, &new);
+    if differences.is_empty() {
+        return line!(out, "    ✓ transform changes nothing");
+    }
+    line!(out, "    ✓ transform:");
+    let signed = |sign, field: Option<&Field>| {
+        let leaves = field.map(Field::leaves).unwrap_or_default();
+        leaves
+            .into_iter()
+            .map(move |(path, value)| (sign, path, value))
+    };
+    let lines: Vec<_> = differences
+        .iter()
+        .flat_map(|part| {
+            signed('-', part.expected.as_ref()).chain(signed('+', part.actual.as_ref()))
+        })
+        .collect();
+    for (sign, path, value) in lines.iter().take(CHANGES) {
+        line!(out, "      {sign} {path}: {}", shortened(value, SHOWN));
+    }
+    if let Some(more) = lines.len().checked_sub(CHANGES).filter(|more| *more > 0) {
+        line!(out, "      … and {more} more");
     }
 }
 
@@ -155,16 +216,25 @@ fn trigger(report: &TriggerReport, out: &mut Lines) {
         }
         Outcome::Filtered => "does not fire: filtered".to_owned(),
         Outcome::Deduplicated => "does not fire: it has had this event".to_owned(),
-        Outcome::DeadLettered => "fails: the event would become a dead letter".to_owned(),
+        Outcome::DeadLettered => {
+            let error = report
+                .firings
+                .last()
+                .and_then(|firing| firing.action.as_ref().err());
+            let why = error.map(|error| error.short() + ", ").unwrap_or_default();
+            format!("fails: {why}the event would be dead-lettered")
+        }
         Outcome::InFlight => "is at work".to_owned(),
     };
     line!(out, "  trigger {} ({}) {says}", report.name, report.kind);
-    for report in &report.firings {
-        firing(report, out);
+    let said = report.outcome == Outcome::DeadLettered;
+    for (index, one) in report.firings.iter().enumerate() {
+        // Why the last one fails is said above.
+        firing(one, said && index + 1 == report.firings.len(), out);
     }
 }
 
-fn firing(firing: &Firing, out: &mut Lines) {
+fn firing(firing: &Firing, is_said: bool, out: &mut Lines) {
     if let Some(name) = &firing.dlq {
         line!(out, "    dlqTrigger {name} takes over");
     }
@@ -177,7 +247,8 @@ fn firing(firing: &Firing, out: &mut Lines) {
             Part::Line(line) => line!(out, "      {line}"),
             Part::Document(document) => yaml(document, out),
         }),
-        Err(error) => line!(out, "    ✗ {error}"),
+        Err(_) if is_said => {}
+        Err(error) => line!(out, "    ✗ {}", error.short()),
     }
 }
 
@@ -190,15 +261,15 @@ fn parameter(step: &ParameterStep, out: &mut Lines) {
     match applied {
         Applied::Written {
             text,
-            fell_back: false,
+            fell_back,
+            why,
         } => {
-            line!(out, "    ✓ {field} {dest} ← {text}");
-        }
-        Applied::Written {
-            text,
-            fell_back: true,
-        } => {
-            line!(out, "    ✓ {field} {dest} ← {text} (default)");
+            let why = match (fell_back, why) {
+                (false, _) => String::new(),
+                (true, None) => " (default)".to_owned(),
+                (true, Some(why)) => format!(" (default: {why})"),
+            };
+            line!(out, "    ✓ {field} {dest} ← {text}{why}");
         }
         Applied::NoMatch => {
             line!(

@@ -75,8 +75,10 @@ pub(super) struct DependencyReport {
     pub(super) name: Arc<str>,
     /// The event after the transform, if there is one.
     pub(super) transformed: Option<Result<Event, String>>,
-    /// Each filter's verdict.
-    pub(super) filters: Vec<filter::Step>,
+    /// What each entry of the filters says, and its file and line.
+    pub(super) filters: Vec<(filter::Step, String)>,
+    /// How the event was before the transform, if there is one.
+    pub(super) arrived: Option<Event>,
     /// What they say together, if the transform gave an event.
     pub(super) verdict: Option<Verdict>,
     /// The event as the triggers see it.
@@ -100,7 +102,32 @@ pub(super) struct Firing {
     /// The `dlqTrigger` that took over, if one did.
     pub(super) dlq: Option<Arc<str>>,
     pub(super) parameters: Vec<ParameterStep>,
-    pub(super) action: Result<Arc<Action>, String>,
+    pub(super) action: Result<Arc<Action>, Unfired>,
+}
+
+impl Unfired {
+    /// In short, with the file and line of what is to be mended.
+    pub(super) fn short(&self) -> String {
+        let Some((field, why)) = &self.parameter else {
+            return self.text.clone();
+        };
+        // The line says in which trigger.
+        let place = &self.place;
+        let parts = ["parameters[", "payload[", "dynamicHeaders["];
+        let begin = parts.iter().find_map(|part| field.rfind(part));
+        let field = begin.map_or(field.as_str(), |begin| &field[begin..]);
+        format!("{place}: {field}: {why}")
+    }
+}
+
+/// Why a firing gave no action.
+#[derive(Debug, Clone)]
+pub(super) struct Unfired {
+    pub(super) text: String,
+    /// In short, with the parameter that could not be applied by its path in the Sensor.
+    pub(super) parameter: Option<(String, String)>,
+    /// The file and line of the parameter.
+    pub(super) place: String,
 }
 
 impl DependencyReport {
@@ -180,13 +207,19 @@ impl<'o> World<'o> {
         let sound = waiting.iter().map(|(index, _)| *index);
         let sound = sound.filter(|index| !listener.is_faulty_dependency(*index));
         let dependencies: Vec<DependencyReport> = sound
-            .map(|index| follow_dependency(sensor, index, event))
+            .map(|index| follow_dependency(listener, sensor, index, event))
             .collect();
         let triggers = sensor.triggers.iter().enumerate();
         let triggers = triggers.filter_map(|(index, trigger)| {
             self.follow_trigger((place, index), sensor, trigger, event, &dependencies)
         });
-        let triggers = triggers.collect();
+        let mut triggers: Vec<TriggerReport> = triggers.collect();
+        let firings = triggers.iter_mut().flat_map(|trigger| &mut trigger.firings);
+        for unfired in firings.filter_map(|firing| firing.action.as_mut().err()) {
+            if let Some((field, _)) = &unfired.parameter {
+                unfired.place = listener.line_of(field);
+            }
+        }
         let (namespace, name) = (Arc::clone(&sensor.namespace), Arc::clone(&sensor.name));
         Some(SensorReport {
             namespace,
@@ -353,7 +386,7 @@ fn carry_out(
         } => {
             let firing = fire(sensor, trigger, level, &round)?;
             let fired = match firing.action.clone() {
-                Err(error) => Fired::NotRendered(error.into()),
+                Err(error) => Fired::NotRendered(error.text.into()),
                 Ok(action) if performs.includes(action.is_repeatable()) => {
                     Fired::Performed(action, Attempt::Done)
                 }
@@ -384,11 +417,22 @@ fn fire(sensor: &Compiled, trigger: &Trigger, level: usize, round: &Round) -> Op
     Some(Firing {
         dlq: (level > 0).then(|| Arc::clone(trigger.name())),
         parameters,
-        action: action.map(Arc::new).map_err(|error| with_causes(&error)),
+        action: action.map(Arc::new).map_err(|error| Unfired {
+            place: String::new(),
+            text: with_causes(&error),
+            parameter: error
+                .parameter(trigger.kind())
+                .map(|(parameter, why)| (format!("{}.{parameter}", trigger.field()), why)),
+        }),
     })
 }
 
-fn follow_dependency(sensor: &Compiled, index: usize, event: &Event) -> DependencyReport {
+fn follow_dependency(
+    listener: &Listener<'_>,
+    sensor: &Compiled,
+    index: usize,
+    event: &Event,
+) -> DependencyReport {
     let dependency = &sensor.dependencies[index];
     let outcome = dependency
         .transform(event.clone())
@@ -398,14 +442,21 @@ fn follow_dependency(sensor: &Compiled, index: usize, event: &Event) -> Dependen
         name: Arc::clone(dependency.name()),
         transformed: None,
         filters: Vec::new(),
+        arrived: dependency.transforms().then(|| event.clone()),
         verdict: None,
         taken: None,
     };
     if let Ok(event) = &outcome {
         let filters = dependency.filters();
-        report.filters = filters
+        let field = format!("spec.dependencies[{index}].filters");
+        let steps = filters
             .map(|filters| filters.explain(event))
             .unwrap_or_default();
+        let placed = steps.into_iter().map(|step| {
+            let place = listener.line_of(&format!("{field}.{}", step.filter));
+            (step, place)
+        });
+        report.filters = placed.collect();
         let verdict = filters.map_or(Verdict::Pass, |filters| filters.check(event));
         report.taken = verdict.passes().then(|| event.clone());
         report.verdict = Some(verdict);

@@ -74,7 +74,8 @@ fn the_story_is_told_stage_by_stage() {
         "event source playground/ingress-es/ingress\n",
         "  ✓ it is in namespace playground\n",
         "  ✓ metadata.annotations.autodeploy-ingress-host == \".+\": \"harbour.127.0.0.1.nip.io\"\n",
-        " ingress-es/ingress (resource)\nsensor playground/ingress-sn\n  dependency service\n    ✓ transform → {",
+        " ingress-es/ingress (resource)\nsensor playground/ingress-sn\n  dependency service\n    ✓ transform:\n",
+        "      + operation: \"create\"\n",
         STORY,
         "  trigger log (Log) fires\n    → log service: {\"body\":{",
     ] {

@@ -2,6 +2,7 @@
 
 use super::document::{Node, Value};
 use super::fields::{self, Field};
+use super::misplaced;
 use crate::field_path;
 use crate::problem::{Code, Problem};
 
@@ -27,6 +28,7 @@ pub(super) fn against_schema(kind: &str, object: &Node) -> Vec<Problem> {
             None => problems.push(unknown_field(key, key, fields.names())),
         }
     }
+    misplaced::explain(fields, &mut problems);
     match object.get("metadata") {
         None => problems.push(Problem::error("metadata", "is needed, with a name")),
         Some(metadata) => problems.extend(metadata_problem(metadata)),

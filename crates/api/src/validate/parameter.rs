@@ -1,6 +1,6 @@
 //! Rules of parameters.
 
-use super::Problems;
+use super::{Problems, silent};
 use crate::field_path::index;
 use crate::problem::Problem;
 use crate::{EventDependency, ParameterOperation, TriggerParameter};
@@ -11,6 +11,8 @@ pub(super) struct Scope<'a> {
     pub(super) dependencies: &'a [EventDependency],
     /// An empty `dest` makes one value the whole document.
     pub(super) may_lack_dest: bool,
+    /// They are written into a Kubernetes object.
+    pub(super) into_object: bool,
 }
 
 pub(super) fn parameters(
@@ -63,6 +65,8 @@ fn check(path: &str, parameter: &TriggerParameter, scope: Scope<'_>, problems: &
             "parameter destination can't be empty",
         );
     }
+    silent::dest(path, &parameter.dest, scope.into_object, problems);
+    silent::keys(path, parameter, problems);
     let operation = parameter.operation.as_str();
     if ParameterOperation::from_name(operation).is_none() {
         let message = format!("parameter operation {operation} is invalid");

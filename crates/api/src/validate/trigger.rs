@@ -1,14 +1,14 @@
 //! Rules of a sensor's triggers.
 
 use super::parameter::{Scope, parameters};
-use super::{Problems, bucket_key, nats_login, timezone, tls, told_login};
+use super::{Problems, bucket_key, nats_login, silent, timezone, tls, told_login};
 use crate::cron::CronSchedule;
 use crate::field_path::{index, join};
 use crate::problem::{Code, Problem};
 use crate::{
     ArtifactLocation, Backoff, ConditionsResetCriteria, HttpTrigger, K8sOperation, RateLimit,
     SensorSpec, StandardK8sTrigger, Trigger, TriggerKind, TriggerParameter, TriggerPolicy,
-    TriggerTemplate,
+    TriggerTemplate, Written,
 };
 
 /// What an `argoWorkflow` trigger can do.
@@ -50,11 +50,15 @@ fn check(path: &str, trigger: &Trigger, spec: &SensorSpec, problems: &mut Proble
     let scope = Scope {
         dependencies: &spec.dependencies,
         may_lack_dest: false,
+        into_object: false,
     };
     match &trigger.template {
         None => problems.error(format!("{path}.template"), "trigger template can't be nil"),
         Some(template) => {
-            self::template(&format!("{path}.template"), template, scope, problems);
+            let field = format!("{path}.template");
+            let before = problems.0.len();
+            self::template(&field, template, scope, problems);
+            Written::of(&field, template, &trigger.parameters).forget(&mut problems.0, before);
             if let Some(policy) = &trigger.policy {
                 self::policy(&format!("{path}.policy"), policy, template, problems);
             }
@@ -161,7 +165,12 @@ fn action(path: &str, template: &TriggerTemplate, scope: Scope<'_>, problems: &m
                     let message = "argoWorkflow trigger does not contain an absolute action";
                     source(&path, trigger.source.as_ref(), message, problems);
                     operation(&path, &trigger.operation, &WORKFLOW_OPERATIONS, problems);
+                    let scope = Scope {
+                        into_object: true,
+                        ..scope
+                    };
                     fields(&path, &trigger.parameters, None, scope, problems);
+                    silent::templates(&path, trigger.source.as_ref(), problems);
                 }
             }
             TriggerKind::Http => {
@@ -342,7 +351,12 @@ fn k8s(path: &str, trigger: &StandardK8sTrigger, scope: Scope<'_>, problems: &mu
     let message = "k8s trigger does not contain an absolute action";
     source(path, trigger.source.as_ref(), message, problems);
     operation(path, &trigger.operation, &K8sOperation::NAMES, problems);
+    let scope = Scope {
+        into_object: true,
+        ..scope
+    };
     fields(path, &trigger.parameters, None, scope, problems);
+    silent::templates(path, trigger.source.as_ref(), problems);
 }
 
 fn source(path: &str, location: Option<&ArtifactLocation>, message: &str, problems: &mut Problems) {

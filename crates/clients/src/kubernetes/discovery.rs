@@ -65,7 +65,7 @@ impl Cluster {
 }
 
 /// Whether a text is a version, or a group and a version.
-fn is_api_version(text: &str) -> bool {
+pub fn is_api_version(text: &str) -> bool {
     match text.split_once('/') {
         Some((group, version)) => is_name(group) && is_name(version),
         None => is_name(text),

@@ -109,7 +109,7 @@ impl fmt::Display for Target {
 
 /// Whether a text can be a segment of a path, by the rule of the API server for names of all kinds: what
 /// decodes or cleans the path on the way there would make another one of it.
-fn is_segment(text: &str) -> bool {
+pub fn is_segment(text: &str) -> bool {
     !matches!(text, "" | "." | "..") && !text.contains(['/', '%'])
 }
 

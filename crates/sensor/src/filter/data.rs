@@ -6,7 +6,7 @@ use tiphys_lang::path::{Document, Found, Kind, Path};
 use tiphys_lang::regex::{self, Regex};
 use tiphys_lang::template::Template;
 
-use super::{Combine, Faults, Verdict, json_payload};
+use super::{Combine, Faults, Step, Verdict, json_payload, seen};
 
 /// The entries of `data`.
 #[derive(Debug)]
@@ -18,6 +18,9 @@ pub(super) struct Data {
 #[derive(Debug)]
 struct Entry {
     text: String,
+    kind: String,
+    /// The values as they were written, for people.
+    values: Vec<String>,
     path: Result<Path, String>,
     template: Option<Result<Template, String>>,
     /// `None`: lint refuses it; it never matches.
@@ -54,6 +57,22 @@ impl Data {
         match self.combine {
             Combine::And => self.all(&payload),
             Combine::Or => self.any(&payload),
+        }
+    }
+
+    /// What each entry says, and what it saw. `verdict` is what they say together.
+    pub(super) fn explain(&self, event: &Event, verdict: Verdict, steps: &mut Vec<Step>) {
+        let Some(Ok(payload)) = json_payload(event) else {
+            return steps.push(Step::new("data", verdict));
+        };
+        for (index, entry) in self.entries.iter().enumerate() {
+            steps.push(entry.explain(index, &payload));
+        }
+        if self.combine == Combine::Or && self.entries.len() > 1 {
+            steps.push(Step {
+                asks: "one of them is enough (dataLogicalOperator: or)".to_owned(),
+                ..Step::new("data", verdict)
+            });
         }
     }
 
@@ -95,6 +114,8 @@ impl Entry {
         let wanted = wanted.collect();
         Self {
             text: spec.path.to_string(),
+            kind: spec.r#type.to_string(),
+            values: spec.value.to_vec(),
             path: faults.program(&format!("{place}.path"), Path::compile(&spec.path)),
             template: template
                 .map(|text| faults.program(&format!("{place}.template"), Template::compile(text))),
@@ -126,6 +147,84 @@ impl Entry {
             }
         }
         Ok(false)
+    }
+
+    fn explain(&self, index: usize, payload: &Document<'_>) -> Step {
+        let wanted = self.wanted();
+        let (matches, saw) = match (&self.path, self.matches(payload)) {
+            (Ok(path), matches) if path.find(payload).exists() => {
+                let found = path.find(payload);
+                let saw = self.saw(&found);
+                (matches, saw)
+            }
+            (Ok(path), matches) => (matches, seen::missing(path, payload.json())),
+            (Err(fault), matches) => (matches, fault.clone()),
+        };
+        let verdict = match matches {
+            Ok(true) => Verdict::Pass,
+            Ok(false) => Verdict::Reject(format!("wanted {wanted}")),
+            Err(_) => Verdict::Fail(format!("wanted {wanted}")),
+        };
+        Step {
+            filter: format!("data[{index}]"),
+            asks: self.text.clone(),
+            saw,
+            verdict,
+        }
+    }
+
+    /// What is there, what a template makes of it, and what may surprise in the comparison.
+    fn saw(&self, found: &Found<'_>) -> String {
+        let is_text = found.kind() == Kind::String;
+        let mut saw = seen::value(found);
+        let text = match &self.template {
+            None => found.text().into_owned(),
+            Some(template) => match Self::render(template.as_ref(), found) {
+                Ok(text) => {
+                    saw = format!("{saw}, {text:?} by its template");
+                    text
+                }
+                Err(fault) => return format!("{saw}; its template: {fault}"),
+            },
+        };
+        match self.kind.as_str() {
+            "number" if is_text && self.template.is_none() => {
+                let number = parse_number(&text).unwrap_or_default();
+                saw + &format!(" is a text (which counts as {number})")
+            }
+            "bool" if is_text && self.template.is_none() => saw + " is a text",
+            "string" => {
+                let wanted = self.wanted.iter().zip(&self.values);
+                let surprise = wanted.filter_map(|(wanted, value)| match wanted {
+                    Ok(Wanted::Text(pattern)) => seen::surprise(pattern, value, &text),
+                    _ => None,
+                });
+                saw + &surprise.take(1).collect::<String>()
+            }
+            _ => saw,
+        }
+    }
+
+    /// What is wanted, in words.
+    fn wanted(&self) -> String {
+        let comparator = self.comparator.map_or("?", Comparator::text);
+        let values: Vec<String> = match self.kind.as_str() {
+            "string" => self
+                .values
+                .iter()
+                .map(|value| format!("{value:?}"))
+                .collect(),
+            _ => self.values.clone(),
+        };
+        let values = values.join(" or ");
+        match (self.kind.as_str(), self.comparator) {
+            ("number", _) => format!("a number {comparator} {values}"),
+            ("string", Some(Comparator::NotEqual)) => {
+                format!("a text that does not match {values}")
+            }
+            ("string", _) => format!("a text that matches {values}"),
+            _ => values,
+        }
     }
 
     fn render(template: Result<&Template, &String>, found: &Found<'_>) -> Result<String, String> {

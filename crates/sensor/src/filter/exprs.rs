@@ -5,7 +5,7 @@ use tiphys_eventbus::Event;
 use tiphys_lang::expr::govaluate::{Expression, Value};
 use tiphys_lang::path::{Document, Path};
 
-use super::{Combine, Faults, Verdict, json_payload};
+use super::{Combine, Faults, Step, Verdict, json_payload, seen};
 
 /// The entries of `exprs`.
 #[derive(Debug)]
@@ -73,6 +73,24 @@ impl Exprs {
     }
 }
 
+impl Exprs {
+    /// What each entry says, and what it saw. `verdict` is what they say together.
+    pub(super) fn explain(&self, event: &Event, verdict: Verdict, steps: &mut Vec<Step>) {
+        let Some(Ok(payload)) = json_payload(event) else {
+            return steps.push(Step::new("exprs", verdict));
+        };
+        for (index, entry) in self.entries.iter().enumerate() {
+            steps.push(entry.explain(index, &payload));
+        }
+        if self.combine == Combine::Or && self.entries.len() > 1 {
+            steps.push(Step {
+                asks: "one of them is enough (exprLogicalOperator: or)".to_owned(),
+                ..Step::new("exprs", verdict)
+            });
+        }
+    }
+}
+
 fn all<'e>(checks: impl Iterator<Item = (&'e Entry, Result<bool, String>)>) -> Verdict {
     for (entry, check) in checks {
         match check {
@@ -120,6 +138,24 @@ impl Entry {
         }
     }
 
+    fn explain(&self, index: usize, payload: &Document<'_>) -> Step {
+        let saw = self.fields.iter().map(|field| field.saw(payload));
+        let saw: Vec<String> = saw.collect();
+        let verdict = match self.check(payload) {
+            // An entry that binds no field is skipped.
+            _ if self.fields.is_empty() => Verdict::Pass,
+            Ok(true) => Verdict::Pass,
+            Ok(false) => Verdict::reject("it is not true"),
+            Err(fault) => Verdict::Fail(fault),
+        };
+        Step {
+            filter: format!("exprs[{index}]"),
+            asks: self.source.clone(),
+            saw: saw.join(", "),
+            verdict,
+        }
+    }
+
     fn reject(&self) -> Verdict {
         Verdict::reject(format_args!("expression {:?} is not true", self.source))
     }
@@ -131,6 +167,18 @@ impl Field {
             name: spec.name.to_string(),
             text: spec.path.to_string(),
             path: faults.program(&format!("{place}.path"), Path::compile(&spec.path)),
+        }
+    }
+
+    /// What the field has, for people.
+    fn saw(&self, payload: &Document<'_>) -> String {
+        let Self { name, path, .. } = self;
+        match path {
+            Err(fault) => format!("{name}: {fault}"),
+            Ok(path) => match path.find(payload) {
+                found if found.exists() => format!("{name} is {}", seen::value(&found)),
+                _ => format!("{name} is {}", seen::missing(path, payload.json())),
+            },
         }
     }
 

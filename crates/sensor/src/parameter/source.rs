@@ -35,7 +35,7 @@ enum Document {
 }
 
 /// A value as text, with the kind of JSON it had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Resolved {
     /// Strings without their quotes, objects and arrays as they were written.
     pub text: String,
@@ -45,7 +45,19 @@ pub struct Resolved {
     pub raw: bool,
     /// It is the default.
     pub fell_back: bool,
+    /// Why it is, if something was looked for.
+    why: Option<Failure>,
 }
+
+/// Equal values do the same, whyever they are what they are.
+impl PartialEq for Resolved {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |value: &Self| (value.kind, value.raw, value.fell_back);
+        key(self) == key(other) && self.text == other.text
+    }
+}
+
+impl Eq for Resolved {}
 
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,7 +136,10 @@ impl Source {
                 raw: self.raw && found.kind != Kind::String,
                 ..found
             })),
-            (Err(_), Some(value)) => Ok(Some(Resolved::default_value(value.clone()))),
+            (Err(reason), Some(value)) => Ok(Some(Resolved {
+                why: Some(reason),
+                ..Resolved::default_value(value.clone())
+            })),
             (Err(reason), None) => Err(ResolveError {
                 dependency: self.dependency.clone(),
                 reason,
@@ -236,6 +251,7 @@ impl Resolved {
         Applied::Written {
             text: self.text.clone(),
             fell_back: self.fell_back,
+            why: self.why.as_ref().map(|why| why.text().to_owned()),
         }
     }
 
@@ -251,6 +267,7 @@ impl Resolved {
             kind,
             raw: false,
             fell_back: false,
+            why: None,
         }
     }
 
@@ -260,6 +277,7 @@ impl Resolved {
             kind: Kind::String,
             raw: false,
             fell_back: false,
+            why: None,
         }
     }
 
@@ -269,6 +287,7 @@ impl Resolved {
             kind: Kind::String,
             raw: false,
             fell_back: true,
+            why: None,
         }
     }
 }

@@ -8,13 +8,14 @@ mod perform;
 
 use serde::Serialize;
 use std::hash::{Hash as _, Hasher};
-use tiphys_api::{ArgoWorkflowTrigger, Problem, TriggerKind, TriggerTemplate};
+use tiphys_api::{ArgoWorkflowTrigger, Problem, TriggerKind, TriggerParameter, TriggerTemplate};
+use tiphys_lang::json::Value;
 
 use super::fire::Input;
 use super::k8s::{Executor, LabelPolicy, Ownership};
 use super::object::{Base, Object};
 use super::perform::Context;
-use super::{Caller, FireError, Kind, Part, PerformError};
+use super::{Caller, FireError, Kind, Part, PerformError, Unmet};
 use crate::parameter::Parameter;
 
 /// Something to be done to an Argo Workflow.
@@ -137,6 +138,10 @@ impl Kind for Template {
         template.argo_workflow.as_ref()
     }
 
+    fn written(spec: &ArgoWorkflowTrigger) -> &[TriggerParameter] {
+        &spec.parameters
+    }
+
     fn compile(
         spec: &ArgoWorkflowTrigger,
         field: &str,
@@ -171,6 +176,14 @@ impl Kind for Template {
             policy: input.policy.labels.clone(),
             ownership: input.ownership(),
         })
+    }
+
+    fn unmet(&self, action: Option<&Action>) -> Vec<Unmet> {
+        let demand = |object: &Value, ()| perform::unmet(object, self.operation, &self.arguments);
+        match action {
+            Some(action) => action.object.known((), demand),
+            None => self.base.known((), demand),
+        }
     }
 
     fn target(action: &Action, target: &mut impl Hasher) {

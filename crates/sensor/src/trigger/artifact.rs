@@ -5,7 +5,9 @@ mod git;
 mod location;
 
 use serde::Serialize;
-use tiphys_clients::{KeyOf, ValueRef, s3};
+use tiphys_clients::{KeyOf, ValueRef, http, s3};
+
+use super::Unmet;
 
 pub(super) use fetch::Fetcher;
 pub(super) use location::Fault;
@@ -27,6 +29,27 @@ pub enum Artifact {
     S3(s3::Object),
     /// A file in a git repository.
     Git(GitFile),
+}
+
+impl Artifact {
+    /// Why it can never be fetched.
+    pub(super) fn unmet(&self) -> Vec<Unmet> {
+        let unmet = match self {
+            Self::Url(document) => {
+                let url = http::parse(&document.url).map(drop);
+                Unmet::of("source.url.path", url.map_err(|error| error.to_string()))
+            }
+            Self::S3(object) => {
+                let url = s3::bucket_url(&object.endpoint, object.insecure, &object.bucket);
+                Unmet::of(
+                    "source.s3",
+                    url.map(drop).map_err(|error| error.to_string()),
+                )
+            }
+            Self::File { .. } | Self::Configmap(_) | Self::Git(_) => None,
+        };
+        unmet.into_iter().collect()
+    }
 }
 
 /// A document on a web server.

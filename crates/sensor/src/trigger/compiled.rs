@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tiphys_api::{self as api, Code, Problem, RetryPolicy, TriggerKind, TriggerTemplate};
+use tiphys_api::{self as api, Code, Problem, RetryPolicy, TriggerKind, TriggerTemplate, Written};
 use tiphys_lang::expr::conditions::Conditions;
 
 use super::policy::Policy;
 use super::variants::Variants;
-use super::{FireError, KINDS, Template};
+use super::{FireError, KINDS, Template, Unmet};
 use crate::engine::{Dependency, LEAST_PATIENCE, PATIENCE, Resets};
 use crate::parameter::Parameter;
 
@@ -17,6 +17,7 @@ use crate::parameter::Parameter;
 #[derive(Debug)]
 pub struct Trigger {
     pub(super) name: Arc<str>,
+    field: String,
     conditions: Arc<Conditions>,
     dependencies: Vec<usize>,
     pub(super) dependency_names: Vec<Arc<str>>,
@@ -28,7 +29,9 @@ pub struct Trigger {
     pub(super) policy: Policy,
     resets: Resets,
     has_templates: bool,
+    kind: TriggerKind,
     dlq: Option<Arc<Trigger>>,
+    unmet: Vec<Problem>,
 }
 
 /// At most so many firings in so much time.
@@ -70,7 +73,11 @@ impl Trigger {
             .ok();
         let parameters =
             Parameter::compile_all(&spec.parameters, &format!("{field}.parameters"), problems);
+        let before = problems.len();
         let template = Template::compile(template_spec, &template_field, problems);
+        let written = Written::of(&template_field, template_spec, &spec.parameters);
+        written.forget(problems, before);
+        let is_mended = template.is_none() && problems.len() == before;
         let retry = retry_policy(spec, field, problems);
         let rate = rate(spec, field, problems);
         let policy = Policy::compile(spec.policy.as_ref(), &format!("{field}.policy"), problems);
@@ -83,11 +90,20 @@ impl Trigger {
             Self::compile(dlq, dependencies, &format!("{field}.dlqTrigger"), problems).map(Arc::new)
         });
         let text = serde_json::to_vec(template_spec)
-            .map_err(|error| problems.push(Problem::error(template_field, error.to_string())))
+            .map_err(|error| problems.push(Problem::error(&template_field, error.to_string())))
             .ok();
+        let kind = KINDS
+            .iter()
+            .find(|kind| template_spec.kinds().contains(kind));
+        let unmet = match &template {
+            Some(template) => unmet(template, &template_field, &written),
+            None if is_mended => Vec::new(),
+            None => return None,
+        };
         let conditions = Arc::new(conditions?);
         Some(Self {
             name: template_spec.name.as_str().into(),
+            field: field.to_owned(),
             dependencies: conditions
                 .dependencies()
                 .iter()
@@ -95,7 +111,7 @@ impl Trigger {
                 .collect(),
             dependency_names: dependencies.iter().map(|d| Arc::clone(d.name())).collect(),
             conditions,
-            template: Variants::new(parameters, text?, template?),
+            template: Variants::new(parameters, text?, template),
             at_least_once: *spec.at_least_once,
             retry,
             patience: patience(spec.retry_strategy.is_some(), retry),
@@ -103,13 +119,20 @@ impl Trigger {
             policy,
             resets,
             has_templates: serde_json::to_value(spec).is_ok_and(|spec| has_templates(&spec)),
+            kind: *kind?,
             dlq,
+            unmet,
         })
     }
 
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Where it stands in its Sensor, such as `spec.triggers[0]`.
+    pub fn field(&self) -> &str {
+        &self.field
     }
 
     /// What has to come together for it to fire.
@@ -159,7 +182,8 @@ impl Trigger {
 
     /// Whether a firing waits for nobody and is over in no time.
     pub(crate) fn is_immediate(&self) -> bool {
-        self.template.fixed().is_immediate() && !self.has_templates
+        let template = self.template.fixed();
+        template.is_some_and(Template::is_immediate) && !self.has_templates
     }
 
     /// The trigger that takes over when all attempts of this one have failed.
@@ -169,7 +193,14 @@ impl Trigger {
 
     /// Its kind.
     pub fn kind(&self) -> TriggerKind {
-        self.template.fixed().kind()
+        self.kind
+    }
+
+    /// What is demanded of its actions, and of those of the trigger that takes over, and is known not to
+    /// be so: they are rendered, and fail.
+    pub fn unmet(&self) -> Vec<Problem> {
+        let chain = std::iter::successors(Some(self), |trigger| trigger.dlq.as_deref());
+        chain.flat_map(|trigger| trigger.unmet.clone()).collect()
     }
 }
 
@@ -211,6 +242,19 @@ impl Template {
             _ => Err(FireError::Template(problems)),
         }
     }
+}
+
+/// What is demanded of the actions of the template at `field` and is not so, as far as no parameter writes
+/// there.
+fn unmet(template: &Template, field: &str, written: &Written) -> Vec<Problem> {
+    let field = format!("{field}.{}", template.kind());
+    let is_known = |unmet: &Unmet| {
+        let also = unmet.also.iter().copied();
+        let mut decide = also.chain([unmet.field.as_str()]);
+        !decide.any(|name| written.touches(&format!("{field}.{name}")))
+    };
+    let unmet = template.unmet().into_iter().filter(is_known);
+    unmet.map(|unmet| unmet.problem(&field)).collect()
 }
 
 /// Whether there is a `dataTemplate` or `contextTemplate` anywhere in a spec.

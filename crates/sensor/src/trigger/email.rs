@@ -15,13 +15,14 @@ use sha2::{Digest as _, Sha256};
 use tiphys_api::message::with_causes;
 use tiphys_api::{
     EmailTrigger, Problem, SecretKeySelector, TriggerKind, TriggerParameter, TriggerTemplate,
+    field_path,
 };
 use tiphys_base::Failure;
 use tiphys_clients::ValueRef;
 
 use super::fire::Input;
 use super::perform::Context;
-use super::{Caller, FireError, Kind, Part, PerformError};
+use super::{Caller, FireError, Kind, Part, PerformError, Unmet};
 
 /// The port on which a connection is encrypted from its beginning.
 const ENCRYPTED: u16 = 465;
@@ -110,30 +111,33 @@ impl Kind for Template {
         })
     }
 
-    /// What parameters may have written is checked here, with what Argo Events says of it.
-    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
-        let refuse = |message: String| FireError::Object(message);
-        for (name, is_empty) in [
+    /// With what Argo Events says of it.
+    fn unmet(&self, _: Option<&Action>) -> Vec<Unmet> {
+        let empty = [
             ("to", self.to.is_empty()),
             ("body", self.body.is_empty()),
             ("subject", self.subject.is_empty()),
             ("host", self.host.is_empty()),
-        ] {
-            if is_empty {
-                return Err(refuse(format!("{name} can't be empty")));
-            }
-        }
-        for address in &self.to {
+        ];
+        let mut unmet: Vec<Unmet> = empty
+            .into_iter()
+            .filter(|(_, is_empty)| *is_empty)
+            .map(|(name, _)| Unmet::new(name, format!("{name} can't be empty")))
+            .collect();
+        for (index, address) in self.to.iter().enumerate() {
             if address.parse::<Address>().is_err() {
-                return Err(refuse(format!(
-                    "{address:?} is no address to send a mail to"
-                )));
+                let message = format!("{address:?} is no address to send a mail to");
+                unmet.push(Unmet::new(field_path::index("to", index), message));
             }
         }
-        let from = &self.from;
-        if from.parse::<Mailbox>().is_err() {
-            return Err(refuse(format!("{from:?} is no address of a sender")));
+        if self.from.parse::<Mailbox>().is_err() {
+            let message = format!("{:?} is no address of a sender", self.from);
+            unmet.push(Unmet::new("from", message));
         }
+        unmet
+    }
+
+    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
         let login = (!self.username.is_empty()).then(|| Login {
             username: self.username.clone(),
             password: self
@@ -144,7 +148,7 @@ impl Kind for Template {
         Ok(Action {
             host: self.host.clone(),
             port: self.port,
-            from: from.clone(),
+            from: self.from.clone(),
             to: self.to.clone(),
             subject: self.subject.clone(),
             body: self.body.clone(),

@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tiphys_api::message::with_causes;
-use tiphys_api::{Problem, TlsConfig};
+use tiphys_api::{Problem, TlsConfig, TriggerKind, field_path};
 use tiphys_base::Failure;
 use tiphys_clients::TlsRef;
 use tiphys_eventbus::Event;
@@ -94,6 +94,28 @@ impl FireError {
             Self::Object(_) => "the outcome cannot be sent".to_owned(),
         };
         Failure::with_values(with_causes(self), public)
+    }
+
+    /// The field of the trigger's template that could not be applied, if it is one; and why, in short.
+    pub fn parameter(&self, kind: TriggerKind) -> Option<(String, String)> {
+        let (list, index, source) = match self {
+            Self::TemplateParameter { index, source } => ("parameters".to_owned(), index, source),
+            Self::ResourceParameter { index, source } => {
+                (format!("template.{kind}.parameters"), index, source)
+            }
+            Self::Payload { index, source } => (format!("template.{kind}.payload"), index, source),
+            Self::DynamicHeader { index, source } => {
+                (format!("template.{kind}.dynamicHeaders"), index, source)
+            }
+            Self::Template(_) | Self::Object(_) => return None,
+        };
+        let why = match source {
+            parameter::Error::Resolve(error) => {
+                format!("{} (give a default with value:)", error.reason.text())
+            }
+            other => with_causes(other),
+        };
+        Some((field_path::index(&list, *index), why))
     }
 
     pub(super) fn template(place: &str, message: String) -> Self {

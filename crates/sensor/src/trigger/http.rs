@@ -14,7 +14,7 @@ use tiphys_clients::{BasicAuth, TlsRef, ValueRef};
 
 use super::fire::Input;
 use super::perform::Context;
-use super::{Caller, FireError, Kind, Part, PerformError};
+use super::{Caller, FireError, Kind, Part, PerformError, Unmet};
 use crate::parameter::Parameter;
 
 /// How long an exchange may take if nothing is said.
@@ -188,6 +188,16 @@ impl Kind for Template {
             tls: input.tls(self.tls.as_ref())?,
             allowed_status: input.policy.allowed_status.clone(),
         })
+    }
+
+    fn unmet(&self, _: Option<&Action>) -> Vec<Unmet> {
+        let url = exchange::url(&self.url).map(drop);
+        let host = self.host.as_deref().map_or(Ok(()), |host| {
+            let value = HeaderValue::from_str(host).map(drop);
+            value.map_err(|_| "the host has a line break or another control".to_owned())
+        });
+        let unmet = [Unmet::of("url", url), Unmet::of("host", host)];
+        unmet.into_iter().flatten().collect()
     }
 
     /// The server: what stands before the path.

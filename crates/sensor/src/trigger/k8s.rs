@@ -1,5 +1,6 @@
 //! The `k8s` trigger: creates, updates, patches or deletes a Kubernetes object.
 
+mod demand;
 mod labels;
 mod merge;
 mod perform;
@@ -12,15 +13,18 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
-use tiphys_api::{K8sOperation, Problem, StandardK8sTrigger, TriggerKind, TriggerTemplate};
+use tiphys_api::{
+    K8sOperation, Problem, StandardK8sTrigger, TriggerKind, TriggerParameter, TriggerTemplate,
+};
 use tiphys_clients::kubernetes::PatchStrategy;
 
 use super::fire::Input;
 use super::object::{Base, Object};
 use super::perform::Context;
-use super::{Caller, FireError, Kind, Part, PerformError};
+use super::{Caller, FireError, Kind, Part, PerformError, Unmet};
 use crate::parameter::Parameter;
 
+pub(super) use demand::{Sent, text, unmet};
 pub(super) use perform::{CONFLICTS, Executor, member};
 
 /// Something to be done to a Kubernetes object.
@@ -174,6 +178,10 @@ impl Kind for Template {
         template.k8s.as_ref()
     }
 
+    fn written(spec: &StandardK8sTrigger) -> &[TriggerParameter] {
+        &spec.parameters
+    }
+
     fn compile(
         spec: &StandardK8sTrigger,
         field: &str,
@@ -222,6 +230,15 @@ impl Kind for Template {
         })
     }
 
+    fn unmet(&self, action: Option<&Action>) -> Vec<Unmet> {
+        let patch = (self.operation == K8sOperation::Patch).then_some(self.patch);
+        let sent = demand::Sent::of(self.operation, patch);
+        match action {
+            Some(action) => action.object.known(sent, demand::unmet),
+            None => self.base.known(sent, demand::unmet),
+        }
+    }
+
     fn target(action: &Action, target: &mut impl Hasher) {
         action.operation.name().hash(target);
         action.object.target(target);
@@ -233,8 +250,22 @@ impl Kind for Template {
             Some(patch) => format!("{name} ({})", patch.content_type()),
             None => name.to_owned(),
         };
-        let object = action.object.describe();
-        std::iter::once(Part::Act(act)).chain(object).collect()
+        let mut parts = vec![Part::Act(act)];
+        match (action.patch, &action.object) {
+            // Of the object only this is sent.
+            (Some(PatchStrategy::Json), Object::Known { object }) => {
+                let text = |path: &[&str]| demand::text(object, path).unwrap_or_default();
+                let (kind, name) = (text(&["kind"]), text(&["metadata", "name"]));
+                let place = match text(&["metadata", "namespace"]) {
+                    "" => name.to_owned(),
+                    namespace => format!("{namespace}/{name}"),
+                };
+                parts.push(Part::Line(format!("# to {kind} {place}:")));
+                parts.extend(object.get("patch").map(Part::document));
+            }
+            (_, object) => parts.extend(object.describe()),
+        }
+        parts
     }
 
     async fn warm(&self, context: &Context, namespace: &str) {

@@ -11,7 +11,7 @@ use tiphys_eventbus::{Bus, DEAD_LETTERS, Subject};
 
 use super::fire::Input;
 use super::perform::Context;
-use super::{Caller, FireError, Kind, Part, PerformError};
+use super::{Caller, FireError, Kind, Part, PerformError, Unmet};
 use crate::parameter::Parameter;
 
 /// A message to be published.
@@ -102,6 +102,11 @@ impl Kind for Template {
             auth: auth.and_then(|auth| AuthRef::of(auth, namespace)),
             tls: input.tls(self.tls.as_ref())?,
         })
+    }
+
+    fn unmet(&self, _: Option<&Action>) -> Vec<Unmet> {
+        let url = tiphys_clients::nats::check_urls(&self.url);
+        Unmet::of("url", url).into_iter().collect()
     }
 
     fn target(action: &Action, target: &mut impl Hasher) {

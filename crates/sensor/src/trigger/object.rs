@@ -10,7 +10,7 @@ use tiphys_lang::yaml;
 
 use super::artifact::{Artifact, Fault};
 use super::fire::Input;
-use super::{FireError, Part};
+use super::{FireError, Part, Unmet};
 use crate::parameter::{self, Applied, Edit, Parameter, Resolved};
 use crate::view::Views;
 
@@ -61,6 +61,14 @@ impl Object {
                 }
             }
             Self::Fetched { base, .. } => base.hash(target),
+        }
+    }
+
+    /// What is demanded of it and is not so, as far as it is known.
+    pub(super) fn known<S>(&self, sent: S, demand: impl Fn(&Value, S) -> Vec<Unmet>) -> Vec<Unmet> {
+        match self {
+            Self::Known { object } | Self::Live { object, .. } => demand(object, sent),
+            Self::Fetched { base, .. } => base.unmet(),
         }
     }
 
@@ -148,6 +156,20 @@ impl Base {
         }
     }
 
+    /// What is demanded of the object as it stands and is not so.
+    pub(super) fn known<S>(&self, sent: S, demand: impl Fn(&Value, S) -> Vec<Unmet>) -> Vec<Unmet> {
+        match self {
+            Self::Known(known) => match known.read() {
+                Ok(object) => demand(&object, sent),
+                Err(message) => vec![Unmet::new("source", message)],
+            },
+            Self::Fetched(location) => match Artifact::of(location, "") {
+                Ok(Some(artifact)) => artifact.unmet(),
+                _ => Vec::new(),
+            },
+        }
+    }
+
     /// The object with `parameters` applied, as far as it is known.
     pub(super) fn render(
         &self,
@@ -208,11 +230,16 @@ impl Known {
     }
 
     /// The object as it stands.
-    fn object(&self) -> Result<Arc<Value>, FireError> {
-        let object = match &self.tree {
+    fn read(&self) -> Result<Arc<Value>, String> {
+        Ok(match &self.tree {
             Some(tree) => Arc::clone(tree),
-            None => Arc::new(read_json(&self.text).map_err(FireError::Object)?),
-        };
+            None => Arc::new(read_json(&self.text)?),
+        })
+    }
+
+    /// The object as it stands, to be sent.
+    fn object(&self) -> Result<Arc<Value>, FireError> {
+        let object = self.read().map_err(FireError::Object)?;
         check(&object).map_err(FireError::Object)?;
         Ok(object)
     }

@@ -75,11 +75,9 @@ impl Executors {
         let successors =
             std::iter::successors(Some(trigger), |trigger| trigger.dlq().map(|dlq| &**dlq));
         for trigger in successors {
-            trigger
-                .template
-                .fixed()
-                .warm(&self.context, namespace)
-                .await;
+            if let Some(template) = trigger.template.fixed() {
+                template.warm(&self.context, namespace).await;
+            }
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) use self::threads::Threads;
 
 use super::fire::Input;
 use super::perform::Context;
-use super::{Caller, FireError, Kind, Part, PerformError};
+use super::{Caller, FireError, Kind, Part, PerformError, Unmet};
 
 /// A message to be posted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -108,25 +108,33 @@ impl Kind for Template {
         })
     }
 
-    /// What parameters may have written is checked here, with what Argo Events says of it.
-    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
+    /// With what Argo Events says of it.
+    fn unmet(&self, _: Option<&Action>) -> Vec<Unmet> {
         let spec = &self.spec;
-        let refuse = |message: &str| Err(FireError::Object(message.to_owned()));
-        let channel = spec.channel.strip_prefix('#').unwrap_or(&spec.channel);
-        if channel.is_empty() {
-            return refuse("no slack channel provided");
+        let mut unmet = Vec::new();
+        if channel(spec).is_empty() {
+            unmet.push(Unmet::new("channel", "no slack channel provided"));
         }
         if spec.message.is_empty() && spec.attachments.is_empty() && spec.blocks.is_empty() {
-            return refuse(
-                "no text to post: At least one of message/attachments/blocks should be provided",
-            );
+            let message =
+                "no text to post: At least one of message/attachments/blocks should be provided";
+            unmet.push(Unmet {
+                also: &["attachments", "blocks"],
+                ..Unmet::new("message", message)
+            });
         }
-        list("attachments", &spec.attachments)?;
-        list("blocks", &spec.blocks)?;
+        for (name, text) in [("attachments", &spec.attachments), ("blocks", &spec.blocks)] {
+            unmet.extend(Unmet::of(name, list(name, text)));
+        }
+        unmet
+    }
+
+    fn render(&self, input: &mut Input<'_, '_>) -> Result<Action, FireError> {
+        let spec = &self.spec;
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let sender = spec.sender.as_ref();
         Ok(Action {
-            channel: channel.to_owned(),
+            channel: channel(spec).to_owned(),
             message: spec.message.to_string(),
             attachments: spec.attachments.to_string(),
             blocks: spec.blocks.to_string(),
@@ -184,14 +192,18 @@ impl Kind for Template {
     }
 }
 
+fn channel(spec: &SlackTrigger) -> &str {
+    spec.channel.strip_prefix('#').unwrap_or(&spec.channel)
+}
+
 /// A list, as JSON, if there is one.
-fn list(name: &str, text: &str) -> Result<(), FireError> {
+fn list(name: &str, text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Ok(());
     }
     let list = serde_json::from_str::<Vec<IgnoredAny>>(text);
     list.map(drop)
-        .map_err(|error| FireError::Object(format!("slack.{name} is no list in JSON: {error}")))
+        .map_err(|error| format!("slack.{name} is no list in JSON: {error}"))
 }
 
 fn icon(text: &str) -> Option<Icon> {

@@ -163,17 +163,17 @@ fn objects_that_are_fetched_are_rendered_as_references_with_edits() {
 
 #[test]
 fn policies_are_part_of_the_action() {
-    let k8s = "k8s: {operation: OP, source: {resource: {kind: Job}}}";
+    let k8s = "k8s: {operation: OP, source: {resource: {apiVersion: batch/v1, kind: Job, metadata: {name: j}}}}";
     let policy =
         "policy: {k8s: {labels: {a: b}, backoff: {steps: 2, duration: 1500ms, jitter: 0}}}";
     for (operation, expected) in [
         (
             "create",
-            r#"{"k8s":{"operation":"create","object":{"kind":"Job"},"policy":{"labels":{"a":"b"},"attempts":2,"wait":1.5,"factor":1.0,"jitter":0.0,"errorOnTimeout":false}}}"#,
+            r#"{"k8s":{"operation":"create","object":{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"j"}},"policy":{"labels":{"a":"b"},"attempts":2,"wait":1.5,"factor":1.0,"jitter":0.0,"errorOnTimeout":false}}}"#,
         ),
         (
             "delete",
-            r#"{"k8s":{"operation":"delete","object":{"kind":"Job"}}}"#,
+            r#"{"k8s":{"operation":"delete","object":{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"j"}}}}"#,
         ),
     ] {
         let k8s = k8s.replace("OP", operation);
@@ -216,6 +216,30 @@ fn what_cannot_run_is_refused_with_its_field() {
         (
             "argoWorkflow: {source: {resource: {}}, args: [--watch]}",
             "spec.triggers[0].template.argoWorkflow.args[0]: --watch cannot be applied without the argo program",
+        ),
+        (
+            "k8s: {source: {resource: {apiVersion: v1, kind: Pod}}}",
+            "spec.triggers[0].template.k8s.source.resource.metadata.name: the object has neither `metadata.name` nor `metadata.generateName`",
+        ),
+        (
+            "http: {url: harbour.example}",
+            "spec.triggers[0].template.http.url: \"harbour.example\" is no URL: relative URL without a base; it begins with http:// or https://",
+        ),
+        (
+            "nats: {url: 'http://h', subject: s, payload: []}",
+            "spec.triggers[0].template.nats.url: \"http://h\" is no URL of a NATS server: ",
+        ),
+        (
+            "argoWorkflow: {source: {resource: {apiVersion: argoproj.io/v1alpha1, kind: WorkflowTemplate, metadata: {name: w}}}}",
+            "spec.triggers[0].template.argoWorkflow.source.resource.kind: submit needs a Workflow, this is a WorkflowTemplate: use the operation submit-from",
+        ),
+        (
+            "k8s: {source: {url: {path: 'ftp://h/f'}}}",
+            "spec.triggers[0].template.k8s.source.url.path: \"ftp://h/f\" is no URL of a web server",
+        ),
+        (
+            "slack: {slackToken: {name: s, key: k}, channel: c}",
+            "spec.triggers[0].template.slack.message: no text to post",
         ),
         (
             "openWhisk: {}",

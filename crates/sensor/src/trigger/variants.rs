@@ -6,10 +6,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tiphys_api::Problem;
+use tiphys_api::{self as api, Problem};
 
 use super::fire::{Input, Steps};
-use super::{FireError, Kind};
+use super::{FireError, Kind, Unmet};
 use crate::parameter::{self, Applied, Parameter, Resolved};
 use crate::view::Views;
 
@@ -32,8 +32,8 @@ pub(super) struct Variants<T> {
     parameters: Vec<Parameter>,
     /// The spec as JSON: what the parameters write to.
     text: Vec<u8>,
-    /// The spec as it stands.
-    fixed: Arc<T>,
+    /// The spec as it stands. `None`: it has a fault that the parameters mend.
+    fixed: Option<Arc<T>>,
     /// What was used last stands last. Few enough to be compared one by one.
     known: Mutex<Vec<Variant<T>>>,
 }
@@ -47,18 +47,18 @@ struct Variant<T> {
 }
 
 impl<T> Variants<T> {
-    pub(super) fn new(parameters: Vec<Parameter>, text: Vec<u8>, fixed: T) -> Self {
+    pub(super) fn new(parameters: Vec<Parameter>, text: Vec<u8>, fixed: Option<T>) -> Self {
         Self {
             parameters,
             text,
-            fixed: Arc::new(fixed),
+            fixed: fixed.map(Arc::new),
             known: Mutex::default(),
         }
     }
 
-    /// The spec as it stands.
-    pub(super) fn fixed(&self) -> &T {
-        &self.fixed
+    /// The spec as it stands, if it is sound by itself.
+    pub(super) fn fixed(&self) -> Option<&T> {
+        self.fixed.as_deref()
     }
 
     /// The spec with its parameters applied, which stand at `field`.
@@ -70,8 +70,8 @@ impl<T> Variants<T> {
         refuse: impl Fn((usize, parameter::Error)) -> FireError,
         compile: impl FnOnce(&[u8]) -> Result<T, FireError>,
     ) -> Result<Arc<T>, FireError> {
-        if self.parameters.is_empty() {
-            return Ok(Arc::clone(&self.fixed));
+        if let (true, Some(fixed)) = (self.parameters.is_empty(), &self.fixed) {
+            return Ok(Arc::clone(fixed));
         }
         let Ok(values) = parameter::resolve(&self.parameters, views) else {
             // One of those before it may fail, too, and be told instead.
@@ -114,7 +114,13 @@ impl<T> Variants<T> {
         let place = known.iter().rposition(|known| known.values == values)?;
         known[place..].rotate_left(1);
         let variant = known.last()?;
-        steps.add(field, &self.parameters, variant.applied.iter().cloned());
+        // Why a value is a default differs from event to event.
+        let applied = values.iter().zip(&variant.applied);
+        let applied = applied.map(|(value, applied)| match (value, applied) {
+            (Some(value), Applied::Written { .. }) => value.written(),
+            (_, applied) => applied.clone(),
+        });
+        steps.add(field, &self.parameters, applied);
         Some(Arc::clone(&variant.compiled))
     }
 
@@ -128,25 +134,37 @@ impl<T> Variants<T> {
 pub(super) struct Written<K>(Variants<K>);
 
 impl<K: Kind> Written<K> {
-    /// Compiles a spec of the template at `field`. Faults are added to `problems`.
+    /// Compiles a spec of the template at `field`. Faults are added to `problems`, except those that its
+    /// parameters may mend.
     pub(super) fn compile(
         spec: &K::Spec,
-        field: &str,
+        template: &str,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
-        let field = format!("{field}.{}", K::KIND);
+        let field = format!("{template}.{}", K::KIND);
         let place = format!("{field}.parameters");
         let parameters = Parameter::compile_all(K::parameters(spec), &place, problems);
         let text = serde_json::to_vec(spec)
             .map_err(|error| problems.push(Problem::error(field.as_str(), error.to_string())))
             .ok();
-        let compiled = K::compile(spec, &field, problems)?;
+        let before = problems.len();
+        let compiled = K::compile(spec, &field, problems);
+        api::Written::inside(template, K::KIND, K::written(spec)).forget(problems, before);
+        if compiled.is_none() && problems.len() > before {
+            return None;
+        }
         Some(Self(Variants::new(parameters, text?, compiled)))
     }
 
-    /// The spec as it stands.
-    pub(super) fn fixed(&self) -> &K {
+    /// The spec as it stands, if it is sound by itself.
+    pub(super) fn fixed(&self) -> Option<&K> {
         self.0.fixed()
+    }
+
+    /// What is demanded of its actions and is known not to be so.
+    pub(super) fn unmet(&self) -> Vec<Unmet> {
+        self.fixed()
+            .map_or_else(Vec::new, |fixed| fixed.unmet(None))
     }
 
     /// Renders with the parameters applied.
@@ -159,7 +177,11 @@ impl<K: Kind> Written<K> {
             |(index, source)| FireError::ResourceParameter { index, source },
             |text| read(text, &place()),
         )?;
-        compiled.render(input)
+        let action = compiled.render(input)?;
+        match compiled.unmet(Some(&action)).into_iter().next() {
+            Some(unmet) => Err(FireError::Object(unmet.to_string())),
+            None => Ok(action),
+        }
     }
 }
 
@@ -194,7 +216,7 @@ mod tests {
                 serde_json::from_str(r#"{"src":{"dependencyName":"a","dataKey":"n"},"dest":"n"}"#);
             let parameter = Parameter::compile(&spec.unwrap(), "p", &mut Vec::new()).unwrap();
             Self {
-                variants: Variants::new(vec![parameter], text.into(), String::new()),
+                variants: Variants::new(vec![parameter], text.into(), Some(String::new())),
                 compiled: RefCell::default(),
             }
         }

@@ -1,13 +1,18 @@
 //! Acts on Argo Workflows as the `argo` program does, through the Kubernetes API.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use tiphys_base::Failure;
 
 use tiphys_clients::Error;
 use tiphys_clients::kubernetes::{Answer, PatchStrategy, Target};
 use tiphys_lang::json::{Map, Number, Value};
 
 use super::{Action, Arguments, Operation};
-use crate::trigger::k8s::{CONFLICTS, Executor, member};
+use crate::trigger::Unmet;
+use crate::trigger::k8s::{self, CONFLICTS, Executor, Sent, member, text};
+use crate::trigger::object::Object;
 
 const API_VERSION: &str = "argoproj.io/v1alpha1";
 
@@ -22,11 +27,18 @@ pub(super) async fn perform(executor: Executor<'_>, action: &Action) -> Result<(
 impl Workflows<'_> {
     async fn perform(&self, action: &Action) -> Result<(), Error> {
         let object = self.0.object(&action.object).await?;
+        // What was fetched is known only now.
+        if matches!(action.object, Object::Fetched { .. })
+            && let Some(unmet) = unmet(&object, action.operation, &action.arguments).first()
+        {
+            let public = "the object is none that can be submitted";
+            return Err(Error::Refused(Failure::with_values(
+                unmet.to_string(),
+                public,
+            )));
+        }
         let target = match action.operation {
-            Operation::Submit => {
-                let workflow = submitted(Arc::unwrap_or_clone(object))?;
-                self.submit(workflow, action).await?
-            }
+            Operation::Submit => self.submit(Arc::unwrap_or_clone(object), action).await?,
             Operation::SubmitFrom => {
                 let workflow = self.render_template(&object, action).await?;
                 self.submit(workflow, action).await?
@@ -47,11 +59,6 @@ impl Workflows<'_> {
 
     async fn submit(&self, mut workflow: Value, action: &Action) -> Result<Target, Error> {
         change(&mut workflow, &action.arguments);
-        if name(&workflow).is_none() && text(&workflow, &["metadata", "generateName"]).is_none() {
-            return Err(Error::refused(
-                "failed to trigger the workflow, neither name nor generateName is given".to_owned(),
-            ));
-        }
         let target = self.0.target(&workflow, &action.ownership).await?;
         self.0.create(&workflow, &target, &action.ownership).await?;
         Ok(target)
@@ -60,7 +67,7 @@ impl Workflows<'_> {
     /// The workflow that a template makes.
     async fn render_template(&self, object: &Value, action: &Action) -> Result<Value, Error> {
         let kind = text(object, &["kind"]).unwrap_or_default();
-        let name = named(object, action.operation)?;
+        let name = named(object, action.operation).map_err(Error::refused)?;
         let namespace = text(object, &["metadata", "namespace"]);
         match kind {
             "WorkflowTemplate" => Ok(by_reference(name, namespace, false)),
@@ -74,10 +81,7 @@ impl Workflows<'_> {
                     ))),
                 }
             }
-            _ => Err(Error::refused(format!(
-                "invalid kind {kind}: workflows are submitted from a WorkflowTemplate, \
-                 ClusterWorkflowTemplate or CronWorkflow"
-            ))),
+            _ => Err(Error::refused(invalid_kind(kind))),
         }
     }
 
@@ -122,7 +126,7 @@ impl Workflows<'_> {
 
     /// The workflow that is named, whatever kind its object says.
     async fn workflow(&self, object: &Value, action: &Action) -> Result<Target, Error> {
-        let name = named(object, action.operation)?;
+        let name = named(object, action.operation).map_err(Error::refused)?;
         let namespace = text(object, &["metadata", "namespace"]);
         self.0
             .target(&bare(None, Some(name), namespace), &action.ownership)
@@ -130,39 +134,80 @@ impl Workflows<'_> {
     }
 }
 
-fn text<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
-    let found = path.iter().try_fold(value, |value, key| value.get(key))?;
-    match found {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    }
+/// What is demanded of a workflow, or of what names one, and is not so.
+pub(super) fn unmet(object: &Value, operation: Operation, arguments: &Arguments) -> Vec<Unmet> {
+    const KIND: &str = "source.resource.kind";
+    let of_operation = |unmet: Unmet| Unmet {
+        also: &["operation"],
+        ..unmet
+    };
+    let kind = text(object, &["kind"]).unwrap_or_default();
+    let unmet = match operation {
+        Operation::Submit if kind != "Workflow" => {
+            let message =
+                format!("submit needs a Workflow, this is a {kind}: use the operation submit-from");
+            Some(Unmet::new(KIND, message))
+        }
+        Operation::Submit => {
+            let mut workflow = Cow::Borrowed(object);
+            if !arguments.is_empty() {
+                change(workflow.to_mut(), arguments);
+            }
+            let is_named = name(&workflow).is_some()
+                || text(&workflow, &["metadata", "generateName"]).is_some();
+            let message = "failed to trigger the workflow, neither name nor generateName is given";
+            let unmet = (!is_named).then(|| Unmet {
+                also: &["operation", "source.resource.metadata.generateName"],
+                ..Unmet::new(NAME, message)
+            });
+            return unmet
+                .into_iter()
+                .chain(
+                    k8s::unmet(&workflow, Sent::Whole)
+                        .into_iter()
+                        .map(of_operation),
+                )
+                .collect();
+        }
+        Operation::SubmitFrom if !TEMPLATES.contains(&kind) => {
+            Some(Unmet::new(KIND, invalid_kind(kind)))
+        }
+        _ => Unmet::of(NAME, named(object, operation).map(drop)),
+    };
+    unmet.into_iter().map(of_operation).collect()
+}
+
+const NAME: &str = "source.resource.metadata.name";
+
+/// What workflows are submitted from.
+const TEMPLATES: [&str; 3] = [
+    "WorkflowTemplate",
+    "ClusterWorkflowTemplate",
+    "CronWorkflow",
+];
+
+fn invalid_kind(kind: &str) -> String {
+    format!(
+        "invalid kind {kind}: workflows are submitted from a WorkflowTemplate, ClusterWorkflowTemplate or \
+         CronWorkflow"
+    )
 }
 
 fn name(object: &Value) -> Option<&str> {
     text(object, &["metadata", "name"])
 }
 
-fn named(object: &Value, operation: Operation) -> Result<&str, Error> {
+fn named(object: &Value, operation: Operation) -> Result<&str, String> {
     name(object).ok_or_else(|| {
-        Error::refused(format!(
+        format!(
             "failed to execute the workflow {} operation, no name is given",
             operation.name()
-        ))
+        )
     })
 }
 
 fn string(text: &str) -> Value {
     Value::String(text.to_owned())
-}
-
-fn submitted(object: Value) -> Result<Value, Error> {
-    match text(&object, &["kind"]) {
-        Some("Workflow") => Ok(object),
-        kind => Err(Error::refused(format!(
-            "submit needs a Workflow, this is a {}: use the operation submit-from",
-            kind.unwrap_or_default()
-        ))),
-    }
 }
 
 /// A workflow with nothing but its name.

@@ -83,14 +83,7 @@ pub(super) async fn client(tls: Option<&TlsRef>, clients: &Clients) -> Result<Cl
 }
 
 async fn prepare(action: &Action, clients: &Clients) -> Result<Prepared, Error> {
-    let url = Url::parse(&action.url)
-        .map_err(|error| not_a_url(format!("{:?} is no URL: {error}", action.url)))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(not_a_url(format!(
-            "{:?} is no URL of a web server",
-            action.url
-        )));
-    }
+    let url = url(&action.url).map_err(not_a_url)?;
     let method = Method::from_bytes(action.method.as_bytes())
         .map_err(|error| Error::refused(error.to_string()))?;
     let mut headers = HeaderMap::new();
@@ -121,6 +114,25 @@ async fn prepare(action: &Action, clients: &Clients) -> Result<Prepared, Error> 
         body: action.body.clone(),
         secrets,
     })
+}
+
+/// The URL of a web server.
+pub(super) fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| {
+        let hint = if text.contains("://") {
+            ""
+        } else {
+            "; it begins with http:// or https://"
+        };
+        format!("{text:?} is no URL: {error}{hint}")
+    })?;
+    if matches!(url.scheme(), "http" | "https") {
+        Ok(url)
+    } else {
+        Err(format!(
+            "{text:?} is no URL of a web server: it begins with http:// or https://"
+        ))
+    }
 }
 
 fn not_a_url(text: String) -> Error {

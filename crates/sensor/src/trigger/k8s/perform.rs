@@ -11,10 +11,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tiphys_api::K8sOperation;
+use tiphys_base::Failure;
 use tiphys_clients::Error;
 use tiphys_clients::kubernetes::{Answer, Cluster, PatchStrategy, Target};
 use tiphys_lang::json::{self, Map, Value};
 
+use super::demand::{Sent, unmet};
 use super::merge::merge;
 use super::{Action, Ownership};
 use crate::trigger::artifact::Fetcher;
@@ -79,6 +81,10 @@ impl<'e> Executor<'e> {
     /// Performs an action once.
     pub(in crate::trigger) async fn perform(&self, action: &Action) -> Result<(), Error> {
         let object = self.object(&action.object).await?;
+        // What was fetched is known only now.
+        if matches!(action.object, Object::Fetched { .. }) {
+            demand(&object, Sent::of(action.operation, action.patch))?;
+        }
         let target = self.target(&object, &action.ownership).await?;
         match action.operation {
             K8sOperation::Create => self.create(&object, &target, &action.ownership).await,
@@ -204,12 +210,7 @@ impl<'e> Executor<'e> {
         let strategy = action.patch.unwrap_or(PatchStrategy::Merge);
         let act = format!("patch {target}");
         let body = match (strategy, object.get("patch")) {
-            (PatchStrategy::Json, Some(operations @ Value::Array(_))) => operations.to_go_json(),
-            (PatchStrategy::Json, _) => {
-                return Err(Error::refused(format!(
-                    "{act}: a JSON patch needs its list of operations in the object's field `patch`"
-                )));
-            }
+            (PatchStrategy::Json, Some(operations)) => operations.to_go_json(),
             _ => object.to_go_json(),
         };
         for _ in 0..CONFLICTS {
@@ -233,6 +234,17 @@ impl<'e> Executor<'e> {
             Answer::Missing(_) => Ok(()),
             answer => answer.accept(&format!("delete {target}")),
         }
+    }
+}
+
+/// Refuses what is no object that an API server takes.
+fn demand(object: &Value, sent: Sent) -> Result<(), Error> {
+    match unmet(object, sent).first() {
+        Some(unmet) => Err(Error::Refused(Failure::with_values(
+            unmet.to_string(),
+            "the object is none that an API server takes",
+        ))),
+        None => Ok(()),
     }
 }
 
