@@ -98,10 +98,7 @@ fn steps(dest: &str) -> Vec<Step> {
         match next {
             '\\' => name.extend(chars.next()),
             '.' if name == "-1" => return steps,
-            '.' => {
-                steps.push(step(&std::mem::take(&mut name)));
-                continue;
-            }
+            '.' => steps.push(step(&std::mem::take(&mut name))),
             '#' | '*' | '?' | '|' | '@' => return steps,
             _ => name.push(next),
         }

@@ -52,7 +52,7 @@ fn checking_and_drawing_link_nothing_that_acts_on_a_cluster() {
 #[test]
 fn offline_commands_name_nothing_that_acts_on_a_cluster() {
     let sources = crates().join("cli/src");
-    let mut files: Vec<PathBuf> = ["lint", "graph", "simulate", "files", "documents"]
+    let mut files: Vec<PathBuf> = ["lint", "graph", "simulate", "test", "files", "documents"]
         .iter()
         .flat_map(|name| {
             let file = format!("{name}.rs");

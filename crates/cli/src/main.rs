@@ -14,6 +14,7 @@ mod man;
 mod run;
 mod schema;
 mod simulate;
+mod test;
 mod webhook;
 mod worker;
 
@@ -31,6 +32,7 @@ use lint::LintArgs;
 use man::ManArgs;
 use run::RunArgs;
 use schema::SchemaArgs;
+use test::TestArgs;
 use webhook::WebhookArgs;
 use worker::WorkerArgs;
 
@@ -73,6 +75,13 @@ enum Command {
     /// is followed all the same). What this version does not run, and who does not wait, is no error.
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
+    /// Run the tests that lie beside manifests, offline
+    ///
+    /// A test is what is given, as simulate takes it, and what has to come of it: actions, `nothing`, or a
+    /// reason that simulate tells. Files of tests are `*.tiphys-test.yaml`.
+    ///
+    /// Exit code: 0 if all tests pass, 1 if one fails, or files cannot be read or have none.
+    Test(TestArgs),
     /// Find every fault of manifests
     ///
     /// Faults go to standard output. In a folder, what belongs to other programs is left alone: documents of
@@ -120,6 +129,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Run(args) => run::main(*args, &log),
         Command::Simulate(args) => simulate::main(&args),
+        Command::Test(args) => test::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::Graph(args) => graph::main(&args),
         Command::Webhook(args) => webhook::main(*args, &log),

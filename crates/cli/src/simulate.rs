@@ -14,7 +14,7 @@ use crate::args::{As, Output, SimulateArgs};
 use crate::files::{self, Loaded, Program};
 
 /// The namespace of objects that name none.
-const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let files = args.files.all();
@@ -52,7 +52,7 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
 
 /// The objects of the files that events can go through. Those that name no namespace are in
 /// `namespace`; without it nobody knows.
-fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Objects<'l> {
+pub(crate) fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Objects<'l> {
     let mut objects = Objects {
         default: namespace.unwrap_or(DEFAULT),
         event_sources: Vec::new(),

@@ -309,8 +309,7 @@ fn labels_are_texts_and_keys_with_dots_are_told() {
             "  ✓ metadata.annotations.deployment\\.kubernetes\\.io/revision != \"1\": \"2\"\n",
             "  trigger dotted (Kubernetes) fails: metadata.labels.app has to be a text, found an object (escape \
              the dots of a key: metadata.labels.app\\.kubernetes\\.io/name), the event would be dead-lettered\n",
-            "data.name ← none (default: body.metadata.labels.app.kubernetes.io/name finds nothing: \
-             `body.metadata.labels` has only app.kubernetes.io/name: no `app` (escape the dots of a key: \
+            "data.name ← none (default: `body.metadata.labels` has only app.kubernetes.io/name: no `app` (escape the dots of a key: \
              `body.metadata.labels.app\\.kubernetes\\.io/name`))\n",
             "  trigger static (Kubernetes) fails: metadata.labels.port has to be a text, found the number 1",
         ],
@@ -349,7 +348,7 @@ fn filters_show_what_they_saw() {
     check_parts(
         &text,
         &[
-            "    ✗ data[0] body.total: \"25\" is a text (which counts as 25), wanted a number > 100 (filters.yaml:11)\n",
+            "    ✗ data[0] body.total: \"25\" is a text, wanted a number > 100 (it counts as 25) (filters.yaml:11)\n",
             "    ✓ data[1] body.image: \"nginx:latest\" (a value is a regular expression that matches anywhere: \
              write ^nginx$)\n",
             "    ✗ data[2] body.idd: nothing: `body` has only total, image, id: no `idd`, wanted a number = 1 (",
@@ -369,8 +368,7 @@ fn a_parameter_without_a_value_is_told_with_its_line() {
     check_parts(
         &text,
         &[
-            "trigger note (Kubernetes) fails: parameter.yaml:14: parameters[1]: body.ports.0.port finds \
-             nothing: `body.ports` is an array of 0: no `0` (give a default with value:), the event would be \
+            "trigger note (Kubernetes) fails: parameter.yaml:14: parameters[1]: `body.ports` is an array of 0: no `0` (give a default with value:), the event would be \
              dead-lettered\n",
             "    ✓ transform:\n      - body.secret: 1\n      + kind: \"small\"\n",
         ],
@@ -440,4 +438,42 @@ fn what_does_nothing_is_told_with_what_would() {
         ],
     );
     assert_eq!(text.lines().count(), 8, "{text}");
+}
+
+#[test]
+fn tests_of_manifests_are_run_from_their_folder() {
+    let (code, text, errors) = tiphys("test tests");
+    assert_eq!(code, 1, "{errors}");
+    assert_eq!(errors, "4 tests: 1 failed\n");
+    assert_eq!(
+        text,
+        "\
+tests/relay.tiphys-test.yaml
+  ok      a blink becomes an object of its colour
+  ok      what waits for nothing does nothing
+  ok      an event without a URL is dead-lettered
+  FAILED  a blink is green
+    --- expected
+    +++ what would happen
+    @@ create ConfigMap harbour/light- (sensor harbour/relay, trigger note) @@
+    - data.colour: \"green\"
+    + data.colour: \"red\"
+"
+    );
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("junit.xml");
+    tiphys(&format!("test tests --junit {}", file.display()));
+    let xml = std::fs::read_to_string(file).unwrap();
+    check_parts(
+        &xml,
+        &[
+            "<testsuite name=\"tests/relay.tiphys-test.yaml\" tests=\"4\" failures=\"1\">",
+            "+ data.colour: &quot;red&quot;\n</failure>",
+        ],
+    );
+    let (code, _, errors) = tiphys("test expect-exit-code.yaml");
+    assert_eq!(code, 1);
+    check_parts(
+        &errors,
+        &["expect-exit-code.yaml: a file of tests is one document"],
+    );
 }

@@ -17,6 +17,7 @@ mod input;
 mod json;
 mod lines;
 mod manifest;
+mod suite;
 mod text;
 mod trace;
 
@@ -27,6 +28,7 @@ pub use error::Error;
 pub use expect::Expected;
 pub use explain::Question;
 pub use input::What;
+pub use suite::{Case, Suite, Verdict};
 pub use trace::Report;
 
 use expect::Done;

@@ -160,16 +160,36 @@ impl Entry {
             (Ok(path), matches) => (matches, seen::missing(path, payload.json())),
             (Err(fault), matches) => (matches, fault.clone()),
         };
+        let counts = self.counts(payload);
         let verdict = match matches {
             Ok(true) => Verdict::Pass,
-            Ok(false) => Verdict::Reject(format!("wanted {wanted}")),
+            Ok(false) => Verdict::Reject(format!("wanted {wanted}{counts}")),
             Err(_) => Verdict::Fail(format!("wanted {wanted}")),
+        };
+        let saw = match verdict {
+            Verdict::Pass => saw + &counts,
+            _ => saw,
         };
         Step {
             filter: format!("data[{index}]"),
             asks: self.text.clone(),
             saw,
             verdict,
+        }
+    }
+
+    /// What a text counts as where a number is wanted.
+    fn counts(&self, payload: &Document<'_>) -> String {
+        let found = self.path.as_ref().map(|path| path.find(payload));
+        match found {
+            Ok(found) if found.kind() == Kind::String => {
+                if self.kind != "number" || self.template.is_some() {
+                    return String::new();
+                }
+                let number = parse_number(&found.text()).unwrap_or_default();
+                format!(" (it counts as {number})")
+            }
+            _ => String::new(),
         }
     }
 
@@ -188,11 +208,7 @@ impl Entry {
             },
         };
         match self.kind.as_str() {
-            "number" if is_text && self.template.is_none() => {
-                let number = parse_number(&text).unwrap_or_default();
-                saw + &format!(" is a text (which counts as {number})")
-            }
-            "bool" if is_text && self.template.is_none() => saw + " is a text",
+            "number" | "bool" if is_text && self.template.is_none() => saw + " is a text",
             "string" => {
                 let wanted = self.wanted.iter().zip(&self.values);
                 let surprise = wanted.filter_map(|(wanted, value)| match wanted {

@@ -70,6 +70,11 @@ pub struct ResolveError {
 }
 
 impl ResolveError {
+    /// Why, in a few words.
+    pub(crate) fn short(&self) -> &str {
+        short(&self.reason)
+    }
+
     /// Without what the event holds.
     pub(super) fn public(&self) -> String {
         let Self { dependency, reason } = self;
@@ -147,6 +152,18 @@ impl Source {
         }
     }
 }
+
+/// A reason in a few words: a path that is the only one needs no saying that it finds nothing.
+fn short(reason: &Failure) -> &str {
+    let text = reason.text();
+    match text.split_once(NOTHING) {
+        Some((path, missing)) if !path.contains([' ', ';']) => missing,
+        _ => text,
+    }
+}
+
+/// What is said of a path behind which something is missing.
+const NOTHING: &str = " finds nothing: ";
 
 struct Part<'p> {
     field: &'p str,
@@ -251,7 +268,7 @@ impl Resolved {
         Applied::Written {
             text: self.text.clone(),
             fell_back: self.fell_back,
-            why: self.why.as_ref().map(|why| why.text().to_owned()),
+            why: self.why.as_ref().map(|why| short(why).to_owned()),
         }
     }
 

@@ -111,7 +111,7 @@ impl FireError {
         };
         let why = match source {
             parameter::Error::Resolve(error) => {
-                format!("{} (give a default with value:)", error.reason.text())
+                format!("{} (give a default with value:)", error.short())
             }
             other => with_causes(other),
         };
