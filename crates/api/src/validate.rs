@@ -6,6 +6,7 @@
 mod dependency;
 mod event_bus;
 mod event_source;
+mod pace;
 mod parameter;
 mod server_settings;
 mod silent;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use tiphys_api::Code;
 use tiphys_api::manifest::{Content, Fault};
 use tiphys_graph::Graph;
 
@@ -38,7 +39,7 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     let mut faulty = Vec::new();
     for loadable in loaded.objects {
         let errors = loadable.faults.into_iter();
-        let errors: Vec<Fault> = errors.filter(|fault| fault.problem.is_error()).collect();
+        let errors: Vec<Fault> = errors.filter(is_wrong).collect();
         if !errors.is_empty() {
             faulty.push((loadable.object.content.clone(), errors));
         }
@@ -50,11 +51,7 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
         }
     }
     // A flow with faults is drawn all the same: seeing where it breaks is what the picture is for.
-    for fault in loaded
-        .faults
-        .iter()
-        .filter(|fault| fault.problem.is_error())
-    {
+    for fault in loaded.faults.iter().filter(|fault| is_wrong(fault)) {
         eprintln!("{fault}");
     }
     let mut graph = Graph::from_objects(&sources, &buses, &sensors);
@@ -70,6 +67,11 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     let drawn = drawn.trim_end();
     writeln!(std::io::stdout(), "{drawn}").context("write to standard output")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether something is wrong: a flow may hold what this version does not run.
+fn is_wrong(fault: &Fault) -> bool {
+    fault.problem.is_error() && fault.problem.code != Code::NotRun
 }
 
 /// Shows the faults of an object where they are.

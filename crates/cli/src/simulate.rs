@@ -1,5 +1,6 @@
 //! `tiphys simulate`: follows events through sensors, offline.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use tiphys_api::manifest::Content;
-use tiphys_api::{EventSourceKind, ResourceEventType};
+use tiphys_api::{Code, EventSourceKind, ResourceEventType};
 use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, Subject, What};
 
 use crate::args::{As, Output, SimulateArgs};
@@ -167,10 +168,18 @@ fn compare(simulation: Simulation<'_>, expected: Expected, format: Format) -> an
     Ok(is_equal)
 }
 
-/// Says what is wrong with the files; true if a part of them takes no part.
+/// Says what is wrong with the files; true if a part of them has errors. What is only not run here has none:
+/// events are given, and actions are pretended.
 fn tell(loaded: &Loaded) -> bool {
+    let mut told = HashSet::new();
+    let mut has_errors = false;
     for fault in &loaded.faults {
-        eprintln!("{fault}");
+        if fault.problem.code != Code::NotRun {
+            has_errors |= fault.problem.is_error();
+            eprintln!("{fault}");
+        } else if told.insert(&fault.problem.message) {
+            eprintln!("note: {}", fault.problem.message);
+        }
     }
-    loaded.faults.iter().any(|fault| fault.problem.is_error())
+    has_errors
 }

@@ -477,3 +477,23 @@ tests/relay.tiphys-test.yaml
         &["expect-exit-code.yaml: a file of tests is one document"],
     );
 }
+
+#[test]
+fn what_is_not_run_here_is_no_error() {
+    let expected = "expect-exit-code.expect.json";
+    let arguments = "simulate -f not-run.yaml --event expect-exit-code.json";
+    let (code, text, errors) = tiphys(&format!("{arguments} --expect {expected}"));
+    assert_eq!((code, text.as_str()), (0, ""), "{errors}");
+    // Once for each type.
+    assert_eq!(errors.matches("pulsar").count(), 1, "{errors}");
+    check_parts(&errors, &["note: ", "1 action, as expected\n"]);
+    let text = simulated(&arguments["simulate ".len()..]);
+    check_parts(
+        &text,
+        &[
+            "  trigger far (Lambda) is not run here: triggers of type awsLambda are not run by this version of tiphys\n",
+        ],
+    );
+    let arguments = "simulate -f expect-exit-code.yaml --event expect-exit-code.json";
+    assert_eq!(tiphys(&format!("{arguments} --expect {expected}")).0, 0);
+}

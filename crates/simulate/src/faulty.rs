@@ -1,7 +1,7 @@
 //! Parts of sensors that have errors: they are named, and the rest is followed.
 
 use tiphys_api::manifest::Fault;
-use tiphys_api::{Trigger, field_path};
+use tiphys_api::{Code, Trigger, field_path};
 
 use crate::absent::Listener;
 
@@ -22,6 +22,8 @@ pub(super) struct FaultyTrigger {
     pub(super) kind: &'static str,
     /// Its own errors; none if those of the sensor concern it.
     pub(super) faults: Vec<String>,
+    /// It is sound, and only not run here: why.
+    pub(super) not_run: Option<String>,
 }
 
 impl Listener<'_> {
@@ -51,7 +53,11 @@ impl Listener<'_> {
     fn faulty_trigger(&self, index: usize, trigger: &Trigger) -> Option<FaultyTrigger> {
         let faults = self.faults.iter();
         let faults = faults.filter(|fault| element(fault, "spec.triggers") == Some(index));
-        let faults: Vec<String> = faults.map(ToString::to_string).collect();
+        let faults: Vec<&Fault> = faults.copied().collect();
+        let is_not_run = |fault: &&Fault| fault.problem.code == Code::NotRun;
+        let not_run = faults.first().filter(|_| faults.iter().all(is_not_run));
+        let not_run = not_run.map(|fault| fault.problem.message.clone());
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let template = trigger.template.as_deref();
         let name = template.map_or("", |template| &template.name);
         let compiled = self.compiled.iter();
@@ -68,6 +74,7 @@ impl Listener<'_> {
             },
             kind: kind.map_or("no action", tiphys_api::TriggerKind::log_name),
             faults,
+            not_run,
         })
     }
 }

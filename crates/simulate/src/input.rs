@@ -4,8 +4,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tiphys_api::manifest::Fault;
 use tiphys_api::{
-    EventConfig, EventSource, EventSourceKind, ResourceEventSource, ResourceEventType, field_path,
+    Code, EventConfig, EventSource, EventSourceKind, ResourceEventSource, ResourceEventType,
+    field_path,
 };
 use tiphys_check::link::{Publisher, Publishers};
 use tiphys_eventbus::{Context, Event};
@@ -430,7 +432,15 @@ impl<'o> Source<'o> {
         let place = event.field_path();
         let faults = self.faults.iter();
         let of_it = faults.filter(|fault| field_path::is_within(&fault.problem.field_path, &place));
-        let faults: Vec<String> = of_it.map(|fault| fault.problem.text()).collect();
+        let faults: Vec<&&Fault> = of_it.collect();
+        let not_run = faults
+            .iter()
+            .find(|fault| fault.problem.code == Code::NotRun);
+        if let (Some(fault), 1) = (not_run, faults.len()) {
+            let why = &fault.problem.message;
+            return format!("{why}: what they make is not known, give it with --event");
+        }
+        let faults: Vec<String> = faults.iter().map(|fault| fault.problem.text()).collect();
         format!("it has faults: {}", faults.join("; "))
     }
 }

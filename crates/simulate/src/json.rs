@@ -50,8 +50,19 @@ fn sensor(report: &SensorReport) -> Result<Value, Error> {
         .map(trigger)
         .collect::<Result<Vec<_>, Error>>()?;
     let faulty = report.faulty.triggers.iter();
-    triggers.extend(faulty.map(|FaultyTrigger { name, kind, faults }| {
-        json!({ "trigger": name, "type": kind, "outcome": "faulty", "faults": faults })
+    triggers.extend(faulty.map(|trigger| {
+        let FaultyTrigger {
+            name,
+            kind,
+            faults,
+            not_run,
+        } = trigger;
+        let outcome = if not_run.is_some() {
+            "not_run"
+        } else {
+            "faulty"
+        };
+        json!({ "trigger": name, "type": kind, "outcome": outcome, "faults": faults })
     }));
     Ok(json!({
         "namespace": &*report.namespace,

@@ -92,7 +92,17 @@ fn sensor(report: &SensorReport, out: &mut Lines) {
     for report in triggers {
         trigger(report, out);
     }
-    for FaultyTrigger { name, kind, faults } in &faulty.triggers {
+    for trigger in &faulty.triggers {
+        let FaultyTrigger {
+            name,
+            kind,
+            faults,
+            not_run,
+        } = trigger;
+        if let Some(why) = not_run {
+            line!(out, "  trigger {name} ({kind}) is not run here: {why}");
+            continue;
+        }
         if faults.is_empty() {
             line!(
                 out,
@@ -107,6 +117,9 @@ fn sensor(report: &SensorReport, out: &mut Lines) {
         for fault in faults {
             line!(out, "    {fault}");
         }
+    }
+    if !faulty.sensor.is_empty() || !faulty.triggers.is_empty() {
+        line!(out, "  while that is so, none of its triggers runs");
     }
 }
 

@@ -15,6 +15,16 @@ pub(super) struct Scope<'a> {
     pub(super) into_object: bool,
 }
 
+impl Scope<'_> {
+    /// The same for parameters that are written into a Kubernetes object.
+    pub(super) fn of_object(self) -> Self {
+        Self {
+            into_object: true,
+            ..self
+        }
+    }
+}
+
 pub(super) fn parameters(
     path: &str,
     parameters: &[TriggerParameter],

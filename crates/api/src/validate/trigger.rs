@@ -1,14 +1,15 @@
 //! Rules of a sensor's triggers.
 
+use super::pace::{backoff, rate_limit};
 use super::parameter::{Scope, parameters};
 use super::{Problems, bucket_key, nats_login, silent, timezone, tls, told_login};
 use crate::cron::CronSchedule;
 use crate::field_path::{index, join};
 use crate::problem::{Code, Problem};
 use crate::{
-    ArtifactLocation, Backoff, ConditionsResetCriteria, HttpTrigger, K8sOperation, RateLimit,
-    SensorSpec, StandardK8sTrigger, Trigger, TriggerKind, TriggerParameter, TriggerPolicy,
-    TriggerTemplate, Written,
+    ArtifactLocation, ConditionsResetCriteria, HttpTrigger, K8sOperation, SensorSpec,
+    StandardK8sTrigger, Trigger, TriggerKind, TriggerParameter, TriggerPolicy, TriggerTemplate,
+    Written,
 };
 
 /// What an `argoWorkflow` trigger can do.
@@ -165,11 +166,13 @@ fn action(path: &str, template: &TriggerTemplate, scope: Scope<'_>, problems: &m
                     let message = "argoWorkflow trigger does not contain an absolute action";
                     source(&path, trigger.source.as_ref(), message, problems);
                     operation(&path, &trigger.operation, &WORKFLOW_OPERATIONS, problems);
-                    let scope = Scope {
-                        into_object: true,
-                        ..scope
-                    };
-                    fields(&path, &trigger.parameters, None, scope, problems);
+                    fields(
+                        &path,
+                        &trigger.parameters,
+                        None,
+                        scope.of_object(),
+                        problems,
+                    );
                     silent::templates(&path, trigger.source.as_ref(), problems);
                 }
             }
@@ -351,11 +354,7 @@ fn k8s(path: &str, trigger: &StandardK8sTrigger, scope: Scope<'_>, problems: &mu
     let message = "k8s trigger does not contain an absolute action";
     source(path, trigger.source.as_ref(), message, problems);
     operation(path, &trigger.operation, &K8sOperation::NAMES, problems);
-    let scope = Scope {
-        into_object: true,
-        ..scope
-    };
-    fields(path, &trigger.parameters, None, scope, problems);
+    fields(path, &trigger.parameters, None, scope.of_object(), problems);
     silent::templates(path, trigger.source.as_ref(), problems);
 }
 
@@ -473,37 +472,5 @@ fn policy(path: &str, policy: &TriggerPolicy, template: &TriggerTemplate, out: &
             let message = "list of allowed response status is not specified";
             out.error(format!("{path}.status.allow"), message);
         }
-    }
-}
-
-fn rate_limit(path: &str, limit: &RateLimit, problems: &mut Problems) {
-    let unit = limit.unit.as_str();
-    if !["", "Second", "Minute", "Hour"].contains(&unit) {
-        let problem =
-            Problem::warning(format!("{path}.unit"), format!("{unit:?} counts as Second"));
-        problems.push(problem.with_suggestion(unit, ["Second", "Minute", "Hour"]));
-    }
-    if *limit.requests_per_unit < 1 {
-        problems.error(
-            format!("{path}.requestsPerUnit"),
-            "requestsPerUnit has to be at least 1",
-        );
-    }
-}
-
-/// A backoff has to be readable, or the action would never be tried at all.
-pub(super) fn backoff(
-    parent: &str,
-    field: &str,
-    backoff: Option<&Backoff>,
-    problems: &mut Problems,
-) {
-    if let Some(Err(error)) = backoff.map(Backoff::policy) {
-        let path = format!("{}.{}", join(parent, field), error.field());
-        let cause = std::error::Error::source(&error).map_or(String::new(), |c| format!(": {c}"));
-        problems.error(
-            path,
-            format!("invalid backoff configuration, {error}{cause}"),
-        );
     }
 }

@@ -61,23 +61,10 @@ impl Trigger {
             .iter()
             .map(|dependency| &**dependency.name())
             .collect();
-        let conditions = Conditions::compile(&template_spec.conditions, &names)
-            .map_err(|error| {
-                let field = format!("{template_field}.conditions");
-                let names = names.join(", ");
-                problems.push(
-                    Problem::error(field, error.to_string())
-                        .with_hint(format!("the dependencies are: {names}")),
-                );
-            })
-            .ok();
+        let conditions = conditions(template_spec, &names, &template_field, problems);
         let parameters =
             Parameter::compile_all(&spec.parameters, &format!("{field}.parameters"), problems);
-        let before = problems.len();
-        let template = Template::compile(template_spec, &template_field, problems);
-        let written = Written::of(&template_field, template_spec, &spec.parameters);
-        written.forget(problems, before);
-        let is_mended = template.is_none() && problems.len() == before;
+        let template = template(spec, template_spec, &template_field, problems);
         let retry = retry_policy(spec, field, problems);
         let rate = rate(spec, field, problems);
         let policy = Policy::compile(spec.policy.as_ref(), &format!("{field}.policy"), problems);
@@ -95,11 +82,7 @@ impl Trigger {
         let kind = KINDS
             .iter()
             .find(|kind| template_spec.kinds().contains(kind));
-        let unmet = match &template {
-            Some(template) => unmet(template, &template_field, &written),
-            None if is_mended => Vec::new(),
-            None => return None,
-        };
+        let (template, unmet) = template?;
         let conditions = Arc::new(conditions?);
         Some(Self {
             name: template_spec.name.as_str().into(),
@@ -241,6 +224,45 @@ impl Template {
             Some(template) if !problems.iter().any(Problem::is_error) => Ok(template),
             _ => Err(FireError::Template(problems)),
         }
+    }
+}
+
+/// The conditions of the template at `field`, over dependencies of these names.
+fn conditions(
+    spec: &TriggerTemplate,
+    names: &[&str],
+    field: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Conditions> {
+    let compiled = Conditions::compile(&spec.conditions, names).map_err(|error| {
+        let names = names.join(", ");
+        problems.push(
+            Problem::error(format!("{field}.conditions"), error.to_string())
+                .with_hint(format!("the dependencies are: {names}")),
+        );
+    });
+    compiled.ok()
+}
+
+/// The template at `field`, and what is demanded of its actions and is known not to be so. There is none
+/// where only the trigger's parameters make it one.
+fn template(
+    trigger: &api::Trigger,
+    spec: &TriggerTemplate,
+    field: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<(Option<Template>, Vec<Problem>)> {
+    let before = problems.len();
+    let template = Template::compile(spec, field, problems);
+    let written = Written::of(field, spec, &trigger.parameters);
+    written.forget(problems, before);
+    match template {
+        Some(template) => {
+            let unmet = unmet(&template, field, &written);
+            Some((Some(template), unmet))
+        }
+        None if problems.len() == before => Some((None, Vec::new())),
+        None => None,
     }
 }
 

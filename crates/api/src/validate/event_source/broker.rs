@@ -3,7 +3,7 @@
 use super::{Problems, duration};
 use crate::field_path::join;
 use crate::problem::Code;
-use crate::validate::trigger::backoff;
+use crate::validate::pace::backoff;
 use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
     AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, NatsJetStream,
