@@ -267,6 +267,7 @@ fn what_no_api_server_takes_fails() {
     let arguments = "simulate -f json-patch-without-list.yaml --event json-patch-without-list.json";
     let (code, text, _) = tiphys(arguments);
     assert_eq!(code, 1);
+    assert!(!text.contains("cannot be followed"), "{text}");
     check_parts(
         &text,
         &[

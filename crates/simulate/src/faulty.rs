@@ -60,9 +60,11 @@ impl Listener<'_> {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let template = trigger.template.as_deref();
         let name = template.map_or("", |template| &template.name);
+        // One whose action is none is followed, and fails.
+        let field = field_path::index("spec.triggers", index);
         let compiled = self.compiled.iter();
         let mut compiled = compiled.flat_map(|compiled| &compiled.triggers);
-        if faults.is_empty() && compiled.any(|compiled| **compiled.name() == *name) {
+        if compiled.any(|compiled| compiled.field() == field) {
             return None;
         }
         let kind = template.and_then(|template| template.kind().ok());
