@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tiphys_api::message::with_causes;
 use tiphys_base::{Failure, Reason};
-use tiphys_eventbus::{DeadLetter, Delivery, Error as BusError};
+use tiphys_eventbus::{DeadLetter, Delivery, Error as BusError, Event};
 use tiphys_lang::deadline;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -235,6 +235,7 @@ impl Hands {
         let (trigger, _) = &self.levels[0];
         let action = letter.action.as_deref();
         let error = letter.error.public().to_owned();
+        let (reason, event) = (letter.reason, Event::decode(&delivery.payload).ok());
         let letter = DeadLetter {
             namespace: runner.sensor.namespace.to_string(),
             sensor: runner.sensor.name.to_string(),
@@ -254,7 +255,11 @@ impl Hands {
             namespace = %runner.sensor.namespace,
             sensorName = %runner.sensor.name,
             triggerName = %trigger.name(),
+            eventID = event.map(|event| event.context.id.clone()),
+            %reason,
             error,
+            // A bus in this process cannot be asked by another one.
+            hint = runner.bus.events.place().map(|_| "tiphys dlq ls"),
             "Dead-lettered an event"
         );
         Ok(())
