@@ -41,6 +41,11 @@ thread_local! {
 
 /// Gives one deadline to all programs that `run` runs, unless they have one already.
 pub fn within<T>(run: impl FnOnce() -> T) -> T {
+    within_time(TIME, run)
+}
+
+/// As [`within`], with another time.
+pub fn within_time<T>(time: Duration, run: impl FnOnce() -> T) -> T {
     /// Ends it, also after a panic.
     struct Ends;
     impl Drop for Ends {
@@ -52,8 +57,23 @@ pub fn within<T>(run: impl FnOnce() -> T) -> T {
         return run();
     }
     let _ends = Ends;
-    SHARED.set(Some(Deadline::after(TIME)));
+    SHARED.set(Some(Deadline::after(time)));
     run()
+}
+
+/// Whether an event is worked on, all of whose programs have one deadline.
+pub(crate) fn is_shared() -> bool {
+    SHARED.get().is_some()
+}
+
+/// Whether the time is over that all programs of an event have together.
+pub(crate) fn is_over() -> bool {
+    let Some(mut shared) = SHARED.get() else {
+        return false;
+    };
+    let is_over = shared.is_over_at(Instant::now());
+    SHARED.set(Some(shared));
+    is_over
 }
 
 impl Deadline {
@@ -70,16 +90,7 @@ impl Deadline {
 
     /// Whether the time of this run is over, or that of all of its event.
     pub(crate) fn is_over(&mut self) -> bool {
-        let now = Instant::now();
-        if self.is_over_at(now) {
-            return true;
-        }
-        let Some(mut shared) = SHARED.get() else {
-            return false;
-        };
-        let is_over = shared.is_over_at(now);
-        SHARED.set(Some(shared));
-        is_over
+        self.is_over_at(Instant::now()) || is_over()
     }
 
     fn is_over_at(&mut self, now: Instant) -> bool {

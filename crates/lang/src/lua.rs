@@ -34,6 +34,9 @@ const MAX_OUTPUT: usize = 16 << 20;
 /// What a machine takes that has done nothing yet.
 const MACHINE_BYTES: usize = 400 << 10;
 
+/// What the machine says when it has no more memory.
+const OUT_OF_MEMORY: &str = "not enough memory";
+
 /// How many machines of a script wait for the next event. More run at a time if more threads ask.
 const MAX_IDLE: usize = 8;
 
@@ -241,7 +244,11 @@ impl From<mlua::Error> for RunError {
                 Some(inner) => inner.clone(),
                 None => Self::Failed(error.to_string()),
             },
-            other => Self::Failed(reword::reword(&first_line(&plain_text(other)))),
+            other => match first_line(&plain_text(other)) {
+                // The failure has lost its kind on its way through the prelude.
+                text if text == OUT_OF_MEMORY => Self::OutOfMemory,
+                text => Self::Failed(reword::reword(&text)),
+            },
         }
     }
 }

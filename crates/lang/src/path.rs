@@ -104,6 +104,12 @@ pub enum Error {
         /// How many are allowed.
         limit: usize,
     },
+    /// A query would write the value at so many places that the document would become too large.
+    #[error("the document would have more than {limit} bytes")]
+    TooLarge {
+        /// How many are allowed.
+        limit: usize,
+    },
     /// The document would nest so deeply that nothing could read it.
     #[error("path has more than {limit} components")]
     TooDeep {
@@ -124,6 +130,16 @@ pub enum Error {
         /// The path.
         path: String,
     },
+}
+
+/// All that a path of RFC 9535 finds; `None` if it would take too long to look.
+///
+/// # Errors
+/// If it is not such a path.
+pub(crate) fn select_all<'a>(json: &'a [u8], path: &str) -> Result<Option<Vec<&'a [u8]>>, Error> {
+    let spans = JsonPath::compile(path)?.try_get(json);
+    let values = spans.map(|spans| spans.into_iter().map(|(start, end)| &json[start..end]));
+    Ok(values.map(Iterator::collect))
 }
 
 impl Path {
@@ -193,7 +209,7 @@ impl Path {
         match &self.place {
             Place::Nowhere => Err(Error::Empty),
             Place::Steps(steps) => write::set_steps(json, steps, value),
-            Place::Query => Ok(write::set_query(json, self.text.as_bytes(), value)),
+            Place::Query => write::set_query(json, self.text.as_bytes(), value),
         }
     }
 

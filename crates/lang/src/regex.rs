@@ -1,4 +1,4 @@
-//! RE2 as Go's `regexp` (1.26) reads it, run by the `regex` crate.
+//! RE2 as Go's `regexp` (1.26) reads it, run by the engines of the `regex` crate.
 //!
 //! Both are linear-time engines of one family, but they differ in what a pattern may look like and
 //! mean: `\Q..\E`, a stray `{`, `[` and `&&` inside of classes, ASCII `\d \s \w \b`, stacked repetition
@@ -6,18 +6,17 @@
 //! the form the crate reads the same way.
 
 mod class;
+mod search;
 mod size;
 mod translate;
 
 #[cfg(test)]
 mod tests;
 
-use crate::effort;
+use crate::{deadline, effort};
 
-pub(crate) use size::size;
-
-/// A compiled pattern. It matches anywhere in a text unless it is anchored.
-pub type Regex = ::regex::Regex;
+pub use search::{Regex, TooLong};
+pub(crate) use size::estimate;
 
 /// Why a pattern was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +32,10 @@ const MAX_LENGTH: usize = 64 * 1024;
 /// How much memory a compiled pattern may take. Counts of 1000 over Unicode classes need some;
 /// Go's own bound is 128 MiB.
 const MAX_COMPILED_BYTES: usize = 32 * 1024 * 1024;
+
+/// The same for a pattern that is compiled while an event is worked on: it takes up to a tenth of a second,
+/// in which nothing stops it.
+const MAX_COMPILED_IN_RUN: usize = 8 * 1024 * 1024;
 
 /// Compiles `pattern` as Go's `regexp.Compile` would read it.
 ///
@@ -50,31 +53,38 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
         })
     };
     within(0)?;
+    let most = if deadline::is_shared() {
+        MAX_COMPILED_IN_RUN
+    } else {
+        MAX_COMPILED_BYTES
+    };
+    // Events may bring many.
+    if deadline::is_over() {
+        return Err(Error {
+            message: TooLong.to_string(),
+        });
+    }
     let translated = translate::translate(pattern)?;
     // Finding out by building it takes up to a third of a second.
-    let size = size::estimate(&translated);
-    if size > 2 * MAX_COMPILED_BYTES {
+    let size = estimate(&translated);
+    if size > 2 * most {
         return Err(Error {
             message: "expression too large".into(),
         });
     }
-    within(size.min(MAX_COMPILED_BYTES))?;
-    ::regex::RegexBuilder::new(&translated)
-        .size_limit(MAX_COMPILED_BYTES)
-        .build()
-        .map_err(|error| Error {
-            message: refusal(&error),
-        })
+    within(size.min(most))?;
+    Regex::new(translated, size, most)
 }
 
 /// The engine's message without the drawing of the translated pattern, which the user never wrote.
-fn refusal(error: &::regex::Error) -> String {
-    match error {
-        ::regex::Error::CompiledTooBig(_) => "expression too large".into(),
-        other => {
-            let text = other.to_string();
-            let line = text.lines().last().unwrap_or_default();
-            line.strip_prefix("error: ").unwrap_or(line).to_owned()
-        }
+fn refusal(error: &regex_automata::meta::BuildError) -> String {
+    if error.size_limit().is_some() {
+        return "expression too large".into();
     }
+    let text = match error.syntax_error() {
+        Some(error) => error.to_string(),
+        None => error.to_string(),
+    };
+    let line = text.lines().last().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }

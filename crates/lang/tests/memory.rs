@@ -109,6 +109,16 @@ fn a_program_takes_half_as_much_again_as_it_may_at_most() {
         "{a: [range(1e9)]}",
         "{a: (\"[\" + ([range(1e6) | \"{}\"] | join(\",\")) + \"]\" | fromjson)}",
         "def f: [., f]; {a: f}",
+        "{a: (\"x\" * 1.2e8 | ascii_downcase)}",
+        "{a: ([range(1500000)] | group_by(.))}",
+        "{a: ([range(2e6)] | to_entries)}",
+        "{a: ([[range(2e6)]] | transpose)}",
+        "{a: [range(3e6), [range(3e6), [range(3e6), [range(3e6)]]]]}",
+        "{a: (\"a\" * 2e7 | indices(\"a\"))}",
+        "{a: (\"\\u0001\" * 6e7)}",
+        "{a: (\"/w==\" * 2e7 | @base64d)}",
+        "{a: ([\"x\" * 4e7] | @sh)}",
+        "{a: (\"x\" | gsub(\"x\"; repeat(\"x\")))}",
     ] {
         check(PROGRAM, program, JQ);
     }
@@ -117,6 +127,13 @@ fn a_program_takes_half_as_much_again_as_it_may_at_most() {
         "local t={} for i=1,1e8 do t[i]=tostring(i) end return t",
         "local s='x' for i=1,40 do s=s..s end return {s=s}",
         "local s=string.rep('x',2e7) local t={} for i=1,999 do t[i]=s end string.format('',unpack(t)) return {}",
+        "return {s=string.upper(string.rep('é', 2.5e7))}",
+        "error(string.rep('x', 5e7))",
+        "pcall(error, string.rep('x', 5e7)) return {}",
+        "return {n=tonumber(string.rep('1', 5e7))}",
+        "loadstring(string.rep('x=1 ', 1e7)) return {}",
+        "return {s=string.rep('\\1', 3e7)}",
+        "local t={} for i=1,2e6 do t[i]=1 end return t",
     ] {
         check(SCRIPT, script, LUA);
     }

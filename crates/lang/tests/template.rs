@@ -174,7 +174,8 @@ fn dates_follow_their_zone() {
 #[test]
 fn sprig_functions_can_be_called_on_json() {
     let call = |name: &str, args: &[Value]| {
-        sprig::call(name, args).map(|returned| (returned.value.to_go_json(), returned.elements))
+        sprig::call(name, args, 1 << 20)
+            .map(|returned| (returned.value.to_go_json(), returned.elements))
     };
     let text = |text: &str| Value::String(text.into());
     let int = |int| Value::Number(Number::Int(int));
@@ -237,6 +238,11 @@ fn hostile_templates_end_with_an_error() {
         "{{ $x := list 1 2 }}{{ $y := list 1 2 }}{{ range 60 }}{{ $x = list $x $x }}{{ $y = list $y $y }}{{ end }}{{ deepEqual $x $y }}",
         "{{ uniq (until 100000) }}",
         r#"{{ regexMatch "((a{1000}){1000}){1000}" "a" | not | ternary (fail "refused") 1 }}"#,
+        r#"{{ $l := list (repeat 4000000 "a") }}{{ range until 14 }}{{ $l = concat $l $l }}{{ end }}{{ sortAlpha $l }}"#,
+        r#"{{ snakecase (repeat 2000000 "a1") }}"#,
+        r#"{{ semverCompare (repeat 100000 "1 ") "1.0.0" }}"#,
+        r#"{{ range $i := until 1000 }}{{ regexMatch (printf "\\pL{100}%d" $i) "a" }}{{ end }}"#,
+        r#"{{ regexFindAll "(a|b)*a(a|b){900}c" (shuffle (repeat 150000 "ab")) -1 }}"#,
         double,
         &deep_parentheses,
         &deep_ifs,
@@ -247,6 +253,15 @@ fn hostile_templates_end_with_an_error() {
         let shown = &source[..source.len().min(100)];
         assert!(result.is_err(), "{shown}");
     }
+}
+
+/// It looked for each character in all of what is cut.
+#[test]
+fn many_characters_are_cut_off_at_once() {
+    check(
+        r#"{{ trimAll (print (repeat 1000000 "a") "b") (repeat 1000000 "b") }}"#,
+        "",
+    );
 }
 
 #[test]

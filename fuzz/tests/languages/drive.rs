@@ -3,57 +3,89 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use tiphys_lang::deadline;
+
+use super::choices::Choices;
 use super::corpus::Case;
-use super::mutate::Mutator;
+use super::measure::{measure, peak_resident};
+use super::mutate::{Mutator, Origin};
+use super::{GRACE, TIME};
+
+/// What is asked of a language.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    /// How many cases `cargo test` asks.
+    pub(crate) cases: u64,
+    /// The memory that a case may take by the limits of the language, in bytes.
+    pub(crate) memory: usize,
+    /// Asks, and says whether the program was one.
+    pub(crate) ask: fn(&str, &[u8]) -> bool,
+}
 
 /// When a case is taken for one that never ends. The limits of the languages are a second; the machine
 /// may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The most memory that the process may have taken, in KiB: the limits of the languages are 128 MiB
-/// for each of the threads.
-const MAX_MEMORY: u64 = 2 << 20;
-
 /// The stack of a usual thread.
 const STACK: usize = 2 << 20;
 
-/// Asks `cases` mutations of `corpus`; `target` says whether the program was one. Where hardly any
-/// is, nothing would be shown.
-pub(crate) fn drive(name: &str, cases: u64, corpus: &[Case], target: fn(&str, &[u8]) -> bool) {
-    let cases = number("TIPHYS_FUZZ_CASES").unwrap_or(cases);
-    let mut mutator = Mutator::new(number("TIPHYS_FUZZ_SEED").unwrap_or(1), corpus);
+/// The stack that a program of jq gets if this one does not do.
+const LARGE_STACK: usize = 128 << 20;
+
+/// How much of an event a message shows.
+const SHOWN: usize = 300;
+
+/// The memory of a process is looked at for one case at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Asks cases made from `origin`. Where hardly any of them is a program, nothing would be shown.
+pub(crate) fn drive(target: Target, origin: impl FnOnce() -> Origin) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = target.name;
+    let cases = number("TIPHYS_FUZZ_CASES").unwrap_or(target.cases);
+    let seed = number("TIPHYS_FUZZ_SEED").unwrap_or(1);
+    let watches_time = number("TIPHYS_FUZZ_TIME").is_some();
+    let origin = origin();
+    let mut mutator = Mutator::new(Choices::of(seed), &origin);
     let last = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}.txt"));
     let (to_worker, for_worker) = channel::<Case>();
     let (done, outcomes) = channel();
     let worker = std::thread::Builder::new().stack_size(STACK);
     let worker = worker.spawn(move || {
         for case in for_worker {
-            done.send(target(&case.program, &case.event)).ok();
+            done.send(ask(target, &case)).ok();
         }
     });
     worker.expect("a thread can be started");
+    let resident = peak_resident();
     let (mut compiled, mut slowest) = (0, Duration::ZERO);
     for index in 0..cases {
         let case = mutator.case();
-        std::fs::write(&last, describe(&case)).expect("the folder for temporary files is there");
-        let start = Instant::now();
+        std::fs::write(&last, describe(&case, usize::MAX)).expect("there is a place for it");
         to_worker
             .send(case.clone())
             .expect("the worker waits for cases");
-        let outcome = outcomes.recv_timeout(PATIENCE);
-        slowest = slowest.max(start.elapsed());
-        let fault = match outcome {
-            Ok(is_compiled) if peak_memory().is_none_or(|peak| peak < MAX_MEMORY) => {
+        let fault = match outcomes.recv_timeout(PATIENCE) {
+            Ok((is_compiled, time)) => {
                 compiled += u64::from(is_compiled);
-                continue;
+                slowest = slowest.max(time);
+                let grown = peak_resident().saturating_sub(resident);
+                if watches_time && time > TIME + GRACE {
+                    format!("took {time:?}")
+                } else if grown > memory_of(target) + LARGE_STACK {
+                    format!("took {grown} bytes")
+                } else {
+                    continue;
+                }
             }
-            Ok(_) => "took too much memory",
-            Err(RecvTimeoutError::Timeout) => "did not come to an end",
-            Err(RecvTimeoutError::Disconnected) => "panicked",
+            Err(RecvTimeoutError::Timeout) => "did not come to an end".to_owned(),
+            Err(RecvTimeoutError::Disconnected) => "panicked".to_owned(),
         };
-        panic!("{name}: case {index} {fault}\n{}", describe(&case));
+        panic!("{name}: case {index} {fault}\n{}", describe(&case, SHOWN));
     }
     println!("{name}: {cases} cases, {compiled} compiled, the slowest took {slowest:?}");
     assert!(
@@ -62,31 +94,42 @@ pub(crate) fn drive(name: &str, cases: u64, corpus: &[Case], target: fn(&str, &[
     );
 }
 
-/// Asks the mutation of `corpus` that `choices` stand for. Whoever chooses watches over time and
-/// memory.
+/// Asks the case that `choices` stand for. libFuzzer watches over the whole memory of the process.
 #[cfg(fuzzing)]
-pub(crate) fn guided(choices: &[u8], corpus: &[Case], target: fn(&str, &[u8]) -> bool) {
-    let Case { program, event } = Mutator::guided(choices, corpus).case();
-    target(&program, &event);
+pub(crate) fn guided(choices: &[u8], target: Target, origin: &Origin) {
+    let case = Mutator::new(Choices::given(choices), origin).case();
+    if number("TIPHYS_FUZZ_SHOW").is_some() {
+        println!("{}", describe(&case, SHOWN));
+    }
+    let (_, time) = ask(target, &case);
+    assert!(
+        time <= TIME + GRACE,
+        "took {time:?}\n{}",
+        describe(&case, SHOWN)
+    );
+}
+
+fn ask(target: Target, case: &Case) -> (bool, Duration) {
+    measure(memory_of(target), || {
+        deadline::within_time(TIME, || (target.ask)(&case.program, &case.event))
+    })
+}
+
+/// What a case may take of the allocator.
+fn memory_of(target: Target) -> usize {
+    target.memory * 3 / 2
 }
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn describe(case: &Case) -> String {
+/// The case, and no more than so many bytes of its event.
+fn describe(case: &Case, shown: usize) -> String {
     let mut text = String::new();
+    let event = String::from_utf8_lossy(&case.event);
+    let shown = &event[..event.floor_char_boundary(shown)];
     writeln!(text, "program {:?}", case.program).expect("a text takes anything");
-    writeln!(text, "event {:?}", String::from_utf8_lossy(&case.event))
-        .expect("a text takes anything");
+    writeln!(text, "event of {} bytes {shown:?}", event.len()).expect("a text takes anything");
     text
-}
-
-/// The most memory this process ever had, in KiB, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }

@@ -6,6 +6,7 @@
 //! an object in an object.
 
 mod arithmetic;
+mod budget;
 mod builtins;
 mod check;
 mod document;
@@ -18,8 +19,10 @@ mod lex;
 mod list;
 mod moment;
 mod parse;
+mod room;
 mod signatures;
 mod syntax;
+mod text;
 mod types;
 mod value;
 

@@ -14,10 +14,19 @@ mod tests;
 
 pub use value::Value;
 
+use std::cell::Cell;
+
+use eval::Run;
 use parse::Node;
 
 /// How long an expression may be.
 const MAX_LENGTH: usize = 64 * 1024;
+
+/// How many bytes the values of variables, as often as they are named, and the texts that are made may take.
+pub const MEMORY: usize = 64 << 20;
+
+/// What is said of an expression that needs more.
+pub const NO_MEMORY: &str = "expression takes too much memory";
 
 /// Why an expression was refused, or why it has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +85,10 @@ impl Expression {
     /// # Errors
     /// If a variable that is needed has no value, or an operator does not take what it is given.
     pub fn eval(&self, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Value, Error> {
-        eval::eval(&self.root, lookup)
+        let run = Run {
+            lookup,
+            left: Cell::new(MEMORY),
+        };
+        eval::eval(&self.root, &run)
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::fault;
 use super::meter::{self, MAX_DEPTH, Spent};
 use super::number::{to_int, to_int_up};
-use super::value::{Answer, Array, Fault, Object, Text, Val};
+use super::value::{Answer, Array, Fault, Items, Object, Text, Val};
 use super::write::preview;
 
 /// The largest index that may be written to.
@@ -101,10 +101,15 @@ pub(super) fn slice(value: &Val, start: &Val, end: &Val) -> Answer {
         Val::Null => Ok(Val::Null),
         Val::Array(array) => {
             let range = bounds(start, end, array.items().len(), "an array")?;
+            let size = range.len() * size_of::<Val>();
+            meter::work(size)?;
+            meter::reserve(size)?;
             Ok(Val::array(array.items()[range].to_vec()))
         }
         Val::Str(text) => {
             let text = text.as_str();
+            meter::work(text.len())?;
+            meter::reserve(text.len())?;
             let range = bounds(start, end, text.chars().count(), "a string")?;
             let offset = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(at, _)| at);
             Ok(Val::str(&text[offset(range.start)..offset(range.end)]))
@@ -115,16 +120,16 @@ pub(super) fn slice(value: &Val, start: &Val, end: &Val) -> Answer {
 
 /// Where `part` occurs in `items`.
 pub(super) fn indices(items: &[Val], part: &[Val]) -> Answer {
-    let mut found = Vec::new();
+    let mut found = Items::default();
     if !part.is_empty() {
         for (at, window) in items.windows(part.len()).enumerate() {
-            meter::step()?;
+            meter::work(size_of_val(part))?;
             if window == part {
-                found.push(Val::count(at));
+                found.push(Val::count(at))?;
             }
         }
     }
-    Ok(Val::array(found))
+    Ok(found.finish())
 }
 
 /// The value at `path`; `null` where there is nothing.
@@ -189,6 +194,7 @@ pub(super) fn delete_paths(value: Val, paths: &Val) -> Answer {
             return Err(failed(fault::expected_array(path)));
         };
         check_length(keys)?;
+        meter::step()?;
         marked = update(marked, keys.items(), Val::Gone).map_err(failed)?;
     }
     sweep(&mut marked)?;
@@ -317,6 +323,8 @@ fn update_slice(value: Val, slice: &Object, whole: &Val, rest: &[Val], new: Val)
         Val::Array(array) => array,
         _ => Rc::default(),
     };
+    meter::work(size_of_val(array.items()))?;
+    meter::reserve(range.len() * size_of::<Val>())?;
     let part = Val::array(array.items()[range.clone()].to_vec());
     let middle = match update(part, rest, new)? {
         Val::Array(part) => part,

@@ -101,14 +101,38 @@ pub(super) fn is_spent() -> bool {
     METER.with(|meter| meter.spent.get().is_some())
 }
 
+/// How many steps are made between two looks at the clock.
+const STEPS_OF_LOOK: u32 = 256;
+
+/// How many bytes of text are as much work as a step.
+const BYTES_OF_STEP: usize = 256;
+
 /// A piece of work too small to be counted in bytes: one element, one comparison, one output.
 pub(super) fn step() -> Result<(), Spent> {
+    steps(1)
+}
+
+/// A step that reads or writes so many bytes.
+pub(super) fn work(bytes: usize) -> Result<(), Spent> {
+    steps(u32::try_from(1 + bytes / BYTES_OF_STEP).unwrap_or(u32::MAX))
+}
+
+fn steps(count: u32) -> Result<(), Spent> {
     METER.with(|meter| {
-        let steps = meter.steps.get().wrapping_add(1);
+        let before = meter.steps.get();
+        let steps = before.wrapping_add(count);
         meter.steps.set(steps);
-        if steps.is_multiple_of(256)
-            && let Some(mut deadline) = meter.deadline.get()
-        {
+        if count >= STEPS_OF_LOOK || before / STEPS_OF_LOOK != steps / STEPS_OF_LOOK {
+            return look();
+        }
+        meter.spent.get().map_or(Ok(()), Err)
+    })
+}
+
+/// Looks at the clock: after a piece of work that may have taken long.
+pub(super) fn look() -> Result<(), Spent> {
+    METER.with(|meter| {
+        if let Some(mut deadline) = meter.deadline.get() {
             let is_over = deadline.is_over();
             meter.deadline.set(Some(deadline));
             if is_over {
@@ -183,28 +207,34 @@ pub(super) fn reserve(bytes: usize) -> Result<(), Spent> {
     })
 }
 
+/// The bytes that are left.
+pub(super) fn left() -> usize {
+    METER.with(|meter| meter.limit.get().saturating_sub(meter.used.get()))
+}
+
 /// Bytes that count as used until this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Charge(usize);
 
 impl Charge {
     pub(super) fn new(bytes: usize) -> Self {
-        // The value exists already; that there are too many of them stops the run at its next step.
-        METER.with(|meter| {
-            let used = meter.used.get().saturating_add(bytes);
-            meter.used.set(used);
-            if used > meter.limit.get() {
-                exhaust(Spent::Memory);
-            }
-        });
-        Self(bytes)
+        let mut charge = Self::default();
+        charge.set(bytes);
+        charge
     }
 
     /// Makes this charge one of `bytes`.
     pub(super) fn set(&mut self, bytes: usize) {
-        if bytes != self.0 {
-            *self = Self::new(bytes);
-        }
+        // The value exists already; that there are too many of them stops the run at its next step.
+        METER.with(|meter| {
+            let others = meter.used.get().saturating_sub(self.0);
+            let used = others.saturating_add(bytes);
+            meter.used.set(used);
+            if bytes > self.0 && used > meter.limit.get() {
+                exhaust(Spent::Memory);
+            }
+        });
+        self.0 = bytes;
     }
 }
 

@@ -65,7 +65,11 @@ enum Pair {
 
 fn plain(value: &Val) -> Val {
     match value {
-        Val::Literal(text) => parse(text),
+        Val::Literal(text) => {
+            // Those of an event may be as long as it: a run that is spent fails at its next step.
+            meter::work(text.len()).unwrap_or_default();
+            parse(text)
+        }
         other => other.clone(),
     }
 }

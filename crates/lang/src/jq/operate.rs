@@ -9,7 +9,7 @@ use jaq_core::val::Range;
 use jaq_core::{Error, Exn, ValR, ValX};
 
 use super::number::Division;
-use super::value::{Answer, Array, Object, Text, Val};
+use super::value::{Answer, Array, Items, Object, Text, Val};
 use super::{access, fault, meter, number};
 
 /// The longest text that multiplication makes, as in gojq.
@@ -73,14 +73,15 @@ impl Sub for Val {
 
     fn sub(self, right: Self) -> Answer {
         if let (Self::Array(left), Self::Array(right)) = (&self, &right) {
-            let mut kept = Vec::new();
+            let mut kept = Items::default();
             for item in left.items() {
-                meter::step()?;
+                // Each may be compared to all.
+                meter::work(size_of_val(right.items()))?;
                 if !right.items().contains(item) {
-                    kept.push(item.clone());
+                    kept.push(item.clone())?;
                 }
             }
-            return Ok(Self::array(kept));
+            return Ok(kept.finish());
         }
         number::subtract(&self, &right)
             .unwrap_or_else(|| Err(fault::not_operable("subtract", &self, &right)))
@@ -164,11 +165,10 @@ impl Div for Val {
 
 /// Go's `strings.Split`: an empty separator separates every character.
 pub(super) fn split(text: &str, separator: &str) -> Answer {
-    let mut parts = Vec::new();
+    let mut parts = Items::default();
     let mut push = |part: &str| -> Answer<()> {
-        meter::step()?;
-        parts.push(Val::str(part));
-        Ok(())
+        meter::work(part.len())?;
+        Ok(parts.push(Val::str(part))?)
     };
     if separator.is_empty() {
         let mut buffer = [0; 4];
@@ -177,7 +177,7 @@ pub(super) fn split(text: &str, separator: &str) -> Answer {
     } else {
         text.split(separator).try_for_each(push)?;
     }
-    Ok(Val::array(parts))
+    Ok(parts.finish())
 }
 
 impl Rem for Val {
@@ -248,17 +248,14 @@ impl From<Range<Self>> for Val {
 
 impl FromIterator<Self> for Val {
     fn from_iter<T: IntoIterator<Item = Self>>(values: T) -> Self {
-        let mut items = Vec::new();
+        let mut items = Items::default();
         for value in values {
-            items.push(value);
             // The rest of what is endless is not wanted any more: the run fails at its next step.
-            let full = items.len().is_power_of_two()
-                && meter::reserve(items.len() * 2 * size_of::<Self>()).is_err();
-            if full || meter::step().is_err() {
+            if items.push(value).is_err() {
                 return Self::Null;
             }
         }
-        Self::array(items)
+        items.finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The values jq programs work on, ordered and written as gojq does.
 
+mod items;
 mod read;
 
 use std::borrow::Cow;
@@ -15,6 +16,8 @@ use super::meter::{self, Charge, MAX_DEPTH, Spent};
 use super::write;
 use read::InEvent;
 
+pub(super) use items::Items;
+use items::array_bytes;
 pub(super) use read::Reader;
 
 pub(super) type Fault = jaq_core::Error<Val>;
@@ -29,11 +32,6 @@ const ALLOCATION: usize = 16;
 /// What a shared value takes beside its content: the counts of its owners go with it.
 const fn shared<T>() -> usize {
     size_of::<T>() + 2 * size_of::<usize>() + ALLOCATION
-}
-
-/// What an array takes with room for so many items.
-fn array_bytes(room: usize) -> usize {
-    shared::<Array>() + room * ITEM_BYTES + ALLOCATION
 }
 
 /// What the members of an object take with room for so many.
@@ -421,7 +419,13 @@ impl Val {
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Int(left), Self::Int(right)) => left.cmp(right),
-            (Self::Str(left), Self::Str(right)) => left.as_str().cmp(right.as_str()),
+            (Self::Str(left), Self::Str(right)) => {
+                let (left, right) = (left.as_str(), right.as_str());
+                if meter::work(left.len().min(right.len())).is_err() {
+                    return Ordering::Equal;
+                }
+                left.cmp(right)
+            }
             (Self::Array(left), Self::Array(right)) => {
                 let pairs = left.items.iter().zip(&right.items);
                 first_difference(pairs).unwrap_or_else(|| left.items.len().cmp(&right.items.len()))

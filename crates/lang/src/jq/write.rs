@@ -3,26 +3,27 @@
 
 use std::fmt::Write as _;
 
-use super::meter::{self, Spent};
-use super::value::{Answer, Val};
+use super::meter::{self, Charge, Spent};
+use super::value::{Answer, Text, Val};
 use crate::json;
 
 /// A text that is made piece by piece and never grows over what the run may use.
 pub(super) struct Builder {
     text: String,
     limit: usize,
-    checked: usize,
+    /// What it takes already, also while others are made.
+    charge: Charge,
 }
 
-/// How much is written between two looks at the budget.
-const CHECK_BYTES: usize = 4096;
+/// The room a text has when it is counted first.
+const LEAST_ROOM: usize = 4096;
 
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
             text: String::new(),
             limit: usize::MAX,
-            checked: 0,
+            charge: Charge::default(),
         }
     }
 
@@ -31,15 +32,19 @@ impl Builder {
         Self {
             text: String::new(),
             limit,
-            checked: 0,
+            charge: Charge::default(),
         }
     }
 
     pub(super) fn push(&mut self, text: &str) -> Result<(), Spent> {
-        if self.text.len() + text.len() - self.checked > CHECK_BYTES {
+        meter::work(text.len())?;
+        let length = self.text.len() + text.len();
+        if length > self.text.capacity() && length > LEAST_ROOM {
             meter::step()?;
-            meter::reserve(self.text.len() + text.len())?;
-            self.checked = self.text.len() + text.len();
+            let more = text.len().max(self.text.len());
+            meter::reserve(more)?;
+            self.text.reserve_exact(more);
+            self.charge.set(self.text.capacity());
         }
         let room = self.limit - self.text.len();
         if text.len() > room {
@@ -161,6 +166,15 @@ pub(super) enum Refusal {
     TooLarge,
 }
 
+/// How much of a text is written at a time.
+const PIECE: usize = 4 << 10;
+
+/// How many times as long a text may become.
+const ESCAPED: usize = 6;
+
+/// A payload that is longer grows by what the run has room for. A shorter one may double.
+const LONG: usize = 1 << 20;
+
 /// A value as Go's `json.Marshal` writes it; about `size` bytes.
 pub(super) fn to_payload(value: &Val, size: usize) -> Result<Vec<u8>, Refusal> {
     let mut out = String::with_capacity(size);
@@ -168,7 +182,44 @@ pub(super) fn to_payload(value: &Val, size: usize) -> Result<Vec<u8>, Refusal> {
     Ok(out.into_bytes())
 }
 
+/// A text for a payload, in pieces: it may become six times as long.
+fn payload_text(text: &Text, out: &mut String) -> Result<(), Refusal> {
+    if !text.is_lossy() && text.as_str().len() <= PIECE {
+        json::write_string(text.as_str(), out);
+        return Ok(());
+    }
+    let mut rest = text.as_str();
+    let mut escaped = String::new();
+    out.push('"');
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+        rest = after;
+        escaped.clear();
+        json::write_string(piece, &mut escaped);
+        if text.is_lossy() {
+            escaped = escaped.replace(char::REPLACEMENT_CHARACTER, "\\ufffd");
+        }
+        fits(out, escaped.len())?;
+        out.push_str(&escaped[1..escaped.len() - 1]);
+    }
+    out.push('"');
+    Ok(())
+}
+
+/// Whether there is room for so many more bytes; makes it if there is.
+fn fits(out: &mut String, more: usize) -> Result<(), Refusal> {
+    let length = out.len() + more;
+    let fits = meter::step().and_then(|()| meter::reserve(length));
+    fits.map_err(|_| Refusal::TooLarge)?;
+    if length > LONG && length > out.capacity() {
+        let room = length.saturating_mul(2).min(meter::left()).max(length);
+        out.reserve_exact(room - out.len());
+    }
+    Ok(())
+}
+
 fn payload(value: &Val, out: &mut String) -> Result<(), Refusal> {
+    fits(out, ESCAPED * PIECE)?;
     match value {
         Val::Null | Val::Gone => out.push_str("null"),
         Val::Bool(bool) => out.push_str(if *bool { "true" } else { "false" }),
@@ -178,12 +229,7 @@ fn payload(value: &Val, out: &mut String) -> Result<(), Refusal> {
         Val::Float(float) if !float.is_finite() => return Err(Refusal::NotANumber),
         Val::Float(float) => json::write_float(*float, out),
         Val::Literal(text) => out.push_str(text),
-        Val::Str(text) if text.is_lossy() => {
-            let mut escaped = String::new();
-            json::write_string(text.as_str(), &mut escaped);
-            out.push_str(&escaped.replace(char::REPLACEMENT_CHARACTER, "\\ufffd"));
-        }
-        Val::Str(text) => json::write_string(text.as_str(), out),
+        Val::Str(text) => payload_text(text, out)?,
         Val::Object(object) if object.is_nil() => out.push_str("null"),
         Val::Array(array) => {
             out.push('[');
@@ -197,6 +243,7 @@ fn payload(value: &Val, out: &mut String) -> Result<(), Refusal> {
         }
         Val::Object(object) => {
             if let Some(text) = object.payload() {
+                fits(out, text.len())?;
                 out.push_str(text);
             } else {
                 out.push('{');
@@ -204,7 +251,7 @@ fn payload(value: &Val, out: &mut String) -> Result<(), Refusal> {
                     if index > 0 {
                         out.push(',');
                     }
-                    json::write_string(key.as_str(), out);
+                    payload_text(key, out)?;
                     out.push(':');
                     payload(member, out)?;
                 }
@@ -212,8 +259,5 @@ fn payload(value: &Val, out: &mut String) -> Result<(), Refusal> {
             }
         }
     }
-    match meter::step().and_then(|()| meter::reserve(out.len())) {
-        Ok(()) => Ok(()),
-        Err(_) => Err(Refusal::TooLarge),
-    }
+    Ok(())
 }

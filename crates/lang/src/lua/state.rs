@@ -12,7 +12,7 @@ use mlua::{
 use super::document::{Context, Document, dropped_key, expand, node_key};
 use super::format::{Argument, Refusal, format};
 use super::reword::reword;
-use super::{Limits, RunError, number, rewrite, write};
+use super::{Limits, OUT_OF_MEMORY, RunError, number, rewrite, write};
 use crate::deadline::Deadline;
 use crate::gomath;
 
@@ -22,9 +22,6 @@ const CHUNK: &str = "=<string>";
 /// A machine whose garbage has grown to this is not used again: the next run has to have room beside
 /// it, also in a part of the memory.
 const MAX_IDLE_MEMORY: usize = 8 << 20;
-
-/// What the machine says when it has no more memory.
-const OUT_OF_MEMORY: &str = "not enough memory";
 
 /// When the current run ends at the latest.
 pub(super) struct Clock {

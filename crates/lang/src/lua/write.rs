@@ -36,16 +36,32 @@ struct Writer<'a> {
     left: usize,
 }
 
-/// The parts of a table, written.
+/// The parts of a table, written one behind the other: a table of the machine takes little for each, and so
+/// may they.
 #[derive(Default)]
 struct Parts {
+    text: String,
     /// By index, from 1.
-    items: Vec<(usize, String)>,
-    members: Vec<(String, String)>,
+    items: Vec<(u32, Span)>,
+    /// Keys and values.
+    members: Vec<(Span, Span)>,
     /// Why a member cannot be written. It does not matter where the table is an array, whose
     /// members are dropped.
     fault: Option<RunError>,
 }
+
+/// A piece of what was written.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// What stands for a byte that is not UTF-8.
+const REPLACED: &str = "\\ufffd";
+
+/// A piece of text that is written at a time, so that no more is written than fits.
+const PIECE: usize = 64 << 10;
 
 impl Writer<'_> {
     fn table(&mut self, table: &Table, out: &mut String) -> Result<(), RunError> {
@@ -89,15 +105,15 @@ impl Writer<'_> {
         let mut parts = self.parts(table, origin)?;
         self.spend(2)?;
         if parts.is_array(meta, &self.context.empty)? {
-            return self.array(parts.items, out);
+            return self.array(parts, out);
         }
         if let Some(fault) = parts.fault {
             return Err(fault);
         }
         if let (Some(meta), Some(Node::Object(members))) = (meta, origin) {
-            add_nulls(&mut parts.members, meta, members)?;
+            parts.add_nulls(meta, members)?;
         }
-        object(parts.members, out);
+        parts.object(out);
         Ok(())
     }
 
@@ -128,16 +144,22 @@ impl Writer<'_> {
             Value::Integer(index) => usize::try_from(*index).ok(),
             _ => None,
         };
-        let mut written = String::new();
+        let start = parts.text.len();
         if let Some(index) = index.filter(|index| (1..=MAX_INDEX).contains(index)) {
             let before = match origin {
                 Some(Node::Array(items)) => items.get(index - 1),
                 _ => None,
             };
-            self.value(value, before, &mut written)?;
+            self.value(value, before, &mut parts.text)?;
             self.spend(1)?;
-            parts.items.push((index, written));
+            let index = u32::try_from(index).map_err(|_| RunError::TooLarge)?;
+            parts.items.push((index, parts.span(start)?));
             return Ok(());
+        }
+        if let Value::String(text) = key
+            && text.as_bytes().len() > self.left
+        {
+            return Err(RunError::TooLarge);
         }
         let name = match key_text(key) {
             Ok(name) => name,
@@ -153,15 +175,19 @@ impl Writer<'_> {
                 .map(|place| &members[place].1),
             _ => None,
         };
-        match self.value(value, before, &mut written) {
+        // Before the value, in which more such keys may be.
+        self.spend(name.len() + 4)?;
+        parts.text.push_str(&name);
+        drop(name);
+        let key = parts.span(start)?;
+        let value_start = parts.text.len();
+        match self.value(value, before, &mut parts.text) {
             Err(fault @ RunError::NotRepresentable(_)) => {
                 parts.fault.get_or_insert(fault);
+                parts.text.truncate(start);
             }
             Err(error) => return Err(error),
-            Ok(()) => {
-                self.spend(name.len() + 4)?;
-                parts.members.push((name, written));
-            }
+            Ok(()) => parts.members.push((key, parts.span(value_start)?)),
         }
         Ok(())
     }
@@ -173,21 +199,46 @@ impl Writer<'_> {
         before: Option<&Item>,
         out: &mut String,
     ) -> Result<(), RunError> {
+        let start = out.len();
         match value {
             Value::Table(table) => return self.table(table, out),
+            Value::String(text) => return self.text(&text.as_bytes(), out),
             Value::Nil => out.push_str("null"),
             Value::LightUserData(pointer) if pointer.0.is_null() => out.push_str("null"),
             Value::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
             #[expect(clippy::cast_precision_loss, reason = "made of a double, so exact")]
             Value::Integer(int) => self.number(*int as f64, before, out)?,
             Value::Number(number) => self.number(*number, before, out)?,
-            Value::String(text) => write_bytes(&text.as_bytes(), out),
             other => {
                 let message = format!("a value of type {}", other.type_name());
                 return Err(RunError::NotRepresentable(message));
             }
         }
-        self.spend(out.len())
+        self.spend(out.len() - start)
+    }
+
+    /// Writes a text of Lua. Bytes that are not UTF-8 become an escaped U+FFFD each, as in Go.
+    fn text(&mut self, bytes: &[u8], out: &mut String) -> Result<(), RunError> {
+        self.spend(2)?;
+        let mut quoted = String::new();
+        out.push('"');
+        for chunk in bytes.utf8_chunks() {
+            let mut valid = chunk.valid();
+            while !valid.is_empty() {
+                let (piece, rest) = valid.split_at(valid.floor_char_boundary(PIECE));
+                quoted.clear();
+                write_string(piece, &mut quoted);
+                self.spend(quoted.len() - 2)?;
+                out.push_str(&quoted[1..quoted.len() - 1]);
+                valid = rest;
+            }
+            for _ in chunk.invalid() {
+                self.spend(REPLACED.len())?;
+                out.push_str(REPLACED);
+            }
+        }
+        out.push('"');
+        Ok(())
     }
 
     fn number(&self, number: f64, before: Option<&Item>, out: &mut String) -> Result<(), RunError> {
@@ -210,17 +261,20 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn array(&mut self, mut items: Vec<(usize, String)>, out: &mut String) -> Result<(), RunError> {
-        items.sort_by_key(|(index, _)| *index);
+    fn array(&mut self, parts: Parts, out: &mut String) -> Result<(), RunError> {
+        let Parts {
+            text, mut items, ..
+        } = parts;
+        items.sort_unstable_by_key(|(index, _)| *index);
         let length = items.last().map_or(0, |(index, _)| *index);
-        self.spend((length - items.len()) * "null,".len())?;
+        self.spend((length as usize - items.len()) * "null,".len())?;
         out.push('[');
         let mut next = 1;
-        for (index, text) in items {
+        for (index, item) in items {
             for _ in next..index {
                 out.push_str("null,");
             }
-            out.push_str(&text);
+            out.push_str(item.of(&text));
             if index < length {
                 out.push(',');
             }
@@ -231,7 +285,22 @@ impl Writer<'_> {
     }
 }
 
+impl Span {
+    fn of(self, text: &str) -> &str {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
 impl Parts {
+    /// What was written from `start` on.
+    fn span(&self, start: usize) -> Result<Span, RunError> {
+        let place = |place| u32::try_from(place).map_err(|_| RunError::TooLarge);
+        Ok(Span {
+            start: place(start)?,
+            end: place(self.text.len())?,
+        })
+    }
+
     /// A table with an index is an array; an empty one if the event had an array there, or if the
     /// script marked it with `__is_array`.
     fn is_array(&self, meta: Option<&Table>, empty: &Table) -> Result<bool, RunError> {
@@ -244,22 +313,48 @@ impl Parts {
             Some(meta) => matches!(meta.raw_get("__is_array")?, Value::Boolean(true)),
         })
     }
-}
 
-/// Writes a text of Lua. Bytes that are not UTF-8 become an escaped U+FFFD each, as in Go.
-fn write_bytes(bytes: &[u8], out: &mut String) {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return write_string(text, out);
+    /// Adds the null members of the event that the script did not write to.
+    fn add_nulls(&mut self, meta: &Table, before: &[(String, Item)]) -> Result<(), RunError> {
+        let dropped: Option<Table> = meta.raw_get(dropped_key())?;
+        for (key, item) in before {
+            if !matches!(item, Item::Null) {
+                continue;
+            }
+            let written = match &dropped {
+                Some(dropped) => !dropped.raw_get::<Value>(key.as_str())?.is_nil(),
+                None => false,
+            };
+            if !written {
+                let start = self.text.len();
+                self.text.push_str(key);
+                let key = self.span(start)?;
+                let start = self.text.len();
+                self.text.push_str("null");
+                self.members.push((key, self.span(start)?));
+            }
+        }
+        Ok(())
     }
-    let mut quoted = String::new();
-    out.push('"');
-    for chunk in bytes.utf8_chunks() {
-        quoted.clear();
-        write_string(chunk.valid(), &mut quoted);
-        out.push_str(&quoted[1..quoted.len() - 1]);
-        out.extend(chunk.invalid().iter().map(|_| "\\ufffd"));
+
+    fn object(self, out: &mut String) {
+        let Self {
+            text, mut members, ..
+        } = self;
+        members.sort_by(|(one, _), (two, _)| one.of(&text).cmp(two.of(&text)));
+        // A number and its text are two keys for Lua, but one for JSON.
+        members.dedup_by(|(later, _), (first, _)| later.of(&text) == first.of(&text));
+        out.push('{');
+        for (place, (key, value)) in members.into_iter().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            write_string(key.of(&text), out);
+            out.push(':');
+            out.push_str(value.of(&text));
+        }
+        out.push('}');
     }
-    out.push('"');
 }
 
 fn key_text(key: &Value) -> Result<String, RunError> {
@@ -274,42 +369,4 @@ fn key_text(key: &Value) -> Result<String, RunError> {
             return Err(RunError::NotRepresentable(message));
         }
     })
-}
-
-/// Adds the null members of the event that the script did not write to.
-fn add_nulls(
-    members: &mut Vec<(String, String)>,
-    meta: &Table,
-    before: &[(String, Item)],
-) -> Result<(), RunError> {
-    let dropped: Option<Table> = meta.raw_get(dropped_key())?;
-    for (key, item) in before {
-        if !matches!(item, Item::Null) {
-            continue;
-        }
-        let written = match &dropped {
-            Some(dropped) => !dropped.raw_get::<Value>(key.as_str())?.is_nil(),
-            None => false,
-        };
-        if !written {
-            members.push((key.clone(), "null".into()));
-        }
-    }
-    Ok(())
-}
-
-fn object(mut members: Vec<(String, String)>, out: &mut String) {
-    members.sort_by(|one, two| one.0.cmp(&two.0));
-    // A number and its text are two keys for Lua, but one for JSON.
-    members.dedup_by(|later, first| later.0 == first.0);
-    out.push('{');
-    for (place, (key, text)) in members.iter().enumerate() {
-        if place > 0 {
-            out.push(',');
-        }
-        write_string(key, out);
-        out.push(':');
-        out.push_str(text);
-    }
-    out.push('}');
 }

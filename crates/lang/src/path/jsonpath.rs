@@ -1,5 +1,7 @@
 //! Paths that start with `$`: RFC 9535, evaluated by `jsonpath-rust`.
 
+mod patterns;
+
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
@@ -24,6 +26,8 @@ pub(super) struct JsonPath {
     roots: u32,
     /// Each may double what is selected.
     commas: u32,
+    /// What the patterns cost for each value, in visits.
+    patterns: usize,
 }
 
 impl JsonPath {
@@ -37,6 +41,10 @@ impl JsonPath {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
+        let patterns = patterns::visits(&query).ok_or_else(|| Error::JsonPath {
+            path: path.to_owned(),
+            reason: "a pattern has to be written in the path".to_owned(),
+        })?;
         let count = |text: &str| u32::try_from(path.matches(text).count()).unwrap_or(u32::MAX);
         let roots = count("$").saturating_sub(1);
         Ok(Self {
@@ -44,6 +52,7 @@ impl JsonPath {
             descents: count(".."),
             roots,
             commas: count(","),
+            patterns,
         })
     }
 
@@ -72,7 +81,8 @@ impl JsonPath {
         }
     }
 
-    fn try_get(&self, json: &[u8]) -> Option<Vec<(usize, usize)>> {
+    /// Where what it finds lies; `None` if it would take too long to look.
+    pub(super) fn try_get(&self, json: &[u8]) -> Option<Vec<(usize, usize)>> {
         let start = scan::value_start(json, 0)?;
         let mut size = Size::default();
         let (root, _) = Node::read(json, start, 1, &mut size)?;
@@ -92,6 +102,7 @@ impl JsonPath {
         let deeper = size.depth.saturating_pow(self.descents.saturating_sub(1));
         let again = size.values.saturating_pow(self.roots.saturating_add(1));
         again
+            .saturating_mul(self.patterns.saturating_add(1))
             .saturating_mul(deeper)
             .saturating_mul(2_usize.saturating_pow(self.commas))
     }

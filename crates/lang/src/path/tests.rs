@@ -127,6 +127,27 @@ fn nested_paths_do_not_exhaust_the_stack() {
     assert!(Path::compile(&format!("$.a[?{}@.b]", "(".repeat(many))).is_err());
 }
 
+/// The pattern is compiled anew for every value.
+#[test]
+fn patterns_in_paths_are_bounded() {
+    let values = vec![r#"{"v":"x","w":"y"}"#; 5_000].join(",");
+    let long = format!(r#"{{"l":[{values},{{"v":"z"}}]}}"#);
+    let short = r#"{"l":[{"v":"x"},{"v":"z"}]}"#;
+    for (text, json, expected) in [
+        (r"$.l[?search(@.v, '^z')].v", short, Some("z")),
+        (r"$.l[?search(@.v, '\\pL{300}')].v", long.as_str(), None),
+        (r"$.l[?search(@.v, '^z|\\pL{30}')].v", short, Some("z")),
+    ] {
+        let path = Path::compile(text).unwrap();
+        assert_eq!(
+            path.get(json.as_bytes()).text().as_ref(),
+            expected.unwrap_or(""),
+            "{text}"
+        );
+    }
+    assert!(Path::compile("$.l[?search(@.v, @.w)]").is_err());
+}
+
 #[test]
 fn stars_cost_no_more_than_the_square_of_the_text() {
     let key = "a".repeat(20_000);

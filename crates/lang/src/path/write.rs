@@ -7,6 +7,10 @@ use super::work::Work;
 use super::{Error, Found, Kind, Set, Write, lookup, scan};
 use crate::json::{MAX_DEPTH, write_string};
 
+/// How large a document may become by a query, which writes a value at many places at once: the largest
+/// payload, and more than an object in a cluster may have.
+const MAX_DOCUMENT: usize = 16 << 20;
+
 /// How many `null`s one write may fill arrays up with.
 pub(super) const MAX_PADDING: usize = 100_000;
 
@@ -252,7 +256,7 @@ fn build(
 }
 
 /// Writes to all that a query finds.
-pub(super) fn set_query(json: &[u8], path: &[u8], value: Write<'_>) -> Set {
+pub(super) fn set_query(json: &[u8], path: &[u8], value: Write<'_>) -> Result<Set, Error> {
     let found = lookup::get(json, path, &mut Work::for_document(json));
     let spans: Option<Vec<_>> = match &found.origin {
         Origin::Slice if found.exists() => span(json, found.raw())
@@ -265,12 +269,19 @@ pub(super) fn set_query(json: &[u8], path: &[u8], value: Write<'_>) -> Set {
     spans.sort_unstable();
     let overlap = spans.windows(2).any(|pair| pair[0].1 > pair[1].0);
     if spans.is_empty() || overlap || any_inside_text(json, &spans) {
-        return Set {
+        return Ok(Set {
             json: json.to_vec(),
             matched: false,
-        };
+        });
     }
-    let mut out = Vec::with_capacity(json.len() + spans.len() * value.text().len());
+    let size = spans.len().saturating_mul(value.text().len());
+    let size = size.saturating_add(json.len());
+    if size > MAX_DOCUMENT.max(json.len()) {
+        return Err(Error::TooLarge {
+            limit: MAX_DOCUMENT,
+        });
+    }
+    let mut out = Vec::with_capacity(size);
     let mut done = 0;
     for (start, end) in spans {
         out.extend_from_slice(&json[done..start]);
@@ -278,10 +289,10 @@ pub(super) fn set_query(json: &[u8], path: &[u8], value: Write<'_>) -> Set {
         done = end;
     }
     out.extend_from_slice(&json[done..]);
-    Set {
+    Ok(Set {
         json: out,
         matched: true,
-    }
+    })
 }
 
 /// Whether one of these values, in order, stands inside of a text that looks like a document.

@@ -7,12 +7,12 @@ const RANGE: usize = 128;
 const BYTE: usize = 32;
 
 /// About how many bytes a pattern takes when it is compiled.
-pub(super) fn estimate(pattern: &str) -> usize {
+pub(crate) fn estimate(pattern: &str) -> usize {
     regex_syntax::parse(pattern).map_or(0, |hir| size(&hir))
 }
 
 /// About how many bytes it takes when it is compiled.
-pub(crate) fn size(hir: &Hir) -> usize {
+fn size(hir: &Hir) -> usize {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => BYTE,
         HirKind::Literal(literal) => literal.0.len().saturating_mul(BYTE),

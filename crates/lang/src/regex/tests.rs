@@ -4,7 +4,10 @@ use super::*;
 fn finds(pattern: &str, text: &str, expected: Option<&str>) {
     let regex = compile(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
     assert_eq!(
-        regex.find(text).map(|found| found.as_str()),
+        regex
+            .find_iter(text)
+            .next()
+            .map(|found| &text[found.unwrap()]),
         expected,
         "{pattern} on {text:?}"
     );
@@ -132,7 +135,7 @@ fn escapes_are_those_of_re2() {
 #[test]
 fn groups_are_named_in_two_ways() {
     let regex = compile("(?P<a>x)(?<b_1>y)").unwrap();
-    let names: Vec<_> = regex.capture_names().flatten().collect();
+    let names: Vec<_> = regex.group_names().flatten().collect();
     assert_eq!(names, ["a", "b_1"]);
     for pattern in [
         "(?=a)",
@@ -181,4 +184,51 @@ fn size_and_nesting_are_bounded() {
     refuses(r"((\pL{10}){10}\pL{1000}){1,1000}");
     let nested = format!("{}a{}", "(?:".repeat(100), ")*".repeat(100));
     finds(&nested, "aa", Some("aa"));
+}
+
+/// The engine alone takes minutes for these, and nothing stops it.
+#[test]
+fn searches_that_take_long_are_given_up() {
+    let mut seed = 1_u32;
+    let mut letter = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if seed >> 31 == 0 { 'a' } else { 'b' }
+    };
+    let text: String = (0..800_000).map(|_| letter()).collect();
+    for pattern in ["(a|b)*a(a|b){900}c", "(a|b)+b(a|b){900,950}c"] {
+        let regex = compile(pattern).unwrap();
+        assert_eq!(regex.is_match(&text), Err(TooLong), "{pattern}");
+        let found = regex.captures_iter(&text).next();
+        assert_eq!(found, Some(Err(TooLong)), "{pattern}");
+        assert_eq!(regex.is_match("aab"), Ok(false), "{pattern}");
+    }
+}
+
+/// Those with many states are found by another automaton, in the same places.
+#[test]
+fn usual_patterns_are_found_in_long_texts() {
+    let mut text = "x1 ".repeat(300_000);
+    text.push_str("key=value end");
+    for (pattern, groups) in [
+        (r"(?P<k>[a-z]{3,500})=(\w{1,500})", [900_000, 900_009]),
+        (r"(?:[a-c]|[d-f]|k|e|y){3}=\w{5}\b", [900_000, 900_009]),
+        (r"\bend\b$", [900_010, 900_013]),
+    ] {
+        let regex = compile(pattern).unwrap();
+        assert_eq!(regex.is_match(&text), Ok(true), "{pattern}");
+        let found = regex.find_iter(&text).next();
+        assert_eq!(found, Some(Ok(groups[0]..groups[1])), "{pattern}");
+        let places = regex.captures_iter(&text).next().unwrap().unwrap();
+        assert_eq!(places[0], Some(groups[0]..groups[1]), "{pattern}");
+    }
+    let regex = compile(r"(?P<k>[a-z]{3,500})=(\w{1,500})").unwrap();
+    let places = regex.captures_iter(&text).next().unwrap().unwrap();
+    assert_eq!(
+        places,
+        [
+            Some(900_000..900_009),
+            Some(900_000..900_003),
+            Some(900_004..900_009)
+        ]
+    );
 }

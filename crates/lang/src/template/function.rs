@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::format;
-use super::limit::{Budget, Outcome};
+use super::limit::{Budget, MEMORY, Outcome};
 use super::value::{Element, Map, Members, Text, Value};
 use crate::regex::Regex;
 
@@ -154,6 +154,9 @@ impl Function {
     }
 }
 
+/// How many compiled patterns are kept.
+const MAX_REGEXES: usize = 8;
+
 /// What functions share during one execution.
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -176,8 +179,13 @@ impl Drop for Scope {
 
 impl Scope {
     pub(super) fn new() -> Self {
+        Self::within(MEMORY)
+    }
+
+    /// With so many bytes of memory.
+    pub(super) fn within(memory: usize) -> Self {
         Self {
-            budget: Budget::new(),
+            budget: Budget::new(memory),
             regexes: RefCell::default(),
             changed: RefCell::default(),
         }
@@ -191,9 +199,14 @@ impl Scope {
         self.budget.take(64 << 10)?;
         let regex = crate::regex::compile(&String::from_utf8_lossy(pattern))
             .map_err(|error| error.message)?;
-        self.regexes
-            .borrow_mut()
-            .insert(pattern.clone(), regex.clone());
+        self.budget.look()?;
+        self.budget.take(regex.bytes())?;
+        let mut regexes = self.regexes.borrow_mut();
+        // Each may learn much about texts.
+        if regexes.len() == MAX_REGEXES {
+            regexes.clear();
+        }
+        regexes.insert(pattern.clone(), regex.clone());
         Ok(regex)
     }
 

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use std::cell::Cell;
 
 use crate::deadline::{Deadline, TIME};
+use crate::regex::TooLong;
 
 /// How many bytes all values made by one execution may take together, garbage included.
-const MEMORY: usize = 64 << 20;
+pub(super) const MEMORY: usize = 64 << 20;
 
 /// The longest text a template or one of its functions may make, in bytes.
 ///
@@ -22,6 +23,8 @@ pub(super) const MAX_DEPTH: usize = 150;
 
 /// How deep lists and maps may nest. Above what a JSON document may.
 pub(super) const MAX_VALUE_DEPTH: u16 = 530;
+
+pub(super) const TOO_LONG: &str = "the template ran for too long";
 
 /// Why an execution stopped. The message is all there is: a template cannot catch it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,12 @@ impl From<&'static str> for Fault {
 impl From<String> for Fault {
     fn from(message: String) -> Self {
         Self(Cow::Owned(message))
+    }
+}
+
+impl From<TooLong> for Fault {
+    fn from(_: TooLong) -> Self {
+        TOO_LONG.into()
     }
 }
 
@@ -61,10 +70,10 @@ impl Drop for Nested<'_> {
 }
 
 impl Budget {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(memory: usize) -> Self {
         Self {
             deadline: Cell::new(Deadline::after(TIME)),
-            memory: Cell::new(MEMORY),
+            memory: Cell::new(memory),
             steps: Cell::new(0),
             nesting: Cell::new(0),
         }
@@ -87,12 +96,18 @@ impl Budget {
         let steps = self.steps.get().wrapping_add(1);
         self.steps.set(steps);
         if steps.is_multiple_of(128) {
-            let mut deadline = self.deadline.get();
-            let is_over = deadline.is_over();
-            self.deadline.set(deadline);
-            if is_over {
-                return Err("the template ran for too long".into());
-            }
+            return self.look();
+        }
+        Ok(())
+    }
+
+    /// Looks at the clock: after a piece of work that may have taken long.
+    pub(super) fn look(&self) -> Outcome<()> {
+        let mut deadline = self.deadline.get();
+        let is_over = deadline.is_over();
+        self.deadline.set(deadline);
+        if is_over {
+            return Err(TOO_LONG.into());
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use tiphys_api::{Comparator, DataFilter};
 use tiphys_eventbus::Event;
 use tiphys_lang::path::{Document, Found, Kind, Path};
-use tiphys_lang::regex::{self, Regex};
+use tiphys_lang::regex::{self, Regex, TooLong};
 use tiphys_lang::template::Template;
 
 use super::{Combine, Faults, Step, Verdict, json_payload, seen};
@@ -138,11 +138,9 @@ impl Entry {
             Some(template) => Value::Text(Self::render(template.as_ref(), &found)?),
         };
         for wanted in &self.wanted {
-            if wanted
-                .as_ref()
-                .map_err(Clone::clone)?
-                .takes(&value, self.comparator)
-            {
+            let wanted = wanted.as_ref().map_err(Clone::clone)?;
+            let takes = wanted.takes(&value, self.comparator);
+            if takes.map_err(|error| error.to_string())? {
                 return Ok(true);
             }
         }
@@ -274,18 +272,18 @@ impl Wanted {
 }
 
 impl Wanted {
-    fn takes(&self, value: &Value<'_>, comparator: Option<Comparator>) -> bool {
-        match self {
+    fn takes(&self, value: &Value<'_>, comparator: Option<Comparator>) -> Result<bool, TooLong> {
+        Ok(match self {
             Self::Bool(wanted) => value.bool() == *wanted,
             Self::Number(wanted) => {
                 comparator.is_some_and(|comparator| compares(comparator, value.number(), *wanted))
             }
             Self::Text(pattern) => match comparator {
-                Some(Comparator::Equal) => value.matches(pattern),
-                Some(Comparator::NotEqual) => !value.matches(pattern),
+                Some(Comparator::Equal) => value.matches(pattern)?,
+                Some(Comparator::NotEqual) => !value.matches(pattern)?,
                 _ => false,
             },
-        }
+        })
     }
 }
 
@@ -332,7 +330,7 @@ impl Value<'_> {
         }
     }
 
-    fn matches(&self, pattern: &Regex) -> bool {
+    fn matches(&self, pattern: &Regex) -> Result<bool, TooLong> {
         match self {
             Self::Text(text) => pattern.is_match(text),
             Self::Found(found) => pattern.is_match(&found.text()),

@@ -2,7 +2,7 @@
 
 use tiphys_api::{ExprFilter, PayloadField};
 use tiphys_eventbus::Event;
-use tiphys_lang::expr::govaluate::{Expression, Value};
+use tiphys_lang::expr::govaluate::{self, Expression, Value};
 use tiphys_lang::path::{Document, Path};
 
 use super::{Combine, Faults, Step, Verdict, json_payload, seen};
@@ -121,8 +121,13 @@ fn any<'e>(checks: impl Iterator<Item = (&'e Entry, Result<bool, String>)>) -> V
 impl Entry {
     fn check(&self, payload: &Document<'_>) -> Result<bool, String> {
         let mut values = Vec::with_capacity(self.fields.len());
+        let mut left = govaluate::MEMORY;
         for field in &self.fields {
-            values.push((field.name.as_str(), field.value(payload)?));
+            let value = field.value(payload)?;
+            left = left
+                .checked_sub(value.bytes())
+                .ok_or(govaluate::NO_MEMORY)?;
+            values.push((field.name.as_str(), value));
         }
         let expression = self.expression.as_ref().map_err(Clone::clone)?;
         let lookup = |name: &str| {

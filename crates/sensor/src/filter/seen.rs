@@ -24,7 +24,8 @@ pub(super) fn missing(path: &Path, document: &[u8]) -> String {
 pub(super) fn surprise(pattern: &Regex, written: &str, text: &str) -> Option<String> {
     // Whoever writes these knows.
     let is_pattern = written.contains(['^', '$', '*', '+', '?', '[', '(', '|', '\\']);
-    let surprises = !is_pattern && text != written && pattern.is_match(text);
+    let surprises =
+        !is_pattern && text != written && pattern.is_match(text).is_ok_and(|is_match| is_match);
     surprises.then(|| {
         format!(
             " (a value is a regular expression that matches anywhere: write ^{}$)",

@@ -92,7 +92,11 @@ impl Names {
     pub(super) fn contains(&self, name: &OsStr) -> bool {
         match self {
             Self::One(one) => one == name,
-            Self::Matching { pattern, .. } => pattern.is_match(&name.to_string_lossy()),
+            // Names are too short for it to take too long.
+            Self::Matching { pattern, .. } => {
+                let is_match = pattern.is_match(&name.to_string_lossy());
+                is_match.unwrap_or(false)
+            }
         }
     }
 }

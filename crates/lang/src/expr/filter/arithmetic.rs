@@ -2,13 +2,17 @@
 
 use std::cmp::Ordering;
 
-use super::eval::{Budget, Stop};
+use super::budget::Budget;
+use super::eval::Stop;
 use super::syntax::Binary;
 use super::value::{Elements, Value};
-use crate::{gomath, regex};
+use crate::gomath;
+use crate::regex::{self, Regex};
 
 /// How long a text may grow.
-const MAX_TEXT: usize = 16 * 1024 * 1024;
+///
+/// Above the largest message a bus takes by far.
+pub(super) const MAX_TEXT: usize = 4 << 20;
 
 #[derive(Clone, Copy)]
 enum Pair {
@@ -69,7 +73,10 @@ pub(super) fn equal(
     budget: &mut Budget,
 ) -> Result<bool, Stop> {
     Ok(match (left, right) {
-        (Value::Text(left), Value::Text(right)) => left == right,
+        (Value::Text(left), Value::Text(right)) => {
+            budget.work(left.len())?;
+            left == right
+        }
         (Value::Nil, Value::Nil) => true,
         (Value::Time(left), Value::Time(right)) => left.compare(right).is_eq(),
         _ => match numbers(left, right) {
@@ -95,7 +102,10 @@ fn deep_equal(left: &Value<'_>, right: &Value<'_>, budget: &mut Budget) -> Resul
             left == right
         }
         (Value::Float(left), Value::Float(right)) => same(*left, *right),
-        (Value::Text(left), Value::Text(right)) => left == right,
+        (Value::Text(left), Value::Text(right)) => {
+            budget.work(left.len())?;
+            left == right
+        }
         (Value::Time(left), Value::Time(right)) => left == right,
         (Value::Groups(left), Value::Groups(right)) => {
             if left.len() != right.len() {
@@ -219,18 +229,22 @@ pub(super) fn binary<'a>(
 }
 
 fn texts(operator: Binary, left: &str, right: &str, budget: &mut Budget) -> Result<bool, Stop> {
-    budget.charge(left.len() / 64)?;
+    budget.work(left.len())?;
     Ok(match operator {
         Binary::Contains => left.contains(right),
         Binary::StartsWith => left.starts_with(right),
         Binary::EndsWith => left.ends_with(right),
         _ => {
-            budget.charge(1000)?;
-            regex::compile(right)
-                .map_err(|error| Stop::new(error.message))?
-                .is_match(left)
+            let pattern = regex::compile(right).map_err(|error| Stop::new(error.message))?;
+            budget.look()?;
+            is_match(&pattern, left)?
         }
     })
+}
+
+pub(super) fn is_match(pattern: &Regex, text: &str) -> Result<bool, Stop> {
+    let is_match = pattern.is_match(text);
+    is_match.map_err(|error| Stop::new(error.to_string()))
 }
 
 fn add<'a>(
@@ -261,7 +275,8 @@ pub(super) fn text_fits(length: usize, budget: &mut Budget) -> Result<(), Stop> 
     if length > MAX_TEXT {
         return Err(Stop::new("text is too long"));
     }
-    budget.charge(length / 64)
+    budget.fits(length)?;
+    budget.work(length)
 }
 
 fn subtract<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<Value<'a>> {

@@ -1,14 +1,17 @@
 //! The functions of the language: their names, the types they take and what they do.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::arithmetic::{float, int, order, text_fits};
-use super::eval::{Budget, Stop, fetch};
+use super::arithmetic::{MAX_TEXT, float, int, order, text_fits};
+use super::budget::Budget;
+use super::eval::{Stop, fetch};
+use super::text::Text;
 use super::value::{Elements, Value};
 use super::{format, list, moment};
 use crate::gotime::{Time, duration};
-use crate::json;
 
 macro_rules! builtins {
     ($($variant:ident = $name:literal,)*) => {
@@ -78,6 +81,13 @@ fn text<'v>(value: &'v Value<'_>) -> Result<&'v str, Stop> {
         Value::Text(text) => Ok(text),
         other => Err(Stop::new(format!("{} is not a string", other.type_name()))),
     }
+}
+
+/// A text that all of is read, and perhaps written.
+fn subject<'v>(value: &'v Value<'_>, budget: &mut Budget) -> Result<&'v str, Stop> {
+    let text = text(value)?;
+    text_fits(text.len(), budget)?;
+    Ok(text)
 }
 
 fn count(value: &Value<'_>) -> Result<i64, Stop> {
@@ -156,26 +166,27 @@ fn unary<'a>(builtin: Builtin, value: &Value<'a>, budget: &mut Budget) -> Result
             text_fits(text.len(), budget)?;
             Value::text(text)
         }
-        Builtin::Upper => Value::text(upper(text(value)?)),
-        Builtin::Lower => Value::text(text(value)?.to_lowercase()),
-        Builtin::Trim => Value::text(text(value)?.trim().to_owned()),
-        Builtin::TrimPrefix => Value::text(strip_prefix(text(value)?, " ")),
-        Builtin::TrimSuffix => Value::text(strip_suffix(text(value)?, " ")),
+        Builtin::Upper => Value::text(upper(subject(value, budget)?)),
+        Builtin::Lower => Value::text(subject(value, budget)?.to_lowercase()),
+        Builtin::Trim => Value::text(subject(value, budget)?.trim().to_owned()),
+        Builtin::TrimPrefix => Value::text(strip_prefix(subject(value, budget)?, " ")),
+        Builtin::TrimSuffix => Value::text(strip_suffix(subject(value, budget)?, " ")),
         Builtin::Join => join(value, "", budget)?,
         Builtin::Sum | Builtin::Mean | Builtin::Median => list::statistic(builtin, value, budget)?,
         Builtin::ToJson => {
-            let document = value.to_json().ok_or_else(refuse)?;
+            let document = budget.json(value)?.ok_or_else(refuse)?;
             let text = format::indented(&document);
             text_fits(text.len(), budget)?;
             Value::text(text)
         }
-        Builtin::FromJson => {
-            let document = json::from_slice(text(value)?.as_bytes());
-            Value::from_json(document.map_err(|error| Stop::new(error.to_string()))?)
+        Builtin::FromJson => Value::from_json(budget.read(text(value)?)?),
+        Builtin::ToBase64 => {
+            let subject = text(value)?;
+            text_fits(subject.len() / 3 * 4, budget)?;
+            Value::text(STANDARD.encode(subject))
         }
-        Builtin::ToBase64 => Value::text(STANDARD.encode(text(value)?)),
         Builtin::FromBase64 => {
-            let lines = text(value)?.replace(['\r', '\n'], "");
+            let lines = subject(value, budget)?.replace(['\r', '\n'], "");
             let bytes = STANDARD
                 .decode(lines)
                 .map_err(|error| Stop::new(error.to_string()))?;
@@ -211,17 +222,16 @@ fn maps<'a>(builtin: Builtin, value: &Value<'a>, budget: &mut Budget) -> Result<
                 other => format::text(other).into(),
             };
             members.insert(key, pair.items[1].clone());
+            budget.grow(1)?;
         }
-        budget.grow(members.len())?;
         return budget.built(Value::map(members));
     }
     let pairs: Vec<(Value<'a>, Value<'a>)> = match value {
         Value::Groups(groups) => groups.to_vec(),
         other => {
             let map = other.members().ok_or_else(refuse)?;
-            let pair = |(key, value): (&std::borrow::Cow<'a, str>, &Value<'a>)| {
-                (Value::Text(key.clone()), value.clone())
-            };
+            let pair =
+                |(key, value): (&Text<'a>, &Value<'a>)| (Value::Text(key.clone()), value.clone());
             map.members.iter().map(pair).collect()
         }
     };
@@ -253,24 +263,23 @@ fn texts<'a>(
     if builtin == Builtin::Join {
         return join(first, text(&rest[0])?, budget);
     }
-    let subject = text(first)?;
-    budget.charge(subject.len() / 64)?;
+    let subject = subject(first, budget)?;
     if builtin == Builtin::Repeat {
         return repeat(subject, count(&rest[0])?, budget);
     }
     let second = text(&rest[0])?;
     Ok(match builtin {
-        Builtin::Trim => Value::text(subject.trim_matches(|c| second.contains(c)).to_owned()),
+        Builtin::Trim => {
+            budget.work(second.len())?;
+            let cut: HashSet<char> = second.chars().collect();
+            Value::text(subject.trim_matches(|c| cut.contains(&c)).to_owned())
+        }
         Builtin::TrimPrefix => Value::text(strip_prefix(subject, second)),
         Builtin::TrimSuffix => Value::text(strip_suffix(subject, second)),
         Builtin::Split | Builtin::SplitAfter => {
             let limit = rest.get(1).map(count).transpose()?.unwrap_or(-1);
             let after = builtin == Builtin::SplitAfter;
-            let items: Vec<_> = split(subject, second, limit, after)
-                .into_iter()
-                .map(Value::text)
-                .collect();
-            budget.grow(items.len())?;
+            let items = split(subject, second, limit, after, budget)?;
             budget.built(Value::list(Elements::Texts, items))?
         }
         Builtin::Replace => {
@@ -323,17 +332,25 @@ fn join<'a>(list: &Value<'a>, glue: &str, budget: &mut Budget) -> Result<Value<'
             out.push_str(glue);
         }
         out.push_str(text(item)?);
-        text_fits(out.len() / 64, budget)?;
+        if out.len() > MAX_TEXT {
+            break;
+        }
     }
     text_fits(out.len(), budget)?;
     Ok(Value::text(out))
 }
 
 /// Go's `strings.SplitN` and `SplitAfterN`; without a separator it splits into characters.
-fn split(text: &str, separator: &str, limit: i64, after: bool) -> Vec<String> {
+fn split<'a>(
+    text: &str,
+    separator: &str,
+    limit: i64,
+    after: bool,
+    budget: &mut Budget,
+) -> Result<Vec<Value<'a>>, Stop> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if limit == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut parts = Vec::new();
     let mut rest = text;
@@ -350,13 +367,17 @@ fn split(text: &str, separator: &str, limit: i64, after: bool) -> Vec<String> {
             break;
         };
         let end = cut + separator.len();
-        parts.push(rest[..if after { end } else { cut }].to_owned());
+        budget.grow(1)?;
+        parts.push(Value::text(
+            rest[..if after { end } else { cut }].to_owned(),
+        ));
         rest = &rest[end..];
     }
     if !(rest.is_empty() && separator.is_empty()) {
-        parts.push(rest.to_owned());
+        budget.grow(1)?;
+        parts.push(Value::text(rest.to_owned()));
     }
-    parts
+    Ok(parts)
 }
 
 fn strip_prefix(text: &str, prefix: &str) -> String {

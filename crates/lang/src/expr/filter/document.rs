@@ -1,8 +1,9 @@
 //! The payload of an event: checked once from end to end, then looked into where it lies.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::room;
+use super::text::Text;
 use super::value::Value;
 use crate::json;
 use crate::path::container_end;
@@ -20,7 +21,7 @@ pub(super) enum Error {
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     /// In the order of the text; of equal keys the last counts.
-    members: Vec<(Cow<'a, str>, Value<'a>)>,
+    members: Vec<(Text<'a>, Value<'a>)>,
 }
 
 impl<'a> Document<'a> {
@@ -44,7 +45,7 @@ impl<'a> Document<'a> {
         scanner.into_members(|key, value| {
             let mut key = text_of(key);
             if key.contains('-') {
-                key = Cow::Owned(key.replace('-', "_"));
+                key = key.replace('-', "_").into();
             }
             dotted |= key.contains('.');
             members.push((key, value_of(value)));
@@ -56,7 +57,8 @@ impl<'a> Document<'a> {
 
     /// A document of texts.
     pub(super) fn of_texts(texts: &'a [(String, String)]) -> Self {
-        let member = |(name, text): &'a (String, String)| (name.into(), Value::text(text));
+        let member =
+            |(name, text): &'a (String, String)| (Text::Given(name), Value::text(text.as_str()));
         Self {
             members: texts.iter().map(member).collect(),
         }
@@ -65,16 +67,16 @@ impl<'a> Document<'a> {
     /// The value under `name`.
     pub(super) fn get(&self, name: &str) -> Value<'a> {
         function(name).unwrap_or_else(|| {
-            let found = self.members.iter().rev().find(|(key, _)| key == name);
+            let found = self.members.iter().rev().find(|(key, _)| **key == *name);
             found.map_or(Value::Nil, |(_, value)| value.clone())
         })
     }
 
     /// All keys with their values, the functions included.
-    pub(super) fn members(&self) -> BTreeMap<Cow<'a, str>, Value<'a>> {
+    pub(super) fn members(&self) -> BTreeMap<Text<'a>, Value<'a>> {
         let functions = FUNCTIONS
             .iter()
-            .filter_map(|name| Some((Cow::Borrowed(*name), function(name)?)));
+            .filter_map(|name| Some((Text::Given(name), function(name)?)));
         self.members.iter().cloned().chain(functions).collect()
     }
 }
@@ -87,15 +89,15 @@ fn function<'a>(name: &str) -> Option<Value<'a>> {
         return Some(Value::Library);
     }
     let known = FUNCTIONS.iter().find(|known| **known == name)?;
-    Some(Value::Function(Cow::Borrowed(known)))
+    Some(Value::Function(Text::Given(known)))
 }
 
 /// Makes objects of keys with dots. A key that another one extends (`a` beside `a.b`) gives way.
-fn expand<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
-    let sorted: BTreeMap<Cow<'a, str>, Value<'a>> = members.into_iter().collect();
+fn expand<'a>(members: Vec<(Text<'a>, Value<'a>)>) -> Vec<(Text<'a>, Value<'a>)> {
+    let sorted: BTreeMap<Text<'a>, Value<'a>> = members.into_iter().collect();
     let keys: Vec<_> = sorted.keys().cloned().collect();
     let extended = |index: usize| {
-        keys.get(index + 1).is_some_and(|next: &Cow<'_, str>| {
+        keys.get(index + 1).is_some_and(|next: &Text<'_>| {
             next.strip_prefix(&*keys[index])
                 .is_some_and(|rest| rest.starts_with('.'))
         })
@@ -112,17 +114,14 @@ fn expand<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Val
 /// How many dots of a key count.
 const MAX_DOTS: usize = 64;
 
-fn nest<'a>(
-    members: Vec<(Cow<'a, str>, Value<'a>)>,
-    level: usize,
-) -> Vec<(Cow<'a, str>, Value<'a>)> {
+fn nest<'a>(members: Vec<(Text<'a>, Value<'a>)>, level: usize) -> Vec<(Text<'a>, Value<'a>)> {
     let mut plain = Vec::new();
-    let mut groups: BTreeMap<String, Vec<(Cow<'a, str>, Value<'a>)>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<(Text<'a>, Value<'a>)>> = BTreeMap::new();
     for (key, value) in members {
         match key.split_once('.').filter(|_| level < MAX_DOTS) {
             None => plain.push((key, value)),
             Some((first, rest)) => {
-                let rest = Cow::Owned(rest.to_owned());
+                let rest = rest.to_owned().into();
                 groups
                     .entry(first.to_owned())
                     .or_default()
@@ -132,7 +131,7 @@ fn nest<'a>(
     }
     for (key, inner) in groups {
         let inner = nest(inner, level + 1).into_iter().collect();
-        plain.push((Cow::Owned(key), Value::map(inner).unwrap_or(Value::Nil)));
+        plain.push((key.into(), Value::map(inner).unwrap_or(Value::Nil)));
     }
     plain
 }
@@ -155,16 +154,16 @@ pub(super) fn value_of(text: &[u8]) -> Value<'_> {
 }
 
 /// The content of a valid JSON string.
-fn text_of(quoted: &[u8]) -> Cow<'_, str> {
+fn text_of(quoted: &[u8]) -> Text<'_> {
     let inner = quoted
         .get(1..quoted.len().saturating_sub(1))
         .unwrap_or_default();
     if !inner.contains(&b'\\') {
-        return String::from_utf8_lossy(inner);
+        return String::from_utf8_lossy(inner).into();
     }
     match json::from_slice(quoted) {
-        Ok(json::Value::String(text)) => Cow::Owned(text),
-        _ => Cow::Borrowed(""),
+        Ok(json::Value::String(text)) => text.into(),
+        _ => "".into(),
     }
 }
 
@@ -181,6 +180,7 @@ pub(super) type Parts<'a> = Vec<(&'a [u8], &'a [u8])>;
 
 /// The keys and values of a valid JSON object.
 pub(super) fn parts(text: &[u8]) -> Parts<'_> {
+    room::read(text.len());
     let mut parts = Vec::new();
     // The text has been checked: it does not fail.
     Scanner::new(text, true).object(0, |key, value| parts.push((key, value)));
@@ -194,7 +194,7 @@ pub(super) fn part<'a>(parts: &Parts<'a>, key: &str) -> Value<'a> {
 }
 
 /// The members of a valid JSON object.
-pub(super) fn members(text: &[u8]) -> Vec<(Cow<'_, str>, Value<'_>)> {
+pub(super) fn members(text: &[u8]) -> Vec<(Text<'_>, Value<'_>)> {
     let parts = parts(text).into_iter();
     parts
         .map(|(key, value)| (text_of(key), value_of(value)))
@@ -203,6 +203,7 @@ pub(super) fn members(text: &[u8]) -> Vec<(Cow<'_, str>, Value<'_>)> {
 
 /// The member `key` of a valid JSON object.
 pub(super) fn member<'a>(text: &'a [u8], key: &str) -> Value<'a> {
+    room::read(text.len());
     let mut found = None;
     // The text has been checked: it does not fail.
     Scanner::new(text, true).object(0, |name, value| {
@@ -216,7 +217,7 @@ pub(super) fn member<'a>(text: &'a [u8], key: &str) -> Value<'a> {
 /// Whether a valid JSON string says this.
 fn is_key(quoted: &[u8], key: &str) -> bool {
     let plain = quoted.len() == key.len() + 2 && &quoted[1..quoted.len() - 1] == key.as_bytes();
-    plain || (quoted.contains(&b'\\') && text_of(quoted) == key)
+    plain || (quoted.contains(&b'\\') && *text_of(quoted) == *key)
 }
 
 /// Checks JSON byte by byte and hands out the parts of the outermost value.

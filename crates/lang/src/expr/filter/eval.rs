@@ -4,20 +4,14 @@ use std::collections::BTreeMap;
 use std::ptr;
 
 use super::arithmetic::{self, int};
+use super::budget::Budget;
 use super::builtins::{self, Builtin};
 use super::document::{self, Document};
 use super::functions;
 use super::syntax::{Binary, Kind, Node, Pointer, Unary};
 use super::value::{Elements, Value};
 use super::{Fault, list, moment};
-use crate::deadline::{Deadline, TIME};
 use crate::template::sprig;
-
-/// How many steps one run may take.
-const MAX_STEPS: usize = 20_000_000;
-
-/// How many elements all lists and maps of one run may have together; the language's own bound.
-const MAX_ELEMENTS: usize = 1_000_000;
 
 /// Of how many objects the parts are kept while they are looked into.
 const MAX_KEPT: usize = 8;
@@ -46,59 +40,6 @@ impl Stop {
             Self::Error(message) => Self::Fault(Fault { message, at }),
             placed => placed,
         }
-    }
-}
-
-/// What a run has left.
-pub(super) struct Budget {
-    steps: usize,
-    next_look: usize,
-    elements: usize,
-    deadline: Option<Deadline>,
-}
-
-impl Budget {
-    fn new() -> Self {
-        Self {
-            steps: 0,
-            next_look: 10_000,
-            elements: 0,
-            deadline: None,
-        }
-    }
-
-    /// Takes `steps`; the clock is looked at now and then.
-    pub(super) fn charge(&mut self, steps: usize) -> Result<(), Stop> {
-        self.steps = self.steps.saturating_add(steps);
-        if self.steps < self.next_look {
-            return Ok(());
-        }
-        self.look()
-    }
-
-    /// Looks at the clock.
-    pub(super) fn look(&mut self) -> Result<(), Stop> {
-        self.next_look = self.steps.saturating_add(10_000);
-        // Few runs come here: the clock starts late, so that the others never ask for the time.
-        let deadline = self.deadline.get_or_insert_with(|| Deadline::after(TIME));
-        if self.steps > MAX_STEPS || deadline.is_over() {
-            return Err(Stop::new("expression takes too long"));
-        }
-        Ok(())
-    }
-
-    /// Takes room for `elements`.
-    pub(super) fn grow(&mut self, elements: usize) -> Result<(), Stop> {
-        self.elements = self.elements.saturating_add(elements);
-        if self.elements >= MAX_ELEMENTS {
-            return Err(Stop::new("memory budget exceeded"));
-        }
-        self.charge(elements)
-    }
-
-    #[expect(clippy::unused_self, reason = "depth is a bound like the others")]
-    pub(super) fn built<'a>(&self, value: Option<Value<'a>>) -> Result<Value<'a>, Stop> {
-        value.ok_or_else(|| Stop::new("value nests too deep"))
     }
 }
 
@@ -165,8 +106,8 @@ impl<'a> Run<'a> {
             Kind::StrictEqual(left, right) => self.strict_equal(left, right)?,
             Kind::Matches(inner, pattern) => match self.eval(inner)? {
                 Value::Text(text) => {
-                    self.budget.charge(text.len() / 16)?;
-                    Value::Bool(pattern.is_match(&text))
+                    self.budget.work(text.len())?;
+                    Value::Bool(arithmetic::is_match(pattern, &text)?)
                 }
                 other => {
                     return Err(Stop::new(format!(
@@ -351,6 +292,7 @@ impl<'a> Run<'a> {
         if let Value::Text(text) = &base {
             let (from, to) = bounds(text.len(), from, to);
             let bytes = &text.as_bytes()[from..to];
+            self.budget.work(bytes.len())?;
             return Ok(Value::text(String::from_utf8_lossy(bytes).into_owned()));
         }
         let Some(list) = base.elements() else {
@@ -358,6 +300,7 @@ impl<'a> Run<'a> {
         };
         let (from, to) = bounds(list.items.len(), from, to);
         self.budget.charge(to - from)?;
+        self.budget.fits((to - from) * size_of::<Value<'_>>())?;
         self.budget
             .built(Value::list(list.of, list.items[from..to].to_vec()))
     }

@@ -198,7 +198,7 @@ fn missing<'a>(node: &'a Node, document: &'a Document<'a>) -> String {
     if let Some(meant) = keys.find(|key| key.eq_ignore_ascii_case(wanted)) {
         return format!("nothing: {place} has {meant:?}, in another case");
     }
-    let keys: Vec<&str> = map.members.keys().take(KEYS).map(AsRef::as_ref).collect();
+    let keys: Vec<&str> = map.members.keys().take(KEYS).map(|key| &**key).collect();
     let more = map.members.len() - keys.len();
     match (keys.is_empty(), more) {
         (true, _) => format!("nothing: {place} is empty"),

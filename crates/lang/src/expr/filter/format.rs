@@ -1,5 +1,6 @@
 //! Values as text: as Go prints them, and as indented JSON.
 
+use super::arithmetic::MAX_TEXT;
 use super::value::Value;
 use crate::gotime::duration;
 use crate::json;
@@ -11,7 +12,11 @@ pub(super) fn text(value: &Value<'_>) -> String {
     out
 }
 
+/// Ends early once it is too long for a text.
 fn write(value: &Value<'_>, out: &mut String) {
+    if out.len() > MAX_TEXT {
+        return;
+    }
     match value {
         Value::Nil => out.push_str("<nil>"),
         Value::Bool(bool) => out.push_str(if *bool { "true" } else { "false" }),
@@ -67,7 +72,11 @@ pub(super) fn indented(document: &json::Value) -> String {
     out
 }
 
+/// Ends early once it is too long for a text.
 fn indent(document: &json::Value, level: usize, out: &mut String) {
+    if out.len() > MAX_TEXT {
+        return;
+    }
     let line = |level: usize, out: &mut String| {
         out.push('\n');
         out.push_str(&"  ".repeat(level));

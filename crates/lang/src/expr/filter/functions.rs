@@ -1,10 +1,13 @@
 //! What the environment adds to the language: `asInt`, `asFloat`, `toJson`, `jsonpath` and `sprig.*`.
 
+use super::arithmetic::text_fits;
+use super::budget::Budget;
 use super::builtins::{to_float, to_int};
-use super::eval::{Budget, Stop};
+use super::eval::Stop;
+use super::room::Charge;
 use super::value::{Elements, Value};
-use crate::json;
 use crate::template::sprig::{self, Returned};
+use crate::{json, path};
 
 /// How many bytes of text take as much room as one element of a list.
 const BYTES_OF_ELEMENT: usize = 64;
@@ -23,13 +26,15 @@ pub(super) fn call<'a>(
         ("asInt", [value]) => to_int(value).ok_or_else(refuse),
         ("asFloat", [value]) => to_float(value).ok_or_else(refuse),
         ("toJson", [value]) => {
-            let document = value.to_json().ok_or_else(refuse)?;
-            Ok(Value::text(document.to_go_json()))
+            let document = budget.json(value)?.ok_or_else(refuse)?;
+            let text = document.to_go_json();
+            text_fits(text.len(), budget)?;
+            Ok(Value::text(text))
         }
         ("jsonpath", [Value::Text(document), Value::Text(path)]) => {
-            let document = json::from_slice(document.as_bytes());
-            let document = document.map_err(|error| Stop::new(error.to_string()))?;
-            select(&document, path)
+            let text = document;
+            let document = budget.read(text)?;
+            select(text, &document, path)
         }
         _ => Err(refuse()),
     }
@@ -37,15 +42,22 @@ pub(super) fn call<'a>(
 
 /// Calls a function of sprig. It is bounded by itself; what it gives counts as elements.
 fn sprig<'a>(name: &str, arguments: &[Value<'a>], budget: &mut Budget) -> Result<Value<'a>, Stop> {
-    let arguments: Option<Vec<_>> = arguments.iter().map(Value::to_json).collect();
-    let Some(arguments) = arguments else {
-        return Err(Stop::new(format!(
-            "'sprig.{name}' does not take such values"
-        )));
-    };
+    let mut documents = Vec::with_capacity(arguments.len());
+    let mut held = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let document = budget
+            .json(argument)?
+            .ok_or_else(|| Stop::new(format!("'sprig.{name}' does not take such values")))?;
+        held.push(Charge::new(argument.json_bytes(usize::MAX)));
+        documents.push(document);
+    }
     budget.look()?;
-    let Returned { value, elements } = sprig::call(name, &arguments).map_err(Stop::new)?;
-    budget.grow(size(&value))?;
+    let returned = sprig::call(name, &documents, budget.left());
+    let Returned { value, elements } = returned.map_err(Stop::new)?;
+    drop((documents, held));
+    let size = size(&value);
+    budget.fits(size * BYTES_OF_ELEMENT)?;
+    budget.grow(size)?;
     let of = match elements {
         sprig::Elements::Any => Elements::Any,
         sprig::Elements::Texts => Elements::Texts,
@@ -76,7 +88,7 @@ fn size(value: &json::Value) -> usize {
 }
 
 /// Looks `path` up: a path to one value must find it, one to many finds a list.
-fn select<'a>(document: &json::Value, path: &str) -> Result<Value<'a>, Stop> {
+fn select<'a>(text: &str, document: &json::Value, path: &str) -> Result<Value<'a>, Stop> {
     let refuse = || Stop::new(format!("nothing at '{path}'"));
     if let Some(steps) = plain_steps(path) {
         let mut value = document;
@@ -95,13 +107,11 @@ fn select<'a>(document: &json::Value, path: &str) -> Result<Value<'a>, Stop> {
         }
         return Ok(Value::from_json(value.clone()));
     }
-    let text = document.to_go_json();
-    let plain: serde_json::Value = serde_json::from_str(&text).map_err(|_| refuse())?;
-    let found = jsonpath_rust::query::js_path_vals(path, &plain)
-        .map_err(|error| Stop::new(error.to_string()))?;
-    let mut items = Vec::with_capacity(found.len());
-    for value in found {
-        let document = json::from_slice(value.to_string().as_bytes()).map_err(|_| refuse())?;
+    let found = path::select_all(text.as_bytes(), path);
+    let found = found.map_err(|error| Stop::new(error.to_string()))?;
+    let mut items = Vec::new();
+    for value in found.ok_or_else(refuse)? {
+        let document = json::from_slice(value).map_err(|_| refuse())?;
         items.push(Value::from_json(document));
     }
     Value::list(Elements::Any, items).ok_or_else(|| Stop::new("value nests too deep"))

@@ -4,10 +4,15 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::arithmetic::{self, float};
+use super::budget::Budget;
 use super::builtins::Builtin;
-use super::eval::{Budget, Run, Scope, Stop, truth};
+use super::eval::{Run, Scope, Stop, truth};
+use super::room::{self, Charge};
 use super::syntax::{Find, Node};
 use super::value::{Elements, List, Value};
+
+/// What comparing two numbers is worth, in bytes of text.
+const BYTES_OF_NUMBER: usize = 32;
 
 fn elements<'a>(value: &Value<'a>) -> Result<Rc<List<'a>>, Stop> {
     value
@@ -18,7 +23,10 @@ fn elements<'a>(value: &Value<'a>) -> Result<Rc<List<'a>>, Stop> {
 /// What a predicate runs over: a list, the bytes of a text, or an empty map.
 fn sequence<'a>(value: &Value<'a>) -> Result<Rc<List<'a>>, Stop> {
     let bytes = match value {
-        Value::Text(text) => text.bytes().map(|byte| Value::Int(byte.into())).collect(),
+        Value::Text(text) => {
+            room::read(text.len());
+            text.bytes().map(|byte| Value::Int(byte.into())).collect()
+        }
         Value::Map(_) | Value::Json(_)
             if value.members().is_some_and(|map| map.members.is_empty()) =>
         {
@@ -81,14 +89,16 @@ pub(super) fn predicate<'a>(
         Builtin::GroupBy => group_by(run, &list, predicate),
         Builtin::Reduce => reduce(run, &list, predicate, rest.first()),
         Builtin::Map => {
+            run.budget.grow(list.items.len())?;
+            let _held = held(&list, run)?;
             let mut items = Vec::with_capacity(list.items.len());
             for (index, item) in list.items.iter().enumerate() {
                 items.push(ask(run, item.clone(), index, predicate)?);
             }
-            run.budget.grow(items.len())?;
             run.budget.built(Value::list(Elements::Any, items))
         }
         _ => {
+            let _held = held(&list, run)?;
             let mut items = Vec::new();
             for (index, item) in list.items.iter().enumerate() {
                 if truth(&ask(run, item.clone(), index, predicate)?)? {
@@ -105,6 +115,13 @@ pub(super) fn predicate<'a>(
             }
         }
     }
+}
+
+/// Room for another list with as many elements, while it is made.
+fn held(list: &List<'_>, run: &Run<'_>) -> Result<Charge, Stop> {
+    let held = Charge::of_items::<Value<'_>>(list.items.len());
+    run.budget.fits(0)?;
+    Ok(held)
 }
 
 /// Whether the predicate answers `wanted` for each element.
@@ -195,6 +212,7 @@ fn group_by<'a>(
     list: &List<'a>,
     predicate: &'a Node,
 ) -> Result<Value<'a>, Stop> {
+    let _held = held(list, run)?;
     let mut groups: Vec<(Value<'a>, Vec<Value<'a>>)> = Vec::new();
     for (index, item) in list.items.iter().enumerate() {
         let key = ask(run, item.clone(), index, predicate)?;
@@ -230,11 +248,18 @@ pub(super) fn sort<'a>(
     let list = elements(list)?;
     let descending = match direction {
         None => false,
-        Some(Value::Text(text)) if text == "asc" => false,
-        Some(Value::Text(text)) if text == "desc" => true,
+        Some(Value::Text(text)) if &**text == "asc" => false,
+        Some(Value::Text(text)) if &**text == "desc" => true,
         Some(_) => return Err(Stop::new("a direction is \"asc\" or \"desc\"")),
     };
-    budget.charge(list.items.len() * 8)?;
+    let _held = Charge::of_items::<(Value<'_>, Value<'_>)>(list.items.len());
+    // Each element is compared about as often as their number has binary digits.
+    let texts = list.items.iter().map(|item| match item {
+        Value::Text(text) => text.len(),
+        _ => BYTES_OF_NUMBER,
+    });
+    let rounds = list.items.len().checked_ilog2().unwrap_or(0) as usize + 1;
+    budget.work(texts.sum::<usize>().saturating_mul(rounds))?;
     let key = |item: &Value<'a>| match item.members() {
         Some(map) => map
             .members
@@ -277,8 +302,10 @@ pub(super) fn take<'a>(
     let Ok(count) = usize::try_from(count) else {
         return Err(Stop::new("cannot take less than nothing"));
     };
-    let items = list.items[..count.min(list.items.len())].to_vec();
-    budget.charge(items.len())?;
+    let count = count.min(list.items.len());
+    budget.charge(count)?;
+    budget.fits(count * size_of::<Value<'_>>())?;
+    let items = list.items[..count].to_vec();
     budget.built(Value::list(list.of, items))
 }
 

@@ -210,3 +210,29 @@ fn time_memory_and_nesting_are_bounded() {
     let keys = format!("{{\"{}\":1}}", "a.".repeat(10_000));
     assert_eq!(answer("a != nil", keys.as_bytes()), "true");
 }
+
+/// Each took gigabytes, or ran for minutes: what a function made was not counted, and reading a part of
+/// the event cost nothing.
+#[test]
+fn what_functions_make_is_bounded() {
+    let event = format!(r#"{{"s":"{}","l":[1,2]}}"#, "a".repeat(400_000));
+    for expression in [
+        "len(map(1..1000, upper(s))) == 0",
+        "len(map(1..1000, toBase64(s))) == 0",
+        "len(map(1..1000, s + s)) == 0",
+        "len(map(1..1000, split(s, ''))) == 0",
+        "len(map(1..900000, {'a': #})) == 0",
+        "let x = map(1..1000, s); len(toJSON([x, x, x])) == 0",
+        "let x = map(1..1000, s); len(string([x, x, x])) == 0",
+        "let x = map(1..1000, s); sprig.len([x, x, x]) == 0",
+        "any(1..900000, any(1..90, len(string(l)) > 9))",
+    ] {
+        let answer = answer(expression, event.as_bytes());
+        assert!(answer.starts_with("error: "), "{expression} is {answer}");
+    }
+    // What is let go makes room.
+    let fits = "all(1..300, len(s + s) == 800000)";
+    assert_eq!(answer(fits, event.as_bytes()), "true");
+    let cut = "trim(repeat('b', 1000000), repeat('a', 1000000) + 'b') == ''";
+    assert_eq!(answer(cut, event.as_bytes()), "true");
+}

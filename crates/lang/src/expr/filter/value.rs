@@ -1,13 +1,17 @@
 //! What expressions compute with. Texts, arrays and objects of the event stay where they are in its
 //! bytes until they are looked into.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::document::{self, Document};
+use super::room::{self, ALLOCATION, Charge};
+use super::text::Text;
 use crate::gotime::Time;
 use crate::json;
+
+/// What a byte of JSON text may become as a document: a number of one digit and its comma are a value.
+pub(super) const JSON_BYTES: usize = size_of::<json::Value>() / 2;
 
 /// How deep lists and maps that an expression builds may nest.
 const MAX_DEPTH: usize = 600;
@@ -19,7 +23,7 @@ pub(super) enum Value<'a> {
     Bool(bool),
     Int(i64),
     Float(f64),
-    Text(Cow<'a, str>),
+    Text(Text<'a>),
     List(Rc<List<'a>>),
     Map(Rc<Map<'a>>),
     /// Lists under keys of any type.
@@ -32,19 +36,21 @@ pub(super) enum Value<'a> {
     /// `$env`
     Document(&'a Document<'a>),
     /// A function of the environment (`asInt`, `sprig.upper`).
-    Function(Cow<'a, str>),
+    Function(Text<'a>),
     /// `sprig`
     Library,
     /// A method with what it is called on.
-    Method(Box<Value<'a>>, Cow<'a, str>),
+    Method(Box<Value<'a>>, Text<'a>),
 }
 
 /// An array with the type Go gives it: lists of different types never equal.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct List<'a> {
     pub(super) of: Elements,
     pub(super) items: Vec<Value<'a>>,
     depth: usize,
+    /// Only to be dropped.
+    _held: Charge,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,27 +62,61 @@ pub(super) enum Elements {
     Lists,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub(super) struct Map<'a> {
-    pub(super) members: BTreeMap<Cow<'a, str>, Value<'a>>,
+    pub(super) members: BTreeMap<Text<'a>, Value<'a>>,
     depth: usize,
+    /// Only to be dropped.
+    _held: Charge,
+}
+
+/// The least room in a node of a map, in members, and how many nodes' room is taken for one's worth.
+const NODE: usize = 11;
+const HALF_FULL: usize = 2;
+
+impl<'a> List<'a> {
+    fn new(of: Elements, items: Vec<Value<'a>>, depth: usize) -> Self {
+        let held = Charge::of_items::<Value<'_>>(items.capacity());
+        Self {
+            of,
+            items,
+            depth,
+            _held: held,
+        }
+    }
+}
+
+impl<'a> Map<'a> {
+    fn new(members: BTreeMap<Text<'a>, Value<'a>>, depth: usize) -> Self {
+        let room = if members.is_empty() {
+            0
+        } else {
+            NODE.max(members.len() * HALF_FULL)
+        };
+        let held = room * size_of::<(Text<'_>, Value<'_>)>() + 2 * ALLOCATION;
+        Self {
+            members,
+            depth,
+            _held: Charge::new(held),
+        }
+    }
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+    pub(super) fn text(text: impl Into<Text<'a>>) -> Self {
         Self::Text(text.into())
     }
 
     /// A list; none if it nests too deep.
     pub(super) fn list(of: Elements, items: Vec<Self>) -> Option<Self> {
         let depth = items.iter().map(Self::depth).max().unwrap_or(0) + 1;
-        (depth <= MAX_DEPTH).then(|| Self::List(Rc::new(List { of, items, depth })))
+        (depth <= MAX_DEPTH).then(|| Self::List(Rc::new(List::new(of, items, depth))))
     }
 
     /// A map; none if it nests too deep.
-    pub(super) fn map(members: BTreeMap<Cow<'a, str>, Self>) -> Option<Self> {
+    pub(super) fn map(members: BTreeMap<Text<'a>, Self>) -> Option<Self> {
         let depth = members.values().map(Self::depth).max().unwrap_or(0) + 1;
-        (depth <= MAX_DEPTH).then(|| Self::Map(Rc::new(Map { members, depth })))
+        (depth <= MAX_DEPTH).then(|| Self::Map(Rc::new(Map::new(members, depth))))
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -101,12 +141,9 @@ impl<'a> Value<'a> {
         match self {
             Self::List(list) => Some(Rc::clone(list)),
             Self::Json(text) if text.first() == Some(&b'[') => {
+                room::read(text.len());
                 let items = document::items(text);
-                Some(Rc::new(List {
-                    of: Elements::Any,
-                    items,
-                    depth: 1,
-                }))
+                Some(Rc::new(List::new(Elements::Any, items, 1)))
             }
             _ => None,
         }
@@ -117,13 +154,11 @@ impl<'a> Value<'a> {
         match self {
             Self::Map(map) => Some(Rc::clone(map)),
             Self::Json(text) if text.first() == Some(&b'{') => {
+                room::read(text.len());
                 let members = document::members(text).into_iter().collect();
-                Some(Rc::new(Map { members, depth: 1 }))
+                Some(Rc::new(Map::new(members, 1)))
             }
-            Self::Document(document) => {
-                let members = document.members();
-                Some(Rc::new(Map { members, depth: 1 }))
-            }
+            Self::Document(document) => Some(Rc::new(Map::new(document.members(), 1))),
             _ => None,
         }
     }
@@ -176,6 +211,26 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// About how many bytes it takes as a document; more than `limit` is not counted further, for what
+    /// is shared counts each time.
+    pub(super) fn json_bytes(&self, limit: usize) -> usize {
+        let bytes = match self {
+            Self::Text(text) => text.len(),
+            Self::Json(text) => text.len().saturating_mul(JSON_BYTES),
+            Self::List(list) => sum(limit, list.items.iter()),
+            Self::Map(map) => {
+                let keys: usize = map.members.keys().map(|key| key.len() + ALLOCATION).sum();
+                keys + sum(limit, map.members.values())
+            }
+            Self::Document(_) => match self.members() {
+                Some(map) => sum(limit, map.members.values()),
+                None => 0,
+            },
+            _ => 0,
+        };
+        bytes.saturating_add(ALLOCATION)
+    }
+
     /// The value as a document; none if JSON cannot hold it.
     pub(super) fn to_json(&self) -> Option<json::Value> {
         Some(match self {
@@ -185,7 +240,7 @@ impl<'a> Value<'a> {
             Self::Float(float) if float.is_finite() => {
                 json::Value::Number(json::Number::Float(*float))
             }
-            Self::Text(text) => json::Value::String(text.clone().into_owned()),
+            Self::Text(text) => json::Value::String(text.to_string()),
             Self::Json(text) => floats(json::from_slice(text).ok()?),
             Self::List(list) => {
                 let items: Option<_> = list.items.iter().map(Self::to_json).collect();
@@ -196,7 +251,7 @@ impl<'a> Value<'a> {
                 let members: Option<_> = map
                     .members
                     .iter()
-                    .map(|(key, value)| Some((key.clone().into_owned(), value.to_json()?)))
+                    .map(|(key, value)| Some((key.to_string(), value.to_json()?)))
                     .collect();
                 json::Value::Object(members?)
             }
@@ -204,6 +259,14 @@ impl<'a> Value<'a> {
             _ => return None,
         })
     }
+}
+
+fn sum<'v, 'a: 'v>(limit: usize, mut values: impl Iterator<Item = &'v Value<'a>>) -> usize {
+    let sum = values.try_fold(0_usize, |sum, value| {
+        let sum = sum.saturating_add(value.json_bytes(limit.saturating_sub(sum)));
+        if sum > limit { Err(sum) } else { Ok(sum) }
+    });
+    sum.unwrap_or_else(|sum| sum)
 }
 
 /// Every number of an event is a double here.

@@ -1,30 +1,50 @@
 //! Computes the value of a tree.
 
-use super::Error;
+use std::cell::Cell;
+
 use super::lex::Operator;
 use super::parse::Node;
 use super::value::Value;
-use crate::{gomath, regex};
-
-type Lookup<'a> = &'a dyn Fn(&str) -> Option<Value>;
+use super::{Error, NO_MEMORY};
+use crate::regex::{self, Regex};
+use crate::{deadline, gomath};
 
 /// How long a text may grow by `+`.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
 
-pub(super) fn eval(node: &Node, lookup: Lookup<'_>) -> Result<Value, Error> {
+/// One computation: where variables come from, and how many bytes it may still make.
+pub(super) struct Run<'a> {
+    pub(super) lookup: &'a dyn Fn(&str) -> Option<Value>,
+    pub(super) left: Cell<usize>,
+}
+
+impl Run<'_> {
+    /// A value that was made, if there is room and time for it.
+    fn made(&self, value: Value) -> Result<Value, Error> {
+        if deadline::is_over() {
+            return Err(Error::new("expression takes too long"));
+        }
+        let left = self.left.get().checked_sub(value.bytes());
+        self.left.set(left.ok_or_else(|| Error::new(NO_MEMORY))?);
+        Ok(value)
+    }
+}
+
+pub(super) fn eval(node: &Node, run: &Run<'_>) -> Result<Value, Error> {
     match node {
         Node::Literal(value) => Ok(value.clone()),
         Node::Pattern(_, text) => Ok(Value::String(text.clone())),
         Node::Variable(name) => {
-            lookup(name).ok_or_else(|| Error::new(format!("no parameter '{name}' found")))
+            let value = (run.lookup)(name);
+            run.made(value.ok_or_else(|| Error::new(format!("no parameter '{name}' found")))?)
         }
         Node::Accessor(name) => Err(Error::new(format!("cannot look into '{name}'"))),
-        Node::Unary(operator, inner) => unary(*operator, &eval(inner, lookup)?),
+        Node::Unary(operator, inner) => unary(*operator, &eval(inner, run)?),
         Node::Binary(operator, left, right) => {
-            let left = eval(left, lookup)?;
-            match short(*operator, left, right, lookup)? {
+            let left = eval(left, run)?;
+            match short(*operator, left, right, run)? {
                 Step::Done(value) => Ok(value),
-                Step::Both(left) => binary(*operator, left, right, lookup),
+                Step::Both(left) => binary(*operator, left, right, run),
             }
         }
     }
@@ -37,33 +57,28 @@ enum Step {
 }
 
 /// What the left side decides alone.
-fn short(operator: Operator, left: Value, right: &Node, lookup: Lookup<'_>) -> Result<Step, Error> {
+fn short(operator: Operator, left: Value, right: &Node, run: &Run<'_>) -> Result<Step, Error> {
     Ok(match (operator, left) {
         (Operator::And, Value::Bool(false)) => Step::Done(Value::Bool(false)),
         (Operator::Or, Value::Bool(true)) => Step::Done(Value::Bool(true)),
         (Operator::Then, Value::Bool(false)) => Step::Done(Value::Null),
         (Operator::Then, Value::Bool(true))
-        | (Operator::Else | Operator::Coalesce, Value::Null) => Step::Done(eval(right, lookup)?),
+        | (Operator::Else | Operator::Coalesce, Value::Null) => Step::Done(eval(right, run)?),
         (Operator::Else | Operator::Coalesce, left) => Step::Done(left),
         (_, left) => Step::Both(left),
     })
 }
 
-fn binary(
-    operator: Operator,
-    left: Value,
-    right: &Node,
-    lookup: Lookup<'_>,
-) -> Result<Value, Error> {
+fn binary(operator: Operator, left: Value, right: &Node, run: &Run<'_>) -> Result<Value, Error> {
     if let (Operator::Match | Operator::NotMatch, Node::Pattern(pattern, _)) = (operator, right) {
         let Value::String(text) = left else {
             return Err(not_for(&left, "a pattern"));
         };
         return Ok(Value::Bool(
-            pattern.is_match(&text) == (operator == Operator::Match),
+            is_match(pattern, &text)? == (operator == Operator::Match),
         ));
     }
-    let right = eval(right, lookup)?;
+    let right = eval(right, run)?;
     match operator {
         Operator::Equal => Ok(Value::Bool(left == right)),
         Operator::NotEqual => Ok(Value::Bool(left != right)),
@@ -73,7 +88,7 @@ fn binary(
         }
         Operator::Match | Operator::NotMatch => matches(operator, &left, &right),
         Operator::In => is_in(&left, &right),
-        Operator::Add => add(left, &right),
+        Operator::Add => add(left, &right, run),
         Operator::Separate => Ok(Value::Array(match left {
             Value::Array(mut items) => {
                 items.push(right);
@@ -155,8 +170,13 @@ fn matches(operator: Operator, left: &Value, right: &Value) -> Result<Value, Err
     };
     let pattern = regex::compile(pattern).map_err(|error| Error::new(error.message))?;
     Ok(Value::Bool(
-        pattern.is_match(text) == (operator == Operator::Match),
+        is_match(&pattern, text)? == (operator == Operator::Match),
     ))
+}
+
+fn is_match(pattern: &Regex, text: &str) -> Result<bool, Error> {
+    let is_match = pattern.is_match(text);
+    is_match.map_err(|error| Error::new(error.to_string()))
 }
 
 fn is_in(left: &Value, right: &Value) -> Result<Value, Error> {
@@ -175,7 +195,7 @@ fn is_in(left: &Value, right: &Value) -> Result<Value, Error> {
     Ok(Value::Bool(false))
 }
 
-fn add(left: Value, right: &Value) -> Result<Value, Error> {
+fn add(left: Value, right: &Value, run: &Run<'_>) -> Result<Value, Error> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => Ok(Value::Number(left + right)),
         (left, right) if matches!(left, Value::String(_)) || matches!(right, Value::String(_)) => {
@@ -183,7 +203,7 @@ fn add(left: Value, right: &Value) -> Result<Value, Error> {
             if text.len() > MAX_TEXT {
                 return Err(Error::new("text is too long"));
             }
-            Ok(Value::String(text))
+            run.made(Value::String(text))
         }
         (left, _) => Err(not_for(&left, "'+', it is not a number")),
     }

@@ -134,3 +134,17 @@ fn size_and_nesting_are_bounded() {
     fails(&"a".repeat(100_000));
     check(&format!("{}1{}", "(".repeat(100), ")".repeat(100)), "1");
 }
+
+/// Each name of a variable is a copy of its value, and a list keeps all of them.
+#[test]
+fn values_of_variables_are_bounded() {
+    let large = Value::String("x".repeat(1_000_000));
+    let lookup = |_: &str| Some(large.clone());
+    let eval = |text: &str| Expression::compile(text).unwrap().eval(&lookup);
+    let list = format!("a in (b{})", ", b".repeat(200));
+    assert_eq!(
+        eval(&list).unwrap_err().message,
+        "expression takes too much memory"
+    );
+    assert_eq!(eval("a == b && b == c"), Ok(Value::Bool(true)));
+}

@@ -28,6 +28,22 @@ impl Value {
         json::from_slice(text).map_or(Self::Null, |document| Self::from(&document))
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let inner = match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+            Self::String(text) => text.len(),
+            Self::Array(items) => items.iter().map(Self::bytes).sum(),
+            Self::Object(members) => {
+                let member = |(key, value): (&String, &Self)| {
+                    key.len() + size_of::<String>() + value.bytes()
+                };
+                members.iter().map(member).sum()
+            }
+        };
+        size_of::<Self>() + inner
+    }
+
     /// The value as Go prints it with `%v`.
     pub fn to_text(&self) -> String {
         let mut out = String::new();

@@ -61,9 +61,12 @@ fn json(value: &Val) -> Answer {
     to_json(value).map(Val::str)
 }
 
-/// `text` with some characters replaced.
-fn escape(text: &str, replace: impl Fn(char) -> Option<&'static str>) -> Answer<String> {
-    let mut out = Builder::new();
+/// Writes `text` with some characters replaced.
+fn escape(
+    text: &str,
+    out: &mut Builder,
+    replace: impl Fn(char) -> Option<&'static str>,
+) -> Answer<()> {
     let mut done = 0;
     for (at, char) in text.char_indices() {
         if let Some(replacement) = replace(char) {
@@ -72,21 +75,21 @@ fn escape(text: &str, replace: impl Fn(char) -> Option<&'static str>) -> Answer<
             done = at + char.len_utf8();
         }
     }
-    out.push(&text[done..])?;
-    Ok(out.finish())
+    Ok(out.push(&text[done..])?)
 }
 
 fn html(value: &Val) -> Answer {
     let text = value.to_text()?;
-    let escaped = escape(text.as_str(), |char| match char {
+    let mut out = Builder::new();
+    escape(text.as_str(), &mut out, |char| match char {
         '<' => Some("&lt;"),
         '>' => Some("&gt;"),
         '&' => Some("&amp;"),
         '\'' => Some("&apos;"),
         '"' => Some("&quot;"),
         _ => None,
-    });
-    escaped.map(Val::str)
+    })?;
+    Ok(Val::str(out.finish()))
 }
 
 /// Everything that RFC 3986 does not call unreserved.
@@ -106,7 +109,8 @@ fn uri(value: &Val) -> Answer {
 
 fn from_uri(value: &Val) -> Answer {
     let text = value.to_text()?;
-    let mut bytes = Vec::new();
+    reserve_bytes(text.as_str())?;
+    let mut bytes = Vec::with_capacity(text.as_str().len());
     let mut rest = text.as_str().as_bytes();
     while let Some((byte, tail)) = rest.split_first() {
         rest = tail;
@@ -129,20 +133,28 @@ fn from_uri(value: &Val) -> Answer {
     Ok(Val::Str(Text::from_bytes(&bytes)))
 }
 
+/// Room for the bytes that a text stands for, and for the text that they are: one that is not UTF-8 becomes
+/// three.
+fn reserve_bytes(text: &str) -> Answer<()> {
+    meter::work(text.len())?;
+    Ok(meter::reserve(5 * text.len())?)
+}
+
 fn csv(value: &Val) -> Answer {
-    row("csv", value, ",", |text| {
-        let inner = escape(text, |char| match char {
+    row("csv", value, ",", |text, out| {
+        out.push("\"")?;
+        escape(text, out, |char| match char {
             '"' => Some("\"\""),
             '\0' => Some("\\0"),
             _ => None,
         })?;
-        Ok(format!("\"{inner}\""))
+        Ok(out.push("\"")?)
     })
 }
 
 fn tsv(value: &Val) -> Answer {
-    row("tsv", value, "\t", |text| {
-        escape(text, |char| match char {
+    row("tsv", value, "\t", |text, out| {
+        escape(text, out, |char| match char {
             '\t' => Some("\\t"),
             '\r' => Some("\\r"),
             '\n' => Some("\\n"),
@@ -158,17 +170,23 @@ fn shell(value: &Val) -> Answer {
         Val::Array(_) => value.clone(),
         other => Val::array(vec![other.clone()]),
     };
-    row("sh", &words, " ", |text| {
-        let inner = escape(text, |char| match char {
+    row("sh", &words, " ", |text, out| {
+        out.push("'")?;
+        escape(text, out, |char| match char {
             '\'' => Some("'\\''"),
             '\0' => Some("\\0"),
             _ => None,
         })?;
-        Ok(format!("'{inner}'"))
+        Ok(out.push("'")?)
     })
 }
 
-fn row(name: &str, value: &Val, separator: &str, quote: impl Fn(&str) -> Answer<String>) -> Answer {
+fn row(
+    name: &str,
+    value: &Val,
+    separator: &str,
+    quote: impl Fn(&str, &mut Builder) -> Answer<()>,
+) -> Answer {
     let Some(items) = value.as_items() else {
         return Err(fault::not_applicable(&format!("@{name}"), value));
     };
@@ -183,7 +201,7 @@ fn row(name: &str, value: &Val, separator: &str, quote: impl Fn(&str) -> Answer<
                 let text = format!("@{name} cannot format an array including: {shown}");
                 return Err(fault::message(text));
             }
-            Val::Str(text) => out.push(&quote(text.as_str())?)?,
+            Val::Str(text) => quote(text.as_str(), &mut out)?,
             scalar => {
                 let text = to_json(scalar)?;
                 if text != "null" || name == "sh" {
@@ -203,6 +221,7 @@ fn base64(value: &Val) -> Answer {
 
 fn from_base64(value: &Val) -> Answer {
     let text = value.to_text()?;
+    reserve_bytes(text.as_str())?;
     let unpadded = text.as_str().split('=').next().unwrap_or_default();
     let digits: Vec<u8> = unpadded
         .bytes()

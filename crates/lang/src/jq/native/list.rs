@@ -2,7 +2,7 @@
 
 use super::text::add;
 use super::{Fun, native};
-use crate::jq::value::{Answer, Text, Val};
+use crate::jq::value::{Answer, Items, Text, Val};
 use crate::jq::{access, fault, meter, number};
 
 pub(super) fn natives() -> Vec<Fun> {
@@ -53,15 +53,13 @@ fn length(value: &Val) -> Answer {
 
 fn keys(value: &Val) -> Answer {
     match value {
-        Val::Array(array) => Ok(Val::array(
-            (0..array.items().len()).map(Val::count).collect(),
-        )),
+        Val::Array(array) => Ok((0..array.items().len()).map(Val::count).collect()),
         Val::Object(object) => {
             let keys = object
                 .members()
                 .iter()
                 .map(|(key, _)| Val::Str(key.clone()));
-            Ok(Val::array(keys.collect()))
+            Ok(keys.collect())
         }
         other => Err(fault::not_applicable("keys", other)),
     }
@@ -88,7 +86,10 @@ fn contains(value: &Val, part: &Val) -> Answer {
 fn does_contain(value: &Val, part: &Val) -> Answer<bool> {
     meter::step()?;
     match (value, part) {
-        (Val::Str(text), Val::Str(part)) => Ok(text.as_str().contains(part.as_str())),
+        (Val::Str(text), Val::Str(part)) => {
+            meter::work(text.as_str().len())?;
+            Ok(text.as_str().contains(part.as_str()))
+        }
         (Val::Array(items), Val::Array(parts)) => {
             for part in parts.items() {
                 let mut found = false;
@@ -133,19 +134,19 @@ fn find_all(name: &str, value: &Val, part: &Val) -> Answer {
 
 /// Where `part` starts in `text`, overlapping, counted in characters.
 fn find_text(text: &str, part: &str) -> Answer {
-    let mut found = Vec::new();
+    let mut found = Items::default();
     let (mut at, mut chars) = (0, 0);
     while !part.is_empty() {
         let Some(next) = text[at..].find(part) else {
             break;
         };
-        meter::step()?;
+        meter::work(part.len())?;
         chars += text[at..at + next].chars().count();
-        found.push(Val::count(chars));
+        found.push(Val::count(chars))?;
         at += next + text[at + next..].chars().next().map_or(1, char::len_utf8);
         chars += 1;
     }
-    Ok(Val::array(found))
+    Ok(found.finish())
 }
 
 fn end_of(found: &Val, end: impl Fn(&[Val]) -> Option<&Val>) -> Val {
@@ -163,22 +164,19 @@ fn flatten(value: &Val, depth: &Val) -> Answer {
             "flatten depth should not be negative: {shown}"
         )));
     }
-    let mut flat = Vec::new();
+    let mut flat = Items::default();
     flatten_into(&items, levels, &mut flat)?;
-    Ok(Val::array(flat))
+    Ok(flat.finish())
 }
 
-fn flatten_into(items: &[Val], levels: f64, flat: &mut Vec<Val>) -> Answer<()> {
+fn flatten_into(items: &[Val], levels: f64, flat: &mut Items) -> Answer<()> {
     for item in items {
         meter::step()?;
         match item {
             Val::Array(inner) if levels != 0.0 => {
                 flatten_into(inner.items(), levels - 1.0, flat)?;
             }
-            other => flat.push(other.clone()),
-        }
-        if flat.len().is_power_of_two() {
-            meter::reserve(2 * flat.len() * size_of::<Val>())?;
+            other => flat.push(other.clone())?,
         }
     }
     Ok(())
@@ -186,7 +184,7 @@ fn flatten_into(items: &[Val], levels: f64, flat: &mut Vec<Val>) -> Answer<()> {
 
 fn reverse(value: &Val) -> Answer {
     match value.as_items() {
-        Some(items) => Ok(Val::array(items.iter().rev().cloned().collect())),
+        Some(items) => Ok(items.iter().rev().cloned().collect()),
         None => Err(fault::not_applicable("reverse", value)),
     }
 }
@@ -208,11 +206,7 @@ fn transpose(value: &Val) -> Answer {
         rows.iter()
             .map(move |row| row.get(at).cloned().unwrap_or_default())
     };
-    Ok(Val::array(
-        (0..width)
-            .map(|at| Val::array(column(at).collect()))
-            .collect(),
-    ))
+    Ok((0..width).map(|at| column(at).collect()).collect())
 }
 
 fn to_entries(value: &Val) -> Answer {
@@ -220,14 +214,12 @@ fn to_entries(value: &Val) -> Answer {
     match value {
         Val::Array(array) => {
             let keys = (0..array.items().len()).map(Val::count);
-            Ok(Val::array(
-                keys.zip(array.items().iter().cloned()).map(entry).collect(),
-            ))
+            Ok(keys.zip(array.items().iter().cloned()).map(entry).collect())
         }
         Val::Object(object) => {
             let members = object.members().iter();
             let entries = members.map(|(key, value)| entry((Val::Str(key.clone()), value.clone())));
-            Ok(Val::array(entries.collect()))
+            Ok(entries.collect())
         }
         other => Err(fault::not_applicable("keys", other)),
     }

@@ -1,19 +1,19 @@
 //! Regular expressions: Go's RE2, with positions counted in characters.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use jaq_core::native::{bome, v};
 use jaq_core::{Bind, Exn, Native};
-use regex_syntax::hir::{Hir, HirKind};
 
 use super::{Fun, native};
 use crate::jq::fault;
 use crate::jq::meter::{self, Charge};
 use crate::jq::value::{Answer, Fault, Text, Val};
-use crate::regex::{self, Regex};
+use crate::regex::{self, Regex, TooLong};
 
 /// Compiled patterns are kept per thread, for most programs use few.
-const CACHE_SIZE: usize = 16;
+const CACHE_SIZE: usize = 8;
 
 /// How many bytes they take together, as far as that can be estimated.
 const CACHE_BYTES: usize = 2 << 20;
@@ -21,27 +21,17 @@ const CACHE_BYTES: usize = 2 << 20;
 /// Longer patterns are not kept.
 const CACHED_PATTERN: usize = 512;
 
-/// How many steps a search may take at worst: some states of the pattern for each byte of the text.
-/// The engine cannot be stopped, so what could take longer is not begun.
-const MAX_STEPS: usize = 200_000_000;
-
 thread_local! {
     /// With the size of each.
-    static CACHE: RefCell<Vec<(String, Compiled, usize)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A pattern, and about how many states the engine needs for it.
-#[derive(Clone)]
-struct Compiled {
-    regex: Regex,
-    states: usize,
+    static CACHE: RefCell<Vec<(String, Regex, usize)>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(super) fn natives() -> Vec<Fun> {
     vec![
         native!("!test", 2, |value: &Val, pattern: &Val, flags: &Val| {
             let search = Search::new("test", value, pattern, flags)?;
-            Ok(Val::Bool(search.regex.is_match(search.text)))
+            let is_match = search.regex.is_match(search.text);
+            Ok(Val::Bool(is_match.map_err(too_long)?))
         }),
         (
             "!matches",
@@ -79,8 +69,7 @@ pub(super) fn natives() -> Vec<Fun> {
                 let (text, ctx) = cv.0.pop_fun();
                 let pattern = cv.0.pop_var();
                 let replaced = substitute(&cv.1, &pattern, &flags, |captures| {
-                    text.run((ctx.clone(), captures))
-                        .collect::<Result<Vec<_>, _>>()
+                    text.run((ctx.clone(), captures)).collect()
                 });
                 match replaced {
                     Ok(texts) => Box::new(texts.into_iter().map(Ok)),
@@ -105,11 +94,15 @@ struct Search<'v> {
 }
 
 /// A match, in bytes: the whole and its groups.
-struct Found<'v> {
-    whole: ::regex::Match<'v>,
-    groups: Vec<Option<::regex::Match<'v>>>,
+struct Found {
+    whole: Range<usize>,
+    groups: Vec<Option<Range<usize>>>,
     /// Only to be dropped.
     _held: Charge,
+}
+
+fn too_long(_: TooLong) -> Fault {
+    meter::exhaust(meter::Spent::Time).into()
 }
 
 impl<'v> Search<'v> {
@@ -133,82 +126,59 @@ impl<'v> Search<'v> {
             full.push_str("(?i)");
         }
         full.push_str(pattern);
-        let Compiled { regex, states } = compile(&full)?;
-        if states.saturating_mul(text.len()) > MAX_STEPS {
-            return Err(meter::exhaust(meter::Spent::Time).into());
-        }
         Ok(Self {
             text,
-            regex,
+            regex: compile(&full)?,
             global: flags.contains('g'),
         })
     }
 
     /// The matches: all of them, or the first.
-    fn run(&self, global: bool) -> Answer<Vec<Found<'v>>> {
+    fn run(&self, global: bool) -> Answer<Vec<Found>> {
         let mut all = Vec::new();
         let wanted = if global { usize::MAX } else { 1 };
-        for captures in self.regex.captures_iter(self.text).take(wanted) {
-            meter::step()?;
-            let Some(whole) = captures.get(0) else {
+        for places in self.regex.captures_iter(self.text).take(wanted) {
+            // Each may have been a search through all of the text.
+            meter::look()?;
+            let places = places.map_err(too_long)?;
+            let size = size_of::<Found>() + places.len() * size_of::<Option<Range<usize>>>();
+            let mut places = places.into_iter();
+            let Some(whole) = places.next().flatten() else {
                 continue;
             };
-            let groups = captures.iter().skip(1).collect();
-            let each = size_of::<Option<::regex::Match<'_>>>();
-            let held = Charge::new(2 * size_of::<Found<'_>>() + self.regex.captures_len() * each);
             all.push(Found {
                 whole,
-                groups,
-                _held: held,
+                groups: places.collect(),
+                _held: Charge::new(2 * size),
             });
         }
         Ok(all)
     }
 }
 
-fn compile(pattern: &str) -> Answer<Compiled> {
+fn compile(pattern: &str) -> Answer<Regex> {
     let cached = CACHE.with_borrow(|cache| {
         let known = cache.iter().find(|(known, ..)| known == pattern);
-        known.map(|(_, compiled, _)| compiled.clone())
+        known.map(|(_, regex, _)| regex.clone())
     });
-    if let Some(compiled) = cached {
-        return Ok(compiled);
+    if let Some(regex) = cached {
+        return Ok(regex);
     }
     let regex = regex::compile(pattern)
         .map_err(|why| fault::message(format!("invalid regular expression {pattern:?}: {why}")))?;
-    let tree = regex_syntax::parse(regex.as_str());
-    let states = tree.as_ref().map_or(pattern.len(), self::states);
-    let size = tree.as_ref().map_or(CACHE_BYTES, regex::size);
-    let compiled = Compiled { regex, states };
+    let size = regex.bytes();
     if pattern.len() <= CACHED_PATTERN && size < CACHE_BYTES {
         CACHE.with_borrow_mut(|cache| {
-            let taken = |cache: &[(String, Compiled, usize)]| {
+            let taken = |cache: &[(String, Regex, usize)]| {
                 cache.iter().map(|(.., size)| size).sum::<usize>()
             };
             while cache.len() >= CACHE_SIZE || taken(cache) + size > CACHE_BYTES {
                 cache.remove(0);
             }
-            cache.push((pattern.to_owned(), compiled.clone(), size));
+            cache.push((pattern.to_owned(), regex.clone(), size));
         });
     }
-    Ok(compiled)
-}
-
-/// About how many states the engine needs for a pattern.
-fn states(hir: &Hir) -> usize {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 1,
-        HirKind::Literal(literal) => literal.0.len(),
-        HirKind::Class(_) => 4,
-        HirKind::Repetition(repetition) => {
-            let times = repetition.max.unwrap_or(repetition.min).max(1);
-            states(&repetition.sub).saturating_mul(times as usize)
-        }
-        HirKind::Capture(capture) => states(&capture.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().map(states).fold(0, usize::saturating_add)
-        }
-    }
+    Ok(regex)
 }
 
 /// Counts characters up to places that only move forward.
@@ -236,18 +206,19 @@ fn matches(value: &Val, pattern: &Val, flags: &Val) -> Answer<Vec<Val>> {
         byte: 0,
         chars: 0,
     };
-    let names: Vec<Option<&str>> = search.regex.capture_names().skip(1).collect();
+    let names: Vec<Option<&str>> = search.regex.group_names().collect();
     let found = search.run(search.global)?;
-    let describe = |found: Found<'_>| {
+    let describe = |found: Found| {
         meter::step()?;
-        let offset = counter.at(found.whole.start());
+        let offset = counter.at(found.whole.start);
         let groups = names.iter().zip(&found.groups).map(|(name, group)| {
             let name = name.map_or(Val::Null, Val::str);
             match group {
                 Some(group) => {
-                    let base = found.whole.start();
-                    let before = search.text[base..group.start().max(base)].chars().count();
-                    describe_match(offset + before, group.as_str(), [("name", name)])
+                    let base = found.whole.start;
+                    let before = search.text[base..group.start.max(base)].chars().count();
+                    let text = &search.text[group.clone()];
+                    describe_match(offset + before, text, [("name", name)])
                 }
                 None => Val::record([
                     ("length", Val::Int(0)),
@@ -260,7 +231,7 @@ fn matches(value: &Val, pattern: &Val, flags: &Val) -> Answer<Vec<Val>> {
         let groups = Val::array(groups.collect());
         Ok(describe_match(
             offset,
-            found.whole.as_str(),
+            &search.text[found.whole],
             [("captures", groups)],
         ))
     };
@@ -303,8 +274,8 @@ fn named_captures(found: &Val) -> Val {
 fn scan(value: &Val, pattern: &Val, flags: &Val) -> Answer<Vec<Val>> {
     let flags = (flags.clone() + Val::str("g"))?;
     let search = Search::new("match", value, pattern, &flags)?;
-    let text = |found: ::regex::Match<'_>| Val::str(found.as_str());
-    let item = |found: Found<'_>| {
+    let text = |place: Range<usize>| Val::str(&search.text[place]);
+    let item = |found: Found| {
         if found.groups.is_empty() {
             return text(found.whole);
         }
@@ -325,8 +296,8 @@ fn split(value: &Val, pattern: &Val, flags: &Val) -> Answer<Vec<Val>> {
     let mut parts = Vec::new();
     let mut done = 0;
     for found in search.run(true)? {
-        parts.push(Val::str(&search.text[done..found.whole.start()]));
-        done = found.whole.end();
+        parts.push(Val::str(&search.text[done..found.whole.start]));
+        done = found.whole.end;
     }
     parts.push(Val::str(&search.text[done..]));
     Ok(parts)
@@ -337,7 +308,7 @@ fn substitute<'a>(
     value: &Val,
     pattern: &Val,
     flags: &Val,
-    texts: impl Fn(Val) -> Result<Vec<Val>, Exn<'a, Val>>,
+    texts: impl Fn(Val) -> Result<Val, Exn<'a, Val>>,
 ) -> Result<Vec<Val>, Exn<'a, Val>> {
     let search = Search::new("match", value, pattern, flags)?;
     let fits = |size: usize| {
@@ -345,21 +316,21 @@ fn substitute<'a>(
             .and_then(|()| meter::reserve(size))
             .map_err(Fault::from)
     };
-    let names: Vec<Option<&str>> = search.regex.capture_names().skip(1).collect();
+    let names: Vec<Option<&str>> = search.regex.group_names().collect();
     let mut results: Vec<String> = Vec::new();
     let (mut done, mut size) = (0, 0);
     for found in search.run(search.global)? {
         fits(size)?;
         let captures = names.iter().zip(&found.groups).filter_map(|(name, group)| {
-            let value = group.map_or(Val::Null, |group| Val::str(group.as_str()));
+            let group = group.clone();
+            let value = group.map_or(Val::Null, |group| Val::str(&search.text[group]));
             name.map(|name| (Text::new(name.to_owned()), value))
         });
-        let before = Val::str(&search.text[done..found.whole.start()]);
-        for (index, text) in texts(Val::object(captures.collect()))?
-            .into_iter()
-            .enumerate()
-        {
-            let piece = (before.clone() + text)?;
+        let before = Val::str(&search.text[done..found.whole.start]);
+        // Null in a run that is spent.
+        let texts = texts(Val::object(captures.collect()))?;
+        for (index, text) in texts.as_items().unwrap_or_default().iter().enumerate() {
+            let piece = (before.clone() + text.clone())?;
             let Some(piece) = piece.as_text() else {
                 continue;
             };
@@ -370,7 +341,7 @@ fn substitute<'a>(
             }
             results[index].push_str(piece);
         }
-        done = found.whole.end();
+        done = found.whole.end;
     }
     if results.is_empty() {
         return Ok(vec![value.clone()]);

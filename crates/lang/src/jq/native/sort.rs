@@ -3,31 +3,27 @@
 use std::cmp::Ordering;
 
 use super::{Fun, native};
-use crate::jq::value::{Answer, Val};
+use crate::jq::value::{Answer, Items, Val};
 use crate::jq::{fault, meter};
 
 pub(super) fn natives() -> Vec<Fun> {
     vec![
         native!("sort", 0, |value: &Val| {
             let sorted = sorted("sort", value, None)?;
-            Ok(Val::array(
-                sorted.into_iter().map(|(_, value)| value).collect(),
-            ))
+            Ok(sorted.into_iter().map(|(_, value)| value).collect())
         }),
         native!("!sort_by", 1, |value: &Val, keys: &Val| {
             let sorted = sorted("sort_by", value, Some(keys))?;
-            Ok(Val::array(
-                sorted.into_iter().map(|(_, value)| value).collect(),
-            ))
+            Ok(sorted.into_iter().map(|(_, value)| value).collect())
         }),
-        native!("unique", 0, |value: &Val| sorted("unique", value, None)
-            .map(firsts)),
+        native!("unique", 0, |value: &Val| firsts(sorted(
+            "unique", value, None
+        )?)),
         native!("!unique_by", 1, |value: &Val, keys: &Val| {
-            sorted("unique_by", value, Some(keys)).map(firsts)
+            firsts(sorted("unique_by", value, Some(keys))?)
         }),
         native!("!group_by", 1, |value: &Val, keys: &Val| {
-            let groups = groups(sorted("group_by", value, Some(keys))?);
-            Ok(Val::array(groups.into_iter().map(Val::array).collect()))
+            groups(sorted("group_by", value, Some(keys))?)
         }),
         native!("min", 0, |value: &Val| extreme(
             "min",
@@ -94,24 +90,35 @@ fn merge(left: &[(Val, Val)], right: &[(Val, Val)], merged: &mut Vec<(Val, Val)>
     Ok(())
 }
 
-fn groups(sorted: Vec<(Val, Val)>) -> Vec<Vec<Val>> {
-    let mut groups: Vec<Vec<Val>> = Vec::new();
+/// Arrays of those with equal keys.
+fn groups(sorted: Vec<(Val, Val)>) -> Answer {
+    let mut groups = Items::default();
+    let mut group = Items::default();
     let mut last: Option<Val> = None;
     for (key, value) in sorted {
-        match groups.last_mut() {
-            Some(group) if last.as_ref() == Some(&key) => group.push(value),
-            _ => groups.push(vec![value]),
+        if last.as_ref().is_some_and(|last| *last != key) {
+            groups.push(std::mem::take(&mut group).finish())?;
+        }
+        group.push(value)?;
+        last = Some(key);
+    }
+    if last.is_some() {
+        groups.push(group.finish())?;
+    }
+    Ok(groups.finish())
+}
+
+/// The first of each group.
+fn firsts(sorted: Vec<(Val, Val)>) -> Answer {
+    let mut firsts = Items::default();
+    let mut last: Option<Val> = None;
+    for (key, value) in sorted {
+        if last.as_ref() != Some(&key) {
+            firsts.push(value)?;
         }
         last = Some(key);
     }
-    groups
-}
-
-fn firsts(sorted: Vec<(Val, Val)>) -> Val {
-    let firsts = groups(sorted)
-        .into_iter()
-        .filter_map(|group| group.into_iter().next());
-    Val::array(firsts.collect())
+    Ok(firsts.finish())
 }
 
 /// The first of the least, or the last of the greatest.

@@ -26,24 +26,24 @@ pub(super) fn natives() -> Vec<Fun> {
         native!("explode", 0, explode),
         native!("implode", 0, implode),
         native!("ascii_downcase", 0, |value: &Val| {
-            Ok(Val::str(
-                text_of("ascii_downcase", value)?.to_ascii_lowercase(),
-            ))
+            let text = text_of("ascii_downcase", value)?;
+            reserve(text)?;
+            Ok(Val::str(text.to_ascii_lowercase()))
         }),
         native!("ascii_upcase", 0, |value: &Val| {
-            Ok(Val::str(
-                text_of("ascii_upcase", value)?.to_ascii_uppercase(),
-            ))
+            let text = text_of("ascii_upcase", value)?;
+            reserve(text)?;
+            Ok(Val::str(text.to_ascii_uppercase()))
         }),
-        native!("ltrim", 0, |value: &Val| Ok(Val::str(
+        native!("ltrim", 0, |value: &Val| copy(
             text_of("ltrim", value)?.trim_start()
-        ))),
-        native!("rtrim", 0, |value: &Val| Ok(Val::str(
+        )),
+        native!("rtrim", 0, |value: &Val| copy(
             text_of("rtrim", value)?.trim_end()
-        ))),
-        native!("trim", 0, |value: &Val| Ok(Val::str(
+        )),
+        native!("trim", 0, |value: &Val| copy(
             text_of("trim", value)?.trim()
-        ))),
+        )),
         native!("startswith", 1, |value: &Val, part: &Val| {
             let (text, part) = texts_of("startswith", value, part)?;
             Ok(Val::Bool(text.starts_with(part)))
@@ -54,22 +54,33 @@ pub(super) fn natives() -> Vec<Fun> {
         }),
         native!("ltrimstr", 1, |value: &Val, part: &Val| {
             let (text, part) = texts_of("ltrimstr", value, part)?;
-            Ok(Val::str(text.strip_prefix(part).unwrap_or(text)))
+            copy(text.strip_prefix(part).unwrap_or(text))
         }),
         native!("rtrimstr", 1, |value: &Val, part: &Val| {
             let (text, part) = texts_of("rtrimstr", value, part)?;
-            Ok(Val::str(text.strip_suffix(part).unwrap_or(text)))
+            copy(text.strip_suffix(part).unwrap_or(text))
         }),
         native!("trimstr", 1, |value: &Val, part: &Val| {
             let (text, part) = texts_of("trimstr", value, part)?;
             let text = text.strip_prefix(part).unwrap_or(text);
-            Ok(Val::str(text.strip_suffix(part).unwrap_or(text)))
+            copy(text.strip_suffix(part).unwrap_or(text))
         }),
         native!("split", 1, |value: &Val, separator: &Val| {
             split(text_of("split", value)?, text_of("split", separator)?)
         }),
         native!("join", 1, join),
     ]
+}
+
+/// Room for another text as long as this one.
+fn reserve(text: &str) -> Answer<()> {
+    meter::work(text.len())?;
+    Ok(meter::reserve(text.len())?)
+}
+
+fn copy(text: &str) -> Answer {
+    reserve(text)?;
+    Ok(Val::str(text))
 }
 
 pub(super) fn text_of<'v>(name: &str, value: &'v Val) -> Answer<&'v str> {
@@ -115,18 +126,17 @@ fn to_boolean(value: &Val) -> Answer {
 
 fn explode(value: &Val) -> Answer {
     let text = text_of("explode", value)?;
-    meter::reserve(text.len() * size_of::<Val>())?;
-    Ok(Val::array(
-        text.chars()
-            .map(|char| Val::Int(u32::from(char).into()))
-            .collect(),
-    ))
+    Ok(text
+        .chars()
+        .map(|char| Val::Int(u32::from(char).into()))
+        .collect())
 }
 
 fn implode(value: &Val) -> Answer {
     let Some(items) = value.as_items() else {
         return Err(fault::not_applicable("implode", value));
     };
+    meter::reserve(2 * char::MAX.len_utf8() * items.len())?;
     let chars = items.iter().map(|item| {
         let code = number::to_int(item).ok_or_else(|| fault::not_applicable("implode", value))?;
         let char = u32::try_from(code).ok().and_then(char::from_u32);

@@ -36,16 +36,21 @@ pub fn is_known(name: &str) -> bool {
     own_function(name).is_ok()
 }
 
-/// Calls a function.
+/// Calls a function, which may take so many bytes of memory.
 ///
 /// # Errors
 /// If there is none of that name, the arguments do not fit, or it fails.
-pub fn call(name: &str, arguments: &[json::Value]) -> Result<Returned, String> {
-    call_function(own_function(name)?, arguments).map_err(|Fault(message)| message.into_owned())
+pub fn call(name: &str, arguments: &[json::Value], memory: usize) -> Result<Returned, String> {
+    let result = call_function(own_function(name)?, arguments, memory);
+    result.map_err(|Fault(message)| message.into_owned())
 }
 
-fn call_function(function: &'static Function, arguments: &[json::Value]) -> Outcome<Returned> {
-    let scope = Scope::new();
+fn call_function(
+    function: &'static Function,
+    arguments: &[json::Value],
+    memory: usize,
+) -> Outcome<Returned> {
+    let scope = Scope::within(memory);
     function.check_count(arguments.len())?;
     let mut values = Vec::with_capacity(arguments.len());
     for (index, argument) in arguments.iter().enumerate() {

@@ -19,17 +19,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     fixed("toRawJson", &[Any], |args| strict(args, &Style::RAW)),
     fixed("mustToRawJson", &[Any], |args| strict(args, &Style::RAW)),
-    fixed("fromJson", &[Text], |args| {
-        match json::from_slice(args.bytes(0)) {
-            Ok(document) => Value::from_json(args.budget(), &document),
-            Err(_) => Ok(Value::Nil),
-        }
+    fixed("fromJson", &[Text], |args| match parsed(args)? {
+        Ok(document) => Value::from_json(args.budget(), &document),
+        Err(_) => Ok(Value::Nil),
     }),
-    fixed("mustFromJson", &[Text], |args| {
-        match json::from_slice(args.bytes(0)) {
-            Ok(document) => Value::from_json(args.budget(), &document),
-            Err(error) => Err(error.to_string().into()),
-        }
+    fixed("mustFromJson", &[Text], |args| match parsed(args)? {
+        Ok(document) => Value::from_json(args.budget(), &document),
+        Err(error) => Err(error.to_string().into()),
     }),
     fixed("b64enc", &[Text], |args| {
         args.give(STANDARD.encode(args.bytes(0)))
@@ -42,6 +38,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         args.give(decoded("base32", decode32(args.bytes(0))))
     }),
 ];
+
+/// The document that a text is, if there is room for it: each number of one digit, with its comma, becomes a
+/// value.
+fn parsed(args: &Args<'_>) -> Outcome<Result<json::Value, json::Error>> {
+    let text = args.bytes(0);
+    args.budget()
+        .take(text.len().saturating_mul(size_of::<json::Value>() / 2))?;
+    Ok(json::from_slice(text))
+}
 
 /// How JSON is written.
 #[derive(Debug)]

@@ -3,11 +3,14 @@
 
 use super::super::function::Param::{Any, Int, Text as TextParam};
 use super::super::function::{Args, Function, fixed, variadic};
-use super::super::limit::Outcome;
+use super::super::limit::{Outcome, TOO_LONG};
 use super::super::value::{Element, List, Text, Value};
 use super::cast::to_int64;
 use super::default::is_empty;
 use super::dict::any_list;
+
+/// How many bytes may be compared to sort texts: less than a tenth of a second.
+const MAX_COMPARED: usize = 256 << 20;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     variadic("list", &[], Any, |args| any_list(args, args.values.clone())),
@@ -233,6 +236,12 @@ fn sort_alpha(args: &Args<'_>) -> Outcome<Value> {
         list @ Value::List(_) => texts(args, list)?,
         other => vec![args.text_of(other)?],
     };
+    // The sort of the library cannot be stopped, and shared texts cost nothing until they are compared.
+    let rounds = texts.len().checked_ilog2().unwrap_or(0) as usize + 1;
+    let compared = texts.iter().map(|text| text.len()).sum::<usize>();
+    if compared.saturating_mul(rounds) > MAX_COMPARED {
+        return Err(TOO_LONG.into());
+    }
     texts.sort();
     text_list(args, texts)
 }

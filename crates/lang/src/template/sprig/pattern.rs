@@ -13,13 +13,13 @@ use super::text::no_texts;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     fixed("regexMatch", &[TextParam, TextParam], |args| {
-        let is_match = args
-            .pattern(0)
-            .is_ok_and(|regex| regex.is_match(&args.text(1)));
-        Ok(Value::Bool(is_match))
+        let Ok(regex) = args.pattern(0) else {
+            return Ok(Value::Bool(false));
+        };
+        Ok(Value::Bool(regex.is_match(&args.text(1))?))
     }),
     fixed("mustRegexMatch", &[TextParam, TextParam], |args| {
-        Ok(Value::Bool(args.pattern(0)?.is_match(&args.text(1))))
+        Ok(Value::Bool(args.pattern(0)?.is_match(&args.text(1))?))
     }),
     fixed("regexFind", &[TextParam, TextParam], find),
     fixed("mustRegexFind", &[TextParam, TextParam], find),
@@ -61,11 +61,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn find(args: &Args<'_>) -> Outcome<Value> {
     let text = args.text(1);
-    let found = args
-        .pattern(0)?
-        .find(&text)
-        .map_or("", |found| found.as_str());
-    args.give(found)
+    let regex = args.pattern(0)?;
+    let found = regex.find_iter(&text).next().transpose()?;
+    args.give(found.map_or("", |found| &text[found]))
 }
 
 /// The largest number of matches that a count asks for: all, if it is negative.
@@ -76,9 +74,11 @@ fn limit(count: i64) -> usize {
 fn find_all(args: &Args<'_>) -> Outcome<Value> {
     let text = args.text(1);
     let mut found: Vec<Text> = Vec::new();
-    for found_one in args.pattern(0)?.find_iter(&text).take(limit(args.int(2))) {
-        args.budget().take(found_one.len() + 48)?;
-        found.push(found_one.as_str().as_bytes().into());
+    for place in args.pattern(0)?.find_iter(&text).take(limit(args.int(2))) {
+        let place = place?;
+        args.budget().look()?;
+        args.budget().take(place.len() + 48)?;
+        found.push(text[place].as_bytes().into());
     }
     if found.is_empty() {
         Ok(no_texts())
@@ -92,9 +92,11 @@ fn replace_literally(args: &Args<'_>) -> Outcome<Value> {
     let mut out = Printer::new(args.budget());
     let mut done = 0;
     for found in args.pattern(0)?.find_iter(&text) {
-        out.push(&text[done..found.start()])?;
+        let found = found?;
+        args.budget().look()?;
+        out.push(&text[done..found.start])?;
         out.push(args.bytes(2))?;
-        done = found.end();
+        done = found.end;
     }
     out.push(&text[done..])?;
     Ok(Value::text(out.into_bytes()))
@@ -105,27 +107,29 @@ fn replace_all(args: &Args<'_>) -> Outcome<Value> {
     let replacement = args.text(2);
     let regex = args.pattern(0)?;
     let parts = replacement_parts(&replacement);
-    let names: HashMap<&str, usize> = regex
-        .capture_names()
-        .enumerate()
+    let names: HashMap<&str, usize> = (1..)
+        .zip(regex.group_names())
         .filter_map(|(index, name)| Some((name?, index)))
         .collect();
     let mut out = Printer::new(args.budget());
     let mut done = 0;
     for found in regex.captures_iter(&text) {
-        let Some(whole) = found.get(0) else { continue };
-        out.push(&text[done..whole.start()])?;
+        let found = found?;
+        args.budget().look()?;
+        let group = |index: usize| found.get(index).cloned().flatten();
+        let Some(whole) = group(0) else { continue };
+        out.push(&text[done..whole.start])?;
         for part in &parts {
             match part {
                 Part::Literal(literal) => out.push(literal)?,
                 Part::Group(name) => {
                     let index = name.parse().ok().or_else(|| names.get(name).copied());
-                    let group = index.and_then(|index: usize| found.get(index));
-                    out.push(group.map_or("", |group| group.as_str()))?;
+                    let place = index.and_then(group);
+                    out.push(place.map_or("", |place| &text[place]))?;
                 }
             }
         }
-        done = whole.end();
+        done = whole.end;
     }
     out.push(&text[done..])?;
     Ok(Value::text(out.into_bytes()))
@@ -179,16 +183,18 @@ fn split(args: &Args<'_>) -> Outcome<Value> {
     let mut parts: Vec<Text> = Vec::new();
     let (mut begin, mut end) = (0, 0);
     for found in regex.find_iter(&text).take(limit) {
+        let found = found?;
+        args.budget().look()?;
         if parts.len() + 1 == limit {
             break;
         }
-        args.budget().take(found.start() - begin + 48)?;
-        end = found.start();
+        args.budget().take(found.start - begin + 48)?;
+        end = found.start;
         // An empty match at the start separates nothing.
-        if found.end() != 0 {
+        if found.end != 0 {
             parts.push(text[begin..end].as_bytes().into());
         }
-        begin = found.end();
+        begin = found.end;
     }
     if end != text.len() {
         parts.push(text[begin..].as_bytes().into());

@@ -1,5 +1,7 @@
 //! Texts: cutting, trimming, searching, joining. Lengths and positions count bytes, as in sprig.
 
+use std::collections::HashSet;
+
 use memchr::memmem;
 
 use super::super::format::{self, Printer};
@@ -74,8 +76,8 @@ pub(super) fn map_chars(text: &str, map: fn(char) -> char) -> String {
 }
 
 fn trim_all(args: &Args<'_>) -> Outcome<Value> {
-    let cut = args.text(0);
-    args.give(args.text(1).trim_matches(|char| cut.contains(char)))
+    let cut: HashSet<char> = args.text(0).chars().collect();
+    args.give(args.text(1).trim_matches(|char| cut.contains(&char)))
 }
 
 /// The first bytes, or with a negative count the last ones.
@@ -122,7 +124,7 @@ fn replace(args: &Args<'_>) -> Outcome<Value> {
     let (old, new, text) = (args.bytes(0), args.bytes(1), args.bytes(2));
     let mut out = Printer::new(args.budget());
     if old.is_empty() {
-        for piece in explode(text) {
+        for piece in explode(args, text)? {
             out.push(new)?;
             out.push(piece)?;
         }
@@ -140,8 +142,10 @@ fn replace(args: &Args<'_>) -> Outcome<Value> {
 }
 
 /// The characters, each as its bytes; what is no character comes byte by byte.
-fn explode(text: &[u8]) -> Vec<&[u8]> {
-    let mut pieces = Vec::new();
+fn explode<'t>(args: &Args<'_>, text: &'t [u8]) -> Outcome<Vec<&'t [u8]>> {
+    args.budget()
+        .take(text.len().saturating_mul(size_of::<&[u8]>()))?;
+    let mut pieces = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         let mut valid = chunk.valid();
         while let Some(char) = valid.chars().next() {
@@ -151,7 +155,7 @@ fn explode(text: &[u8]) -> Vec<&[u8]> {
         }
         pieces.extend(chunk.invalid().chunks(1));
     }
-    pieces
+    Ok(pieces)
 }
 
 /// The parts between separators: all for a negative `limit`, at most `limit` otherwise.
@@ -167,8 +171,7 @@ fn split(args: &Args<'_>, separator: &[u8], text: &[u8], limit: i64) -> Outcome<
         Outcome::Ok(())
     };
     if separator.is_empty() {
-        let pieces = explode(text);
-        args.budget().take(pieces.len().saturating_mul(16))?;
+        let pieces = explode(args, text)?;
         let single = pieces.len().min(limit);
         let mut done = 0;
         for (index, piece) in pieces.into_iter().take(single).enumerate() {

@@ -172,8 +172,14 @@ struct Constraint {
     is_patch_dirty: bool,
 }
 
+/// How long a constraint may be. A condition takes a hundred times what its text does.
+const MAX_CONSTRAINT: usize = 16 << 10;
+
 /// Reads a constraint: groups joined by `||`, each a list of conditions that all have to hold.
 fn constraints(text: &str) -> Option<Vec<Vec<Constraint>>> {
+    if text.len() > MAX_CONSTRAINT {
+        return None;
+    }
     let text = rewrite_ranges(text)?;
     text.split("||")
         .map(|part| {

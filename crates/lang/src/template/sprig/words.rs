@@ -20,12 +20,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("swapcase", &[TextParam], |args| {
         args.give(swap_case(&args.text(0)))
     }),
-    fixed("snakecase", &[TextParam], |args| {
-        args.give(lower_words(&args.text(0), '_'))
-    }),
-    fixed("kebabcase", &[TextParam], |args| {
-        args.give(lower_words(&args.text(0), '-'))
-    }),
+    fixed("snakecase", &[TextParam], |args| snake_case(args, '_')),
+    fixed("kebabcase", &[TextParam], |args| snake_case(args, '-')),
     fixed("camelcase", &[TextParam], |args| {
         args.give(pascal_case(&args.text(0)))
     }),
@@ -254,6 +250,14 @@ enum Word {
     Connector,
     Punctuation,
     Other,
+}
+
+fn snake_case(args: &Args<'_>, connector: char) -> Outcome<Value> {
+    let text = args.text(0);
+    // Each character may be a word.
+    args.budget()
+        .take(text.len().saturating_mul(size_of::<(Word, &str)>()))?;
+    args.give(lower_words(&text, connector))
 }
 
 /// `SomeName` as `some_name`: words are told apart by the case of their letters.
