@@ -273,7 +273,7 @@ spec:
         &[
             "x.yaml:6:3: warning: spec.dependencys: there is no such field, so it has no effect (did you mean `dependencies`?)",
             "x.yaml:9:5: warning: spec.dependencies[0].eventSource: there is no such field, so it has no effect (did you mean `eventSourceName`?)",
-            "x.yaml:15:7: warning: spec.triggers[0].template.atLeastOnce: there is no such field, so it has no effect",
+            "x.yaml:15:7: warning: spec.triggers[0].template.atLeastOnce: there is no such field, so it has no effect (it belongs to spec.triggers[0].atLeastOnce)",
             "x.yaml:19:36: warning: spec.triggers[0].template.http.payload[0].src.datakey: there is no such field, so it has no effect (did you mean `dataKey`?)",
             "x.yaml:23:18: warning: spec.triggers[0].dlqTrigger.template.nam: there is no such field, so it has no effect (did you mean `name`?)",
         ],
@@ -376,7 +376,7 @@ fn a_template_that_is_not_rendered_is_told_from_broken_yaml() {
     for (text, place) in [
         (
             "apiVersion: argoproj.io/v1alpha1\nname: {{ .Values.name }}\n",
-            "2:7",
+            "2:8",
         ),
         ("{{- if .Values.on }}\nkind: Sensor\n{{- end }}\n", "1:1"),
     ] {
@@ -401,7 +401,7 @@ fn members_that_are_null_say_nothing() {
          status: null\nspec:\n  colour: null\n  template: {container: {args: null, name: main}}\n  \
          dependencies: [{name: d, eventSourceName: e, eventName: f}]\n  triggers: [{template: {name: t, log: {}}}]\n",
         &[
-            "x.yaml:7:37: warning: spec.template.container.name: there is no such field, so it has no effect \
+            "x.yaml:7:38: warning: spec.template.container.name: there is no such field, so it has no effect \
              (known: env, envFrom, imagePullPolicy, resources, securityContext, volumeMounts)",
         ],
     );

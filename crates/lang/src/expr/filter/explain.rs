@@ -194,11 +194,11 @@ fn missing<'a>(node: &'a Node, document: &'a Document<'a>) -> String {
     let Some(map) = found.members() else {
         return nothing;
     };
-    let mut keys = map.members.keys();
+    let mut keys = map.members.keys().map(|key| &**key);
     if let Some(meant) = keys.find(|key| key.eq_ignore_ascii_case(wanted)) {
         return format!("nothing: {place} has {meant:?}, in another case");
     }
-    let keys: Vec<&str> = map.members.keys().take(KEYS).map(|key| &**key).collect();
+    let keys: Vec<&str> = map.members.keys().map(|key| &**key).take(KEYS).collect();
     let more = map.members.len() - keys.len();
     match (keys.is_empty(), more) {
         (true, _) => format!("nothing: {place} is empty"),
