@@ -168,7 +168,9 @@ impl Desk {
     fn spawn(&self, mut command: Command) -> Tiphys {
         command
             .args(["--admin", "127.0.0.1:0"])
-            .args(&self.arguments);
+            .args(&self.arguments)
+            // The kubeconfig of whoever runs the stories is none of theirs.
+            .env("HOME", self.scratch.path());
         Tiphys::spawn("tiphys", &mut command, &self.scratch)
     }
 

@@ -158,17 +158,16 @@ spec:
 #[tokio::test]
 async fn without_a_kubeconfig_it_says_so_and_runs_what_needs_none() {
     let world = World::start().await;
-    let desk = Desk::new().option("--kubeconfig", "/nowhere/config");
-    let mut tiphys = harbour::on(desk, world.namespace()).start();
+    let mut tiphys = harbour::on(Desk::new(), world.namespace()).start();
     let told = tiphys
         .logged("There is no cluster to act on: pass --kubeconfig")
         .await;
+    let error = told["error"].as_str().unwrap();
     assert!(
-        told["error"]
-            .as_str()
-            .unwrap()
-            .starts_with("read kubeconfig /nowhere/config")
+        error.starts_with("find a kubeconfig, as there is no service account of a pod: "),
+        "{error}"
     );
+    assert_eq!(error.matches(".kube/config").count(), 1, "{error}");
     let told = tiphys.logged("An event stopped and is started again").await;
     assert_eq!(
         (&told["eventSourceName"], &told["error"]),
