@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use tiphys_api::Code;
 use tiphys_api::manifest::{Content, Fault};
-use tiphys_graph::Graph;
+use tiphys_graph::{Focus, Graph, Objects};
 
 use crate::args::FileArgs;
 use crate::files;
@@ -19,6 +19,15 @@ pub(crate) struct GraphArgs {
     /// How it is drawn
     #[arg(short, long, value_name = "FORMAT", default_value = "svg")]
     pub(crate) output: Drawing,
+    /// Only what is in this namespace
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Only Sensors of this name, with what reaches them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sensor: Option<String>,
+    /// Only objects of this name, with those that are joined to them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) around: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -35,7 +44,7 @@ pub(crate) enum Drawing {
 
 pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     let loaded = files::load(&args.files.all(), "default")?;
-    let (mut sources, mut buses, mut sensors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut objects = Objects::default();
     let mut faulty = Vec::new();
     for loadable in loaded.objects {
         let errors = loadable.faults.into_iter();
@@ -44,9 +53,9 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
             faulty.push((loadable.object.content.clone(), errors));
         }
         match loadable.object.content {
-            Content::EventSource(object) => sources.push(*object),
-            Content::EventBus(object) => buses.push(*object),
-            Content::Sensor(object) => sensors.push(*object),
+            Content::EventSource(object) => objects.sources.push(*object),
+            Content::EventBus(object) => objects.buses.push(*object),
+            Content::Sensor(object) => objects.sensors.push(*object),
             Content::Other(_) => {}
         }
     }
@@ -54,6 +63,19 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     for fault in loaded.faults.iter().filter(|fault| is_wrong(fault)) {
         eprintln!("{fault}");
     }
+    let focus = Focus {
+        namespace: args.namespace.clone(),
+        sensor: args.sensor.clone(),
+        around: args.around.clone(),
+    };
+    if !focus.apply(&mut objects) {
+        bail!("nothing in these files is what --namespace, --sensor and --around name");
+    }
+    let Objects {
+        sources,
+        buses,
+        sensors,
+    } = objects;
     let mut graph = Graph::from_objects(&sources, &buses, &sensors);
     for (content, errors) in &faulty {
         mark(&mut graph, content, errors);
