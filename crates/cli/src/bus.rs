@@ -169,6 +169,7 @@ impl NatsArgs {
             authorities,
             identity,
             insecure_skip_verify: nats_insecure,
+            server_name: None,
         });
         Ok(Some(Config {
             url,

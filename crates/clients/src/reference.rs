@@ -124,6 +124,7 @@ impl TlsRef {
             authorities,
             identity,
             insecure_skip_verify: self.insecure_skip_verify,
+            server_name: None,
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -22,6 +23,9 @@ pub struct Tls {
     pub identity: Option<Identity>,
     /// Trust any server.
     pub insecure_skip_verify: bool,
+    /// What the server's certificate has to be for, if not for the address: it is reached through
+    /// something else.
+    pub server_name: Option<String>,
 }
 
 /// A client certificate.
@@ -44,6 +48,7 @@ impl Tls {
             self.authorities.as_deref(),
             identity.map(|identity| identity.certificates.as_str()),
             identity.map(|identity| identity.private_key.as_str()),
+            self.server_name.as_deref(),
         ];
         for part in parts {
             digest.update([u8::from(part.is_some())]);
@@ -59,6 +64,7 @@ impl fmt::Debug for Tls {
             .field("authorities", &self.authorities)
             .field("identity", &self.identity)
             .field("insecure_skip_verify", &self.insecure_skip_verify)
+            .field("server_name", &self.server_name)
             .finish()
     }
 }
@@ -92,7 +98,12 @@ pub fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, SettingsError> {
         Some(pem) => authorities(pem)?,
         None => system_authorities(),
     };
-    let builder = builder.with_root_certificates(roots);
+    let builder = match &tls.server_name {
+        Some(name) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(OneServer::new(name, roots, provider)?)),
+        None => builder.with_root_certificates(roots),
+    };
     let Some(identity) = &tls.identity else {
         return Ok(builder.with_no_client_auth());
     };
@@ -141,6 +152,66 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, SettingsError
     CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|err| SettingsError::caused("a certificate is not PEM", err))
+}
+
+/// Accepts certificates for one name, whatever the address is.
+#[derive(Debug)]
+struct OneServer {
+    name: ServerName<'static>,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl OneServer {
+    fn new(
+        name: &str,
+        roots: RootCertStore,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, SettingsError> {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        Ok(Self {
+            name: ServerName::try_from(name.to_owned())
+                .map_err(|err| SettingsError::caused("the name of the server", err))?,
+            verifier: verifier
+                .build()
+                .map_err(|err| SettingsError::caused("the CA certificate", err))?,
+        })
+    }
+}
+
+impl ServerCertVerifier for OneServer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verifier = &self.verifier;
+        verifier.verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 /// Accepts any certificate whose key signed this very handshake.

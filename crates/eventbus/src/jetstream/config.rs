@@ -55,6 +55,7 @@ fn tls(config: &TlsConfig, secrets: &mut dyn Secrets) -> Result<Tls, BoxError> {
                 None => None,
             },
             insecure_skip_verify: false,
+            server_name: None,
         },
     })
 }

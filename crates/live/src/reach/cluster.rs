@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::{Api, Client};
 use tiphys_api::message::with_causes;
-use tiphys_api::{EventBus, KeyRef, KeyRefs as _, SecretKeySelector};
+use tiphys_api::{EventBus, KeyRef, KeyRefs as _, SecretKeySelector, asks_for_tls};
 use tiphys_eventbus::{BoxError, BusConfig, Secrets, Server};
 
 use super::forward::{Forward, Target};
@@ -51,6 +51,12 @@ pub(super) async fn forward(
     let Some((name, namespace, port)) = service(&server.url) else {
         return Ok(None);
     };
+    if asks_for_tls(&server.url) {
+        server.tls.get_or_insert_default();
+    }
+    if let Some(tls) = &mut server.tls {
+        tls.server_name = Some(format!("{name}.{namespace}.svc"));
+    }
     let services: Api<Service> = Api::namespaced(client.clone(), &namespace);
     let service = services.get(&name).await.map_err(|error| {
         let act = format!("read Service {namespace}/{name}");
