@@ -378,7 +378,7 @@ fn a_template_that_is_not_rendered_is_told_from_broken_yaml() {
             "apiVersion: argoproj.io/v1alpha1\nname: {{ .Values.name }}\n",
             "2:8",
         ),
-        ("{{- if .Values.on }}\nkind: Sensor\n{{- end }}\n", "1:1"),
+        ("{{- if .Values.on }}\nkind: Sensor\n{{- end }}\n", "1:3"),
     ] {
         let fault = format!("x.yaml:{place}: {expected}");
         check_faults(text, &[&fault]);
