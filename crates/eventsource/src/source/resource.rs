@@ -192,11 +192,7 @@ impl Resource {
         let types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();
         let types = types.join(", ");
         let why = format!("its type is {}, and {types} is wanted", kind.name());
-        let check = Check::new(
-            format!("its type is one of {types}"),
-            self.wants(kind),
-            why,
-        );
+        let check = Check::new(format!("its type is one of {types}"), self.wants(kind), why);
         checks.push(check.with_saw(kind.name()));
         checks.extend(self.filter.explain(&object, input));
         Ok(Draft {

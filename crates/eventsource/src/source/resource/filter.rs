@@ -100,10 +100,12 @@ impl Filter {
         let mut fields = Vec::with_capacity(filter.fields.len());
         for (at, selector) in filter.fields.iter().enumerate() {
             let path = field_path::index(&format!("{path}.fields"), at);
-            let key = Path::compile(&selector.key)
-                .map_err(|err| Problem::program(format!("{path}.key"), err.to_string(), err.place()));
-            let pattern = regex::compile(&selector.value)
-                .map_err(|err| Problem::program(format!("{path}.value"), err.to_string(), err.place()));
+            let key = Path::compile(&selector.key).map_err(|err| {
+                Problem::program(format!("{path}.key"), err.to_string(), err.place())
+            });
+            let pattern = regex::compile(&selector.value).map_err(|err| {
+                Problem::program(format!("{path}.value"), err.to_string(), err.place())
+            });
             let is_negated = match selector.operation.as_str() {
                 "" | "=" | "==" => Ok(false),
                 "!=" => Ok(true),
@@ -174,11 +176,17 @@ impl Filter {
                 }
                 Condition::AfterStart => {
                     let time = times.of(input).to_string();
-                    (time.clone(), format!("it happened at {time}, before the start"))
+                    (
+                        time.clone(),
+                        format!("it happened at {time}, before the start"),
+                    )
                 }
                 Condition::CreatedBy => {
                     let time = times.created.to_string();
-                    (time.clone(), format!("it was created at {time}, which is later"))
+                    (
+                        time.clone(),
+                        format!("it was created at {time}, which is later"),
+                    )
                 }
             };
             Check::new(words, is_met, why).with_saw(saw)
@@ -491,7 +499,11 @@ mod tests {
             told,
             [
                 ("metadata.name starts with \"a\"", "\"ab\"", ""),
-                ("b.c != \"^x\"", "\"xy\"", "b.c is \"xy\", which matches \"^x\"")
+                (
+                    "b.c != \"^x\"",
+                    "\"xy\"",
+                    "b.c is \"xy\", which matches \"^x\""
+                )
             ]
         );
     }
