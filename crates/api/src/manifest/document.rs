@@ -70,7 +70,7 @@ pub(super) struct Fault {
 /// The documents of a file that hold anything, and what is wrong with the others.
 pub(super) fn read(text: &str) -> (Vec<Node>, Vec<Fault>) {
     let mut composer = Composer {
-        lines: text.lines().collect(),
+        file: text,
         ..Composer::default()
     };
     let mut documents = Vec::new();
@@ -131,7 +131,7 @@ struct Unreadable;
 /// Builds nodes from the events of a parser.
 #[derive(Default)]
 struct Composer<'t> {
-    lines: Vec<&'t str>,
+    file: &'t str,
     open: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, (Node, usize)>,
@@ -168,7 +168,7 @@ impl Composer<'_> {
                 self.count(place, 1)?;
                 let scalar = scalar_of(&text, style, tag.as_deref());
                 let begin = matches!(scalar, Scalar::String(_))
-                    .then(|| Begin::find(&text, style, span, &self.lines))
+                    .then(|| Begin::find(&text, style, span, self.file))
                     .flatten();
                 self.scalar(place, begin, anchor, scalar)
             }

@@ -14,26 +14,23 @@ pub(super) struct Begin {
 }
 
 impl Begin {
-    /// Where `text` begins. `None` if characters of the file are written in another way than they read:
-    /// folded lines, escapes.
-    pub(super) fn find(
-        text: &str,
-        style: ScalarStyle,
-        span: &Span,
-        lines: &[&str],
-    ) -> Option<Self> {
+    /// Where `text` begins in its `file`. `None` if characters of the file are written in another way than
+    /// they read: folded lines, escapes.
+    pub(super) fn find(text: &str, style: ScalarStyle, span: &Span, file: &str) -> Option<Self> {
         match style {
             ScalarStyle::Literal => block(text, span),
             ScalarStyle::Folded => None,
             ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
-                let is_quoted = style != ScalarStyle::Plain;
-                let column = span.start.col() + 1 + usize::from(is_quoted);
-                let line = span.start.line();
-                let written = lines.get(line.checked_sub(1)?)?.chars().skip(column - 1);
+                let quote = usize::from(style != ScalarStyle::Plain);
+                // By its offset: to count from the begin of its line for each text of a file that is one
+                // long line takes the square of its length.
+                let written = file.get(span.start.byte_offset()? + quote..)?;
                 // Compared with what it reads as: that knows every kind of escape and fold.
-                let is_as_written = text.chars().eq(written.take(text.chars().count()));
-                is_as_written.then_some(Self {
-                    place: Place { line, column },
+                written.starts_with(text).then_some(Self {
+                    place: Place {
+                        line: span.start.line(),
+                        column: span.start.col() + 1 + quote,
+                    },
                     is_block: false,
                 })
             }

@@ -120,3 +120,15 @@ fn hostile_files_come_to_an_end() {
         assert!(!faults.is_empty(), "{}", &text[..20.min(text.len())]);
     }
 }
+
+/// A megabyte of minified JSON took minutes: each text was looked for from the begin of its line.
+#[test]
+fn a_file_of_one_long_line_is_read() {
+    let items: Vec<String> = (0..10_000)
+        .map(|n| format!("{{\"name\":\"{n}\"}}"))
+        .collect();
+    let (documents, faults) = read(&format!("[{}]", items.join(",")));
+    assert_eq!(faults, []);
+    let place = documents[0].locate(&field_path::parse("[9999].name"), Some((1, 2)));
+    assert_eq!((place.line, place.column), (1, 158_886));
+}
