@@ -46,12 +46,16 @@ impl Findings {
     /// its own; `# tiphys:ignore-file CODE` for its file. Without a code they count for all.
     pub fn new(faults: Vec<Fault>, objects: usize, ignored: &[Code], texts: &Texts) -> Self {
         let all = faults.len();
+        let comments: BTreeMap<_, _> = texts
+            .iter()
+            .map(|(file, text)| (file, silence::Comments::find(text)))
+            .collect();
         let faults: Vec<_> = faults
             .into_iter()
             .filter(|fault| {
-                let text = texts.get(&fault.file).map(String::as_str);
+                let comments = comments.get(&fault.file);
                 !ignored.contains(&fault.problem.code)
-                    && !text.is_some_and(|text| silence::is_silenced(fault, text))
+                    && !comments.is_some_and(|comments| comments.silence(fault))
             })
             .collect();
         Self {

@@ -1,36 +1,58 @@
 //! Comments that silence faults.
 
+use std::collections::BTreeMap;
+
 use tiphys_api::manifest::Fault;
 
 /// What such a comment begins with.
 const MARK: &str = "# tiphys:ignore";
 
-/// True if a comment in its file silences the fault.
-pub(super) fn is_silenced(fault: &Fault, text: &str) -> bool {
-    if !text.contains(MARK) {
-        return false;
-    }
-    let code = fault.problem.code.name();
-    let lines: Vec<&str> = text.lines().collect();
-    let at = fault.line.saturating_sub(1);
-    let here = lines.get(at).and_then(|line| codes(line, MARK));
-    // Comments that stand above it, each on a line of its own.
-    let above = lines[..at.min(lines.len())]
-        .iter()
-        .rev()
-        .map_while(|line| line.trim_start().starts_with('#').then(|| line.trim()))
-        .filter_map(|line| codes(line, MARK));
-    let file = lines
-        .iter()
-        .filter_map(|line| codes(line, "# tiphys:ignore-file"));
-    here.into_iter()
-        .chain(above)
-        .chain(file)
-        .any(|codes| codes.is_empty() || codes.contains(&code))
+/// The comments of a file that silence.
+#[derive(Debug, Default)]
+pub(super) struct Comments<'t> {
+    /// By the line that they count for, from 1: the codes.
+    lines: BTreeMap<usize, Vec<Codes<'t>>>,
+    /// For the whole file.
+    file: Vec<Codes<'t>>,
 }
 
-/// The codes of a comment that begins with `mark`; none stand for all.
-fn codes<'t>(line: &'t str, mark: &str) -> Option<Vec<&'t str>> {
+/// The codes of a comment; none stand for all.
+type Codes<'t> = Vec<&'t str>;
+
+impl<'t> Comments<'t> {
+    pub(super) fn find(text: &'t str) -> Self {
+        let mut comments = Self::default();
+        if !text.contains(MARK) {
+            return comments;
+        }
+        // Those that stand above a line, each on a line of its own.
+        let mut above = Vec::new();
+        for (line, number) in text.lines().zip(1..) {
+            comments.file.extend(codes(line, "# tiphys:ignore-file"));
+            let mut own = codes(line, MARK).into_iter().collect::<Vec<_>>();
+            if line.trim_start().starts_with('#') {
+                above.append(&mut own);
+                continue;
+            }
+            own.append(&mut above);
+            if !own.is_empty() {
+                comments.lines.insert(number, own);
+            }
+        }
+        comments
+    }
+
+    /// True if one of them silences the fault.
+    pub(super) fn silence(&self, fault: &Fault) -> bool {
+        let code = fault.problem.code.name();
+        let line = self.lines.get(&fault.line).into_iter().flatten();
+        line.chain(&self.file)
+            .any(|codes| codes.is_empty() || codes.contains(&code))
+    }
+}
+
+/// The codes of a comment that begins with `mark`.
+fn codes<'t>(line: &'t str, mark: &str) -> Option<Codes<'t>> {
     let (_, codes) = line.split_once(mark)?;
     // `# tiphys:ignore-file` begins like the other one.
     if codes.starts_with(|c: char| c.is_alphanumeric() || c == '-') {

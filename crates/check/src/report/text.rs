@@ -1,5 +1,8 @@
 //! Faults for people: a line that says where and what, and the line of the file under it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use tiphys_api::Severity;
 use tiphys_api::manifest::Fault;
@@ -16,9 +19,15 @@ pub(super) fn render(faults: &[Fault], texts: &Texts, is_coloured: bool) -> Stri
     } else {
         Renderer::plain()
     };
+    let faulty: BTreeSet<&Arc<str>> = faults.iter().map(|fault| &fault.file).collect();
+    let lines: BTreeMap<&Arc<str>, Vec<&str>> = texts
+        .iter()
+        .filter(|(file, _)| faulty.contains(file))
+        .map(|(file, text)| (file, text.lines().collect()))
+        .collect();
     let line = |fault: &Fault| -> Option<&str> {
-        let text = texts.get(&fault.file)?;
-        text.lines().nth(fault.line.checked_sub(1)?)
+        let lines = lines.get(&fault.file)?;
+        lines.get(fault.line.checked_sub(1)?).copied()
     };
     let render = |fault: &Fault| {
         let source = line(fault).filter(|source| source.len() <= LONGEST);
