@@ -91,7 +91,10 @@ pub fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, SettingsError> {
         // As in Argo Events, who skips verification shows no certificate either.
         return Ok(builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+            .with_custom_certificate_verifier(Arc::new(Verifier {
+                provider,
+                server: None,
+            }))
             .with_no_client_auth());
     };
     let roots = match &tls.authorities {
@@ -101,7 +104,9 @@ pub fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, SettingsError> {
     let builder = match &tls.server_name {
         Some(name) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(OneServer::new(name, roots, provider)?)),
+            .with_custom_certificate_verifier(Arc::new(Verifier::one_server(
+                name, roots, provider,
+            )?)),
         None => builder.with_root_certificates(roots),
     };
     let Some(identity) = &tls.identity else {
@@ -154,31 +159,35 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, SettingsError
         .map_err(|err| SettingsError::caused("a certificate is not PEM", err))
 }
 
-/// Accepts certificates for one name, whatever the address is.
+/// Accepts certificates for one name, whatever the address is; or any whose key signed this very
+/// handshake.
 #[derive(Debug)]
-struct OneServer {
-    name: ServerName<'static>,
-    verifier: Arc<WebPkiServerVerifier>,
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// Who the server has to be, and who says so.
+    server: Option<(ServerName<'static>, Arc<WebPkiServerVerifier>)>,
 }
 
-impl OneServer {
-    fn new(
+impl Verifier {
+    fn one_server(
         name: &str,
         roots: RootCertStore,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, SettingsError> {
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|err| SettingsError::caused("the name of the server", err))?;
+        let roots = Arc::new(roots);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+            .build()
+            .map_err(|err| SettingsError::caused("the CA certificate", err))?;
         Ok(Self {
-            name: ServerName::try_from(name.to_owned())
-                .map_err(|err| SettingsError::caused("the name of the server", err))?,
-            verifier: verifier
-                .build()
-                .map_err(|err| SettingsError::caused("the CA certificate", err))?,
+            provider,
+            server: Some((name, verifier)),
         })
     }
 }
 
-impl ServerCertVerifier for OneServer {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -187,8 +196,12 @@ impl ServerCertVerifier for OneServer {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verifier = &self.verifier;
-        verifier.verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
+        match &self.server {
+            Some((name, verifier)) => {
+                verifier.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
+            }
+            None => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -197,7 +210,8 @@ impl ServerCertVerifier for OneServer {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -206,59 +220,12 @@ impl ServerCertVerifier for OneServer {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
-}
-
-/// Accepts any certificate whose key signed this very handshake.
-#[derive(Debug)]
-struct AnyServer(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }
