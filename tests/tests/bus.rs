@@ -47,6 +47,8 @@ promises! {
     unsubscribing_forgets_the_position
     the_last_message_of_a_subject_can_be_read
     messages_are_read_back_from_where_one_wants
+    everything_is_read_back_in_order
+    what_is_stored_later_is_read_when_it_comes
     state_is_kept_under_keys_of_any_kind
     a_key_is_created_once
     rounds_of_two_namespaces_are_kept_apart

@@ -117,6 +117,8 @@ pub struct DeadLetterFilter {
     pub sensor: Option<String>,
     /// Only of triggers of this name.
     pub trigger: Option<String>,
+    /// Only those that were stored at or after this moment.
+    pub since: Option<Timestamp>,
     /// Only those after this one: the last one of the page before.
     pub after: Option<Position>,
     /// At most so many; 0 means 1000.
@@ -223,6 +225,9 @@ impl DeadLetterFilter {
         is(&self.namespace, &letter.namespace)
             && is(&self.sensor, &letter.sensor)
             && is(&self.trigger, &letter.trigger)
+            && self
+                .since
+                .is_none_or(|since| letter.dead_lettered_at >= since)
     }
 
     pub(crate) fn page(&self) -> usize {

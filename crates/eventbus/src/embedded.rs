@@ -5,6 +5,7 @@
 //! full of what consumers still need, whoever publishes waits.
 
 mod consumer;
+mod history;
 mod log;
 mod subscription;
 
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::log::{Limits, Log};
@@ -25,8 +27,9 @@ use crate::name::{given_key, stored_key};
 use crate::settings::{Retention, StreamSettings};
 use crate::{
     BoxError, Bucket, Bus, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
-    MessageAck, Outgoing, Position, PublishAck, Secrets, StartAt, State, StateEntry, StateStore,
-    StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Usage,
+    History, MessageAck, Outgoing, Past, Position, PublishAck, Secrets, StartAt, State, StateEntry,
+    StateStore, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Until,
+    Usage,
 };
 
 /// Largest payload: what NATS recommends as the most that a server should be set to.
@@ -89,6 +92,8 @@ struct Core {
     log: Log,
     consumers: Consumers,
     is_set_up: bool,
+    /// Whoever reads it back waits for the next message.
+    stored: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -132,6 +137,7 @@ impl Embedded {
             log: Log::new(Limits::of(&StreamSettings::argo())),
             consumers: Consumers::default(),
             is_set_up: false,
+            stored: Arc::default(),
         };
         Self {
             inner: Arc::new(Inner {
@@ -230,8 +236,15 @@ impl Bus for Embedded {
             let woken = {
                 let now = (self.inner.clock)();
                 let mut core = self.inner.core();
-                let Core { log, consumers, .. } = &mut *core;
+                let Core {
+                    log,
+                    consumers,
+                    stored,
+                    ..
+                } = &mut *core;
                 if consumers.have_room(log, &message, now) {
+                    // Whoever looks takes its turn after this lock.
+                    stored.notify_waiters();
                     return Ok(settled(consumers.append(log, message, now)));
                 }
                 // Made under the lock: nothing that happens from here on is missed.
@@ -293,6 +306,18 @@ impl Bus for Embedded {
 }
 
 #[async_trait]
+impl History for Embedded {
+    async fn read(
+        &self,
+        start: StartAt,
+        until: Until,
+    ) -> Result<BoxStream<'static, Result<Past, Error>>, Error> {
+        self.inner.check_open()?;
+        Ok(history::read(&self.inner, start, until))
+    }
+}
+
+#[async_trait]
 impl StateStore for Embedded {
     async fn open(&self, bucket: &Bucket) -> Result<Arc<dyn State>, Error> {
         self.inner.check_open()?;
@@ -337,6 +362,7 @@ impl DeadLetters for Embedded {
             max_letters: MAX_DEAD_LETTERS as u64,
             bytes: letters.bytes as u64,
             max_bytes: MAX_DEAD_LETTER_BYTES as u64,
+            newest: Some(Position::from_wire(letters.last)).filter(|_| letters.last > 0),
         })
     }
 }

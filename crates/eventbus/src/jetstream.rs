@@ -9,6 +9,7 @@ mod config;
 mod connect;
 mod consume;
 mod dead_letters;
+mod history;
 mod publish;
 mod read;
 mod state;
@@ -32,8 +33,8 @@ use self::stream::Keeper;
 use crate::name::STREAM;
 use crate::{
     Bucket, Bus, Cause, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
-    Outgoing, Position, PublishAck, StartAt, State, StateStore, StoredMessage, StreamReport,
-    Subject, Subscription, SubscriptionConfig, Usage,
+    History, Outgoing, Past, Position, PublishAck, StartAt, State, StateStore, StoredMessage,
+    StreamReport, Subject, Subscription, SubscriptionConfig, Until, Usage,
 };
 use tiphys_clients::nats::Place;
 pub use tiphys_clients::nats::{Auth, Config};
@@ -199,6 +200,18 @@ impl Bus for JetStream {
         flushed
             .map_err(|err| unsent(Cause::Unavailable(err.into())))?
             .map_err(|err| unsent(Cause::Unavailable(err.into())))
+    }
+}
+
+#[async_trait]
+impl History for JetStream {
+    async fn read(
+        &self,
+        start: StartAt,
+        until: Until,
+    ) -> Result<BoxStream<'static, Result<Past, Error>>, Error> {
+        self.connection.check_open()?;
+        Ok(history::read(self.connection.clone(), start, until))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The bus between event sources and sensors: what an event is, where it travels, who has seen it.
 //!
-//! Three traits say what a bus is to the rest of the program: [`Bus`] publishes and subscribes,
-//! [`StateStore`] keeps small values, [`DeadLetters`] keeps what could not be processed. There are two
-//! implementations of all three: [`jetstream`] speaks to a NATS server, byte for byte as Argo Events
+//! Four traits say what a bus is to the rest of the program: [`Bus`] publishes and subscribes,
+//! [`History`] reads back what it holds, [`StateStore`] keeps small values, [`DeadLetters`] keeps what
+//! could not be processed. There are two implementations of all four: [`jetstream`] speaks to a NATS server, byte for byte as Argo Events
 //! does where another program can see it; [`embedded`] lives in the process, for `tiphys run` without
 //! a server, for `simulate` and for tests. Both pass one shared suite.
 //!
@@ -16,6 +16,7 @@ pub mod embedded;
 mod error;
 mod event;
 mod event_bus;
+mod history;
 pub mod jetstream;
 mod name;
 mod open;
@@ -34,6 +35,7 @@ pub use dead_letter::{
 pub use error::{BoxError, Cause, Error};
 pub use event::{Context, DecodeError, Event, EventId};
 pub use event_bus::EventBus;
+pub use history::{History, Past, Until};
 pub use name::{Bucket, Durable, Subject};
 pub use open::{OpenError, open};
 pub use position::Position;

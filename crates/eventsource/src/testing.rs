@@ -201,6 +201,7 @@ impl FlakyBus {
     fn handle(&self) -> EventBus {
         EventBus {
             events: Arc::new(self.clone()),
+            history: Arc::new(self.inner.clone()),
             state: Arc::new(self.inner.clone()),
             dead_letters: Arc::new(self.inner.clone()),
         }

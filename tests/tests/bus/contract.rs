@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tiphys_base::Reason;
 use tiphys_eventbus::{
     Bucket, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable, EventBus, Outgoing,
-    Position, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
+    Position, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig, Until,
     open_rounds,
 };
 use tiphys_tests::{PATIENCE, in_silence, within};
@@ -415,6 +415,54 @@ pub(crate) async fn messages_are_read_back_from_where_one_wants(bus: &EventBus) 
     // Reading leaves the positions of consumers alone.
     let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
     assert_eq!(take(&mut subscription).await, "m0");
+}
+
+pub(crate) async fn everything_is_read_back_in_order(bus: &EventBus) {
+    let read = async |start| -> Vec<(String, String, u64)> {
+        let read = bus.history.read(start, Until::Now).await.unwrap();
+        let all: Vec<_> = read.try_collect().await.unwrap();
+        all.iter()
+            .map(|past| {
+                let subject = past.subject.as_str().to_owned();
+                (subject, text(&past.message.payload), past.left)
+            })
+            .collect()
+    };
+    assert_eq!(read(StartAt::First).await, []);
+    ready(bus).await;
+    assert_eq!(read(StartAt::First).await, []);
+    let other = Subject::event("other", "event");
+    publish(bus, &other, &["first"]).await;
+    let ids: Vec<String> = (0..1100).map(|number| format!("m{number}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    publish(bus, &subject(), &ids).await;
+
+    let all = read(StartAt::First).await;
+    assert_eq!(all.len(), 1101);
+    assert_eq!(
+        all[0],
+        ("default.other.event".to_owned(), "first".to_owned(), 1100)
+    );
+    assert_eq!(all[1100].1, "m1099");
+    assert_eq!(all[1100].2, 0);
+    let behind = Position::from_wire(1100);
+    assert_eq!(read(StartAt::After(behind)).await, all[1100..]);
+}
+
+pub(crate) async fn what_is_stored_later_is_read_when_it_comes(bus: &EventBus) {
+    ready(bus).await;
+    publish(bus, &subject(), &["before"]).await;
+    let read = bus.history.read(StartAt::First, Until::Closed).await;
+    let mut read = read.unwrap();
+    let mut next = async || {
+        let past = within("a message", read.next()).await.unwrap().unwrap();
+        text(&past.message.payload)
+    };
+    assert_eq!(next().await, "before");
+    publish(bus, &subject(), &["one"]).await;
+    assert_eq!(next().await, "one");
+    publish(bus, &Subject::event("other", "event"), &["two"]).await;
+    assert_eq!(next().await, "two");
 }
 
 pub(crate) async fn state_is_kept_under_keys_of_any_kind(bus: &EventBus) {

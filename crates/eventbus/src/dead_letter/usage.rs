@@ -1,5 +1,7 @@
 //! How much of its room the dead letters of a bus take.
 
+use crate::Position;
+
 /// What the dead letters of a bus take, and what they may take before the oldest give way. A limit of 0
 /// is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,6 +14,8 @@ pub struct Usage {
     pub bytes: u64,
     /// How many bytes they may take.
     pub max_bytes: u64,
+    /// Where the newest lies, or lay; `None` if there never was one.
+    pub newest: Option<Position>,
 }
 
 impl Usage {
@@ -49,6 +53,7 @@ mod tests {
             (90, 0, 900, 0, false),
         ] {
             let usage = Usage {
+                newest: None,
                 letters,
                 max_letters,
                 bytes,

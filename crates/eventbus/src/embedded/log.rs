@@ -81,7 +81,7 @@ impl Entry {
         cost(&self.subject, &self.payload)
     }
 
-    fn stored(&self) -> StoredMessage {
+    pub(super) fn stored(&self) -> StoredMessage {
         StoredMessage {
             position: Position::from_wire(self.sequence),
             stored_at: self.stored_at,
@@ -286,6 +286,11 @@ impl Log {
         let first = self.messages.front()?.sequence;
         self.messages
             .get(usize::try_from(sequence.checked_sub(first)?).ok()?)
+    }
+
+    /// The number of the next message.
+    pub(super) fn next(&self) -> u64 {
+        self.next
     }
 
     /// The messages from `sequence` on.

@@ -38,7 +38,7 @@ const BATCH: usize = 256;
 
 /// How many bytes: what is asked for waits in memory until it is taken. One message has to fit, with its
 /// headers.
-const BATCH_BYTES: usize = 8 << 20;
+pub(super) const BATCH_BYTES: usize = 8 << 20;
 
 /// How long a request for messages stands, and how often the server shows that it does.
 const REQUEST: Duration = Duration::from_secs(30);

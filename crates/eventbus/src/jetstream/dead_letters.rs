@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::stream::{Config, DeleteStatus, Info, StorageType};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 use super::connect::{ApiError, Connection};
+use super::consume::starting_at;
 use super::publish::Publisher;
 use super::read::Reader;
 use super::stream::{self, Keeper};
 use crate::dead_letter::STREAM;
-use crate::{Cause, DeadLetter, DeadLetterFilter, Error, Position, Subject, Usage};
+use crate::{Cause, DeadLetter, DeadLetterFilter, Error, Position, StartAt, Subject, Usage};
 
 /// How long a dead letter is kept, and how many: time to notice and to mend, and then they give way.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
@@ -121,9 +121,12 @@ impl DeadLetterStream {
         &self,
         filter: &DeadLetterFilter,
     ) -> Result<Vec<(Position, DeadLetter)>, Error> {
-        let start = DeliverPolicy::ByStartSequence {
-            start_sequence: filter.after.map_or(0, Position::to_wire) + 1,
+        let start = match (filter.after, filter.since) {
+            (Some(after), _) => StartAt::After(after),
+            (None, Some(since)) => StartAt::Time(since),
+            (None, None) => StartAt::First,
         };
+        let start = starting_at(start).map_err(failed)?;
         let (subjects, page) = (filter.subjects(), filter.page());
         let reader = Reader::open(&self.connection, STREAM, &subjects, start, page).await;
         let mut reader = match reader {
@@ -168,6 +171,10 @@ impl DeadLetterStream {
             max_letters: limit(info.config.max_messages),
             bytes: info.state.bytes,
             max_bytes: limit(info.config.max_bytes),
+            newest: match info.state.last_sequence {
+                0 => None,
+                last => Some(Position::from_wire(last)),
+            },
         })
     }
 }

@@ -10,11 +10,14 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
 
 use super::connect::{ANSWER_WITHIN, ApiError, Connection, timestamp};
-use super::consume::starting_at;
+use super::consume::{BATCH_BYTES, starting_at};
 use crate::{Error, Position, StartAt, StoredMessage, Subject};
 
 /// How many messages a request asks for.
 const BATCH: usize = 500;
+
+/// How long a request of a reader that waits for more is good for.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// When the server forgets a reader that does not read.
 const FORGET_AFTER: Duration = Duration::from_secs(20);
@@ -30,6 +33,10 @@ pub(super) struct Reader {
     delivered: u64,
     /// What is overwritten meanwhile comes again: it must not count twice.
     seen: HashSet<u64>,
+    /// It waits for what is stored later.
+    is_endless: bool,
+    /// The most bytes that a request asks for.
+    bytes: usize,
 }
 
 impl Reader {
@@ -61,24 +68,38 @@ impl Reader {
             batch: None,
             delivered: 0,
             seen: HashSet::new(),
+            is_endless: false,
+            bytes: BATCH_BYTES.max(connection.max_payload() * 2),
         })
+    }
+
+    /// Goes on with what is stored later, and has no end.
+    pub(super) fn endless(self) -> Self {
+        Self {
+            is_endless: true,
+            ..self
+        }
     }
 
     /// The next message with its number; `None` after the last one.
     pub(super) async fn next(&mut self) -> Result<Option<(u64, Message)>, ApiError> {
-        while self.left > 0 {
+        while self.left > 0 || self.is_endless {
             let (batch, arrived) = match &mut self.batch {
                 Some(batch) => batch,
                 None => self.batch.insert((self.ask().await?, 0)),
             };
-            let Some(message) = batch.next().await else {
-                if *arrived == 0 {
+            let message = match batch.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) if *arrived == 0 => return Err(ApiError::Unavailable(error)),
+                None if *arrived == 0 && !self.is_endless => {
                     return Err(ApiError::Unavailable("the stream stopped sending".into()));
                 }
-                self.batch = None;
-                continue;
+                // A request ends with an error, too, when the next message would be too many bytes.
+                Some(Err(_)) | None => {
+                    self.batch = None;
+                    continue;
+                }
             };
-            let message = message.map_err(ApiError::Unavailable)?;
             let info = message.info().map_err(ApiError::Unavailable)?;
             let sequence = info.stream_sequence;
             // What was on its way when the connection was lost is not sent again.
@@ -87,8 +108,12 @@ impl Reader {
                 return Err(ApiError::Unavailable("a message got lost".into()));
             }
             *arrived += 1;
-            self.left = if info.pending == 0 { 0 } else { self.left - 1 };
-            if self.seen.insert(sequence) {
+            self.left = if info.pending == 0 {
+                0
+            } else {
+                self.left.saturating_sub(1)
+            };
+            if self.is_endless || self.seen.insert(sequence) {
                 return Ok(Some((sequence, message)));
             }
         }
@@ -96,10 +121,16 @@ impl Reader {
     }
 
     async fn ask(&self) -> Result<Batch, ApiError> {
+        let (messages, expires) = if self.is_endless {
+            (BATCH, WAIT)
+        } else {
+            (self.left.min(BATCH), ANSWER_WITHIN)
+        };
         self.consumer
             .batch()
-            .max_messages(self.left.min(BATCH))
-            .expires(ANSWER_WITHIN)
+            .max_messages(messages)
+            .max_bytes(self.bytes)
+            .expires(expires)
             .messages()
             .await
             .map_err(|err| ApiError::Unavailable(err.into()))

@@ -155,6 +155,7 @@ mod tests {
 
     fn usage(bytes: u64) -> Usage {
         Usage {
+            newest: None,
             letters: 4,
             max_letters: 100_000,
             bytes,
