@@ -31,7 +31,7 @@ pub use moments::Moments;
 pub use pod::{Pod, stored_object};
 pub use proxy::Proxy;
 pub use servers::{client, control_plane, programs};
-pub use tiphys::{Desk, Reported, Tiphys, binary, tiphys};
+pub use tiphys::{Desk, Reported, Tiphys, binary, command, tiphys};
 pub use tunnel::Tunnel;
 pub use wait::{
     PATIENCE, eventually, eventually_ok, in_silence, in_time, kubectl_patience, pause, until,

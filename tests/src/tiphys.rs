@@ -56,7 +56,8 @@ pub fn tiphys<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>)
         .expect("`tiphys` can be started")
 }
 
-pub(crate) fn command() -> Command {
+/// The program, without settings of the environment.
+pub fn command() -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();

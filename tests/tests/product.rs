@@ -3,6 +3,8 @@
 
 #![cfg(test)]
 
+#[path = "product/answers.rs"]
+mod answers;
 #[path = "product/bad_input.rs"]
 mod bad_input;
 #[path = "product/conditions.rs"]

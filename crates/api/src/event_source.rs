@@ -73,6 +73,12 @@ macro_rules! sources {
             /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
+            /// The kind of this field, whatever the case.
+            pub fn from_field(field: &str) -> Option<Self> {
+                let mut all = Self::ALL.iter().copied();
+                all.find(|kind| kind.field().eq_ignore_ascii_case(field))
+            }
+
             /// The field of the spec.
             pub fn field(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }

@@ -98,11 +98,6 @@ impl Code {
             Self::Conflict => "two objects claim one name, or one port and path",
         }
     }
-
-    /// The code of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.name() == name)
-    }
 }
 
 impl fmt::Display for Code {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
 use tiphys_api::{EventSourceKind, ResourceEventType, suggestion};
@@ -157,17 +158,31 @@ impl As {
         if let Some(found) = ResourceEventType::from_name(&text.to_ascii_uppercase()) {
             return Ok(Self::Object(found));
         }
-        let mut kinds = EventSourceKind::ALL.iter();
-        let kind = kinds.find(|kind| kind.field().eq_ignore_ascii_case(text));
-        kind.copied().map(Self::Kind).ok_or_else(|| {
-            let fields = EventSourceKind::ALL.iter().map(|kind| kind.field());
-            let known = ResourceEventType::NAMES.into_iter().chain(fields);
-            match suggestion(text, known) {
-                Some(nearest) => format!("did you mean {nearest}?"),
-                None => "ADD, UPDATE, DELETE, or a kind of event source".to_owned(),
-            }
-        })
+        EventSourceKind::from_field(text)
+            .map(Self::Kind)
+            .ok_or_else(|| {
+                let fields = EventSourceKind::ALL.iter().map(|kind| kind.field());
+                let known = ResourceEventType::NAMES.into_iter().chain(fields);
+                match suggestion(text, known) {
+                    Some(nearest) => format!("did you mean {nearest}?"),
+                    None => "ADD, UPDATE, DELETE, or a kind of event source".to_owned(),
+                }
+            })
     }
+}
+
+/// The values of a closed set, as those of an option.
+pub(crate) fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    value: impl Fn(T) -> PossibleValue,
+) -> impl TypedValueParser<Value = T> {
+    let values = all.map(|one| (value(one), one));
+    let names = values.clone().map(|(value, _)| value);
+    PossibleValuesParser::new(names).try_map(move |name| {
+        let mut values = values.iter();
+        let found = values.find(|(value, _)| value.matches(&name, false));
+        found.map(|(_, one)| *one).ok_or("there is no such value")
+    })
 }
 
 /// A header, `Name: value`.

@@ -4,14 +4,14 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use tiphys_eventbus::{DeadLetterReason, DeadLetters, Position};
 use tiphys_live::dead_letters::{self, Query};
 use tiphys_runtime::process;
 
-use crate::args::LogArgs;
+use crate::args::{LogArgs, Output, one_of};
 use crate::bus::BusArgs;
 
 #[derive(Debug, Args)]
@@ -100,26 +100,15 @@ pub(crate) struct WhichArgs {
     pub(crate) since: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
 /// The reasons, as values of an option.
 fn reasons() -> impl TypedValueParser<Value = DeadLetterReason> {
-    let values = DeadLetterReason::ALL.map(|reason| PossibleValue::new(reason.as_str()));
-    PossibleValuesParser::new(values).try_map(|name| {
-        let mut all = DeadLetterReason::ALL.into_iter();
-        all.find(|reason| reason.as_str() == name)
-            .ok_or("there is no such reason")
+    one_of(DeadLetterReason::ALL, |reason| {
+        PossibleValue::new(reason.as_str())
     })
 }
 
 /// A moment, or how long ago it was.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }

@@ -3,6 +3,7 @@
 mod folder;
 mod kustomization;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::Read;
@@ -13,6 +14,7 @@ use tiphys_api::Code;
 use tiphys_api::manifest::{self, Content, Fault, Manifest, Object};
 use tiphys_check::Checked;
 use tiphys_check::report::Texts;
+use tiphys_live::objects::Text;
 
 pub(crate) use tiphys_check::Program;
 
@@ -30,6 +32,8 @@ pub(crate) struct Loaded {
     pub(crate) texts: Texts,
     /// Files of folders that may hold objects of ours, and were not checked.
     pub(crate) left_out: Vec<LeftOut>,
+    /// They are from a cluster.
+    pub(crate) is_live: bool,
 }
 
 /// An object, and what it compiles to.
@@ -61,12 +65,20 @@ pub(crate) struct LeftOut {
 /// counted. One object of ours has to be there, or a fault.
 pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded> {
     let mut loaded = Loaded::default();
+    // What is named, and then found in a folder as well, is read once: otherwise each object of it would
+    // be in conflict with itself.
+    let named = paths.iter().filter(|path| !path.is_dir());
+    let named: BTreeSet<PathBuf> = named.map(|path| identity(path)).collect();
+    let mut seen = BTreeSet::new();
     for path in paths {
         if path.is_dir() {
-            for file in folder::files(path)? {
-                loaded.add_found(file, namespace);
+            for found in folder::files(path)? {
+                let identity = identity(&found.file);
+                if !named.contains(&identity) && seen.insert(identity) {
+                    loaded.add_found(found, namespace);
+                }
             }
-        } else {
+        } else if seen.insert(identity(path)) {
             let text = read(path)?;
             let manifest = manifest::read(&path.display().to_string(), &text);
             loaded.add(manifest, path, text, namespace);
@@ -89,6 +101,24 @@ pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded>
     let objects = loaded.objects.iter().map(|loadable| &loadable.object);
     loaded.faults.extend(tiphys_check::set(objects, namespace));
     Ok(loaded)
+}
+
+/// What is the same for all names of a file.
+fn identity(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Checks and compiles the objects of a namespace of a cluster.
+pub(crate) fn of_cluster(texts: Vec<Text>, namespace: &str) -> Loaded {
+    let mut loaded = Loaded {
+        is_live: true,
+        ..Loaded::default()
+    };
+    for Text { name, json } in texts {
+        let manifest = manifest::read(&name, &json);
+        loaded.add(manifest, Path::new(&name), json, namespace);
+    }
+    loaded
 }
 
 impl fmt::Display for LeftOut {

@@ -4,12 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Args, ValueEnum};
 use tiphys_api::Code;
 use tiphys_check::report::{Findings, Format};
 
-use crate::args::FileArgs;
+use crate::args::{FileArgs, one_of};
 use crate::files::{self, Loaded};
 
 #[derive(Debug, Args)]
@@ -42,9 +42,9 @@ pub(crate) enum Faults {
 
 /// The codes, as values of an option.
 fn codes() -> impl TypedValueParser<Value = Code> {
-    let values = Code::ALL.map(|code| PossibleValue::new(code.name()).help(code.meaning()));
-    PossibleValuesParser::new(values)
-        .try_map(|name| Code::from_name(&name).ok_or("there is no such code"))
+    one_of(Code::ALL, |code| {
+        PossibleValue::new(code.name()).help(code.meaning())
+    })
 }
 
 pub(crate) fn main(args: &LintArgs) -> anyhow::Result<ExitCode> {

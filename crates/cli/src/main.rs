@@ -6,16 +6,23 @@ mod bus;
 mod completions;
 mod controller;
 mod crds;
+mod desk;
+mod diff;
 mod dlq;
 mod files;
 mod graph;
 mod lint;
 mod man;
+mod record;
 mod run;
 mod schema;
+mod send;
 mod simulate;
+mod tail;
 mod test;
+mod trace;
 mod webhook;
+mod why;
 mod worker;
 
 use std::process::ExitCode;
@@ -26,14 +33,20 @@ use tiphys_worker::Kind;
 use args::{LogArgs, SimulateArgs};
 use completions::CompletionsArgs;
 use controller::ControllerArgs;
+use diff::DiffArgs;
 use dlq::DlqArgs;
 use graph::GraphArgs;
 use lint::LintArgs;
 use man::ManArgs;
+use record::RecordArgs;
 use run::RunArgs;
 use schema::SchemaArgs;
+use send::SendArgs;
+use tail::TailArgs;
 use test::TestArgs;
+use trace::TraceArgs;
 use webhook::WebhookArgs;
+use why::WhyArgs;
 use worker::WorkerArgs;
 
 const SIMULATE_EXAMPLES: &str = "\
@@ -97,6 +110,28 @@ enum Command {
     /// Reads the dead letters of the bus of a cluster, with the kubeconfig alone, or of --nats. Values of
     /// Secrets are hidden. Exit code: 0; 1 if the bus cannot be asked, or has no such letter.
     Dlq(Box<DlqArgs>),
+    /// Say why something happened, or did not
+    ///
+    /// Follows the events of a bus through the EventSources and Sensors of the cluster, or of files, and decides
+    /// again what each trigger makes of them. That is what today's specs make of the events that the bus still
+    /// holds; what happened before the first of them is not known.
+    Why(Box<WhyArgs>),
+    /// Show events as they come, and what triggers make of them
+    ///
+    /// Decisions are made again, by the specs at hand; dead letters are shown when they come. Values of
+    /// Secrets are hidden. Ctrl-C ends it.
+    Tail(Box<TailArgs>),
+    /// Say where an object comes from: the trigger, the event, and the object that the event is about
+    Trace(Box<TraceArgs>),
+    /// Write the events of a bus to a file: a line of JSON each, for simulate and diff
+    Record(Box<RecordArgs>),
+    /// Say which actions come, go or change with new manifests, over the real events of a bus
+    ///
+    /// Follows each event twice, through the EventSources and Sensors of today and through the new ones.
+    /// Changes nothing. Exit code: 0 if all is as it was, 1 if something differs or cannot be read.
+    Diff(Box<DiffArgs>),
+    /// Publish an event by hand
+    Send(Box<SendArgs>),
     /// Check EventSources, EventBuses and Sensors when they are applied to the cluster
     ///
     /// Serves Kubernetes' AdmissionReviews over HTTPS, with a certificate that it makes, shares with
@@ -138,6 +173,12 @@ fn main() -> ExitCode {
         Command::Controller(args) => controller::main(*args, &log),
         Command::Crds => crds::main(),
         Command::Dlq(args) => dlq::main(*args, &log),
+        Command::Why(args) => why::main(*args, &log),
+        Command::Tail(args) => tail::main(*args, &log),
+        Command::Trace(args) => trace::main(*args, &log),
+        Command::Record(args) => record::main(*args, &log),
+        Command::Diff(args) => diff::main(*args, &log),
+        Command::Send(args) => send::main(*args, &log),
         Command::Schema(args) => schema::main(&args),
         Command::Completions(args) => completions::main(&args, Args::command()),
         Command::Man(args) => man::main(&args, Args::command()),

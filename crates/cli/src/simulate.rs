@@ -35,7 +35,7 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let now = args.time.unwrap_or_else(Timestamp::now);
     let objects = objects(&loaded, namespace);
     let simulation = Simulation::new(&what(args)?, &objects, now)?;
-    let refused = tell(&loaded);
+    let refused = say(&loaded);
     let format = match args.output {
         Output::Text => Format::Text,
         Output::Json => Format::Json,
@@ -77,6 +77,7 @@ pub(crate) fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Obj
                     _ => None,
                 },
                 faults: errors,
+                is_live: loaded.is_live,
             }),
             Content::EventSource(object) => objects.event_sources.push(Subject {
                 object,
@@ -87,6 +88,7 @@ pub(crate) fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Obj
                     _ => None,
                 },
                 faults: errors,
+                is_live: loaded.is_live,
             }),
             Content::EventBus(_) | Content::Other(_) => {}
         }
@@ -170,14 +172,14 @@ fn compare(simulation: Simulation<'_>, expected: Expected, format: Format) -> an
 
 /// Says what is wrong with the files; true if a part of them has errors. What is only not run here has none:
 /// events are given, and actions are pretended.
-fn tell(loaded: &Loaded) -> bool {
-    let mut told = HashSet::new();
+pub(crate) fn say(loaded: &Loaded) -> bool {
+    let mut said = HashSet::new();
     let mut has_errors = false;
     for fault in &loaded.faults {
         if fault.problem.code != Code::NotRun {
             has_errors |= fault.problem.is_error();
             eprintln!("{fault}");
-        } else if told.insert(&fault.problem.message) {
+        } else if said.insert(&fault.problem.message) {
             eprintln!("note: {}", fault.problem.message);
         }
     }

@@ -63,6 +63,18 @@ fn check_parts(text: &str, parts: &[&str]) {
     }
 }
 
+/// Each of its objects was in conflict with itself.
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let once = tiphys("lint dangling-names.yaml");
+    for names in [
+        "dangling-names.yaml dangling-names.yaml",
+        "dangling-names.yaml ./dangling-names.yaml",
+    ] {
+        assert_eq!(tiphys(&format!("lint {names}")), once, "{names}");
+    }
+}
+
 #[test]
 fn what_never_comes_is_a_warning() {
     let (code, text) = linted("dangling-names.yaml");

@@ -72,6 +72,7 @@ impl Query {
             namespace: self.namespace.clone(),
             sensor: self.sensor.clone(),
             trigger: self.trigger.clone(),
+            since: self.since,
             after: None,
             limit: PAGE,
         };
@@ -144,6 +145,12 @@ pub async fn find(
     let page = letters.list(&filter).await?;
     let found = page.into_iter().find(|(at, _)| *at == position);
     Ok(found.map(|(_, letter)| letter))
+}
+
+/// The id of the event that a letter holds, if it can be read.
+pub fn event_id(letter: &DeadLetter) -> Option<String> {
+    let event = Event::decode(&letter.payload).ok()?;
+    Some(event.context.id.clone())
 }
 
 impl What {

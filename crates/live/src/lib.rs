@@ -1,13 +1,25 @@
-//! A bus that runs, looked at from a desk: how it is reached, and its dead letters.
+//! A bus that runs, looked at from a desk: how it is reached, what it holds, and its dead letters.
 //!
 //! | module | question |
 //! |---|---|
 //! | [`reach`] | how the bus is reached: a URL, or the `EventBus` of a cluster through its API server |
+//! | [`events`] | what it holds, or gets |
+//! | [`objects`] | which event sources and sensors its namespace has |
+//! | [`object`] | what an object is that is named as `kubectl` takes it |
+//! | [`origin`] | who made an object |
+//! | [`sighting`] | what becomes of an event, in short |
+//! | [`conclusion`] | what a report comes to |
 //! | [`dead_letters`] | what could not be processed, why, and how often |
 //! | [`mask`] | which values are not for everybody who may look |
 //!
 //! Nothing is changed here but by functions that say so in their names.
 
+pub mod conclusion;
 pub mod dead_letters;
+pub mod events;
 pub mod mask;
+pub mod object;
+pub mod objects;
+pub mod origin;
 pub mod reach;
+pub mod sighting;

@@ -10,6 +10,7 @@ use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream::Config;
 use tiphys_eventbus::{BusConfig, EventBus, Server, connect};
 
+pub(crate) use cluster::refused;
 use forward::Forward;
 
 /// What the server shows this client as.

@@ -28,8 +28,8 @@ pub(super) fn text(comparison: &Comparison) -> String {
         };
         line!(out, "@@ {}{verdict}{by} @@", part.action);
         for difference in &part.differences {
-            lines('-', difference.expected.as_ref(), &mut out);
-            lines('+', difference.actual.as_ref(), &mut out);
+            lines('-', difference.expected.as_ref(), "", &mut out);
+            lines('+', difference.actual.as_ref(), "", &mut out);
         }
     }
     for failure in &comparison.failures {
@@ -39,9 +39,10 @@ pub(super) fn text(comparison: &Comparison) -> String {
     out.finish()
 }
 
-fn lines(sign: char, field: Option<&Field>, out: &mut Lines) {
+/// The values of a field that is on one side.
+pub(super) fn lines(sign: char, field: Option<&Field>, indent: &str, out: &mut Lines) {
     for (path, value) in field.map(Field::leaves).unwrap_or_default() {
-        line!(out, "{sign} {path}: {value}");
+        line!(out, "{indent}{sign} {path}: {value}");
     }
 }
 
@@ -58,7 +59,7 @@ struct Page<'c> {
 /// One difference of one action.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row<'c> {
+pub(super) struct Row<'c> {
     action: &'c str,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'c str>,
@@ -103,7 +104,8 @@ pub(super) fn json(comparison: &Comparison) -> serde_json::Result<String> {
     Ok(serde_json::to_string(&page)? + "\n")
 }
 
-fn rows(part: &Part) -> impl Iterator<Item = serde_json::Result<Row<'_>>> {
+/// The differences of an action.
+pub(super) fn rows(part: &Part) -> impl Iterator<Item = serde_json::Result<Row<'_>>> {
     part.differences.iter().map(|difference| {
         let [expected, actual] = [&difference.expected, &difference.actual].map(Option::as_ref);
         let path = expected.or(actual).map_or("", |field| field.path.as_str());

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use tiphys_lang::json::{self, Map, Value};
 use tiphys_sensor::engine::Outcome;
-use tiphys_sensor::trigger::Action;
+use tiphys_sensor::trigger::{self, Action};
 
 use super::diff::{self, Difference, Field, Pair};
 use super::trace::{Report, SensorReport, TriggerReport};
@@ -84,7 +84,11 @@ impl Done {
         Ok(())
     }
 
-    fn add_trigger(&mut self, sensor: &SensorReport, trigger: &TriggerReport) -> Result<(), Error> {
+    pub(super) fn add_trigger(
+        &mut self,
+        sensor: &SensorReport,
+        trigger: &TriggerReport,
+    ) -> Result<(), Error> {
         let SensorReport {
             namespace,
             name,
@@ -116,6 +120,38 @@ impl Done {
             self.failures.push(Failure { by, error });
         }
         Ok(())
+    }
+}
+
+impl Done {
+    /// Why something could not be done.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failures.first().map(|failure| failure.error.as_str())
+    }
+
+    /// The same actions, as what is expected.
+    pub(super) fn expected(self) -> Expected {
+        let actions = self.actions.into_iter();
+        Expected {
+            file: String::new(),
+            actions: actions.map(Performed::into_expected).collect(),
+        }
+    }
+}
+
+impl Performed {
+    /// As a file of expectations writes it.
+    fn into_expected(self) -> Value {
+        as_object(&self.action).unwrap_or(self.action)
+    }
+}
+
+impl Part {
+    /// The fields that differ.
+    pub(super) fn fields(&self) -> Vec<&str> {
+        let fields = self.differences.iter();
+        let fields = fields.filter_map(|one| one.expected.as_ref().or(one.actual.as_ref()));
+        fields.map(|field| field.path.as_str()).collect()
     }
 }
 
@@ -321,6 +357,20 @@ impl Part {
                 expected: None,
                 actual: Some(field),
             }],
+        }
+    }
+}
+
+/// An action in a few words, as in `create Ingress playground/harbour-svc-ing`.
+pub(super) fn in_words(action: &Action) -> String {
+    match to_json(action) {
+        Ok(json) if json.get("k8s").is_some() => words(&json),
+        _ => {
+            let acts = action.describe().into_iter().filter_map(|part| match part {
+                trigger::Part::Act(act) => Some(act),
+                trigger::Part::Line(_) | trigger::Part::Document(_) => None,
+            });
+            acts.collect::<Vec<_>>().join(", ")
         }
     }
 }

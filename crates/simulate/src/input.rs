@@ -157,7 +157,7 @@ fn events<'o>(
 
 /// An event on its way out of its event source: one for each that may have made it. Where none of its
 /// name is at hand, nothing is known of it.
-fn published<'o>(
+pub(super) fn published<'o>(
     event: Event,
     publishers: &Publishers<'o>,
     objects: &Objects<'o>,
@@ -396,6 +396,15 @@ fn from_object<'o>(
 }
 
 impl<'o> Objects<'o> {
+    /// Reads an event: a CloudEvent, or `{"eventSourceName", "eventName", "data"}`. `now` is when it
+    /// happens if it does not say so.
+    ///
+    /// # Errors
+    /// If it is neither.
+    pub fn event(&self, json: &str, now: Timestamp) -> Result<Event, Error> {
+        event(json, &self.publishers(), now)
+    }
+
     /// The event sources by name.
     pub(super) fn publishers(&self) -> Publishers<'o> {
         self.event_sources.iter().map(Source::publisher).collect()

@@ -6,7 +6,9 @@
 //! namespace and the bus. Nothing here reads a file or a clock.
 
 mod absent;
+mod changes;
 mod comparison;
+mod decisions;
 mod diff;
 mod documents;
 mod error;
@@ -24,6 +26,8 @@ mod trace;
 use jiff::Timestamp;
 use tiphys_api::manifest::Fault;
 
+pub use changes::{Change, Changes};
+pub use decisions::{Decision, Decisions};
 pub use error::Error;
 pub use expect::Expected;
 pub use explain::Question;
@@ -68,6 +72,8 @@ pub struct Subject<'o, T, C> {
     pub compiled: Option<&'o C>,
     /// Its errors.
     pub faults: Vec<&'o Fault>,
+    /// It is from a cluster: nobody has its lines before him.
+    pub is_live: bool,
 }
 
 /// How a result is written.
@@ -90,8 +96,11 @@ pub struct Simulation<'o> {
 pub struct Comparison(expect::Comparison);
 
 impl<T, C> Subject<'_, T, C> {
-    /// The file and line of a field.
+    /// The file and line of a field, or its path.
     fn line_of(&self, field: &str) -> String {
+        if self.is_live {
+            return field.to_owned();
+        }
         let line = self.manifest.locate(field).line;
         format!("{}:{line}", self.manifest.file)
     }

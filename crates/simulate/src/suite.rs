@@ -127,10 +127,10 @@ impl Case {
     pub fn run(&self, objects: &Objects<'_>, now: Timestamp) -> Result<Verdict, Error> {
         let what = self.given.what()?;
         let now = self.given.time.unwrap_or(now);
-        let (mut done, mut told) = (Done::default(), String::new());
+        let (mut done, mut shown) = (Done::default(), String::new());
         for report in Simulation::new(&what, objects, now)? {
             done.add(&report)?;
-            told.push_str(&report.print(Format::Text)?);
+            shown.push_str(&report.print(Format::Text)?);
         }
         let (actions, reason) = match &self.expect {
             Outcome::Nothing => (Some(&[][..]), None),
@@ -143,8 +143,8 @@ impl Case {
             let comparison = expected.compare(done).without_failures(reason.is_some());
             failures.extend(Some(comparison::text(&comparison)).filter(|text| !text.is_empty()));
         }
-        if let Some(reason) = reason.filter(|reason| !told.contains(reason.as_str())) {
-            failures.push(format!("{reason:?} is not said:\n{told}"));
+        if let Some(reason) = reason.filter(|reason| !shown.contains(reason.as_str())) {
+            failures.push(format!("{reason:?} is not shown:\n{shown}"));
         }
         let failure = (!failures.is_empty()).then(|| failures.join("\n"));
         Ok(Verdict { failure })
@@ -174,12 +174,10 @@ impl Given {
                 old: self.old.as_ref().map(|old| file("old", old)),
             }),
             (None, body) if events.is_empty() => {
-                let mut kinds = EventSourceKind::ALL.iter();
-                let known = kinds.find(|known| known.field().eq_ignore_ascii_case(kind));
                 Ok(What::Body {
                     body: body.as_ref().map(|body| self::body(body)).transpose()?,
                     headers: self.headers.clone().into_iter().collect(),
-                    kind: *known.ok_or_else(|| {
+                    kind: EventSourceKind::from_field(kind).ok_or_else(|| {
                         let problem = "given: an event, an object and `as`, or a body and `as` with the type of \
                                        event source are needed";
                         Error::Given(problem.to_owned())

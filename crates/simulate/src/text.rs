@@ -13,7 +13,7 @@ use crate::absent::Absent;
 use crate::diff::{self, Field};
 use crate::faulty::FaultyTrigger;
 use crate::lines::{Lines, line};
-use crate::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport};
+use crate::trace::{DependencyReport, Firing, Report, SensorReport, TriggerReport, Unfired};
 
 /// How much of a payload is shown in a line.
 const SHOWN: usize = 160;
@@ -150,13 +150,14 @@ fn dependency(report: &DependencyReport, out: &mut Lines) {
         Some(Err(error)) => line!(out, "    ✗ transform: {error}"),
     }
     for (step, place) in &report.filters {
-        filter(step, place, out);
+        let mark = mark(step.verdict.passes());
+        line!(out, "    {mark} {}", filter(step, place));
     }
 }
 
 /// What one entry of a filter asks and what it saw; of one that does not pass what it wants, and where it
 /// stands.
-fn filter(step: &Step, place: &str, out: &mut Lines) {
+pub(super) fn filter(step: &Step, place: &str) -> String {
     let Step {
         filter,
         asks,
@@ -172,10 +173,10 @@ fn filter(step: &Step, place: &str, out: &mut Lines) {
         saw => format!(": {saw}"),
     };
     match verdict {
-        Verdict::Pass => line!(out, "    ✓ {filter}{asks}{seen}"),
+        Verdict::Pass => format!("{filter}{asks}{seen}"),
         Verdict::Reject(reason) | Verdict::Fail(reason) => {
             let mark = if saw.is_empty() { ": " } else { ", " };
-            line!(out, "    ✗ {filter}{asks}{seen}{mark}{reason} ({place})");
+            format!("{filter}{asks}{seen}{mark}{reason} ({place})")
         }
     }
 }
@@ -220,21 +221,27 @@ fn shown(event: &Event) -> String {
     }
 }
 
+/// What a trigger has of what it waits for.
+pub(super) fn waits(report: &TriggerReport) -> String {
+    let kept: Vec<&str> = report.kept.iter().map(|name| &**name).collect();
+    format!("it has {} of {}", kept.join(", "), report.conditions)
+}
+
+/// Why its last action could not be rendered.
+pub(super) fn last_error(report: &TriggerReport) -> Option<String> {
+    let action = &report.firings.last()?.action;
+    action.as_ref().err().map(Unfired::short)
+}
+
 fn trigger(report: &TriggerReport, out: &mut Lines) {
     let says = match report.outcome {
         Outcome::Fired => "fires".to_owned(),
-        Outcome::Waiting => {
-            let kept: Vec<&str> = report.kept.iter().map(|name| &**name).collect();
-            format!("waits: it has {} of {}", kept.join(", "), report.conditions)
-        }
+        Outcome::Waiting => format!("waits: {}", waits(report)),
         Outcome::Filtered => "does not fire: filtered".to_owned(),
         Outcome::Deduplicated => "does not fire: it has had this event".to_owned(),
         Outcome::DeadLettered => {
-            let error = report
-                .firings
-                .last()
-                .and_then(|firing| firing.action.as_ref().err());
-            let why = error.map(|error| error.short() + ", ").unwrap_or_default();
+            let why = last_error(report).map(|error| error + ", ");
+            let why = why.unwrap_or_default();
             format!("fails: {why}the event would be dead-lettered")
         }
         Outcome::InFlight => "is at work".to_owned(),

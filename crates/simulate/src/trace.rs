@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tiphys_api::message::with_causes;
 use tiphys_check::link::Publishers;
-use tiphys_eventbus::Event;
+use tiphys_eventbus::{Context, Event};
 use tiphys_sensor::Compiled;
 use tiphys_sensor::engine::{
     self, Arrived, Attempt, Content, Fired, Limits, Member, Now, Outcome, Plan, Round,
@@ -18,7 +18,7 @@ use tiphys_sensor::trigger::{Action, ParameterStep, Trigger};
 
 use crate::absent::{self, Absent, Listener};
 use crate::faulty::Faulty;
-use crate::{Arrival, Objects};
+use crate::{Arrival, Objects, input};
 
 type Wake = engine::Wake<Arc<Action>>;
 type Effect = engine::Effect<Arc<Action>>;
@@ -154,6 +154,11 @@ impl<'o> World<'o> {
         }
     }
 
+    /// An event as those make it that may have published it.
+    pub(super) fn arrivals(&self, event: Event) -> Vec<Arrival<'o>> {
+        input::published(event, &self.publishers, self.objects)
+    }
+
     /// Follows an event to its end.
     pub(super) fn follow(&mut self, arrival: Arrival<'o>) -> Report<'o> {
         self.sequence += 1;
@@ -186,6 +191,22 @@ impl<'o> World<'o> {
             sensors,
             absent,
         }
+    }
+
+    /// Whether a trigger keeps such an event for a round with others.
+    pub(super) fn is_remembered(&self, context: &Context) -> bool {
+        let compiled = self.objects.sensors.iter();
+        compiled.filter_map(|sensor| sensor.compiled).any(|sensor| {
+            let waiting = sensor.dependencies.iter().enumerate();
+            let mut waiting = waiting.filter(|(_, dependency)| dependency.matches(context));
+            waiting.any(|(index, _)| {
+                let mut triggers = sensor.triggers.iter();
+                triggers.any(|trigger| {
+                    let all = trigger.dependencies();
+                    all.len() > 1 && all.contains(&index)
+                })
+            })
+        })
     }
 
     fn follow_sensor(

@@ -135,7 +135,7 @@ async fn secret(
 }
 
 /// Why the API server did not do what it was asked.
-pub(super) fn refused(act: String, right: &str, namespace: &str, error: &kube::Error) -> Error {
+pub(crate) fn refused(act: String, right: &str, namespace: &str, error: &kube::Error) -> Error {
     let (reason, hint) = match error {
         kube::Error::Api(status) if status.code == 403 => (
             "forbidden".to_owned(),

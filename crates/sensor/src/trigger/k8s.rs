@@ -113,11 +113,20 @@ impl Ownership {
     /// The labels of created objects, as Argo Events sets them.
     pub fn labels(&self, now_ms: i64) -> BTreeMap<&'static str, String> {
         BTreeMap::from([
-            ("events.argoproj.io/sensor", self.sensor.clone()),
-            ("events.argoproj.io/trigger", self.trigger.clone()),
-            ("events.argoproj.io/action-timestamp", now_ms.to_string()),
+            (Self::SENSOR_LABEL, self.sensor.clone()),
+            (Self::TRIGGER_LABEL, self.trigger.clone()),
+            (Self::TIMESTAMP_LABEL, now_ms.to_string()),
         ])
     }
+
+    /// The label with the name of the sensor that created an object.
+    pub const SENSOR_LABEL: &str = "events.argoproj.io/sensor";
+
+    /// The label with the name of its trigger.
+    pub const TRIGGER_LABEL: &str = "events.argoproj.io/trigger";
+
+    /// The label with the moment, in milliseconds since 1970.
+    pub const TIMESTAMP_LABEL: &str = "events.argoproj.io/action-timestamp";
 
     /// The annotation that names the events a created object goes back to.
     pub const EVENT_ANNOTATION: &str = "events.argoproj.io/event-id";

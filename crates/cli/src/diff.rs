@@ -1,0 +1,154 @@
+//! `tiphys diff`: what new manifests would do with real events that today's do not.
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use tiphys_eventbus::Event;
+use tiphys_runtime::process;
+use tiphys_simulate::{Changes, Decisions, Format, Objects};
+
+use crate::args::{LogArgs, Output};
+use crate::bus::BusArgs;
+use crate::desk::{Desk, write};
+use crate::dlq::moment;
+use crate::files::{self, Loaded};
+use crate::simulate::{self, DEFAULT, objects};
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Files or folders with the new EventSources and Sensors
+    #[arg(short, long = "file", value_name = "PATH", num_args = 1.., required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Files or folders with those of today; by default they are those of the cluster's namespace
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) old: Vec<PathBuf>,
+    /// File with events, as `tiphys record` writes it, instead of those of the bus. May be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "since")]
+    pub(crate) events: Vec<PathBuf>,
+    /// Only events of so long ago at most, for example 24h or 2d, or since a moment; by default all that the
+    /// bus holds
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// How it is written
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) bus: BusArgs,
+}
+
+pub(crate) fn main(args: DiffArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    process::start(log.settings_of_an_answer(), None, |_| diff(args))
+}
+
+async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
+    let DiffArgs {
+        files,
+        old,
+        events,
+        since,
+        output,
+        bus,
+    } = args;
+    let given = bus.namespace.clone();
+    let is_offline = !events.is_empty() && !old.is_empty();
+    let desk = if is_offline {
+        None
+    } else if old.is_empty() && bus.nats.url.is_some() {
+        bail!("with --nats, `--old` says where today's EventSources and Sensors are");
+    } else if old.is_empty() {
+        Some(Desk::with_objects(bus).await?)
+    } else {
+        Some(Desk::of_bus(bus).await?)
+    };
+    let namespace = desk.as_ref().and_then(|desk| desk.namespace.clone());
+    let namespace = namespace.or(given);
+    let default = namespace.as_deref().unwrap_or(DEFAULT);
+    let new = files::load(&files, default)?;
+    let read;
+    let before: &Loaded = match desk.as_ref().and_then(|desk| desk.loaded.as_ref()) {
+        Some(loaded) => loaded,
+        None => {
+            read = files::load(&old, default)?;
+            &read
+        }
+    };
+    let has_faults = simulate::say(&new);
+    let [before, after] = [before, &new].map(|loaded| objects(loaded, namespace.as_deref()));
+    let mut comparison = Comparison::new(&before, &after);
+    match &desk {
+        Some(desk) if events.is_empty() => {
+            desk.each(since, |seen| match &seen.event {
+                Ok(event) => comparison.add(event),
+                Err(_) => Ok(()),
+            })
+            .await?;
+        }
+        _ => {
+            for path in &events {
+                of_file(path, &after, |event| comparison.add(&event))?;
+            }
+        }
+    }
+    let changes = comparison.changes;
+    let format = match output {
+        Output::Text => Format::Text,
+        Output::Json => Format::Json,
+    };
+    write(changes.print(format)?.as_bytes())?;
+    let (changed, all) = (changes.changed_events(), changes.events());
+    eprintln!("{all} events followed, something else comes of {changed}");
+    let is_equal = changed == 0 && !has_faults;
+    Ok(if is_equal {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The events of a file, one after another: it may be longer than memory.
+fn of_file(
+    path: &Path,
+    objects: &Objects<'_>,
+    mut each: impl FnMut(Event) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let name = path.display();
+    let file = std::fs::File::open(path).with_context(|| format!("open {name}"))?;
+    let file = serde_json::Deserializer::from_reader(BufReader::new(file));
+    for (document, number) in file.into_iter::<Box<RawValue>>().zip(1..) {
+        let act = || format!("{name}: event {number}");
+        let document = document.with_context(act)?;
+        let event = objects.event(document.get(), Timestamp::now());
+        each(event.with_context(act)?)?;
+    }
+    Ok(())
+}
+
+/// Both specs, each with what it has seen.
+struct Comparison<'o> {
+    before: Decisions<'o>,
+    after: Decisions<'o>,
+    changes: Changes,
+}
+
+impl<'o> Comparison<'o> {
+    fn new(before: &'o Objects<'o>, after: &'o Objects<'o>) -> Self {
+        let now = Timestamp::now();
+        Self {
+            before: Decisions::new(before, now),
+            after: Decisions::new(after, now),
+            changes: Changes::default(),
+        }
+    }
+
+    fn add(&mut self, event: &Event) -> anyhow::Result<()> {
+        let before = self.before.follow(event.clone());
+        let after = self.after.follow(event.clone());
+        self.changes.add(&event.context.id, &before, &after)?;
+        Ok(())
+    }
+}

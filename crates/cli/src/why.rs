@@ -1,0 +1,268 @@
+//! `tiphys why`: why something happened, or did not.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{ArgGroup, Args};
+use jiff::Timestamp;
+use tiphys_api::ResourceEventType;
+use tiphys_live::object::{self, Named};
+use tiphys_live::sighting::Sighting;
+use tiphys_live::{conclusion, dead_letters};
+use tiphys_runtime::process;
+use tiphys_simulate::{Decisions, File, Format, Objects, Report, Simulation, What};
+
+use crate::args::{LogArgs, Output};
+use crate::desk::{Desk, DeskArgs, write};
+use crate::dlq::moment;
+use crate::files::read;
+use crate::tail::{ShowArgs, WhichArgs};
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("of").required(true).args(["id", "object", "sensor"])))]
+pub(crate) struct WhyArgs {
+    /// The id of an event: what became of it
+    #[arg(value_name = "EVENT-ID")]
+    pub(crate) id: Option<String>,
+    /// A Kubernetes object, as KIND/NAME, or a file with it: what becomes of it, and of its events
+    #[arg(long, value_name = "KIND/NAME|FILE")]
+    pub(crate) object: Option<String>,
+    /// A Sensor: what it makes of each event
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sensor: Option<String>,
+    /// Only events of so long ago at most, for example 10m or 2d, or since a moment; by default all that the
+    /// bus holds
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    #[command(flatten)]
+    pub(crate) desk: DeskArgs,
+}
+
+pub(crate) fn main(args: WhyArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    process::start(log.settings_of_an_answer(), None, |_| async {
+        let WhyArgs {
+            id,
+            object,
+            sensor,
+            since,
+            show,
+            desk,
+        } = args;
+        let desk = desk.open().await?;
+        let objects = desk.needed()?;
+        match (id, object, sensor) {
+            (Some(id), ..) => of_event(&desk, &objects, &id, since, show.output).await,
+            (_, Some(object), _) => of_object(&desk, &objects, &object, since, show.output).await,
+            (.., sensor) => of_sensor(&desk, &objects, sensor, since, &show).await,
+        }
+    })
+}
+
+/// Every stage of reports, and what it comes to.
+fn print(reports: &[Report<'_>], output: Output) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for report in reports {
+        text += &match output {
+            Output::Text => report.print(Format::Text)?,
+            Output::Json => report.print(Format::Json)?,
+        };
+    }
+    if output == Output::Text {
+        text.extend(conclusion::lines(reports));
+    }
+    Ok(text)
+}
+
+async fn of_event(
+    desk: &Desk,
+    objects: &Objects<'_>,
+    id: &str,
+    since: Option<Timestamp>,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let mut decisions = Decisions::new(objects, Timestamp::now());
+    let (mut found, mut oldest) = (None, None);
+    let all = desk
+        .each(since, |seen| {
+            oldest.get_or_insert(seen.stored_at);
+            let Ok(event) = &seen.event else {
+                return Ok(());
+            };
+            if event.context.id != id {
+                if decisions.is_remembered(event) {
+                    decisions.follow(event.clone());
+                }
+                return Ok(());
+            }
+            found.get_or_insert(seen.stored_at);
+            let reports = decisions.follow(event.clone());
+            let mut text = String::new();
+            if output == Output::Text {
+                let (number, at) = (seen.position, seen.stored_at);
+                text = format!("number {number} on the bus, stored {at}\n");
+            }
+            write((text + &print(&reports, output)?).as_bytes())
+        })
+        .await?;
+    let Some(stored_at) = found else {
+        let oldest = oldest.map_or("the bus holds none".to_owned(), |oldest| {
+            format!("of {all} events, the oldest is of {oldest}")
+        });
+        bail!("there is no event {id} on the bus: {oldest}");
+    };
+    let query = dead_letters::Query {
+        since: Some(stored_at),
+        ..dead_letters::Query::default()
+    };
+    let mut letters = Vec::new();
+    query
+        .each(&*desk.reached.bus.dead_letters, |position, letter| {
+            if dead_letters::event_id(&letter).as_deref() == Some(id) {
+                letters.push(dead_letters::line(position, &letter));
+            }
+        })
+        .await?;
+    if output == Output::Text {
+        for letter in letters {
+            write(format!("dead letter {letter}").as_bytes())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn of_object(
+    desk: &Desk,
+    objects: &Objects<'_>,
+    object: &str,
+    since: Option<Timestamp>,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let path = Path::new(object);
+    let text = if path.is_file() {
+        read(path)?
+    } else {
+        let client = desk.client.as_ref();
+        let client = client.with_context(|| {
+            format!("there is no file {object}, and with --nats no cluster that has such an object")
+        })?;
+        let named = Named::read(object)?;
+        object::get(client, desk.namespace.as_deref(), &named).await?
+    };
+    let now = Timestamp::now();
+    let identity = object::Identity::of(&text);
+    let what = What::Objects {
+        files: vec![File {
+            name: object.to_owned(),
+            text,
+        }],
+        event_type: ResourceEventType::Add,
+        old: None,
+    };
+    let mut reports: Vec<Report<'_>> = Simulation::new(&what, objects, now)?.collect();
+    if output == Output::Text {
+        write(
+            format!(
+                "as it is now, if it were added:\n{}",
+                print(&reports, output)?
+            )
+            .as_bytes(),
+        )?;
+    } else {
+        write(print(&reports, output)?.as_bytes())?;
+    }
+    reports.clear();
+    let Some(identity) = identity else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut decisions = Decisions::new(objects, now);
+    let mut about = 0_u32;
+    desk.each(since, |seen| {
+        let Ok(event) = &seen.event else {
+            return Ok(());
+        };
+        let is_about = identity.is_of(event);
+        if !is_about && !decisions.is_remembered(event) {
+            return Ok(());
+        }
+        let reports = decisions.follow(event.clone());
+        if !is_about {
+            return Ok(());
+        }
+        about += 1;
+        let mut text = String::new();
+        if output == Output::Text {
+            let (number, at) = (seen.position, seen.stored_at);
+            text = format!("number {number} on the bus, stored {at}\n");
+        }
+        write((text + &print(&reports, output)?).as_bytes())
+    })
+    .await?;
+    if output == Output::Text {
+        let s = if about == 1 { "" } else { "s" };
+        eprintln!("{about} event{s} about it on the bus");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn of_sensor(
+    desk: &Desk,
+    objects: &Objects<'_>,
+    sensor: Option<String>,
+    since: Option<Timestamp>,
+    show: &ShowArgs,
+) -> anyhow::Result<ExitCode> {
+    let name = sensor.unwrap_or_default();
+    let of = |object: &tiphys_api::Sensor| object.metadata.name.as_deref() == Some(&name);
+    if !objects.sensors.iter().any(|sensor| of(sensor.object)) {
+        bail!("there is no sensor {name} among these objects");
+    }
+    let which = WhichArgs {
+        event_source: None,
+        event: None,
+        sensor: Some(name.clone()),
+        trigger: None,
+        outcome: Vec::new(),
+    };
+    let (_, look) = which.wanted(show);
+    let mut decisions = Decisions::new(objects, Timestamp::now());
+    let mut counts: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
+    let mut near: BTreeMap<String, u64> = BTreeMap::new();
+    let all = desk
+        .each(since, |seen| {
+            let Ok(event) = &seen.event else {
+                return Ok(());
+            };
+            let reports = decisions.follow(event.clone());
+            let sighting = Sighting {
+                seen,
+                reports: Some(&reports),
+            };
+            for decision in sighting.decisions(&look) {
+                let key = (decision.trigger().to_owned(), decision.outcome().name());
+                *counts.entry(key).or_default() += 1;
+            }
+            for why in reports.iter().flat_map(|report| report.why_not(&name)) {
+                *near.entry(why.to_owned()).or_default() += 1;
+            }
+            write(show.print(&sighting, &look).as_bytes())
+        })
+        .await?;
+    if show.output == Output::Text {
+        let mut text = format!("of {all} events:\n");
+        for ((trigger, outcome), count) in &counts {
+            text += &format!("  {count} × trigger {trigger}: {outcome}\n");
+        }
+        for (why, count) in &near {
+            text += &format!("  {count} × not for it: {why}\n");
+        }
+        if counts.is_empty() && near.is_empty() {
+            text += &format!("  none is for sensor {name}\n");
+        }
+        write(text.as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
