@@ -6,6 +6,7 @@ mod bus;
 mod completions;
 mod controller;
 mod crds;
+mod create;
 mod desk;
 mod diff;
 mod dlq;
@@ -33,6 +34,7 @@ use tiphys_worker::Kind;
 use args::{LogArgs, SimulateArgs};
 use completions::CompletionsArgs;
 use controller::ControllerArgs;
+use create::CreateArgs;
 use diff::DiffArgs;
 use dlq::DlqArgs;
 use graph::GraphArgs;
@@ -130,6 +132,8 @@ enum Command {
     /// Follows each event twice, through the EventSources and Sensors of today and through the new ones.
     /// Changes nothing. Exit code: 0 if all is as it was, 1 if something differs or cannot be read.
     Diff(Box<DiffArgs>),
+    /// Write a test from a real event
+    Create(CreateArgs),
     /// Publish an event by hand
     Send(Box<SendArgs>),
     /// Check EventSources, EventBuses and Sensors when they are applied to the cluster
@@ -178,6 +182,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => trace::main(*args, &log),
         Command::Record(args) => record::main(*args, &log),
         Command::Diff(args) => diff::main(*args, &log),
+        Command::Create(args) => create::main(args, &log),
         Command::Send(args) => send::main(*args, &log),
         Command::Schema(args) => schema::main(&args),
         Command::Completions(args) => completions::main(&args, Args::command()),

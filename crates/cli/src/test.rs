@@ -21,6 +21,9 @@ pub(crate) struct TestArgs {
     /// Files of tests, or folders with such: `*.tiphys-test.yaml`
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Write into the files what happens, as what tests expect that fail
+    #[arg(long)]
+    pub(crate) update: bool,
     /// Write the results as `JUnit` XML, too
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
@@ -30,6 +33,8 @@ pub(crate) struct TestArgs {
 struct Tested {
     name: String,
     failure: Option<String>,
+    /// What would have to be expected.
+    expectation: Option<String>,
 }
 
 pub(crate) fn main(args: &TestArgs) -> anyhow::Result<ExitCode> {
@@ -43,7 +48,10 @@ pub(crate) fn main(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let mut results = Vec::new();
     let mut out = std::io::stdout().lock();
     for path in suites {
-        let tested = run(&path)?;
+        let mut tested = run(&path)?;
+        if args.update && update(&path, &tested)? {
+            tested = run(&path)?;
+        }
         let text = table(&path, &tested);
         out.write_all(text.as_bytes())
             .context("write to standard output")?;
@@ -107,19 +115,41 @@ fn run(path: &Path) -> anyhow::Result<Vec<Tested>> {
         .with_context(|| format!("read the manifests of {name}"))?;
     let objects = objects(&loaded, namespace);
     let now = Timestamp::now();
-    let run = |case: &tiphys_simulate::Case| Tested {
-        name: case.name.clone(),
-        failure: match case.run(&objects, now) {
-            Ok(verdict) => verdict.failure,
-            Err(error) => Some(format!("{:#}", anyhow::Error::from(error))),
-        },
+    let run = |case: &tiphys_simulate::Case| {
+        let (failure, expectation) = match case.run(&objects, now) {
+            Ok(verdict) => (verdict.failure, Some(verdict.expectation)),
+            Err(error) => (Some(format!("{:#}", anyhow::Error::from(error))), None),
+        };
+        Tested {
+            name: case.name.clone(),
+            failure,
+            expectation,
+        }
     };
     Ok(suite.tests.iter().map(run).collect())
 }
 
+/// Writes what happens into a file of tests, where they fail; true if there was something to write.
+fn update(path: &Path, tested: &[Tested]) -> anyhow::Result<bool> {
+    let wanted = tested.iter().map(|one| {
+        let expectation = one.expectation.clone();
+        expectation.filter(|_| one.failure.is_some())
+    });
+    let wanted: Vec<Option<String>> = wanted.collect();
+    let count = wanted.iter().flatten().count();
+    if count == 0 {
+        return Ok(false);
+    }
+    let name = path.display().to_string();
+    let updated = tiphys_simulate::update(&name, &read(path)?, &wanted)?;
+    fs::write(path, updated).with_context(|| format!("write {name}"))?;
+    eprintln!("{name}: {count} expectations written");
+    Ok(true)
+}
+
 fn table(path: &Path, tested: &[Tested]) -> String {
     let mut text = format!("{}\n", path.display());
-    for Tested { name, failure } in tested {
+    for Tested { name, failure, .. } in tested {
         let mark = if failure.is_none() {
             "  ok      "
         } else {
@@ -142,7 +172,7 @@ fn junit(results: &[(PathBuf, Vec<Tested>)]) -> String {
         let count = tested.len();
         let head = format!("tests=\"{count}\" failures=\"{failed}\"");
         xml.extend(["  <testsuite name=\"", &suite, "\" ", &head, ">\n"]);
-        for Tested { name, failure } in tested {
+        for Tested { name, failure, .. } in tested {
             let name = escaped(name);
             xml.extend([
                 "    <testcase classname=\"",

@@ -89,13 +89,20 @@ impl Seen {
         line
     }
 
+    /// The event, if it can be read. The values of Secrets are hidden unless `is_revealed`.
+    pub fn shown_event(&self, is_revealed: bool) -> Option<Event> {
+        let event = self.event.as_ref().ok()?;
+        let hidden = masked(event).filter(|_| !is_revealed);
+        Some(hidden.unwrap_or_else(|| event.clone()))
+    }
+
     /// The payload for people. The values of Secrets are hidden unless `is_revealed`.
     pub fn data(&self, is_revealed: bool) -> Value {
         match &self.event {
-            Ok(event) => {
-                let hidden = masked(event).filter(|_| !is_revealed);
-                let event = hidden.as_ref().unwrap_or(event);
-                event.data.as_deref().map_or(Value::Null, document)
+            Ok(_) => {
+                let event = self.shown_event(is_revealed);
+                let data = event.and_then(|event| event.data);
+                data.as_deref().map_or(Value::Null, document)
             }
             Err(_) => document(&self.payload),
         }

@@ -39,6 +39,8 @@ struct Performed {
 pub(super) struct Failure {
     pub(super) by: String,
     pub(super) error: String,
+    /// The same without the place in a file.
+    pub(super) why: String,
 }
 
 /// What differs between a file and a simulation.
@@ -106,6 +108,7 @@ impl Done {
                 Err(error) => self.failures.push(Failure {
                     by,
                     error: error.short(),
+                    why: error.why().to_owned(),
                 }),
             }
         }
@@ -117,7 +120,8 @@ impl Done {
                 .filter_map(|outcome| outcome.as_ref().err().map(String::as_str))
                 .collect();
             let error = errors.join("; ");
-            self.failures.push(Failure { by, error });
+            let why = errors.first().copied().unwrap_or_default().to_owned();
+            self.failures.push(Failure { by, error, why });
         }
         Ok(())
     }
@@ -129,20 +133,40 @@ impl Done {
         self.failures.first().map(|failure| failure.error.as_str())
     }
 
+    /// The same, as a test expects it: YAML, or `nothing`. What is logged is left out.
+    pub(super) fn expectation(&self) -> Result<String, Error> {
+        let read = |value: Value| -> serde_json::Result<serde_json::Value> {
+            serde_json::from_str(&value.to_go_json())
+        };
+        let actions = self.actions.iter();
+        let actions = actions.filter(|performed| !is_log(&performed.action));
+        let actions: Vec<serde_json::Value> = actions
+            .map(|performed| read(performed.expected()))
+            .collect::<serde_json::Result<_>>()
+            .act(|| "print the actions".to_owned())?;
+        let reason = self.failures.first().map(|failure| &failure.why);
+        let expectation = match (actions.is_empty(), reason) {
+            (true, None) => return Ok("nothing".to_owned()),
+            (false, None) => serde_json::json!({ "actions": actions }),
+            (_, Some(why)) => serde_json::json!({ "actions": actions, "reason": why }),
+        };
+        serde_saphyr::to_string(&expectation).act(|| "write what is expected".to_owned())
+    }
+
     /// The same actions, as what is expected.
     pub(super) fn expected(self) -> Expected {
         let actions = self.actions.into_iter();
         Expected {
             file: String::new(),
-            actions: actions.map(Performed::into_expected).collect(),
+            actions: actions.map(|performed| performed.expected()).collect(),
         }
     }
 }
 
 impl Performed {
     /// As a file of expectations writes it.
-    fn into_expected(self) -> Value {
-        as_object(&self.action).unwrap_or(self.action)
+    fn expected(&self) -> Value {
+        as_object(&self.action).unwrap_or_else(|| self.action.clone())
     }
 }
 

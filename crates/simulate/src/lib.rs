@@ -32,7 +32,7 @@ pub use error::Error;
 pub use expect::Expected;
 pub use explain::Question;
 pub use input::What;
-pub use suite::{Case, Suite, Verdict};
+pub use suite::{Case, Suite, Verdict, test_of_event, update};
 pub use trace::Report;
 
 use expect::Done;

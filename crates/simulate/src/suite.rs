@@ -1,17 +1,23 @@
 //! Tests of manifests: what is given, and what has to come of it.
 
+mod update;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use tiphys_api::{EventSourceKind, ResourceEventType};
-use tiphys_lang::json;
+use tiphys_eventbus::Event;
+use tiphys_lang::json::{Value, from_slice};
 
+use crate::decisions::Decisions;
 use crate::error::Act as _;
 use crate::expect::{Done, Expected};
 use crate::{Error, File, Format, Objects, Simulation, What, comparison, documents};
+
+pub use update::update;
 
 /// A file of tests.
 #[derive(Debug, Deserialize)]
@@ -98,6 +104,8 @@ struct Parts {
 pub struct Verdict {
     /// Why it failed; nothing if it passed.
     pub failure: Option<String>,
+    /// What would have to be expected for it to pass, as YAML.
+    pub expectation: String,
 }
 
 fn here() -> Vec<String> {
@@ -119,6 +127,76 @@ impl Suite {
     }
 }
 
+/// A file with one test: the event is given, and what comes of it is expected.
+///
+/// # Errors
+/// If its payload is no JSON, or an action cannot be printed.
+pub fn test_of_event(
+    event: &Event,
+    name: Option<&str>,
+    objects: &Objects<'_>,
+) -> Result<String, Error> {
+    let context = &event.context;
+    let data = event.data.as_deref().unwrap_or(b"null");
+    let data: serde_json::Value =
+        serde_json::from_slice(data).act(|| "read the payload of the event".to_owned())?;
+    let time = context.time.map(|time| time.to_string());
+    let mut done = Done::default();
+    let now = context.time.unwrap_or_default();
+    for report in Decisions::new(objects, now).follow(event.clone()) {
+        done.add(&report)?;
+    }
+    let expectation = done.expectation()?;
+    let expected: serde_json::Value =
+        serde_saphyr::from_str(&expectation).act(|| "read what is expected".to_owned())?;
+    let named = format!("{}/{} {}", context.source, context.subject, context.id);
+    let file = Written {
+        tests: [WrittenCase {
+            name: name.unwrap_or(&named),
+            given: WrittenGiven {
+                event: WrittenEvent {
+                    event_source_name: &context.source,
+                    event_name: &context.subject,
+                    id: &context.id,
+                    time,
+                    data,
+                },
+            },
+            expect: expected,
+        }],
+    };
+    serde_saphyr::to_string(&file).act(|| "write the test".to_owned())
+}
+
+/// A file of tests that is written, in the order that people read.
+#[derive(Serialize)]
+struct Written<'e> {
+    tests: [WrittenCase<'e>; 1],
+}
+
+#[derive(Serialize)]
+struct WrittenCase<'e> {
+    name: &'e str,
+    given: WrittenGiven<'e>,
+    expect: serde_json::Value,
+}
+
+#[derive(Serialize)]
+struct WrittenGiven<'e> {
+    event: WrittenEvent<'e>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenEvent<'e> {
+    event_source_name: &'e str,
+    event_name: &'e str,
+    id: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    data: serde_json::Value,
+}
+
 impl Case {
     /// Runs the test. `now` is when it happens if it does not say so.
     ///
@@ -136,6 +214,7 @@ impl Case {
             Outcome::Nothing => (Some(&[][..]), None),
             Outcome::Parts(Parts { actions, reason }) => (actions.as_deref(), reason.as_ref()),
         };
+        let expectation = done.expectation()?;
         let mut failures = Vec::new();
         if let Some(actions) = actions {
             let expected = Expected::of("expected", actions)?;
@@ -147,7 +226,10 @@ impl Case {
             failures.push(format!("{reason:?} is not shown:\n{shown}"));
         }
         let failure = (!failures.is_empty()).then(|| failures.join("\n"));
-        Ok(Verdict { failure })
+        Ok(Verdict {
+            failure,
+            expectation,
+        })
     }
 }
 
@@ -194,11 +276,11 @@ impl Given {
 
 /// A body that is a text is sent as such, anything else as JSON.
 fn body(json: &RawValue) -> Result<File, Error> {
-    let value = json::from_slice(json.get().as_bytes()).act(|| "read the body".to_owned())?;
+    let value = from_slice(json.get().as_bytes()).act(|| "read the body".to_owned())?;
     Ok(File {
         name: "body".to_owned(),
         text: match value {
-            json::Value::String(text) => text,
+            Value::String(text) => text,
             _ => json.get().to_owned(),
         },
     })

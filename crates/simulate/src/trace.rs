@@ -106,6 +106,12 @@ pub(super) struct Firing {
 }
 
 impl Unfired {
+    /// In short, without the place.
+    pub(super) fn why(&self) -> &str {
+        let parameter = self.parameter.as_ref();
+        parameter.map_or(&self.text, |(_, why)| why)
+    }
+
     /// In short, with the file and line of what is to be mended.
     pub(super) fn short(&self) -> String {
         let Some((field, why)) = &self.parameter else {

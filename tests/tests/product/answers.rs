@@ -147,6 +147,40 @@ async fn what_became_of_events_is_decided_again() {
         (0, "4 events followed, something else comes of 0\n")
     );
 
+    let test = asked.file("large.tiphys-test.yaml");
+    let (text, code) = asked.ask(&[
+        "create",
+        "test",
+        "--from-event",
+        "large",
+        "-f",
+        &today,
+        "-o",
+        &test,
+    ]);
+    assert_eq!((code, &*text), (0, ""));
+    let written = std::fs::read_to_string(&test).unwrap();
+    check(
+        &written,
+        &[
+            "- name: input/a large\n  given:\n    event:\n      eventSourceName: input\n",
+            "        name: kept-argo\n",
+        ],
+    );
+    std::fs::write(&test, format!("manifests: [today.yaml]\n{written}")).unwrap();
+    assert_eq!(tiphys(["test", &test]).status.code(), Some(0));
+    std::fs::write(&test, format!("manifests: [new.yaml]\n{written}")).unwrap();
+    assert_eq!(tiphys(["test", &test]).status.code(), Some(1));
+    assert_eq!(tiphys(["test", "--update", &test]).status.code(), Some(0));
+    let updated = std::fs::read_to_string(&test).unwrap();
+    assert_eq!(
+        updated,
+        format!(
+            "manifests: [new.yaml]\n{}",
+            written.replace("kept-argo", "new-argo")
+        )
+    );
+
     let kubeconfig = world.kubeconfig().display().to_string();
     let cluster = ["--kubeconfig", &kubeconfig, "-n", world.namespace()];
     let trace = ["trace", "cm/kept-argo", "-f", &today];

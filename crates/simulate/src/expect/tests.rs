@@ -144,6 +144,7 @@ fn a_failure_is_never_expected() {
     let failure = Failure {
         by: "sensor ns/s, trigger t".into(),
         error: "no such field".into(),
+        why: String::new(),
     };
     let done = Done {
         actions: Vec::new(),
