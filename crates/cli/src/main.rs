@@ -24,6 +24,7 @@ mod simulate;
 mod tail;
 mod test;
 mod trace;
+mod version;
 mod webhook;
 mod why;
 mod worker;
@@ -49,6 +50,7 @@ use send::SendArgs;
 use tail::TailArgs;
 use test::TestArgs;
 use trace::TraceArgs;
+use version::VersionArgs;
 use webhook::WebhookArgs;
 use why::WhyArgs;
 use worker::WorkerArgs;
@@ -161,6 +163,8 @@ enum Command {
     Schema(SchemaArgs),
     /// Print a script that completes this command in a shell
     Completions(CompletionsArgs),
+    /// Print the version
+    Version(VersionArgs),
     /// Write the manual pages of all commands
     Man(ManArgs),
 }
@@ -188,6 +192,7 @@ fn main() -> ExitCode {
         Command::Send(args) => send::main(*args, &log),
         Command::Schema(args) => schema::main(&args),
         Command::Completions(args) => completions::main(&args, Args::command()),
+        Command::Version(args) => version::main(&args),
         Command::Man(args) => man::main(&args, Args::command()),
     };
     result.unwrap_or_else(|error| {
