@@ -55,6 +55,10 @@ promises! {
     a_message_that_is_too_large_is_refused
     dead_letters_are_kept_until_they_are_removed
     a_dead_letter_that_is_too_large_is_cut
+    the_event_of_a_dead_letter_is_delivered_again_to_its_trigger_alone
+    a_replay_waits_for_a_consumer_that_nobody_reads
+    a_consumer_that_asks_for_replays_later_keeps_its_position
+    a_consumer_says_whether_somebody_listens
     dead_letters_say_how_much_of_their_room_they_take
     the_stream_is_created_once_and_its_settings_change
     old_messages_give_way_at_the_limit

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tiphys_clients::nats::Place;
 
-use crate::{Durable, Error, Position, Subject};
+use crate::{Durable, Error, Position, Replay, Subject};
 
 /// A bus with one stream of events, named `default` as in Argo Events.
 ///
@@ -74,6 +75,12 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// # Errors
     /// If the server is out of reach.
     async fn unsubscribe(&self, durable: &Durable) -> Result<bool, Error>;
+
+    /// What a durable consumer asks for; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the server is out of reach.
+    async fn consumer(&self, durable: &Durable) -> Result<Option<ConsumerReport>, Error>;
 
     /// The largest payload that the bus takes, in bytes.
     fn max_payload(&self) -> usize;
@@ -173,6 +180,23 @@ pub enum StartAt {
     After(Position),
 }
 
+/// What a durable consumer asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerReport {
+    /// What it filters for, which may be more than is wanted; none is everything.
+    pub subjects: Vec<Subject>,
+    /// Somebody waits for its deliveries. Nobody seems to, either, while all who do are busy.
+    pub is_listening: bool,
+}
+
+impl ConsumerReport {
+    /// Whether messages on `subject` reach it.
+    pub fn covers(&self, subject: &Subject) -> bool {
+        let mut subjects = self.subjects.iter();
+        self.subjects.is_empty() || subjects.any(|wanted| wanted.overlaps(subject))
+    }
+}
+
 /// What is wanted of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionConfig {
@@ -208,10 +232,12 @@ impl fmt::Debug for Subscription {
 /// Dropping a delivery without acknowledging it lets the bus deliver it again after `ack_wait`.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Where it was published.
+    /// Where the event was published.
     pub subject: Subject,
     /// The encoded event.
     pub payload: Bytes,
+    /// The dead letter whose event is delivered again, if it is one.
+    pub replay: Option<Arc<Replay>>,
     /// Where it lies.
     pub position: Position,
     /// How often it has been delivered, this time included.
@@ -224,6 +250,29 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// When the bus stored the event: before it became a dead letter, if it did.
+    pub fn event_stored_at(&self) -> Timestamp {
+        let replay = self.replay.as_ref();
+        replay.map_or(self.stored_at, |replay| replay.stored_at)
+    }
+
+    /// Takes the event out, if it is one that is delivered again.
+    pub(crate) fn opened(self) -> Self {
+        let read = self
+            .subject
+            .is_replay()
+            .then(|| Replay::read(&self.payload));
+        let Some((replay, payload)) = read.flatten() else {
+            return self;
+        };
+        Self {
+            subject: replay.subject.clone(),
+            payload,
+            replay: Some(Arc::new(replay)),
+            ..self
+        }
+    }
+
     /// What is needed to answer it.
     #[must_use]
     pub fn without_payload(self) -> Self {

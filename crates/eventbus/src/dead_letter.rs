@@ -72,6 +72,16 @@ pub struct DeadLetter {
     pub dead_lettered_at: Timestamp,
     /// Where the event had been published.
     pub subject: Subject,
+    /// When the bus had stored it there. `None`: it never had, or the letter is of a version that did not
+    /// write it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<Timestamp>,
+    /// The dependencies that it came for, by their names. None: all that wait for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<String>,
+    /// Its action was under way, cannot tell whether it was done before, and may have been done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_done: bool,
     /// The encoded event.
     #[serde(with = "base64_text", rename = "payloadBase64")]
     pub payload: Bytes,
@@ -307,6 +317,9 @@ mod tests {
             attempts: 3,
             dead_lettered_at: "2026-01-02T03:04:05Z".parse().unwrap(),
             subject: Subject::event("es", "ev"),
+            stored_at: None,
+            dependencies: Vec::new(),
+            may_be_done: false,
             payload: Bytes::from(vec![b'x'; payload]),
             cut_from: None,
             action: Some("{}".to_owned()),
@@ -321,6 +334,22 @@ mod tests {
             r#"{"namespace":"ns","sensor":"s","trigger":"t.u","reason":"retries-exhausted","error":"no","attempts":3,"deadLetteredAt":"2026-01-02T03:04:05Z","subject":"default.es.ev","payloadBase64":"eHh4","action":"{}"}"#
         );
         assert_eq!(DeadLetter::decode(&stored).unwrap(), letter(3));
+    }
+
+    #[test]
+    fn a_letter_says_what_its_event_came_for() {
+        let letter = DeadLetter {
+            stored_at: Some("2026-01-02T03:04:00Z".parse().unwrap()),
+            dependencies: vec!["a".to_owned()],
+            may_be_done: true,
+            ..letter(3)
+        };
+        let stored = letter.clone().encode(10_000).unwrap();
+        assert_eq!(
+            stored,
+            r#"{"namespace":"ns","sensor":"s","trigger":"t.u","reason":"retries-exhausted","error":"no","attempts":3,"deadLetteredAt":"2026-01-02T03:04:05Z","subject":"default.es.ev","storedAt":"2026-01-02T03:04:00Z","dependencies":["a"],"mayBeDone":true,"payloadBase64":"eHh4","action":"{}"}"#
+        );
+        assert_eq!(DeadLetter::decode(&stored).unwrap(), letter);
     }
 
     #[test]

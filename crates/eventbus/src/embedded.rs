@@ -26,10 +26,10 @@ use self::subscription::Consumers;
 use crate::name::{given_key, stored_key};
 use crate::settings::{Retention, StreamSettings};
 use crate::{
-    BoxError, Bucket, Bus, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
-    History, MessageAck, Outgoing, Past, Position, PublishAck, Secrets, StartAt, State, StateEntry,
-    StateStore, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Until,
-    Usage,
+    BoxError, Bucket, Bus, ConsumerReport, DeadLetter, DeadLetterFilter, DeadLetters, Durable,
+    Error, EventBus, History, MessageAck, Outgoing, Past, Position, PublishAck, Secrets, StartAt,
+    State, StateEntry, StateStore, StoredMessage, StreamReport, Subject, Subscription,
+    SubscriptionConfig, Until, Usage,
 };
 
 /// Largest payload: what NATS recommends as the most that a server should be set to.
@@ -285,6 +285,11 @@ impl Bus for Embedded {
     async fn unsubscribe(&self, durable: &Durable) -> Result<bool, Error> {
         self.inner.check_open()?;
         Ok(self.inner.core().consumers.remove(durable))
+    }
+
+    async fn consumer(&self, durable: &Durable) -> Result<Option<ConsumerReport>, Error> {
+        self.inner.check_open()?;
+        Ok(self.inner.core().consumers.report(durable))
     }
 
     fn max_payload(&self) -> usize {

@@ -32,9 +32,9 @@ use self::publish::Publisher;
 use self::stream::Keeper;
 use crate::name::STREAM;
 use crate::{
-    Bucket, Bus, Cause, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error, EventBus,
-    History, Outgoing, Past, Position, PublishAck, StartAt, State, StateStore, StoredMessage,
-    StreamReport, Subject, Subscription, SubscriptionConfig, Until, Usage,
+    Bucket, Bus, Cause, ConsumerReport, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error,
+    EventBus, History, Outgoing, Past, Position, PublishAck, StartAt, State, StateStore,
+    StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Until, Usage,
 };
 use tiphys_clients::nats::Place;
 pub use tiphys_clients::nats::{Auth, Config};
@@ -170,6 +170,11 @@ impl Bus for JetStream {
                 }),
             },
         }
+    }
+
+    async fn consumer(&self, durable: &Durable) -> Result<Option<ConsumerReport>, Error> {
+        self.connection.check_open()?;
+        consume::report(&self.connection, durable).await
     }
 
     fn max_payload(&self) -> usize {

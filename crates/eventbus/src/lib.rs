@@ -21,12 +21,13 @@ pub mod jetstream;
 mod name;
 mod open;
 mod position;
+mod replay;
 mod settings;
 mod state;
 
 pub use bus::{
-    Bus, Delivery, MessageAck, Outgoing, PublishAck, StartAt, StoredMessage, StreamReport,
-    Subscription, SubscriptionConfig,
+    Bus, ConsumerReport, Delivery, MessageAck, Outgoing, PublishAck, StartAt, StoredMessage,
+    StreamReport, Subscription, SubscriptionConfig,
 };
 pub use connect::{BusConfig, ConfigError, Secrets, Server, connect};
 pub use dead_letter::{
@@ -39,5 +40,6 @@ pub use history::{History, Past, Until};
 pub use name::{Bucket, Durable, Subject};
 pub use open::{OpenError, open};
 pub use position::Position;
+pub use replay::Replay;
 pub use settings::check_stream_config;
 pub use state::{State, StateEntry, StateStore, open_rounds};

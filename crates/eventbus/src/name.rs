@@ -15,6 +15,10 @@ use crate::Error;
 /// The stream of events; also the first token of its subjects.
 pub(crate) const STREAM: &str = "default";
 
+/// The token that takes the place of an event source's name where the events of dead letters are published
+/// again. No name is written so: a `%` begins an escape.
+const REPLAY: &str = "%replay";
+
 /// Longest name of a stream or consumer that is used as it is. The server takes 255 bytes, `KV_`
 /// included, and keeps them in directories of that name.
 const MAX_NAME: usize = 240;
@@ -59,6 +63,11 @@ impl Subject {
         Self(name.into())
     }
 
+    /// Where the events of a trigger's dead letters are published again, for its consumer alone.
+    pub fn replay(durable: &Durable) -> Self {
+        Self(format!("{STREAM}.{REPLAY}.{durable}").into())
+    }
+
     pub(crate) fn from_wire(name: &str) -> Self {
         Self(name.into())
     }
@@ -66,6 +75,11 @@ impl Subject {
     /// As NATS sees it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether what is published here is for one consumer alone.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.0.split('.').nth(1) == Some(REPLAY)
     }
 
     /// The names of the event source and the event, unless one of them stands for any.
@@ -84,7 +98,7 @@ impl Subject {
         tokens.next() == Some(STREAM) && tokens.count() == 2
     }
 
-    /// Whether messages on `subject` are wanted by this one.
+    /// Whether messages on `subject` are wanted by this one. No `*` stands for [`Subject::replay`].
     pub fn matches(&self, subject: &Self) -> bool {
         if self.0 == subject.0 {
             return true;
@@ -93,7 +107,7 @@ impl Subject {
         loop {
             match (wanted.next(), given.next()) {
                 (None, None) => return true,
-                (Some("*"), Some(_)) => {}
+                (Some("*"), Some(given)) if given != REPLAY => {}
                 (Some(wanted), Some(given)) if wanted == given => {}
                 _ => return false,
             }
@@ -101,7 +115,7 @@ impl Subject {
     }
 
     /// Some subject is wanted by both.
-    fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let tokens = self.0.split('.').zip(other.0.split('.'));
         tokens.clone().all(|(a, b)| a == b || a == "*" || b == "*")
     }

@@ -14,8 +14,9 @@ use tiphys_clients::Clients;
 use tiphys_clients::values::NoValues;
 use tiphys_eventbus::embedded::Embedded;
 use tiphys_eventbus::{
-    Bus, DeadLetterFilter, DeadLetters as _, Durable, Error as BusError, Event, EventBus, Outgoing,
-    PublishAck, StartAt, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
+    Bus, ConsumerReport, DeadLetterFilter, DeadLetters as _, Durable, Error as BusError, Event,
+    EventBus, Outgoing, PublishAck, StartAt, StoredMessage, StreamReport, Subject, Subscription,
+    SubscriptionConfig,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -266,6 +267,10 @@ impl Bus for FlakyBus {
 
     async fn unsubscribe(&self, durable: &Durable) -> Result<bool, BusError> {
         self.inner.unsubscribe(durable).await
+    }
+
+    async fn consumer(&self, durable: &Durable) -> Result<Option<ConsumerReport>, BusError> {
+        self.inner.consumer(durable).await
     }
 
     fn max_payload(&self) -> usize {

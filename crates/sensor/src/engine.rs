@@ -31,7 +31,7 @@ pub use dependency::{Admission, Dependency};
 pub use ordering::{WorkId, object_key};
 pub use pace::{BUS_FIRST, BUS_LAST, LEAST_PATIENCE, PATIENCE};
 pub use plan::{Level, Limits, Plan, WEIGHT, weight};
-pub use prepare::{panic_message, prepare};
+pub use prepare::{Message, panic_message, prepare};
 pub use resets::Resets;
 pub use rounds::{Member, Round, Rounds, Step};
 pub use state::{ACK_WAIT, HEARTBEAT, TriggerState};

@@ -282,6 +282,7 @@ impl<'o> World<'o> {
             sequence: self.sequence,
             stored_at,
             object,
+            replay: None,
         };
         let arrivals = concerned
             .iter()
@@ -291,6 +292,7 @@ impl<'o> World<'o> {
             weight: 1,
             content: Content::Event {
                 context: event.context.clone(),
+                replay: None,
                 arrivals: arrivals.collect(),
             },
         };

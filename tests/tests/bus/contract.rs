@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use tiphys_base::Reason;
 use tiphys_eventbus::{
     Bucket, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable, EventBus, Outgoing,
-    Position, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig, Until,
+    Position, Replay, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
+    Until,
     open_rounds,
 };
-use tiphys_tests::{PATIENCE, in_silence, within};
+use tiphys_tests::{PATIENCE, eventually, in_silence, within};
 
 pub(crate) fn subject() -> Subject {
     Subject::event("source", "event")
@@ -580,6 +581,9 @@ pub(crate) fn letter(trigger: &str, payload: usize) -> DeadLetter {
         attempts: 5,
         dead_lettered_at: "2026-01-02T03:04:05Z".parse().unwrap(),
         subject: subject(),
+        stored_at: Some("2026-01-02T03:04:00Z".parse().unwrap()),
+        dependencies: vec!["dependency".to_owned()],
+        may_be_done: true,
         payload: Bytes::from(vec![b'x'; payload]),
         cut_from: None,
         action: Some(r#"{"kind":"Job"}"#.to_owned()),
@@ -730,4 +734,108 @@ pub(crate) async fn closing_ends_subscriptions(bus: &EventBus) {
             .reason(),
         Reason::Closed
     );
+}
+
+/// The consumer of the trigger `name`, which asks for `subjects` and for its replays.
+fn with_replays(name: &str, subjects: &[Subject]) -> SubscriptionConfig {
+    let durable = Durable::trigger("ns", "my.sensor", name);
+    let mut subjects = subjects.to_vec();
+    subjects.push(Subject::replay(&durable));
+    SubscriptionConfig {
+        durable,
+        ..config(&subjects)
+    }
+}
+
+pub(crate) async fn the_event_of_a_dead_letter_is_delivered_again_to_its_trigger_alone(
+    bus: &EventBus,
+) {
+    ready(bus).await;
+    let own = with_replays("own", &[subject()]);
+    let mut subscription = bus.events.subscribe(own.clone()).await.unwrap();
+    let mut others = Vec::new();
+    // Stars stand for any event source, and not for what is another trigger's.
+    for (name, subject) in [
+        ("plain", subject()),
+        ("star", Subject::dependency("*", "*")),
+        ("other star", Subject::dependency("so*", "event")),
+    ] {
+        let other = with_replays(name, &[subject]);
+        others.push(bus.events.subscribe(other).await.unwrap());
+    }
+    let letter = letter("own", 3);
+    let replay = Replay::of(Position::from_wire(7), &letter, false);
+    for is_duplicate in [false, true] {
+        let message = replay.message(&own.durable, &letter.payload);
+        let ack = bus.events.publish(message).await.unwrap().await.unwrap();
+        assert_eq!(ack.duplicate, is_duplicate);
+    }
+    let delivery = next(&mut subscription).await;
+    assert_eq!(delivery.subject, subject());
+    assert_eq!(text(&delivery.payload), "xxx");
+    assert_eq!(delivery.event_stored_at(), letter.stored_at.unwrap());
+    assert_ne!(delivery.stored_at, delivery.event_stored_at());
+    assert_eq!(delivery.replay.as_deref(), Some(&replay));
+    delivery.ack_confirmed().await.unwrap();
+
+    publish(bus, &subject(), &["an event"]).await;
+    let delivery = next(&mut subscription).await;
+    assert_eq!(delivery.replay, None);
+    assert_eq!(delivery.event_stored_at(), delivery.stored_at);
+    for other in &mut others {
+        assert_eq!(take(other).await, "an event");
+        assert_silent(other).await;
+    }
+}
+
+pub(crate) async fn a_replay_waits_for_a_consumer_that_nobody_reads(bus: &EventBus) {
+    ready(bus).await;
+    let own = with_replays("own", &[subject()]);
+    drop(bus.events.subscribe(own.clone()).await.unwrap());
+    let letter = letter("own", 3);
+    let replay = Replay::of(Position::from_wire(7), &letter, true);
+    let message = replay.message(&own.durable, &letter.payload);
+    bus.events.publish(message).await.unwrap().await.unwrap();
+    let mut subscription = bus.events.subscribe(own).await.unwrap();
+    let delivery = next(&mut subscription).await;
+    assert_eq!(delivery.replay.as_deref(), Some(&replay));
+}
+
+pub(crate) async fn a_consumer_that_asks_for_replays_later_keeps_its_position(bus: &EventBus) {
+    ready(bus).await;
+    let own = with_replays("own", &[subject()]);
+    let former = SubscriptionConfig {
+        subjects: vec![subject()],
+        ..own.clone()
+    };
+    publish(bus, &subject(), &["a"]).await;
+    let mut subscription = bus.events.subscribe(former).await.unwrap();
+    assert_eq!(take(&mut subscription).await, "a");
+    let replays = Subject::replay(&own.durable);
+    let report = bus.events.consumer(&own.durable).await.unwrap().unwrap();
+    assert!(report.covers(&subject()) && !report.covers(&replays));
+    drop(subscription);
+
+    let mut subscription = bus.events.subscribe(own.clone()).await.unwrap();
+    let report = bus.events.consumer(&own.durable).await.unwrap().unwrap();
+    assert!(report.covers(&subject()) && report.covers(&replays));
+    assert_silent(&mut subscription).await;
+}
+
+pub(crate) async fn a_consumer_says_whether_somebody_listens(bus: &EventBus) {
+    ready(bus).await;
+    let own = with_replays("own", &[subject()]);
+    let report = async || bus.events.consumer(&own.durable).await.unwrap();
+    assert_eq!(report().await, None);
+    let mut subscription = bus.events.subscribe(own.clone()).await.unwrap();
+    // A request for messages stands as long as somebody waits for them.
+    assert_silent(&mut subscription).await;
+    assert!(report().await.unwrap().is_listening);
+    drop(subscription);
+    eventually("nobody listens", || async {
+        (!report().await?.is_listening).then_some(())
+    })
+    .await;
+    assert!(bus.events.unsubscribe(&own.durable).await.unwrap());
+    assert_eq!(report().await, None);
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tiphys_eventbus::{
-    Bus, Cause, Durable, Error, Event, EventBus, Outgoing, PublishAck, StartAt, StoredMessage,
-    StreamReport, Subject, Subscription, SubscriptionConfig,
+    Bus, Cause, ConsumerReport, Durable, Error, Event, EventBus, Outgoing, PublishAck, StartAt,
+    StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig,
 };
 
 #[derive(Debug)]
@@ -69,6 +69,10 @@ impl Bus for Refusing {
 
     async fn unsubscribe(&self, durable: &Durable) -> Result<bool, Error> {
         self.inner.unsubscribe(durable).await
+    }
+
+    async fn consumer(&self, durable: &Durable) -> Result<Option<ConsumerReport>, Error> {
+        self.inner.consumer(durable).await
     }
 
     fn max_payload(&self) -> usize {

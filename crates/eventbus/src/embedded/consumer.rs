@@ -70,6 +70,10 @@ impl Consumer {
         self.pending = wanted as u64;
     }
 
+    pub(super) fn subjects(&self) -> &[Subject] {
+        &self.subjects
+    }
+
     fn wants(&self, subject: &Subject) -> bool {
         self.subjects.iter().any(|wanted| wanted.matches(subject))
     }

@@ -16,7 +16,7 @@ use super::log::{Appended, Log};
 use super::{Core, Inner};
 use crate::bus::Acker;
 use crate::{
-    Cause, Delivery, Durable, Error, MessageAck, Outgoing, Position, Subscription,
+    Cause, ConsumerReport, Delivery, Durable, Error, MessageAck, Outgoing, Position, Subscription,
     SubscriptionConfig,
 };
 
@@ -118,6 +118,15 @@ impl Consumers {
         }
     }
 
+    /// What a consumer asks for.
+    pub(super) fn report(&self, durable: &Durable) -> Option<ConsumerReport> {
+        let slot = self.slots.get(durable)?;
+        Some(ConsumerReport {
+            subjects: slot.consumer.subjects().to_vec(),
+            is_listening: slot.open > 0,
+        })
+    }
+
     /// Deletes a consumer. One that is in use is made again at once, as on a server.
     pub(super) fn remove(&mut self, durable: &Durable) -> bool {
         match self.slots.entry(durable.clone()) {
@@ -213,9 +222,10 @@ impl OpenSubscription {
                     slot.wake.notify_one();
                 }
                 let message = log.get(sequence).ok_or(None)?;
-                Ok(Delivery {
+                let delivery = Delivery {
                     subject: message.subject.clone(),
                     payload: message.payload.clone(),
+                    replay: None,
                     position: Position::from_wire(sequence),
                     attempt,
                     stored_at: message.stored_at,
@@ -225,7 +235,8 @@ impl OpenSubscription {
                         durable: self.durable.clone(),
                         sequence,
                     }),
-                })
+                };
+                Ok(delivery.opened())
             }
         }
     }

@@ -8,7 +8,7 @@
 
 mod consumer;
 
-pub(super) use consumer::starting_at;
+pub(super) use consumer::{report, starting_at};
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -323,15 +323,19 @@ impl Consumption {
             .iter()
             .any(|wanted| wanted.matches(&subject));
         match verdict {
-            Verdict::Deliver if is_wanted => Some(Delivery {
-                subject,
-                payload: message.payload,
-                position: Position::from_wire(sequence),
-                attempt,
-                stored_at,
-                pending,
-                acker: Box::new(acker),
-            }),
+            Verdict::Deliver if is_wanted => {
+                let delivery = Delivery {
+                    subject,
+                    payload: message.payload,
+                    replay: None,
+                    position: Position::from_wire(sequence),
+                    attempt,
+                    stored_at,
+                    pending,
+                    acker: Box::new(acker),
+                };
+                Some(delivery.opened())
+            }
             Verdict::InHand => None,
             Verdict::Deliver | Verdict::Settled => {
                 if let Err(error) = acker.ack().await {

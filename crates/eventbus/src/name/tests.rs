@@ -45,6 +45,30 @@ fn a_dependency_on_a_star_listens_to_any_name() {
 }
 
 #[test]
+fn what_is_published_again_is_for_one_consumer_and_no_star() {
+    let durable = Durable::trigger("ns", "my.sensor", "t");
+    let replay = Subject::replay(&durable);
+    assert_eq!(replay.as_str(), "default.%replay.ns__my_2Esensor__t");
+    assert!(replay.is_replay());
+    assert_eq!(replay.names(), None);
+    assert!(replay.matches(&replay));
+    assert!(!replay.matches(&Subject::replay(&Durable::trigger("ns", "my.sensor", "u"))));
+    for star in [
+        Subject::dependency("*", "*"),
+        Subject::dependency("r*", "*"),
+    ] {
+        assert!(!star.matches(&replay), "{star}");
+        assert!(!star.is_replay());
+    }
+    // No name of an event source is written so.
+    let alike = Subject::event("%replay", "ns__my_2Esensor__t");
+    assert_eq!(alike.as_str(), "default.%25replay.ns__my_2Esensor__t");
+    assert!(!alike.is_replay());
+    // The bus refuses to let a program publish there by itself.
+    assert!(Subject::is_event(replay.as_str()));
+}
+
+#[test]
 fn overlapping_subjects_become_filters_that_do_not_overlap() {
     let filters = |pairs: &[(&str, &str)]| -> Vec<String> {
         let subjects: Vec<_> = pairs

@@ -6,7 +6,7 @@ use tiphys_eventbus::{Context, EventBus, Subject};
 
 use super::*;
 
-fn letter(trigger: &str, error: &str, at: &str) -> DeadLetter {
+pub(super) fn letter(trigger: &str, error: &str, at: &str) -> DeadLetter {
     let event = Event {
         context: Arc::new(Context {
             id: "e1".to_owned(),
@@ -30,6 +30,9 @@ fn letter(trigger: &str, error: &str, at: &str) -> DeadLetter {
         attempts: 1,
         dead_lettered_at: at.parse().unwrap(),
         subject: Subject::event("berths", "taken"),
+        stored_at: None,
+        dependencies: Vec::new(),
+        may_be_done: false,
         payload: event.encode(),
         cut_from: None,
         action: None,

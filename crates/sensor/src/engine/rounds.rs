@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tiphys_eventbus::Event;
+use tiphys_eventbus::{Event, Replay};
 use tiphys_lang::expr::conditions::Conditions;
 
 /// The rounds of one trigger.
@@ -29,6 +29,16 @@ pub struct Member {
     pub stored_at: Timestamp,
     /// The object it is about.
     pub object: Option<u64>,
+    /// The dead letter whose event it is, if it was delivered again.
+    pub replay: Option<Arc<Replay>>,
+}
+
+impl Member {
+    /// When the stream took the event in: before it became a dead letter, if it did.
+    pub fn event_stored_at(&self) -> Timestamp {
+        let replay = self.replay.as_ref();
+        replay.map_or(self.stored_at, |replay| replay.stored_at)
+    }
 }
 
 /// The events of one firing, by their dependencies' places in the spec.
@@ -143,6 +153,7 @@ mod tests {
             sequence,
             stored_at: stored_at.parse().unwrap(),
             object: None,
+            replay: None,
         }
     }
 

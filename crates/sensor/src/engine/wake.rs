@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tiphys_base::{Failure, Reason};
-use tiphys_eventbus::{Context, DeadLetterReason};
+use tiphys_eventbus::{Context, DeadLetterReason, Replay};
 
 use super::{Decision, Member, Round, Tally, WorkId};
 use crate::filter::Verdict;
@@ -106,6 +106,8 @@ pub enum Content {
     Event {
         /// Its attributes as they came.
         context: Arc<Context>,
+        /// The dead letter whose event is delivered again, if it is one.
+        replay: Option<Arc<Replay>>,
         /// What each dependency that waits for it makes of it, by its place in the spec.
         arrivals: Vec<(usize, Arrival)>,
     },
@@ -355,6 +357,24 @@ pub struct Letter<A> {
     pub error: Failure,
     /// How often it was tried.
     pub attempts: u32,
+    /// The dependencies that the delivery came for, by their places in the spec. None: it was not looked at.
+    pub dependencies: Vec<usize>,
+    /// The action was under way, is not repeatable, and may have been done.
+    pub may_be_done: bool,
     /// What would have been done.
     pub action: Option<A>,
+}
+
+impl<A> Letter<A> {
+    /// The letter of a delivery for which nothing was tried.
+    pub(super) fn of(reason: DeadLetterReason, error: Failure, dependencies: Vec<usize>) -> Self {
+        Self {
+            reason,
+            error,
+            attempts: 0,
+            dependencies,
+            may_be_done: false,
+            action: None,
+        }
+    }
 }

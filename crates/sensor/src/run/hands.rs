@@ -236,6 +236,9 @@ impl Hands {
         let action = letter.action.as_deref();
         let error = letter.error.public().to_owned();
         let (reason, event) = (letter.reason, Event::decode(&delivery.payload).ok());
+        let names = trigger.dependency_names();
+        let dependencies = letter.dependencies.iter();
+        let dependencies = dependencies.map(|index| names[*index].to_string());
         let letter = DeadLetter {
             namespace: runner.sensor.namespace.to_string(),
             sensor: runner.sensor.name.to_string(),
@@ -245,6 +248,9 @@ impl Hands {
             attempts: letter.attempts,
             dead_lettered_at: (runner.now)(),
             subject: delivery.subject.clone(),
+            stored_at: Some(delivery.event_stored_at()),
+            dependencies: dependencies.collect(),
+            may_be_done: letter.may_be_done,
             payload: delivery.payload.clone(),
             cut_from: None,
             action: action.and_then(|action| serde_json::to_string(action).ok()),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tiphys_eventbus::{Error, Event, State, open_rounds};
+use tiphys_eventbus::{Error, Event, Replay, State, open_rounds};
 
 use crate::engine::{Member, object_key};
 use crate::trigger::Trigger;
@@ -28,6 +28,9 @@ struct Record {
     stream_seq: u64,
     consumer_seq: u64,
     timestamp: Timestamp,
+    /// The dead letter whose event it is. Argo Events skips it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replay: Option<Replay>,
     event: Box<RawValue>,
 }
 
@@ -76,6 +79,7 @@ impl Kept {
             stream_seq: member.sequence,
             consumer_seq: 0,
             timestamp: member.stored_at,
+            replay: member.replay.as_deref().cloned(),
             event,
         };
         let value = serde_json::to_vec(&record).unwrap_or_default();
@@ -108,5 +112,6 @@ fn read(value: &[u8]) -> Option<Member> {
         sequence: record.stream_seq,
         stored_at: record.timestamp,
         object,
+        replay: record.replay.map(Arc::new),
     })
 }

@@ -233,10 +233,14 @@ impl Preparation {
 
     fn prepare(&self, in_flight: &InFlight, memory: &Memory) -> Option<Arrived> {
         let delivery = &in_flight.delivery;
+        let message = engine::Message {
+            payload: &delivery.payload,
+            sequence: delivery.position.to_wire(),
+            stored_at: delivery.stored_at,
+            replay: delivery.replay.as_ref(),
+        };
         engine::prepare(
-            &delivery.payload,
-            delivery.position.to_wire(),
-            delivery.stored_at,
+            message,
             &self.sensor.dependencies,
             self.trigger.dependencies(),
             memory,

@@ -18,7 +18,9 @@ use super::kept::Kept;
 use super::preparation::{Prepared, prepared};
 use super::{Opening, Runner};
 use crate::Error;
-use crate::engine::{self, ACK_WAIT, BUS_FIRST, BUS_LAST, Limits, Member, Now, TriggerState};
+use crate::engine::{
+    self, ACK_WAIT, BUS_FIRST, BUS_LAST, Compiled, Limits, Member, Now, TriggerState,
+};
 use crate::trigger::Trigger;
 
 /// The longest sleep: nothing is due.
@@ -213,13 +215,17 @@ impl TriggerLoop {
             })?;
             (kept, members) = (Some(opened), found);
         }
+        let Compiled {
+            namespace,
+            name: sensor,
+            ..
+        } = &*runner.sensor;
+        let durable = Durable::trigger(namespace, sensor, trigger.name());
+        let mut subjects = subjects(runner, trigger);
+        subjects.push(Subject::replay(&durable));
         let config = SubscriptionConfig {
-            durable: Durable::trigger(
-                &runner.sensor.namespace,
-                &runner.sensor.name,
-                trigger.name(),
-            ),
-            subjects: subjects(runner, trigger),
+            durable,
+            subjects,
             start: StartAt::Time(runner.start(trigger)),
             ack_wait: ACK_WAIT,
             max_in_flight: LIMITS.in_flight * 2 + LIMITS.given_back,

@@ -123,6 +123,15 @@ impl FireError {
     }
 }
 
+/// Where a firing stands among others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place<'p> {
+    /// Among those about the same object.
+    turn: Option<Turn>,
+    /// The dead letter of which it is a replay that nothing done before counts for.
+    forced: Option<&'p str>,
+}
+
 /// Everything that an action is rendered from.
 pub(super) struct Input<'i, 's> {
     /// The events of the firing.
@@ -131,10 +140,10 @@ pub(super) struct Input<'i, 's> {
     pub(super) sensor: &'i str,
     /// The Sensor's namespace.
     pub(super) namespace: &'i str,
+    /// Where the firing stands.
+    pub(super) place: Place<'i>,
     /// Name of the trigger.
     pub(super) trigger: &'i str,
-    /// Where the firing stands among others.
-    pub(super) turn: Option<Turn>,
     /// When the action counts as a success.
     pub(super) policy: &'i Policy,
     /// Where to tell what parameters did.
@@ -158,11 +167,19 @@ impl Trigger {
         let turn = match round {
             [(_, member)] => member.object.map(|object| Turn {
                 object,
-                stored_at: member.stored_at,
+                stored_at: member.event_stored_at(),
             }),
             _ => None,
         };
-        self.render(events, (sensor, namespace), turn, &mut Steps::none())
+        let replays = round
+            .iter()
+            .filter_map(|(_, member)| member.replay.as_ref());
+        let mut forced = replays.filter(|replay| replay.is_forced);
+        let place = Place {
+            turn,
+            forced: forced.next().map(|replay| replay.letter.as_str()),
+        };
+        self.render(events, (sensor, namespace), place, &mut Steps::none())
     }
 
     /// As [`Trigger::fire`], telling on the way what each parameter did.
@@ -176,14 +193,15 @@ impl Trigger {
         namespace: &str,
         steps: &mut Vec<ParameterStep>,
     ) -> Result<Action, FireError> {
-        self.render(events, (sensor, namespace), None, &mut Steps(Some(steps)))
+        let place = Place::default();
+        self.render(events, (sensor, namespace), place, &mut Steps(Some(steps)))
     }
 
     fn render<'e>(
         &self,
         events: impl Iterator<Item = (usize, &'e Event)>,
         (sensor, namespace): (&str, &str),
-        turn: Option<Turn>,
+        place: Place<'_>,
         steps: &mut Steps<'_>,
     ) -> Result<Action, FireError> {
         let views =
@@ -199,8 +217,8 @@ impl Trigger {
             views: &views,
             sensor,
             namespace,
+            place,
             trigger: &self.name,
-            turn,
             policy: &self.policy,
             steps,
         })
@@ -233,10 +251,12 @@ impl Input<'_, '_> {
     }
 
     /// What a message of this firing is known by: the same however often it is sent, and another one for
-    /// each trigger.
+    /// each trigger and forced replay.
     pub(super) fn message_id(&self) -> String {
         let mut digest = Sha256::new();
-        for part in [self.namespace, self.sensor, self.trigger, &self.event_ids()] {
+        let ids = self.event_ids();
+        let parts = [self.namespace, self.sensor, self.trigger, &ids];
+        for part in parts.into_iter().chain(self.place.forced) {
             digest.update(part);
             digest.update([0]);
         }
@@ -254,7 +274,8 @@ impl Input<'_, '_> {
             event_ids: self.event_ids(),
             dependencies: dependencies.join(","),
             namespace: self.namespace.to_owned(),
-            turn: self.turn,
+            turn: self.place.turn,
+            forced: self.place.forced.map(str::to_owned),
         }
     }
 }

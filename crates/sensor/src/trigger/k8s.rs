@@ -86,6 +86,9 @@ pub struct Ownership {
     pub namespace: String,
     /// Where the firing stands among those about the same object. `None`: they have no order.
     pub turn: Option<Turn>,
+    /// The dead letter of which it is a forced replay: what was created before by the same events, or by later
+    /// ones, does not count as its own.
+    pub forced: Option<String>,
 }
 
 /// Where a firing stands among those of its trigger that are about the same object: they run in the order
@@ -133,6 +136,9 @@ impl Ownership {
 
     /// The annotation that says where the firing stands that has created an object.
     pub const TURN_ANNOTATION: &str = "events.argoproj.io/event-turn";
+
+    /// The annotation that names the dead letter by whose forced replay an object was created.
+    pub const REPLAY_ANNOTATION: &str = "events.argoproj.io/replay-of";
 
     /// The value of [`Self::TURN_ANNOTATION`]: what the firing has to be in order with, and its place. These
     /// stand on objects for as long as those live: what they are made of never changes.

@@ -379,7 +379,7 @@ mod tests {
     use tiphys_eventbus::{Context, Event};
 
     use super::*;
-    use crate::trigger::fire::Steps;
+    use crate::trigger::fire::{Place, Steps};
     use crate::trigger::policy::Policy;
 
     /// Sending, and reading what was sent, changes nothing: an update that changes nothing is seen.
@@ -451,7 +451,7 @@ mod tests {
                 data: Some(r#"{"m":"1.50","n":9007199254740993}"#.into()),
             };
             let mut input = Input {
-                turn: None,
+                place: Place::default(),
                 views: &Views::new([("a", &event)]),
                 sensor: "s",
                 namespace: "n",

@@ -380,6 +380,7 @@ async fn a_create_recognises_itself_by_a_later_one_about_the_same_object() {
             sequence: 1,
             stored_at: Timestamp::from_second(second).unwrap(),
             object,
+            replay: None,
         };
         trigger.fire(&[(0, member)], "orders", "shop").unwrap()
     };

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use async_nats::datetime::{DateTime, from_nanos};
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info, PullConsumer, pull};
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Consumption, locked};
-use crate::jetstream::connect::{ApiError, timestamp};
+use crate::jetstream::connect::{ApiError, Connection, timestamp};
 use crate::jetstream::tracker::Place;
 use crate::name::{STREAM, disjoint};
-use crate::{Durable, StartAt};
+use crate::{ConsumerReport, Durable, Error, StartAt, Subject};
 
 /// Give a message back to be delivered at once.
 pub(super) const GIVE_BACK: Bytes = Bytes::from_static(b"-NAK");
@@ -23,6 +23,9 @@ pub(super) const MAX_RECLAIMED: u64 = 65_536;
 
 /// How long to wait for the server to have taken lost deliveries back.
 pub(super) const RECLAIM_WITHIN: Duration = Duration::from_secs(2);
+
+/// The version of NATS from which on a consumer may have several filters.
+const SEVERAL_FILTERS: (i64, i64, i64) = (2, 10, 0);
 
 /// Which stream the consumer was on: one of the same name may have taken its place.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,7 +118,14 @@ impl Consumption {
     }
 
     fn filters(&self) -> Vec<String> {
-        disjoint(&self.config.subjects)
+        let subjects = self.config.subjects.iter();
+        let client = &self.connection.client;
+        let (major, minor, patch) = SEVERAL_FILTERS;
+        // An older server takes one filter at most, and without any it sends everything.
+        let takes_several = client.is_server_compatible(major, minor, patch);
+        let subjects = subjects.filter(|subject| takes_several || !subject.is_replay());
+        let subjects: Vec<Subject> = subjects.cloned().collect();
+        disjoint(&subjects)
             .iter()
             .map(ToString::to_string)
             .collect()
@@ -138,6 +148,33 @@ fn filters(one: &str, several: &[String]) -> Vec<String> {
     }
     filters.sort_unstable();
     filters
+}
+
+/// What a consumer on the server asks for.
+pub(in crate::jetstream) async fn report(
+    connection: &Connection,
+    durable: &Durable,
+) -> Result<Option<ConsumerReport>, Error> {
+    let subject = format!("CONSUMER.INFO.{STREAM}.{durable}");
+    let info: Result<Info, _> = connection.api(subject, &serde_json::json!({})).await;
+    let info = match info {
+        Ok(info) => info,
+        Err(err) if err.is_missing() => return Ok(None),
+        Err(err) => {
+            return Err(Error::Consumer {
+                durable: durable.clone(),
+                source: err.into(),
+            });
+        }
+    };
+    let filters = filters(&info.config.filter_subject, &info.config.filter_subjects);
+    Ok(Some(ConsumerReport {
+        subjects: filters
+            .iter()
+            .map(|name| Subject::from_wire(name))
+            .collect(),
+        is_listening: info.num_waiting > 0,
+    }))
 }
 
 /// Where a consumer on the server begins.

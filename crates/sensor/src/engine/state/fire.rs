@@ -293,18 +293,14 @@ impl<A: Act> TriggerState<A> {
         let Duty::Keep { dependency, member } = &work.duty else {
             return;
         };
+        let dependencies = vec![*dependency];
         self.rounds.forget(*dependency, member.sequence);
         if let Some(hand) = self.in_hand.get_mut(&member.sequence) {
             let why = || error.public().to_owned();
             hand.fate.leave_place(Outcome::DeadLettered, why);
         }
         work.duty = Duty::DeadLetter(None);
-        let letter = Letter {
-            reason,
-            error,
-            attempts: 0,
-            action: None,
-        };
+        let letter = Letter::of(reason, error, dependencies);
         self.write(id, Write::DeadLetter(letter));
     }
 
@@ -322,6 +318,7 @@ impl<A: Act> TriggerState<A> {
         let levels: Vec<_> = levels
             .map(|level| (Arc::clone(&level.name), level.retry.duration))
             .collect();
+        let came_for = self.works.get(&id).map(Work::came_for);
         let Some((firing, _)) = self.firing(id) else {
             return;
         };
@@ -330,10 +327,9 @@ impl<A: Act> TriggerState<A> {
         let was_rendered = action.is_some();
         let letter = match firing.failure.take() {
             None => Letter {
-                reason,
-                error: error.clone(),
                 attempts,
                 action,
+                ..Letter::of(reason, error.clone(), came_for.unwrap_or_default())
             },
             Some(mut first) => {
                 let name = levels.get(level).map_or("", |(name, _)| name);
@@ -376,6 +372,7 @@ impl<A: Act> TriggerState<A> {
         self.stop_waiting(id);
         self.leave_its_target(id);
         self.forget_due(id);
+        let came_for = self.works.get(&id).map(Work::came_for);
         let Some((firing, stage)) = self.firing(id) else {
             return;
         };
@@ -387,18 +384,20 @@ impl<A: Act> TriggerState<A> {
         };
         let error = Failure::from(format!("the process stopped {why}"));
         let action = firing.action.take();
-        let letter = match firing.failure.take() {
+        let is_repeatable = action.as_ref().is_some_and(Act::is_repeatable);
+        let reason = DeadLetterReason::Interrupted;
+        let mut letter = match firing.failure.take() {
             Some(mut first) => {
                 first.error = first.error.then("; then ", &error);
                 first
             }
             None => Letter {
-                reason: DeadLetterReason::Interrupted,
-                error,
                 attempts: firing.attempts + u32::from(may_be_done),
                 action,
+                ..Letter::of(reason, error, came_for.unwrap_or_default())
             },
         };
+        letter.may_be_done = may_be_done && !is_repeatable;
         self.write(id, Write::DeadLetter(letter));
     }
 

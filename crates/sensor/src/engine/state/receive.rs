@@ -42,10 +42,14 @@ impl<A: Act> TriggerState<A> {
                     ..Hand::default()
                 };
                 self.in_hand.insert(sequence, hand);
-                self.add_letter(sequence, reason, error, now);
+                self.add_letter(sequence, reason, error, Vec::new(), now);
             }
-            Content::Event { context, arrivals } => {
-                let seen = self.seen.insert(&context, now.time);
+            Content::Event {
+                context,
+                replay,
+                arrivals,
+            } => {
+                let seen = self.seen.insert(&context, replay.as_deref(), now.time);
                 let mut fate = Fate::default();
                 if seen.is_none() {
                     fate.note(Outcome::Deduplicated, || "it has been here".to_owned());
@@ -113,7 +117,8 @@ impl<A: Act> TriggerState<A> {
             Arrival::Taken(member) => member,
             Arrival::Filtered(verdict) => return self.refuse(sequence, dependency, verdict),
             Arrival::Failed(error) => {
-                return self.add_letter(sequence, DeadLetterReason::TransformFailed, error, now);
+                let reason = DeadLetterReason::TransformFailed;
+                return self.add_letter(sequence, reason, error, vec![dependency], now);
             }
         };
         if self.reset_due.is_some() {
@@ -158,13 +163,15 @@ impl<A: Act> TriggerState<A> {
         });
     }
 
-    fn add_letter(&mut self, sequence: u64, reason: DeadLetterReason, error: Failure, now: Now) {
-        let letter = Letter {
-            reason,
-            error,
-            attempts: 0,
-            action: None,
-        };
+    fn add_letter(
+        &mut self,
+        sequence: u64,
+        reason: DeadLetterReason,
+        error: Failure,
+        dependencies: Vec<usize>,
+        now: Now,
+    ) {
+        let letter = Letter::of(reason, error, dependencies);
         self.add(
             sequence,
             Vec::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tiphys_api::RetryPolicy;
 use tiphys_base::Reason;
-use tiphys_eventbus::{Context, DeadLetterReason, Event};
+use tiphys_eventbus::{Context, DeadLetterReason, Event, Replay, Subject};
 use tiphys_lang::expr::conditions::Conditions;
 
 use super::super::wake::{Act, Arrival, Arrived, Attempt, Cancel, Content, Fired, Performs};
@@ -105,6 +105,7 @@ fn member(sequence: u64, object: Option<u64>) -> Member {
         sequence,
         stored_at: start(),
         object,
+        replay: None,
     }
 }
 
@@ -118,6 +119,7 @@ fn event(sequence: u64, id: &str, arrivals: Vec<(usize, Arrival)>) -> Wake {
         weight: 1,
         content: Content::Event {
             context: context.into(),
+            replay: None,
             arrivals,
         },
     })
@@ -258,6 +260,15 @@ fn ids(round: &Round) -> String {
     ids.collect::<Vec<_>>().join("+")
 }
 
+/// What a dead letter's delivery came for.
+fn of(dependencies: &[usize], names: &[Arc<str>]) -> String {
+    if dependencies.is_empty() {
+        return String::new();
+    }
+    let names = dependencies.iter().map(|place| &*names[*place]);
+    format!(" of {}", names.collect::<Vec<_>>().join("+"))
+}
+
 /// An effect in a few words.
 fn words(effect: &Effect<&'static str>, names: &[Arc<str>]) -> String {
     let held = |is_held: &bool| if *is_held { " held" } else { "" };
@@ -279,11 +290,17 @@ fn words(effect: &Effect<&'static str>, names: &[Arc<str>]) -> String {
             sequence,
             letter,
         } => format!(
-            "dead-letter/{work} {sequence} ({}: {}, {} attempts, {})",
+            "dead-letter/{work} {sequence} ({}: {}, {} attempts, {}){}{}",
             letter.reason,
             letter.error.text(),
             letter.attempts,
-            letter.action.unwrap_or("no action")
+            letter.action.unwrap_or("no action"),
+            of(&letter.dependencies, names),
+            if letter.may_be_done {
+                ", may be done"
+            } else {
+                ""
+            }
         ),
         Effect::Fire {
             work,
@@ -388,7 +405,7 @@ fn a_refused_action_is_tried_again_after_growing_waits_and_then_dead_lettered() 
         "0: fire/0 e1 held
          1000: perform/0 held
          3000: perform/0 held
-         3000: gave up after 3: no; dead-letter/0 1 (retries-exhausted: no, 3 attempts, act)
+         3000: gave up after 3: no; dead-letter/0 1 (retries-exhausted: no, 3 attempts, act) of a
          3001: e1 dead_lettered (no); ack 1",
     );
 }
@@ -450,7 +467,7 @@ fn an_unavailable_target_costs_no_attempt_and_is_asked_after_growing_waits() {
          100: perform/0 held
          300: perform/0 held
          2300: perform/0 held
-         2300: waits no more; gave up after 1: no; dead-letter/0 1 (retries-exhausted: no, 1 attempts, act)
+         2300: waits no more; gave up after 1: no; dead-letter/0 1 (retries-exhausted: no, 1 attempts, act) of a
          2300: e1 dead_lettered (no); ack 1",
     );
 }
@@ -550,7 +567,7 @@ fn a_trigger_that_takes_over_is_not_repeated_either_if_it_cannot_be_recognised()
          1: gave up after 1: no; fire/0 e1 by dlq held
          2: confirm 1
          3: perform/0
-         4: gave up after 1: never; dead-letter/0 1 (retries-exhausted: no; then dlqTrigger dlq: never, 1 attempts, act)
+         4: gave up after 1: never; dead-letter/0 1 (retries-exhausted: no; then dlqTrigger dlq: never, 1 attempts, act) of a
          5: e1 dead_lettered (no; then dlqTrigger dlq: never); release 1",
     );
 }
@@ -566,7 +583,7 @@ fn what_cannot_be_rendered_is_dead_lettered_after_one_attempt() {
             (2, stored(0)),
         ],
         "0: fire/0 e1 held
-         1: gave up after 1: no such path; dead-letter/0 1 (render-failed: no such path, 1 attempts, no action)
+         1: gave up after 1: no such path; dead-letter/0 1 (render-failed: no such path, 1 attempts, no action) of a
          2: e1 dead_lettered (no such path); ack 1",
     );
 }
@@ -685,7 +702,7 @@ fn what_waits_for_longer_than_it_may_is_dead_lettered() {
          0: waits: nobody (Forbidden)
          1000: perform/0 held
          2000: perform/0 held
-         2000: waits no more; gave up after 0: nobody; dead-letter/0 1 (target-unavailable: nobody, 0 attempts, act)
+         2000: waits no more; gave up after 0: nobody; dead-letter/0 1 (target-unavailable: nobody, 0 attempts, act) of a
          2001: e1 dead_lettered (nobody); ack 1",
     );
 }
@@ -1072,11 +1089,11 @@ fn what_cannot_be_used_is_dead_lettered_as_often_as_the_bus_needs_it() {
             (110, not_stored(0)),
             (310, stored(0)),
         ],
-        "0: dead-letter/0 1 (transform-failed: bad jq, 0 attempts, no action)
+        "0: dead-letter/0 1 (transform-failed: bad jq, 0 attempts, no action) of a
          0: dead-letter/1 2 (malformed: no JSON, 0 attempts, no action)
          1:  dead_lettered (no JSON); ack 2
-         110: dead-letter/0 1 (transform-failed: bad jq, 0 attempts, no action)
-         310: dead-letter/0 1 (transform-failed: bad jq, 0 attempts, no action)
+         110: dead-letter/0 1 (transform-failed: bad jq, 0 attempts, no action) of a
+         310: dead-letter/0 1 (transform-failed: bad jq, 0 attempts, no action) of a
          310: e1 dead_lettered (bad jq); ack 1",
     );
 }
@@ -1119,7 +1136,7 @@ fn a_panic_costs_the_delivery_it_happens_for_and_no_other() {
             (3, fired(1, Attempt::Done)),
         ],
         "0: fire/0 e1 held
-         1: gave up after 1: panicked: index out of bounds; dead-letter/0 1 (panicked: panicked: index out of bounds, 1 attempts, no action)
+         1: gave up after 1: panicked: index out of bounds; dead-letter/0 1 (panicked: panicked: index out of bounds, 1 attempts, no action) of a
          2: e1 dead_lettered (panicked); ack 1; fire/1 e2 held
          3: success; e2 fired; ack 2",
     );
@@ -1132,7 +1149,7 @@ fn a_panic_costs_the_delivery_it_happens_for_and_no_other() {
             (3, comes(2, &[1])),
         ],
         "0: keep/0 a=e1
-         1: dead-letter/0 1 (panicked: panicked: index out of bounds, 0 attempts, no action)
+         1: dead-letter/0 1 (panicked: panicked: index out of bounds, 0 attempts, no action) of a
          2: e1 dead_lettered (panicked); ack 1
          3: keep/1 b=e2",
     );
@@ -1249,7 +1266,7 @@ fn a_stop_that_takes_too_long_gives_back_what_is_held_and_dead_letters_what_is_n
          0: waits: nobody (Forbidden)
          0: gives way/2
          4001: cancel all; waits no more; nak 2; nak 3
-         4100: dead-letter/0 1 (interrupted: the process stopped while the action was under way: it may be done, 1 attempts, act)
+         4100: dead-letter/0 1 (interrupted: the process stopped while the action was under way: it may be done, 1 attempts, act) of a, may be done
          4101: e1 dead_lettered (the process stopped while the action was under way: it may be done); release 1; ended",
     );
 }
@@ -1268,7 +1285,7 @@ fn a_stop_dead_letters_what_may_be_acknowledged() {
         "0: fire/0 e1 held
          0: confirm 1
          4001: cancel all
-         4100: dead-letter/0 1 (interrupted: the process stopped before the acknowledgement was confirmed, 0 attempts, act)
+         4100: dead-letter/0 1 (interrupted: the process stopped before the acknowledgement was confirmed, 0 attempts, act) of a
          4101: e1 dead_lettered (the process stopped before the acknowledgement was confirmed); ack 1; ended",
     );
 }
@@ -1289,4 +1306,104 @@ fn what_is_in_flight_is_bounded() {
     assert!(state.has_room());
     state.on(Wake::Shutdown, at(0));
     assert!(!state.has_room());
+}
+
+/// The event `e` of a dead letter, delivered again for these dependencies.
+fn replayed(sequence: u64, letter: &str, dependencies: &[usize]) -> Wake {
+    let replay = Arc::new(Replay {
+        letter: letter.to_owned(),
+        subject: Subject::event("source", "event"),
+        stored_at: start(),
+        dependencies: Vec::new(),
+        is_forced: false,
+    });
+    let taken = |place: &usize| {
+        let member = Member {
+            replay: Some(Arc::clone(&replay)),
+            ..member(sequence, None)
+        };
+        (*place, Arrival::Taken(member))
+    };
+    let context = Context {
+        id: "e".to_owned(),
+        ..Context::default()
+    };
+    Wake::Delivered(Arrived {
+        sequence,
+        weight: 1,
+        content: Content::Event {
+            context: context.into(),
+            arrivals: dependencies.iter().map(taken).collect(),
+            replay: Some(replay),
+        },
+    })
+}
+
+#[test]
+fn the_event_of_a_dead_letter_is_not_taken_for_a_repeat_unless_its_letter_is_one() {
+    let no_path = || Fired::NotRendered("no path".into());
+    let fails = |work| Wake::Fired {
+        work,
+        fired: no_path(),
+    };
+    let taken = Arrival::Taken(member(1, None));
+    check(
+        plan("a"),
+        [
+            (0, event(1, "e", vec![(0, taken)])),
+            (0, fails(0)),
+            (0, stored(0)),
+            (1, replayed(2, "7", &[0])),
+            (1, fails(1)),
+            (1, stored(1)),
+            (2, replayed(3, "7", &[0])),
+            (3, replayed(4, "8", &[0])),
+            (3, fired(2, Attempt::Done)),
+        ],
+        "0: fire/0 e1 held
+         0: gave up after 1: no path; dead-letter/0 1 (render-failed: no path, 1 attempts, no action) of a
+         0: e dead_lettered (no path); ack 1
+         1: fire/1 e2 held
+         1: gave up after 1: no path; dead-letter/1 2 (render-failed: no path, 1 attempts, no action) of a
+         1: e dead_lettered (no path); ack 2
+         2: e deduplicated (it has been here); ack 3
+         3: fire/2 e4 held
+         3: success; e fired; ack 4",
+    );
+}
+
+#[test]
+fn a_dead_letter_names_the_dependencies_that_its_delivery_came_for() {
+    let fails = |work| Wake::Fired {
+        work,
+        fired: Fired::NotRendered("no path".into()),
+    };
+    // Each fires by itself, and the other one may have succeeded.
+    check(
+        plan("a || b"),
+        [
+            (0, comes(1, &[0, 1])),
+            (1, fired(0, Attempt::Done)),
+            (2, fails(1)),
+        ],
+        "0: fire/0 e1 held; fire/1 e1 held
+         1: success
+         2: gave up after 1: no path; dead-letter/1 1 (render-failed: no path, 1 attempts, no action) of b",
+    );
+    // The round needs it in both places, and `c` has come with another delivery.
+    check(
+        plan("a && b && c"),
+        [
+            (0, comes(1, &[2])),
+            (0, stored(0)),
+            (1, comes(2, &[0, 1])),
+            (1, stored(1)),
+            (2, fails(2)),
+        ],
+        "0: keep/0 c=e1
+         0: e1 waiting; ack 1
+         1: keep/1 a=e2
+         1: fire/2 e2+e2+e1 held
+         2: gave up after 1: no path; dead-letter/2 2 (render-failed: no path, 1 attempts, no action) of a+b",
+    );
 }

@@ -86,6 +86,16 @@ impl<A> Work<A> {
             due: None,
         }
     }
+
+    /// The dependencies that the delivery of a firing came for, by their places in the spec.
+    pub(super) fn came_for(&self) -> Vec<usize> {
+        let Duty::Fire(firing) = &self.duty else {
+            return Vec::new();
+        };
+        let round = firing.round.iter();
+        let arrived = round.filter(|(_, member)| Some(member.sequence) == self.sequence);
+        arrived.map(|(dependency, _)| *dependency).collect()
+    }
 }
 
 impl<A: Act> TriggerState<A> {

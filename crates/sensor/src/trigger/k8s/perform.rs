@@ -265,14 +265,18 @@ fn read(text: &[u8]) -> Result<Value, Error> {
 /// name, so a repeated create meets its own object.
 fn generated_name(base: &str, ownership: &Ownership) -> String {
     const ALPHABET: &[u8; 32] = b"bcdfghjklmnpqrstvwxz2456789abcde";
-    let digest = Sha256::digest(format!(
+    let mut text = format!(
         "{}\n{}\n{}\n{}\n{}",
         ownership.namespace,
         ownership.sensor,
         ownership.trigger,
         ownership.event_ids,
         ownership.dependencies
-    ));
+    );
+    if let Some(letter) = &ownership.forced {
+        text.extend(["\n", letter]);
+    }
+    let digest = Sha256::digest(text);
     let suffix: String = digest
         .iter()
         .take(SUFFIX)
@@ -311,6 +315,10 @@ fn own(object: &mut Value, target: &Target, ownership: &Ownership, now: Timestam
     if let Some(turn) = ownership.turn() {
         annotations.insert(Ownership::TURN_ANNOTATION.into(), Value::String(turn));
     }
+    if let Some(letter) = &ownership.forced {
+        let letter = Value::String(letter.clone());
+        annotations.insert(Ownership::REPLAY_ANNOTATION.into(), letter);
+    }
 }
 
 /// The object under `key`, put there if it is missing or something else.
@@ -327,11 +335,16 @@ pub(in crate::trigger) fn member<'m>(map: &'m mut Map, key: &str) -> &'m mut Map
 
 /// Whether this firing has created an object.
 fn is_owned(live: &Value, ownership: &Ownership) -> bool {
-    annotation(live, Ownership::EVENT_ANNOTATION) == Some(&ownership.event_ids)
+    let is_of_events = annotation(live, Ownership::EVENT_ANNOTATION) == Some(&ownership.event_ids);
+    let replay = annotation(live, Ownership::REPLAY_ANNOTATION);
+    is_of_events && (ownership.forced.is_none() || replay == ownership.forced.as_ref())
 }
 
 /// Whether a later firing about the same object has created it.
 fn is_succeeded(live: &Value, ownership: &Ownership) -> bool {
+    if ownership.forced.is_some() {
+        return false;
+    }
     annotation(live, Ownership::TURN_ANNOTATION).is_some_and(|turn| ownership.is_before(turn))
 }
 
@@ -346,12 +359,44 @@ fn annotation<'v>(live: &'v Value, name: &str) -> Option<&'v String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tiphys_clients::kubernetes::Kind;
 
     fn of_events(ids: &str) -> Ownership {
         Ownership {
             event_ids: ids.into(),
             ..Ownership::default()
         }
+    }
+
+    #[test]
+    fn a_forced_replay_has_a_name_of_its_own_and_recognises_nothing_but_itself() {
+        let forced = |letter: &str| Ownership {
+            forced: Some(letter.into()),
+            ..of_events("a")
+        };
+        let names = [of_events("a"), forced("7@x"), forced("8@x")];
+        let names = names.map(|ownership| generated_name("job-", &ownership));
+        assert_eq!(names[0], "job-slczlrvdbw");
+        assert!(names[0] != names[1] && names[1] != names[2], "{names:?}");
+
+        let created_by = |ownership: &Ownership| {
+            let kind = Kind {
+                api_version: "v1".to_owned(),
+                plural: "configmaps".to_owned(),
+                namespaced: true,
+            };
+            let target = Target::new(&kind, Some("n"), "x").unwrap();
+            let mut object = Value::Object(Map::new());
+            own(&mut object, &target, ownership, Timestamp::UNIX_EPOCH);
+            object
+        };
+        let plain = created_by(&of_events("a"));
+        assert!(is_owned(&plain, &of_events("a")));
+        assert!(!is_owned(&plain, &forced("7@x")));
+        let replayed = created_by(&forced("7@x"));
+        assert!(is_owned(&replayed, &forced("7@x")));
+        assert!(!is_owned(&replayed, &forced("8@x")));
+        assert!(is_owned(&replayed, &of_events("a")));
     }
 
     /// After an upgrade the same firing has to meet its own object: these names never change.
@@ -364,6 +409,7 @@ mod tests {
             dependencies: "paid,placed".into(),
             namespace: "shop".into(),
             turn: None,
+            forced: None,
         };
         assert_eq!(
             generated_name("job-", &firing("0a1b,2c3d")),

@@ -440,6 +440,7 @@ impl World {
             sequence,
             stored_at: at(message.stored_at).time,
             object: message.object,
+            replay: None,
         };
         let arrivals = message.arrivals.iter().map(|(place, kind)| {
             let arrival = match kind {
@@ -482,6 +483,7 @@ impl World {
             weight: 1,
             content: Content::Event {
                 context: context.into(),
+                replay: None,
                 arrivals,
             },
         };
