@@ -27,6 +27,8 @@ mod pipeline;
 mod poison;
 #[path = "product/refusals.rs"]
 mod refusals;
+#[path = "product/replay.rs"]
+mod replay;
 #[path = "product/rounds.rs"]
 mod rounds;
 #[path = "product/signals.rs"]

@@ -1,18 +1,26 @@
-//! `tiphys dlq`: the dead letters of a bus.
+//! `tiphys dlq`: the dead letters of a bus; one file an act.
 
-use std::io::Write;
+mod drop;
+mod ls;
+mod replay;
+mod show;
+
+use std::collections::HashSet;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
-use tiphys_eventbus::{DeadLetterReason, DeadLetters, Position};
+use tiphys_eventbus::{DeadLetter, DeadLetterReason, DeadLetters, Position};
 use tiphys_live::dead_letters::{self, Query};
 use tiphys_runtime::process;
 
-use crate::args::{LogArgs, Output, one_of};
-use crate::bus::BusArgs;
+use crate::args::{LogArgs, one_of};
+use drop::DropArgs;
+use ls::LsArgs;
+use replay::ReplayArgs;
+use show::ShowArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct DlqArgs {
@@ -26,61 +34,10 @@ pub(crate) enum Act {
     Ls(Box<LsArgs>),
     /// Show one dead letter
     Show(Box<ShowArgs>),
+    /// Deliver the events of dead letters again, each to its trigger, as that is now
+    Replay(Box<ReplayArgs>),
     /// Remove dead letters for good: their events will not be processed any more
     Drop(Box<DropArgs>),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LsArgs {
-    #[command(flatten)]
-    pub(crate) which: WhichArgs,
-    /// List each letter instead
-    #[arg(long)]
-    pub(crate) each: bool,
-    /// How they are written
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) output: Output,
-    #[command(flatten)]
-    pub(crate) bus: BusArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ShowArgs {
-    /// Its number, as `ls` says it
-    #[arg(value_name = "NUMBER")]
-    pub(crate) number: u64,
-    /// With the payload of the event
-    #[arg(long)]
-    pub(crate) data: bool,
-    /// With the values of Secrets that are in it
-    #[arg(long)]
-    pub(crate) reveal: bool,
-    /// How it is written
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) output: Output,
-    #[command(flatten)]
-    pub(crate) bus: BusArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DropArgs {
-    /// Their numbers
-    #[arg(
-        value_name = "NUMBER",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
-    pub(crate) numbers: Vec<u64>,
-    /// All that the other options mean
-    #[arg(long)]
-    pub(crate) all: bool,
-    #[command(flatten)]
-    pub(crate) which: WhichArgs,
-    /// Only say what would be removed
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    #[command(flatten)]
-    pub(crate) bus: BusArgs,
 }
 
 /// Which letters are meant.
@@ -98,6 +55,23 @@ pub(crate) struct WhichArgs {
     /// Only those of so long ago at most, for example 10m or 2d, or since a moment
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<Timestamp>,
+}
+
+/// The letters that are acted on.
+#[derive(Debug, Args)]
+pub(crate) struct MeantArgs {
+    /// Their numbers
+    #[arg(
+        value_name = "NUMBER",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub(crate) numbers: Vec<u64>,
+    /// All that the other options mean
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
 }
 
 /// The reasons, as values of an option.
@@ -135,139 +109,42 @@ fn before(moment: Timestamp, text: &str) -> Result<Timestamp, String> {
 pub(crate) fn main(args: DlqArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     process::start(log.settings_of_an_answer(), None, |_| async {
         match args.act {
-            Act::Ls(args) => ls(*args).await,
-            Act::Show(args) => show(*args).await,
-            Act::Drop(args) => drop_letters(*args).await,
+            Act::Ls(args) => ls::ls(*args).await,
+            Act::Show(args) => show::show(*args).await,
+            Act::Replay(args) => replay::replay(*args).await,
+            Act::Drop(args) => drop::drop_letters(*args).await,
         }
     })
 }
 
-async fn ls(args: LsArgs) -> anyhow::Result<ExitCode> {
-    let LsArgs {
-        which,
-        each,
-        output,
-        bus,
-    } = args;
-    let query = which.query(bus.namespace.clone());
-    let reached = bus.place().await?.open().await?;
-    let letters = &*reached.bus.dead_letters;
-    let mut out = std::io::stdout().lock();
-    let mut lines = Vec::new();
-    if each {
-        query
-            .each(letters, |position, letter| {
-                let json = dead_letters::to_json(position, &letter, false);
-                lines.push(match output {
-                    Output::Text => dead_letters::line(position, &letter),
-                    Output::Json => format!("{}\n", without_payload(json)),
-                });
-            })
-            .await?;
-    } else {
-        let groups = query.groups(letters).await?;
-        lines.extend(groups.iter().map(|group| match output {
-            Output::Text => group.to_string(),
-            Output::Json => format!("{}\n", group.to_json()),
-        }));
-    }
-    for line in &lines {
-        out.write_all(line.as_bytes())
-            .context("write to standard output")?;
-    }
-    if lines.is_empty() {
-        eprintln!("no dead letters");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// What is listed is an overview: `show` has the event.
-fn without_payload(mut json: serde_json::Value) -> serde_json::Value {
-    if let Some(members) = json.as_object_mut() {
-        members.remove("payload");
-        members.remove("action");
-    }
-    json
-}
-
-async fn show(args: ShowArgs) -> anyhow::Result<ExitCode> {
-    let ShowArgs {
-        number,
-        data,
-        reveal,
-        output,
-        bus,
-    } = args;
-    let reached = bus.place().await?.open().await?;
-    let position = Position::from_wire(number);
-    let letter = dead_letters::find(&*reached.bus.dead_letters, position).await?;
-    let Some(letter) = letter else {
-        bail!("there is no dead letter {number}: `tiphys dlq ls` lists them");
-    };
-    let text = match output {
-        Output::Text => dead_letters::to_text(position, &letter, data, reveal),
-        Output::Json => {
-            let json = dead_letters::to_json(position, &letter, reveal);
-            let json = if data { json } else { without_payload(json) };
-            format!("{json}\n")
+impl MeantArgs {
+    /// `each` letter that is meant, with its position, in the order of the bus or of the numbers.
+    async fn each(
+        self,
+        namespace: Option<String>,
+        letters: &dyn DeadLetters,
+        mut each: impl FnMut(Position, DeadLetter),
+    ) -> anyhow::Result<()> {
+        let Self {
+            numbers,
+            all,
+            which,
+        } = self;
+        if all {
+            return Ok(which.query(namespace).each(letters, each).await?);
         }
-    };
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .context("write to standard output")?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn drop_letters(args: DropArgs) -> anyhow::Result<ExitCode> {
-    let DropArgs {
-        numbers,
-        all,
-        which,
-        dry_run,
-        bus,
-    } = args;
-    let query = which.query(bus.namespace.clone());
-    let reached = bus.place().await?.open().await?;
-    let letters = &*reached.bus.dead_letters;
-    let mut meant = Vec::new();
-    if all {
-        query
-            .each(letters, |position, letter| {
-                meant.push((position, dead_letters::line(position, &letter)));
-            })
-            .await?;
-    } else {
+        let mut named = HashSet::new();
         for number in numbers {
+            if !named.insert(number) {
+                continue;
+            }
             let position = Position::from_wire(number);
             let letter = dead_letters::find(letters, position).await?;
             let letter = letter.with_context(|| format!("there is no dead letter {number}"))?;
-            meant.push((position, dead_letters::line(position, &letter)));
+            each(position, letter);
         }
+        Ok(())
     }
-    let done = remove(letters, &meant, dry_run).await?;
-    let what = if dry_run {
-        "would be dropped"
-    } else {
-        "dropped"
-    };
-    eprintln!("{done} {what}");
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Removes the letters, and says each; how many there were.
-async fn remove(
-    letters: &dyn DeadLetters,
-    meant: &[(Position, String)],
-    is_dry: bool,
-) -> anyhow::Result<usize> {
-    let mut done = 0;
-    for (position, line) in meant {
-        if is_dry || letters.remove(*position).await? {
-            done += 1;
-            write!(std::io::stdout(), "{line}").context("write to standard output")?;
-        }
-    }
-    Ok(done)
 }
 
 impl WhichArgs {

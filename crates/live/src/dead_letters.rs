@@ -1,4 +1,6 @@
-//! Dead letters: found, grouped by what they have in common, shown, and dropped.
+//! Dead letters: found, grouped by what they have in common, shown, dropped and replayed.
+
+mod replay;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,6 +13,8 @@ use tiphys_eventbus::{
 };
 
 use crate::mask;
+
+pub use replay::{Outcome, Refusal, Replayer};
 
 /// So many letters are asked for at a time.
 const PAGE: usize = 500;
@@ -246,6 +250,9 @@ pub fn to_json(position: Position, letter: &DeadLetter, is_revealed: bool) -> Va
         "attempts": letter.attempts,
         "deadLetteredAt": letter.dead_lettered_at.to_string(),
         "subject": letter.subject.as_str(),
+        "storedAt": letter.stored_at.map(|time| time.to_string()),
+        "dependencies": letter.dependencies,
+        "mayBeDone": letter.may_be_done,
         "cutFrom": letter.cut_from,
         "event": context,
         "action": action,
