@@ -72,6 +72,7 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
             sequence: 1,
             stored_at: jiff::Timestamp::UNIX_EPOCH,
             object: None,
+            replay: None,
         },
     )];
     ensure!(
