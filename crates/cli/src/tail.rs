@@ -175,7 +175,9 @@ fn one(
 ) -> String {
     // What is not shown is followed as well: others may be decided by it.
     let reports = match (decisions, &seen.event) {
-        (Some(decisions), Ok(event)) => Some(decisions.follow(event.clone())),
+        (Some(decisions), Ok(event)) if seen.replay.is_none() => {
+            Some(decisions.follow(event.clone()))
+        }
         _ => None,
     };
     if !seen.event.as_ref().map_or(true, |event| query.wants(event)) {

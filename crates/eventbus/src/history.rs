@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Error, StartAt, StoredMessage, Subject};
+use crate::{Error, Replay, StartAt, StoredMessage, Subject};
 
 /// The events of a bus, whoever waits for them.
 #[async_trait]
@@ -39,8 +39,31 @@ pub enum Until {
 pub struct Past {
     /// Where it was published.
     pub subject: Subject,
-    /// The message.
+    /// The message. Where it delivers the event of a dead letter again, that event is its payload.
     pub message: StoredMessage,
+    /// The dead letter whose event is delivered again, to one trigger alone.
+    pub replay: Option<Replay>,
     /// How many are stored behind it.
     pub left: u64,
+}
+
+impl Past {
+    /// A message as it is stored.
+    pub(crate) fn of(subject: Subject, message: StoredMessage, left: u64) -> Self {
+        let read = subject.is_replay().then(|| Replay::read(&message.payload));
+        match read.flatten() {
+            Some((replay, payload)) => Self {
+                subject,
+                left,
+                replay: Some(replay),
+                message: StoredMessage { payload, ..message },
+            },
+            None => Self {
+                subject,
+                message,
+                replay: None,
+                left,
+            },
+        }
+    }
 }

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tiphys_api::message::with_causes;
-use tiphys_eventbus::{Error, Event, History, Past, Position, StartAt, Subject, Until};
+use tiphys_eventbus::{Error, Event, History, Past, Position, Replay, StartAt, Subject, Until};
 
 use crate::mask;
 
@@ -23,6 +23,8 @@ pub struct Seen {
     pub payload: Bytes,
     /// What it says, or why it cannot be read.
     pub event: Result<Event, String>,
+    /// The dead letter whose event it is, delivered again to one trigger.
+    pub replay: Option<Replay>,
     /// How many are stored behind it.
     pub left: u64,
 }
@@ -55,6 +57,7 @@ impl Seen {
         let Past {
             subject,
             message,
+            replay,
             left,
         } = past;
         Self {
@@ -63,6 +66,7 @@ impl Seen {
             stored_at: message.stored_at,
             payload: message.payload,
             subject,
+            replay,
             left,
         }
     }
@@ -117,6 +121,7 @@ impl Seen {
             "subject": self.subject.as_str(),
             "event": event.map(|event| serde_json::from_str::<Value>(&event.context.to_json()).ok()),
             "unreadable": self.event.as_ref().err(),
+            "replay": self.replay.as_ref().map(|replay| &replay.letter),
         })
     }
 }

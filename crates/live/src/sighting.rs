@@ -89,6 +89,12 @@ impl<'s> Sighting<'s> {
             Err(error) => format!("{}: no event: {error}", seen.subject.as_str()),
         };
         let mut lines = vec![format!("{at}  {number}  {what}")];
+        if let Some(replay) = &seen.replay {
+            let (letter, subject) = (&replay.letter, seen.subject.as_str());
+            lines.push(format!(
+                "  the event of dead letter {letter}, for {subject} alone"
+            ));
+        }
         if look.with_data {
             lines.push(format!("  {}", seen.data(look.is_revealed)));
         }

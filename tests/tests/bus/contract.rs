@@ -9,8 +9,7 @@ use tiphys_base::Reason;
 use tiphys_eventbus::{
     Bucket, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable, EventBus, Outgoing,
     Position, Replay, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
-    Until,
-    open_rounds,
+    Until, open_rounds,
 };
 use tiphys_tests::{PATIENCE, eventually, in_silence, within};
 

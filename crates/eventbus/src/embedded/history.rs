@@ -49,9 +49,6 @@ fn past(core: &mut Core, inner: &Inner, next: u64, end: Option<u64>) -> Option<P
     core.log.expire((inner.clock)());
     let entry = core.log.from(next).next()?;
     let end = end.unwrap_or(core.log.next());
-    (entry.sequence < end).then(|| Past {
-        subject: entry.subject.clone(),
-        left: end - entry.sequence - 1,
-        message: entry.stored(),
-    })
+    let left = end.checked_sub(entry.sequence + 1)?;
+    Some(Past::of(entry.subject.clone(), entry.stored(), left))
 }

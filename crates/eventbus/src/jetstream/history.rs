@@ -101,15 +101,13 @@ impl Cursor {
             return Ok(None);
         };
         let info = message.info().map_err(ApiError::Unavailable)?;
-        Ok(Some(Past {
-            subject: Subject::from_wire(&message.subject),
-            left: info.pending,
-            message: StoredMessage {
-                position: Position::from_wire(sequence),
-                stored_at: timestamp(info.published),
-                payload: message.payload.clone(),
-            },
-        }))
+        let stored = StoredMessage {
+            position: Position::from_wire(sequence),
+            stored_at: timestamp(info.published),
+            payload: message.payload.clone(),
+        };
+        let subject = Subject::from_wire(&message.subject);
+        Ok(Some(Past::of(subject, stored, info.pending)))
     }
 
     async fn open(&mut self) -> Result<Reader, ApiError> {
