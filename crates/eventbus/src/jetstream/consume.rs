@@ -67,7 +67,7 @@ struct Consumption {
     expected: u64,
     /// A gap was met and mended, and nothing arrived since: a second one is taken as it is.
     mended_gap: bool,
-    stream: consumer::StreamIdentity,
+    stream: Option<consumer::KnownStream>,
     backoff: Backoff,
     /// How long to wait before attaching again.
     pause: Duration,
@@ -108,7 +108,7 @@ pub(super) async fn open(
         arrived: VecDeque::new(),
         expected: 0,
         mended_gap: false,
-        stream: consumer::StreamIdentity::default(),
+        stream: None,
         backoff: Backoff::new(PAUSE, LONGEST_PAUSE),
         pause: Duration::ZERO,
     };
@@ -190,7 +190,7 @@ impl Consumption {
             Err(err) => {
                 if err.is_missing() {
                     self.keeper.restore().await;
-                    self.stream = consumer::StreamIdentity::default();
+                    self.stream = None;
                     return Err(self.failed(Cause::Unavailable(Cause::from(err).into())));
                 }
                 return Err(self.failed(err.into()));

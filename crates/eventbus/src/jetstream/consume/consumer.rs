@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_nats::datetime::{DateTime, from_nanos};
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info, PullConsumer, pull};
+use async_nats::jetstream::{ErrorCode, stream};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -27,9 +27,38 @@ pub(super) const RECLAIM_WITHIN: Duration = Duration::from_secs(2);
 /// The version of NATS from which on a consumer may have several filters.
 const SEVERAL_FILTERS: (i64, i64, i64) = (2, 10, 0);
 
-/// Which stream the consumer was on: one of the same name may have taken its place.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct StreamIdentity(Option<Timestamp>);
+/// How long the server keeps a consumer that nobody asks for deliveries, such as one of a Sensor that was
+/// deleted.
+const KEPT_UNUSED: Duration = Duration::from_hours(30 * 24);
+
+/// The stream that the consumer was on: one of the same name may have taken its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownStream {
+    created: Timestamp,
+    /// How long it keeps messages; zero is for ever.
+    max_age: Duration,
+}
+
+impl KnownStream {
+    fn of(info: &stream::Info) -> Self {
+        Self {
+            created: timestamp(info.created),
+            max_age: info.config.max_age,
+        }
+    }
+
+    /// How long the server keeps an unused consumer; zero is for ever.
+    ///
+    /// Never less than messages are kept: then those before its position are gone with it, and whoever makes it
+    /// again, from when its Sensor was made on, gets nothing twice.
+    fn keeps_unused(&self) -> Duration {
+        if self.max_age.is_zero() {
+            Duration::ZERO
+        } else {
+            KEPT_UNUSED.max(self.max_age * 2)
+        }
+    }
+}
 
 /// The subject that acknowledges a message of a consumer.
 pub(super) fn ack_subject(durable: &Durable, sequence: u64, delivery: u64) -> String {
@@ -55,14 +84,18 @@ impl Consumption {
             }
             Err(err) => return Err(err),
         };
-        if self.stream.0.is_none() {
-            let info = self.connection.stream_info(STREAM).await?;
-            self.stream.0 = Some(timestamp(info.created));
-        }
+        let known = match self.stream {
+            Some(known) => known,
+            None => {
+                let info = self.connection.stream_info(STREAM).await?;
+                *self.stream.insert(KnownStream::of(&info))
+            }
+        };
         let mut config = existing.cached_info().config.clone();
         let before = config.clone();
         config.ack_wait = self.config.ack_wait;
         config.max_ack_pending = self.max_ack_pending();
+        config.inactive_threshold = known.keeps_unused();
         if filters(&config.filter_subject, &config.filter_subjects) != self.filters() {
             (config.filter_subject, config.filter_subjects) = self.filter_settings();
         }
@@ -77,8 +110,9 @@ impl Consumption {
 
     async fn create(&mut self) -> Result<PullConsumer, ApiError> {
         let info = self.connection.stream_info(STREAM).await?;
-        let created = timestamp(info.created);
-        let is_same_stream = self.stream.0 == Some(created);
+        let known = KnownStream::of(&info);
+        let before = self.stream.map(|stream| stream.created);
+        let is_same_stream = before == Some(known.created);
         let resume = locked(&self.tracker).resume();
         let start = match resume {
             Some(place) if is_same_stream && place.sequence <= info.state.last_sequence + 1 => {
@@ -100,6 +134,7 @@ impl Consumption {
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.config.ack_wait,
             max_ack_pending: self.max_ack_pending(),
+            inactive_threshold: known.keeps_unused(),
             filter_subject,
             filter_subjects,
             ..pull::Config::default()
@@ -109,7 +144,7 @@ impl Consumption {
             .context
             .create_consumer_on_stream(config, STREAM)
             .await?;
-        self.stream.0 = Some(created);
+        self.stream = Some(known);
         Ok(consumer)
     }
 
