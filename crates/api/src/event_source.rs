@@ -52,8 +52,9 @@ macro_rules! sources {
                 template: Option<Template>,
                 /// A Service in front of the pods, for sources that are called.
                 service: Option<Service>,
-                /// Number of pods. Default: 1, also for 0 and less. Sources that are called run in
-                /// all of them, the others in one.
+                /// Number of pods. Default: 1, also for 0 and less: what pauses an EventSource is the
+                /// annotation `events.argoproj.io/paused: "true"`. Sources that are called run in
+                /// all of the pods, the others in one.
                 replicas: Option<i32>,
                 $(
                     $(#[$doc])*

@@ -24,6 +24,7 @@ pub mod label;
 pub mod manifest;
 pub mod message;
 mod parameter;
+pub mod pause;
 mod problem;
 mod scalar;
 mod schema;

@@ -33,7 +33,8 @@ object! {
         error_on_failed_round: Given<bool>,
         /// Name of the `EventBus` in the same namespace. Default: `default`.
         event_bus_name: Given<String>,
-        /// Number of pods, one of which is active. Default: 1, also for 0 and less.
+        /// Number of pods, one of which is active. Default: 1, also for 0 and less: what pauses a Sensor is
+        /// the annotation `events.argoproj.io/paused: "true"`.
         replicas: Option<i32>,
         /// Old ReplicaSets the Deployment keeps. Default: that of Kubernetes (10).
         revision_history_limit: Option<i32>,

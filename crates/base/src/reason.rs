@@ -189,6 +189,8 @@ reasons! {
     Running,
     /// Enough servers of a bus serve.
     Serving,
+    /// It does not run, because its author says so.
+    Paused,
     /// It is done.
     Succeeded,
     /// There is nothing to do.

@@ -23,7 +23,7 @@ pub mod stream_config;
 use std::collections::HashSet;
 
 use tiphys_api::manifest::{Content, Object};
-use tiphys_api::{BusKind, EventBus, EventSource, Problem, Sensor, field_path, validate};
+use tiphys_api::{BusKind, EventBus, EventSource, Problem, Sensor, field_path, pause, validate};
 use tiphys_lang::effort;
 
 pub use set::{missing_bus, set};
@@ -58,6 +58,7 @@ pub fn object(object: &Object, namespace: &str) -> Checked {
             let place = &mut object.metadata.namespace;
             place.get_or_insert_with(|| namespace.to_owned());
             let checked = self::checked_sensor(&object, broken);
+            let checked = checked.with(pause::problem(&object.metadata));
             checked.map(|program| Program::Sensor(Box::new(program)))
         }
         Content::EventSource(object) => {
@@ -65,6 +66,7 @@ pub fn object(object: &Object, namespace: &str) -> Checked {
             let place = &mut object.metadata.namespace;
             place.get_or_insert_with(|| namespace.to_owned());
             let checked = event_source(&object).after(broken);
+            let checked = checked.with(pause::problem(&object.metadata));
             checked.map(|program| Program::EventSource(Box::new(program)))
         }
         Content::EventBus(bus) => Checked {
@@ -159,6 +161,12 @@ impl<P> Checked<P> {
             program: None,
             problems: without(broken, self.problems),
         }
+    }
+
+    /// The same with what is wrong beside its spec.
+    fn with(mut self, found: Option<Problem>) -> Self {
+        self.problems.extend(found);
+        self
     }
 
     /// The errors: why it does not run.
