@@ -16,6 +16,8 @@ mod life;
 mod many;
 #[path = "controller/names.rs"]
 mod names;
+#[path = "controller/pause.rs"]
+mod pause;
 #[path = "controller/pods.rs"]
 mod pods;
 #[path = "controller/stage.rs"]

@@ -19,6 +19,7 @@ impl Workload for EventSource {
     const NAME_LABEL: &'static str = "eventsource-name";
     const SUFFIX: &'static str = "-eventsource";
     const ARGUMENT: &'static str = "eventsource";
+    const WHILE_PAUSED: &'static str = "it receives and publishes nothing";
     const FINALIZER: &'static str = "eventsource-controller";
 
     type Spec = EventSourceSpec;

@@ -16,6 +16,7 @@ impl Workload for Sensor {
     const NAME_LABEL: &'static str = "sensor-name";
     const SUFFIX: &'static str = "-sensor";
     const ARGUMENT: &'static str = "sensor";
+    const WHILE_PAUSED: &'static str = "its events wait on the bus";
     const FINALIZER: &'static str = "sensor-controller";
 
     type Spec = SensorSpec;

@@ -8,6 +8,7 @@ mod check;
 mod desired;
 mod missing;
 mod mounts;
+mod pause;
 mod pod;
 mod reconcile;
 mod rollout;
@@ -55,6 +56,8 @@ pub(crate) trait Workload:
     const SUFFIX: &'static str;
     /// The subcommand of the pods' program.
     const ARGUMENT: &'static str;
+    /// What a pause means for its events.
+    const WHILE_PAUSED: &'static str;
     /// Argo Events' finalizer, which has nothing to do.
     const FINALIZER: &'static str;
 
@@ -65,7 +68,7 @@ pub(crate) trait Workload:
     fn spec(&self) -> &Self::Spec;
     /// The pod, as far as the user shapes it.
     fn template(&self) -> Option<&Template>;
-    /// The number of pods.
+    /// The number of pods, unless it is paused.
     fn replica_count(&self) -> i32;
     /// The name of its bus.
     fn bus_name(&self) -> &str;

@@ -61,6 +61,9 @@ pub struct Owner {
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Workload {
+    /// How many there should be, as its spec says.
+    #[serde(skip)]
+    pub wanted_replicas: Option<i32>,
     /// The generation that the rest speaks of.
     pub observed_generation: i64,
     /// How many there are.

@@ -9,12 +9,13 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{ApiResource, NotUsed, Object, PartialObjectMeta};
+use kube::api::{ApiResource, Object, PartialObjectMeta};
 use kube::runtime::reflector;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_objects};
 use kube::{Api, Resource, ResourceExt};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tiphys_api::EventBus;
 use tokio::task::JoinSet;
@@ -60,6 +61,13 @@ struct Seen {
     namespace: String,
     name: String,
     child: Child,
+}
+
+/// What is kept of the spec of a Deployment or StatefulSet.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    replicas: Option<i32>,
 }
 
 /// The watch of one kind.
@@ -149,7 +157,7 @@ fn workloads<K>(
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
-    type Slim = Object<NotUsed, Workload>;
+    type Slim = Object<Wanted, Workload>;
     let resource = ApiResource::erase::<K>(&());
     let api: Api<Slim> = match namespace {
         Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
@@ -158,7 +166,13 @@ where
     let seen = |object: Slim| Seen {
         namespace: object.metadata.namespace.clone().unwrap_or_default(),
         name: object.metadata.name.clone().unwrap_or_default(),
-        child: Child::new(object.metadata, object.status),
+        child: Child::new(
+            object.metadata,
+            Some(Workload {
+                wanted_replicas: object.spec.replicas,
+                ..object.status.unwrap_or_default()
+            }),
+        ),
     };
     items(
         K::kind(&()).into_owned(),

@@ -12,6 +12,7 @@ use kube::api::ObjectMeta;
 use tiphys_api::BusConfig;
 
 use super::mounts::Mounts;
+use super::pause::pod_count;
 use super::spec::Spec;
 use super::{Workload, pod};
 use crate::settings::Worker;
@@ -54,7 +55,7 @@ pub(crate) fn desired<K: Workload>(
     let deployment = Deployment {
         metadata: metadata(object, deployment_name::<K>(&object_name), &labels),
         spec: Some(DeploymentSpec {
-            replicas: Some(object.replica_count()),
+            replicas: Some(pod_count(object)),
             revision_history_limit: object.revision_history_limit(),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),

@@ -1,6 +1,7 @@
 //! Brings about what an event source or sensor asks for, and writes its status.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod as KubePod, Service};
@@ -15,7 +16,7 @@ use tiphys_base::Reason;
 
 use super::desired::{Desired, deployment_name, desired};
 use super::rollout::{AVAILABLE, DEAD_LETTER_ROOM, Rollout};
-use super::{Workload, check, missing, status};
+use super::{Workload, check, missing, pause, status};
 use crate::apply::{Outcome, apply, delete, key_of};
 use crate::condition::{Conditions, Verdict};
 use crate::index::children::{Child, Key};
@@ -74,28 +75,9 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         namespace: namespace.clone(),
         name: deployment_name::<K>(&name),
     };
-    let mut failed = None;
-    match config(bus.as_deref()) {
-        Err(verdict) => conditions.set(DEPLOYED, verdict),
-        Ok(_) if is_faulty => {
-            // What was deployed for the last good spec stays.
-            let verdict = match context.children.get(&deployment) {
-                Some(_) => Verdict::holds(),
-                None => {
-                    Verdict::unknown(Reason::InvalidSpec, "nothing is deployed for a faulty spec")
-                }
-            };
-            conditions.set(DEPLOYED, verdict);
-        }
-        Ok(bus) => match deploy(object, bus, context).await {
-            Ok(()) => conditions.set(DEPLOYED, Verdict::holds()),
-            Err(failure) => {
-                let message = format!("{}: {}", failure.message, failure.error.message());
-                conditions.set(DEPLOYED, Verdict::fails(failure.reason, message));
-                failed = Some(failure.error);
-            }
-        },
-    }
+    let bus = config(bus.as_deref());
+    let (deployed, failed) = bring_about(object, &bus, is_faulty, &deployment, context).await;
+    conditions.set(DEPLOYED, deployed);
     let pods = context.pods.of(&namespace, &deployment.name);
     let child = context.children.get(&deployment);
     let rollout = Rollout {
@@ -104,16 +86,13 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         replicas: object.replica_count(),
         generation: object.meta().generation.filter(|_| !is_faulty),
     };
-    rollout.set_conditions(K::parts_condition(), &mut conditions);
-    let mut look_again = None;
-    if missing::waits(&pods)
-        && let Ok(bus) = config(bus.as_deref())
-    {
-        look_again = Some(missing::ASK_EVERY);
-        if let Some(verdict) = missing::missing(context, object, bus, &pods).await {
-            conditions.set(AVAILABLE, verdict);
-        }
-    }
+    let look_again = if let Some(paused) = pause::verdict(object) {
+        conditions.set(AVAILABLE, paused);
+        None
+    } else {
+        rollout.set_conditions(K::parts_condition(), &mut conditions);
+        set_missing(object, &pods, bus.ok(), context, &mut conditions).await
+    };
     let mut conditions = conditions.with_ready(Reason::Running, String::new());
     if let Some(verdict) = rollout.dead_letter_room() {
         conditions.set(DEAD_LETTER_ROOM, verdict);
@@ -135,6 +114,64 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         }
         None => Ok(wait.map_or_else(Action::await_change, Action::requeue)),
     }
+}
+
+/// Brings about what there should be, as far as that is known; says whether it is there, and what has
+/// failed.
+async fn bring_about<K: Workload>(
+    object: &K,
+    bus: &Result<&BusConfig, Verdict>,
+    is_faulty: bool,
+    deployment: &Key,
+    context: &Context,
+) -> (Verdict, Option<Error>) {
+    let (otherwise, done) = match bus {
+        Ok(bus) if !is_faulty => (Verdict::holds(), deploy(object, bus, context).await),
+        // What was deployed for the last good spec stays.
+        Ok(_) if context.children.get(deployment).is_some() => {
+            (Verdict::holds(), scale(object, deployment, context).await)
+        }
+        Ok(_) => {
+            let message = "nothing is deployed for a faulty spec";
+            (Verdict::unknown(Reason::InvalidSpec, message), Ok(()))
+        }
+        Err(verdict) => (verdict.clone(), scale(object, deployment, context).await),
+    };
+    let Err(failure) = done else {
+        return (otherwise, None);
+    };
+    let message = format!("{}: {}", failure.message, failure.error.message());
+    let verdict = Verdict::fails(failure.reason, message);
+    (verdict, Some(failure.error))
+}
+
+/// Says what pods lack that wait to be started, and when to look again.
+async fn set_missing<K: Workload>(
+    object: &K,
+    pods: &[Pod],
+    bus: Option<&BusConfig>,
+    context: &Context,
+    conditions: &mut Conditions,
+) -> Option<Duration> {
+    let bus = bus.filter(|_| missing::waits(pods))?;
+    if let Some(verdict) = missing::missing(context, object, bus, pods).await {
+        conditions.set(AVAILABLE, verdict);
+    }
+    Some(missing::ASK_EVERY)
+}
+
+/// Pauses or resumes what was deployed before.
+async fn scale<K: Workload>(
+    object: &K,
+    deployment: &Key,
+    context: &Context,
+) -> Result<(), Failure> {
+    let scaled = pause::scale(object, context, deployment).await;
+    scaled.map_err(|error| Failure {
+        reason: Reason::UpdateDeploymentFailed,
+        message: "Failed to update existing deployment",
+        error,
+    })
 }
 
 /// How the bus is reached; otherwise why nothing can be deployed.

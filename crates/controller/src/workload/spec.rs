@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Map, Value, json};
+use tiphys_api::pause::PAUSED_ANNOTATION;
 use tiphys_api::worker::{BUS_KEY, OBJECT_KEY, PACKED_OBJECT_KEY};
 use tiphys_api::{API_VERSION, BusConfig};
 
@@ -19,6 +20,10 @@ const LEVEL: i32 = 9;
 
 /// `kubectl` keeps a copy of the whole object here, which pods have no use for.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Pods have no use for these annotations: a pod that runs is not paused, and need not read its spec
+/// again when it is.
+const LEFT_OUT: [&str; 2] = [LAST_APPLIED, PAUSED_ANNOTATION];
 
 /// The data of a pod's ConfigMap.
 pub(super) struct Spec {
@@ -89,7 +94,9 @@ fn object_text<K: Workload>(object: &K) -> serde_json::Result<String> {
     put("creationTimestamp", json!(meta.creation_timestamp));
     put("labels", json!(meta.labels));
     let annotations = meta.annotations.as_ref().map(|annotations| {
-        let kept = annotations.iter().filter(|(key, _)| *key != LAST_APPLIED);
+        let kept = annotations
+            .iter()
+            .filter(|(key, _)| !LEFT_OUT.contains(&key.as_str()));
         kept.collect::<BTreeMap<_, _>>()
     });
     put(

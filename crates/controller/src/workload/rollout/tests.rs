@@ -18,6 +18,7 @@ fn counts(updated: i32, total: i32, available: i32) -> Child {
     Child {
         generation: Some(1),
         workload: Some(Progress {
+            wanted_replicas: None,
             observed_generation: 1,
             replicas: total,
             updated_replicas: updated,
