@@ -103,6 +103,12 @@ pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded>
     Ok(loaded)
 }
 
+/// The files in and below a folder that may be manifests.
+pub(crate) fn in_folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let found = folder::files(path)?;
+    Ok(found.into_iter().map(|found| found.file).collect())
+}
+
 /// What is the same for all names of a file.
 fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
@@ -125,6 +131,13 @@ impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, why } = self;
         write!(f, "{}: left out: {why}", file.display())
+    }
+}
+
+impl LeftOut {
+    /// Its name, as objects of it would have it.
+    pub(crate) fn name(&self) -> String {
+        self.file.display().to_string()
     }
 }
 

@@ -1,20 +1,26 @@
 //! `tiphys run`: the event sources and sensors of files, in one process.
 
-use std::collections::BTreeMap;
+mod edits;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
+use kube::core::ObjectMeta;
 use tiphys_api::manifest::Content;
+use tiphys_api::{Code, Severity};
 use tiphys_runtime::logging::Logging;
 use tiphys_runtime::{Signals, process};
-use tiphys_worker::{Manifests, Name, Spec};
+use tiphys_worker::{Edition, Key, Kind, Manifests, Name, Spec};
 use tracing::{error, warn};
 
 use crate::args::{ClusterArgs, FileArgs, LogArgs};
 use crate::bus::NatsArgs;
-use crate::files::{self, Loaded, Program};
+use crate::files::{self, Loadable, Loaded, Program};
+use edits::Edits;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -56,46 +62,102 @@ async fn run(args: RunArgs, logging: Logging) -> anyhow::Result<ExitCode> {
     let namespace = cluster
         .as_ref()
         .map_or("default", |cluster| cluster.namespace.as_str());
+    // What changes while it is read is read again.
+    let edits = Edits::new(files.all(), namespace.to_owned());
     let loaded = files::load(&files.all(), namespace)?;
-    tell(&loaded);
+    let mut seen = Seen::default();
+    let is_whole = seen.note(&loaded);
     let manifests = Manifests {
         server: nats.server("tiphys run")?,
         streams: settings(&loaded, namespace),
-        specs: specs(loaded),
+        first: edition(loaded, namespace, is_whole),
+        edits: edits.editions(seen),
         admin,
     };
-    if manifests.specs.is_empty() {
+    if manifests.first.specs.is_empty() {
         bail!("nothing to run: no EventSource or Sensor without errors in these files");
     }
     let running = tiphys_worker::manifests(manifests, cluster, logging, &mut signals);
     Ok(Box::pin(running).await)
 }
 
-/// Says what is wrong with the files; the other objects run.
-fn tell(loaded: &Loaded) {
-    for fault in &loaded.faults {
-        if fault.problem.is_error() {
-            error!("{fault}");
-        } else {
-            warn!("{fault}");
+/// What was found when the files were read.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The faults of the last time.
+    faults: BTreeSet<String>,
+    /// The files that have had objects of ours.
+    sources: BTreeSet<Arc<str>>,
+}
+
+impl Seen {
+    /// Says what is wrong with the files, unless it was so before; the other objects run. Returns whether
+    /// all files were read: otherwise an object that is not there may still be in one.
+    fn note(&mut self, loaded: &Loaded) -> bool {
+        let before = std::mem::take(&mut self.faults);
+        let mut is_whole = true;
+        for fault in &loaded.faults {
+            let line = fault.to_string();
+            match fault.problem.severity {
+                _ if before.contains(&line) => {}
+                Severity::Error => error!("{line}"),
+                Severity::Warning => warn!("{line}"),
+            }
+            is_whole &= fault.problem.code != Code::Syntax;
+            self.faults.insert(line);
         }
+        let sources = loaded
+            .ours()
+            .map(|loadable| Arc::clone(&loadable.object.file));
+        self.sources.extend(sources);
+        for left_out in &loaded.left_out {
+            if self.sources.contains(left_out.name().as_str()) {
+                error!("{left_out}: what it had goes on");
+                is_whole = false;
+            }
+        }
+        is_whole
     }
 }
 
-/// What can run.
-fn specs(loaded: Loaded) -> Vec<Spec> {
-    let specs = loaded.objects.into_iter().filter_map(|loadable| {
-        match (loadable.program, loadable.object.content) {
+/// What can run, and what could, were it not for its faults.
+fn edition(loaded: Loaded, namespace: &str, is_whole: bool) -> Edition {
+    let mut edition = Edition {
+        is_whole,
+        ..Edition::default()
+    };
+    for Loadable {
+        object, program, ..
+    } in loaded.objects
+    {
+        match (program, object.content) {
             (Some(Program::Sensor(compiled)), Content::Sensor(object)) => {
-                Some(Spec::sensor(*object, *compiled))
+                edition.specs.push(Spec::sensor(*object, *compiled));
             }
             (Some(Program::EventSource(compiled)), Content::EventSource(object)) => {
-                Some(Spec::event_source(*object, *compiled))
+                edition.specs.push(Spec::event_source(*object, *compiled));
             }
-            _ => None,
+            (None, Content::Sensor(object)) => {
+                let key = key(Kind::Sensor, &object.metadata, namespace);
+                edition.faulty.extend(key);
+            }
+            (None, Content::EventSource(object)) => {
+                let key = key(Kind::EventSource, &object.metadata, namespace);
+                edition.faulty.extend(key);
+            }
+            _ => {}
         }
-    });
-    specs.collect()
+    }
+    edition
+}
+
+/// The key of an object that has a name.
+fn key(kind: Kind, metadata: &ObjectMeta, namespace: &str) -> Option<Key> {
+    Some(Key {
+        kind,
+        namespace: metadata.namespace.as_deref().unwrap_or(namespace).into(),
+        name: metadata.name.as_deref()?.into(),
+    })
 }
 
 /// The `streamConfig` of each EventBus.

@@ -24,20 +24,20 @@ struct Stamp {
 
 /// Files that are watched.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub struct Files {
     paths: Vec<PathBuf>,
     seen: Vec<Option<Stamp>>,
 }
 
 impl Files {
     /// Watches these files, which need not exist. They count as unseen.
-    pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
+    pub fn new(paths: Vec<PathBuf>) -> Self {
         let seen = Vec::new();
         Self { paths, seen }
     }
 
     /// Watches these files from here on; true if they are others than before.
-    pub(crate) fn watch(&mut self, paths: Vec<PathBuf>) -> bool {
+    pub fn watch(&mut self, paths: Vec<PathBuf>) -> bool {
         if self.paths == paths {
             return false;
         }
@@ -46,7 +46,7 @@ impl Files {
     }
 
     /// Looks at them; true if one has changed, appeared or gone since the last look.
-    pub(crate) fn have_changed(&mut self) -> bool {
+    pub fn have_changed(&mut self) -> bool {
         let now: Vec<_> = self.paths.iter().map(|path| stamp(path)).collect();
         let have_changed = now != self.seen;
         self.seen = now;

@@ -23,6 +23,8 @@ mod unit;
 
 pub use buses::Name;
 pub use error::Error;
+pub use files::Files;
 pub use key::{Key, Kind};
 pub use process::{Manifests, Pod, manifests, pod};
 pub use spec::Spec;
+pub use specs::Edition;

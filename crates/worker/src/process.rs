@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream;
@@ -28,8 +29,7 @@ use crate::context::{Candidate, Context, Origin, Outlets};
 use crate::ports::{OpenPorts, ports};
 use crate::print::Stdout;
 use crate::report::Reports;
-use crate::spec::Spec;
-use crate::specs::{self, Changes};
+use crate::specs::{self, Changes, Edition};
 use crate::supervisor::Supervisor;
 use crate::{Error, Kind};
 
@@ -58,10 +58,11 @@ pub struct Pod {
 }
 
 /// What `run` runs.
-#[derive(Debug)]
 pub struct Manifests {
     /// The objects.
-    pub specs: Vec<Spec>,
+    pub first: Edition,
+    /// The objects again, after each edit.
+    pub edits: BoxStream<'static, Edition>,
     /// The NATS server that is the bus; `None`: buses are in this process, and end with it.
     pub server: Option<jetstream::Config>,
     /// The `streamConfig` of each `EventBus`.
@@ -143,7 +144,8 @@ pub async fn manifests(
     signals: &mut Signals,
 ) -> ExitCode {
     let Manifests {
-        specs,
+        first,
+        edits,
         server,
         streams,
         admin,
@@ -167,8 +169,8 @@ pub async fn manifests(
         (Buses::new(place), called),
         None,
     );
-    let count = specs.len();
-    let changes = specs::manifests(specs, Timestamp::now());
+    let count = first.specs.iter().filter(|spec| !spec.is_paused).count();
+    let changes = specs::manifests(first, edits, Timestamp::now);
     let address = admin;
     let admin = Arc::new(Admin::new(registry, None));
     let server = match process::open_admin(address, &admin).await {

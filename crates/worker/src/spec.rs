@@ -10,6 +10,7 @@ use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tiphys_api::message::with_causes;
+use tiphys_api::pause::is_paused;
 use tiphys_api::worker::{OBJECT_KEY, PACKED_OBJECT_KEY};
 use tiphys_api::{EventSource, Problem, Sensor, Template};
 use tiphys_check::Checked;
@@ -28,6 +29,8 @@ pub struct Spec {
     pub(crate) uid: Option<String>,
     pub(crate) generation: Option<i64>,
     pub(crate) created: Option<Timestamp>,
+    /// Its annotation says that it is not to run. In a cluster, that is the controller's to follow.
+    pub(crate) is_paused: bool,
     /// How many pods there are.
     pub(crate) replicas: i32,
     /// Under which service account, for hints.
@@ -100,6 +103,7 @@ impl Spec {
             account: account.unwrap_or_else(|| "default".to_owned()),
             key,
             bus,
+            is_paused: is_paused(&metadata),
             uid: metadata.uid,
             generation: metadata.generation,
             created: metadata.creation_timestamp.map(|time| time.0),

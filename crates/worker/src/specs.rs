@@ -11,6 +11,7 @@ use crate::Key;
 use crate::spec::{Refused, Spec};
 
 pub(crate) use folder::folder;
+pub use manifests::Edition;
 pub(crate) use manifests::manifests;
 
 /// What becomes of an object.
@@ -19,14 +20,7 @@ pub(crate) enum Change {
     Applied(Spec),
     /// It has faults: what ran before goes on.
     Refused(Refused),
-    /// It is gone.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "a folder and manifests lose no object; a watch will"
-        )
-    )]
+    /// It is gone, or is not to run.
     Deleted(Key),
 }
 
