@@ -21,6 +21,8 @@ mod library;
 mod offline;
 #[path = "product/outage.rs"]
 mod outage;
+#[path = "product/pause.rs"]
+mod pause;
 #[path = "product/pipeline.rs"]
 mod pipeline;
 #[path = "product/poison.rs"]

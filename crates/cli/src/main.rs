@@ -16,6 +16,7 @@ mod files;
 mod graph;
 mod lint;
 mod man;
+mod pause;
 mod record;
 mod run;
 mod schema;
@@ -32,6 +33,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tiphys_live::pause::Act;
 use tiphys_worker::Kind;
 
 use args::{LogArgs, SimulateArgs};
@@ -43,6 +45,7 @@ use dlq::DlqArgs;
 use graph::GraphArgs;
 use lint::LintArgs;
 use man::ManArgs;
+use pause::PauseArgs;
 use record::RecordArgs;
 use run::RunArgs;
 use schema::SchemaArgs;
@@ -140,6 +143,18 @@ enum Command {
     Create(CreateArgs),
     /// Publish an event by hand
     Send(Box<SendArgs>),
+    /// Pause Sensors or EventSources of a cluster: they stop until they are resumed
+    ///
+    /// Annotates them, with the kubeconfig alone; the controller then stops their pods, which finish what
+    /// they have begun. The events of a Sensor wait on the bus. An EventSource receives nothing: whoever
+    /// calls it is refused, and what it watches goes on without it. Applying the same manifest again does
+    /// not resume them. Exit code: 0; 1 if one is not there or may not be changed, the others are paused.
+    Pause(Box<PauseArgs>),
+    /// Resume what was paused
+    ///
+    /// A Sensor goes on with the first event that it has not handled and the bus still has. Exit code: 0; 1
+    /// if one is not there or may not be changed, the others are resumed.
+    Resume(Box<PauseArgs>),
     /// Check EventSources, EventBuses and Sensors when they are applied to the cluster
     ///
     /// Serves Kubernetes' AdmissionReviews over HTTPS, with a certificate that it makes, shares with
@@ -190,6 +205,8 @@ fn main() -> ExitCode {
         Command::Diff(args) => diff::main(*args, &log),
         Command::Create(args) => create::main(args, &log),
         Command::Send(args) => send::main(*args, &log),
+        Command::Pause(args) => pause::main(Act::Pause, *args, &log),
+        Command::Resume(args) => pause::main(Act::Resume, *args, &log),
         Command::Schema(args) => schema::main(&args),
         Command::Completions(args) => completions::main(&args, Args::command()),
         Command::Version(args) => version::main(&args),

@@ -1,4 +1,4 @@
-//! A bus that runs, looked at from a desk: how it is reached, what it holds, and its dead letters.
+//! What runs, looked at from a desk: how its bus is reached, what it holds, its dead letters, and what is paused.
 //!
 //! | module | question |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | [`sighting`] | what becomes of an event, in short |
 //! | [`conclusion`] | what a report comes to |
 //! | [`dead_letters`] | what could not be processed, why, and how often |
+//! | [`pause`] | which event sources and sensors do not run for now |
 //! | [`mask`] | which values are not for everybody who may look |
 //!
 //! Nothing is changed here but by functions that say so in their names.
@@ -21,5 +22,6 @@ pub mod mask;
 pub mod object;
 pub mod objects;
 pub mod origin;
+pub mod pause;
 pub mod reach;
 pub mod sighting;
