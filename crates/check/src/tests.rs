@@ -46,6 +46,24 @@ fn both(sensor: &str, source: &str) -> String {
 }
 
 #[test]
+fn an_annotation_that_does_not_pause_is_said_and_the_object_runs() {
+    let annotated = "metadata: {annotations: {events.argoproj.io/paused: 'yes'}, ";
+    for object in [SENSOR, SOURCE] {
+        let Checked {
+            program, problems, ..
+        } = checked(&object.replace("metadata: {", annotated));
+        assert!(program.is_some());
+        assert_eq!(
+            lines(&problems),
+            [
+                "warning: metadata.annotations[\"events.argoproj.io/paused\"]: \"yes\" does not pause it \
+              (write \"true\")"
+            ]
+        );
+    }
+}
+
+#[test]
 fn a_sound_object_has_a_program_in_its_namespace() {
     let Checked {
         program, problems, ..
