@@ -48,6 +48,7 @@ promises! {
     the_last_message_of_a_subject_can_be_read
     messages_are_read_back_from_where_one_wants
     everything_is_read_back_in_order
+    it_says_how_far_everybody_is
     what_is_stored_later_is_read_when_it_comes
     state_is_kept_under_keys_of_any_kind
     a_key_is_created_once

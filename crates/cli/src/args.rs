@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tiphys_api::{EventSourceKind, ResourceEventType, suggestion};
 use tiphys_runtime::cluster::Cluster;
 use tiphys_runtime::{Error, Kubeconfig, logging};
+use tiphys_simulate::Format;
 use tracing::Level;
 
 /// What is logged, and how.
@@ -197,6 +198,16 @@ pub(crate) enum Output {
     Text,
     /// One JSON object a line, one line an event
     Json,
+}
+
+impl Output {
+    /// The format of a report.
+    pub(crate) fn format(self) -> Format {
+        match self {
+            Self::Text => Format::Text,
+            Self::Json => Format::Json,
+        }
+    }
 }
 
 impl LogArgs {

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tiphys_eventbus::Event;
 use tiphys_runtime::process;
-use tiphys_simulate::{Changes, Decisions, Format, Objects};
+use tiphys_simulate::{Changes, Decisions, Objects};
 
 use crate::args::{LogArgs, Output};
 use crate::bus::BusArgs;
 use crate::desk::{Desk, write};
 use crate::dlq::moment;
-use crate::files::{self, Loaded};
+use crate::files;
 use crate::simulate::{self, DEFAULT, objects};
 
 #[derive(Debug, Args)]
@@ -55,28 +55,19 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
         bus,
     } = args;
     let given = bus.namespace.clone();
-    let is_offline = !events.is_empty() && !old.is_empty();
-    let desk = if is_offline {
-        None
-    } else if old.is_empty() && bus.nats.url.is_some() {
-        bail!("with --nats, `--old` says where today's EventSources and Sensors are");
-    } else if old.is_empty() {
-        Some(Desk::with_objects(bus).await?)
-    } else {
-        Some(Desk::of_bus(bus).await?)
-    };
+    let desk = desk(bus, !old.is_empty(), !events.is_empty()).await?;
     let namespace = desk.as_ref().and_then(|desk| desk.namespace.clone());
     let namespace = namespace.or(given);
     let default = namespace.as_deref().unwrap_or(DEFAULT);
     let new = files::load(&files, default)?;
-    let read;
-    let before: &Loaded = match desk.as_ref().and_then(|desk| desk.loaded.as_ref()) {
-        Some(loaded) => loaded,
-        None => {
-            read = files::load(&old, default)?;
-            &read
-        }
+    let old = if old.is_empty() {
+        None
+    } else {
+        Some(files::load(&old, default)?)
     };
+    let live = desk.as_ref().and_then(|desk| desk.loaded.as_ref());
+    let before = old.as_ref().or(live);
+    let before = before.context("nothing says what EventSources and Sensors there are today")?;
     let has_faults = simulate::say(&new);
     let [before, after] = [before, &new].map(|loaded| objects(loaded, namespace.as_deref()));
     let mut comparison = Comparison::new(&before, &after);
@@ -94,20 +85,28 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let changes = comparison.changes;
-    let format = match output {
-        Output::Text => Format::Text,
-        Output::Json => Format::Json,
-    };
-    write(changes.print(format)?.as_bytes())?;
-    let (changed, all) = (changes.changed_events(), changes.events());
+    let found = comparison.changes;
+    write(found.print(output.format())?.as_bytes())?;
+    let (changed, all) = (found.changed_events(), found.events());
     eprintln!("{all} events followed, something else comes of {changed}");
-    let is_equal = changed == 0 && !has_faults;
-    Ok(if is_equal {
+    Ok(if changed == 0 && !has_faults {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The bus, with the objects of its namespace unless the old ones are files; nothing if both they and the
+/// events are.
+async fn desk(bus: BusArgs, has_old: bool, has_events: bool) -> anyhow::Result<Option<Desk>> {
+    match (has_old, has_events) {
+        (true, true) => Ok(None),
+        (true, false) => Desk::of_bus(bus).await.map(Some),
+        (false, _) if bus.nats.url.is_some() && !bus.kubeconfig.is_named() => {
+            bail!("with --nats, `--old` says where today's EventSources and Sensors are")
+        }
+        (false, _) => Desk::with_objects(bus).await.map(Some),
+    }
 }
 
 /// The events of a file, one after another: it may be longer than memory.

@@ -24,6 +24,7 @@ mod send;
 mod simulate;
 mod tail;
 mod test;
+mod top;
 mod trace;
 mod version;
 mod webhook;
@@ -52,6 +53,7 @@ use schema::SchemaArgs;
 use send::SendArgs;
 use tail::TailArgs;
 use test::TestArgs;
+use top::TopArgs;
 use trace::TraceArgs;
 use version::VersionArgs;
 use webhook::WebhookArgs;
@@ -130,6 +132,11 @@ enum Command {
     /// Decisions are made again, by the specs at hand; dead letters are shown when they come. Values of
     /// Secrets are hidden. Ctrl-C ends it.
     Tail(Box<TailArgs>),
+    /// Show how many events triggers take, how far they are behind, and how long they need
+    ///
+    /// Two looks at the bus, two seconds apart, or one each so often with --watch. How long actions take is asked of
+    /// the pods of a cluster, and is since they started.
+    Top(Box<TopArgs>),
     /// Say where an object comes from: the trigger, the event, and the object that the event is about
     Trace(Box<TraceArgs>),
     /// Write the events of a bus to a file: a line of JSON each, for simulate and diff
@@ -200,6 +207,7 @@ fn main() -> ExitCode {
         Command::Dlq(args) => dlq::main(*args, &log),
         Command::Why(args) => why::main(*args, &log),
         Command::Tail(args) => tail::main(*args, &log),
+        Command::Top(args) => top::main(*args, &log),
         Command::Trace(args) => trace::main(*args, &log),
         Command::Record(args) => record::main(*args, &log),
         Command::Diff(args) => diff::main(*args, &log),

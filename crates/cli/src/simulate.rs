@@ -11,7 +11,7 @@ use tiphys_api::manifest::Content;
 use tiphys_api::{Code, EventSourceKind, ResourceEventType};
 use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, Subject, What};
 
-use crate::args::{As, Output, SimulateArgs};
+use crate::args::{As, SimulateArgs};
 use crate::files::{self, Loaded, Program};
 
 /// The namespace of objects that name none.
@@ -36,10 +36,7 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let objects = objects(&loaded, namespace);
     let simulation = Simulation::new(&what(args)?, &objects, now)?;
     let refused = say(&loaded);
-    let format = match args.output {
-        Output::Text => Format::Text,
-        Output::Json => Format::Json,
-    };
+    let format = args.output.format();
     let succeeded = match expected {
         Some(expected) => compare(simulation, expected, format)?,
         None => show(simulation, &question, format)?,

@@ -159,7 +159,7 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
                 }
                 Some(Ok(next)) => one(&next, decisions.as_mut(), &query, &look, &show),
             },
-            _ = tick.tick(), if !no_follow => letters.new(&look, show.output).await,
+            _ = tick.tick(), if !no_follow => letters.come(&look, show.output).await,
         };
         write(text.as_bytes())?;
     }
@@ -207,7 +207,8 @@ impl<'b> Letters<'b> {
         })
     }
 
-    async fn new(&mut self, look: &Look, output: Output) -> String {
+    /// Those that have come since the last call.
+    async fn come(&mut self, look: &Look, output: Output) -> String {
         let Some(after) = self.after else {
             return String::new();
         };
@@ -222,13 +223,16 @@ impl<'b> Letters<'b> {
         let mut text = String::new();
         for (position, letter) in letters.unwrap_or_default() {
             self.after = Some(position);
-            text += &match output {
-                Output::Text => format!("dead letter {}", dead_letters::line(position, &letter)),
+            match output {
+                Output::Text => {
+                    text.extend(["dead letter ", &dead_letters::line(position, &letter)]);
+                }
                 Output::Json => {
                     let letter = dead_letters::to_json(position, &letter, false);
-                    format!("{}\n", serde_json::json!({ "deadLetter": letter }))
+                    let json = serde_json::json!({ "deadLetter": letter });
+                    text.extend([&*json.to_string(), "\n"]);
                 }
-            };
+            }
         }
         text
     }

@@ -8,11 +8,12 @@ use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use tiphys_api::ResourceEventType;
+use tiphys_live::events::Seen;
 use tiphys_live::object::{self, Named};
 use tiphys_live::sighting::Sighting;
 use tiphys_live::{conclusion, dead_letters};
 use tiphys_runtime::process;
-use tiphys_simulate::{Decisions, File, Format, Objects, Report, Simulation, What};
+use tiphys_simulate::{Decisions, File, Objects, Report, Simulation, What};
 
 use crate::args::{LogArgs, Output};
 use crate::desk::{Desk, DeskArgs, write};
@@ -66,10 +67,7 @@ pub(crate) fn main(args: WhyArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
 fn print(reports: &[Report<'_>], output: Output) -> anyhow::Result<String> {
     let mut text = String::new();
     for report in reports {
-        text += &match output {
-            Output::Text => report.print(Format::Text)?,
-            Output::Json => report.print(Format::Json)?,
-        };
+        text += &report.print(output.format())?;
     }
     if output == Output::Text {
         text.extend(conclusion::lines(reports));
@@ -100,12 +98,7 @@ async fn of_event(
             }
             found.get_or_insert(seen.stored_at);
             let reports = decisions.follow(event.clone());
-            let mut text = String::new();
-            if output == Output::Text {
-                let (number, at) = (seen.position, seen.stored_at);
-                text = format!("number {number} on the bus, stored {at}\n");
-            }
-            write((text + &print(&reports, output)?).as_bytes())
+            write((head(seen, output) + &print(&reports, output)?).as_bytes())
         })
         .await?;
     let Some(stored_at) = found else {
@@ -152,7 +145,6 @@ async fn of_object(
         let named = Named::read(object)?;
         object::get(client, desk.namespace.as_deref(), &named).await?
     };
-    let now = Timestamp::now();
     let identity = object::Identity::of(&text);
     let what = What::Objects {
         files: vec![File {
@@ -162,50 +154,57 @@ async fn of_object(
         event_type: ResourceEventType::Add,
         old: None,
     };
-    let mut reports: Vec<Report<'_>> = Simulation::new(&what, objects, now)?.collect();
+    let reports = Simulation::new(&what, objects, Timestamp::now())?;
+    let reports: Vec<Report<'_>> = reports.collect();
     if output == Output::Text {
-        write(
-            format!(
-                "as it is now, if it were added:\n{}",
-                print(&reports, output)?
-            )
-            .as_bytes(),
-        )?;
-    } else {
-        write(print(&reports, output)?.as_bytes())?;
+        write(b"as it is now, if it were added:\n")?;
     }
-    reports.clear();
-    let Some(identity) = identity else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    let mut decisions = Decisions::new(objects, now);
+    write(print(&reports, output)?.as_bytes())?;
+    if let Some(identity) = identity {
+        events_about(desk, objects, &identity, since, output).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What became of the events about an object.
+async fn events_about(
+    desk: &Desk,
+    objects: &Objects<'_>,
+    identity: &object::Identity,
+    since: Option<Timestamp>,
+    output: Output,
+) -> anyhow::Result<()> {
+    let mut decisions = Decisions::new(objects, Timestamp::now());
     let mut about = 0_u32;
     desk.each(since, |seen| {
         let Ok(event) = &seen.event else {
             return Ok(());
         };
-        let is_about = identity.is_of(event);
-        if !is_about && !decisions.is_remembered(event) {
-            return Ok(());
-        }
-        let reports = decisions.follow(event.clone());
-        if !is_about {
+        if !identity.is_of(event) {
+            if decisions.is_remembered(event) {
+                decisions.follow(event.clone());
+            }
             return Ok(());
         }
         about += 1;
-        let mut text = String::new();
-        if output == Output::Text {
-            let (number, at) = (seen.position, seen.stored_at);
-            text = format!("number {number} on the bus, stored {at}\n");
-        }
-        write((text + &print(&reports, output)?).as_bytes())
+        let reports = decisions.follow(event.clone());
+        write((head(seen, output) + &print(&reports, output)?).as_bytes())
     })
     .await?;
     if output == Output::Text {
         let s = if about == 1 { "" } else { "s" };
         eprintln!("{about} event{s} about it on the bus");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Where an event lies, for people.
+fn head(seen: &Seen, output: Output) -> String {
+    let (number, at) = (seen.position, seen.stored_at);
+    match output {
+        Output::Text => format!("number {number} on the bus, stored {at}\n"),
+        Output::Json => String::new(),
+    }
 }
 
 async fn of_sensor(
@@ -245,24 +244,24 @@ async fn of_sensor(
                 let key = (decision.trigger().to_owned(), decision.outcome().name());
                 *counts.entry(key).or_default() += 1;
             }
-            for why in reports.iter().flat_map(|report| report.why_not(&name)) {
+            for why in reports.iter().filter_map(|report| report.why_not(&name)) {
                 *near.entry(why.to_owned()).or_default() += 1;
             }
             write(show.print(&sighting, &look).as_bytes())
         })
         .await?;
     if show.output == Output::Text {
-        let mut text = format!("of {all} events:\n");
-        for ((trigger, outcome), count) in &counts {
-            text += &format!("  {count} × trigger {trigger}: {outcome}\n");
+        let mut lines = vec![format!("of {all} events:\n")];
+        let counts = counts.iter();
+        lines.extend(counts.map(|((trigger, outcome), count)| {
+            format!("  {count} × trigger {trigger}: {outcome}\n")
+        }));
+        let near = near.iter();
+        lines.extend(near.map(|(why, count)| format!("  {count} × not for it: {why}\n")));
+        if lines.len() == 1 {
+            lines.push(format!("  none is for sensor {name}\n"));
         }
-        for (why, count) in &near {
-            text += &format!("  {count} × not for it: {why}\n");
-        }
-        if counts.is_empty() && near.is_empty() {
-            text += &format!("  none is for sensor {name}\n");
-        }
-        write(text.as_bytes())?;
+        write(lines.concat().as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

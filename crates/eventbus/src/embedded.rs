@@ -27,9 +27,9 @@ use crate::name::{given_key, stored_key};
 use crate::settings::{Retention, StreamSettings};
 use crate::{
     BoxError, Bucket, Bus, ConsumerReport, DeadLetter, DeadLetterFilter, DeadLetters, Durable,
-    Error, EventBus, History, MessageAck, Outgoing, Past, Position, PublishAck, Secrets, StartAt,
-    State, StateEntry, StateStore, StoredMessage, StreamReport, Subject, Subscription,
-    SubscriptionConfig, Until, Usage,
+    Error, EventBus, History, Letters, Look, MessageAck, Outgoing, Overview, Past, Position,
+    PublishAck, Secrets, StartAt, State, StateEntry, StateStore, StoredMessage, StreamReport,
+    Subject, Subscription, SubscriptionConfig, Until, Usage,
 };
 
 /// Largest payload: what NATS recommends as the most that a server should be set to.
@@ -319,6 +319,29 @@ impl History for Embedded {
     ) -> Result<BoxStream<'static, Result<Past, Error>>, Error> {
         self.inner.check_open()?;
         Ok(history::read(&self.inner, start, until))
+    }
+}
+
+#[async_trait]
+impl Overview for Embedded {
+    async fn look(&self) -> Result<Look, Error> {
+        self.inner.check_open()?;
+        let mut counts: BTreeMap<Letters, u64> = BTreeMap::new();
+        for (_, letter) in &locked(&self.inner.dead_letters).kept {
+            let of = Letters {
+                namespace: letter.namespace.clone(),
+                sensor: letter.sensor.clone(),
+                trigger: letter.trigger.clone(),
+            };
+            *counts.entry(of).or_default() += 1;
+        }
+        let core = self.inner.core();
+        Ok(Look {
+            published: core.log.next() - 1,
+            stored: core.log.len() as u64,
+            consumers: core.consumers.look(),
+            dead_letters: counts.into_iter().collect(),
+        })
     }
 }
 

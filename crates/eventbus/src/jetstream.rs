@@ -10,6 +10,7 @@ mod connect;
 mod consume;
 mod dead_letters;
 mod history;
+mod overview;
 mod publish;
 mod read;
 mod state;
@@ -33,8 +34,9 @@ use self::stream::Keeper;
 use crate::name::STREAM;
 use crate::{
     Bucket, Bus, Cause, ConsumerReport, DeadLetter, DeadLetterFilter, DeadLetters, Durable, Error,
-    EventBus, History, Outgoing, Past, Position, PublishAck, StartAt, State, StateStore,
-    StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Until, Usage,
+    EventBus, History, Look, Outgoing, Overview, Past, Position, PublishAck, StartAt, State,
+    StateStore, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Until,
+    Usage,
 };
 use tiphys_clients::nats::Place;
 pub use tiphys_clients::nats::{Auth, Config};
@@ -217,6 +219,18 @@ impl History for JetStream {
     ) -> Result<BoxStream<'static, Result<Past, Error>>, Error> {
         self.connection.check_open()?;
         Ok(history::read(self.connection.clone(), start, until))
+    }
+}
+
+#[async_trait]
+impl Overview for JetStream {
+    async fn look(&self) -> Result<Look, Error> {
+        self.connection.check_open()?;
+        let look = overview::look(&self.connection).await;
+        look.map_err(|source| Error::Stream {
+            stream: STREAM.to_owned(),
+            source: source.into(),
+        })
     }
 }
 

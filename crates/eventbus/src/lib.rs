@@ -1,8 +1,8 @@
 //! The bus between event sources and sensors: what an event is, where it travels, who has seen it.
 //!
-//! Four traits say what a bus is to the rest of the program: [`Bus`] publishes and subscribes,
-//! [`History`] reads back what it holds, [`StateStore`] keeps small values, [`DeadLetters`] keeps what
-//! could not be processed. There are two implementations of all four: [`jetstream`] speaks to a NATS server, byte for byte as Argo Events
+//! Five traits say what a bus is to the rest of the program: [`Bus`] publishes and subscribes,
+//! [`History`] reads back what it holds, [`Overview`] says how far everybody is, [`StateStore`] keeps
+//! small values, [`DeadLetters`] keeps what could not be processed. There are two implementations of all: [`jetstream`] speaks to a NATS server, byte for byte as Argo Events
 //! does where another program can see it; [`embedded`] lives in the process, for `tiphys run` without
 //! a server, for `simulate` and for tests. Both pass one shared suite.
 //!
@@ -20,6 +20,7 @@ mod history;
 pub mod jetstream;
 mod name;
 mod open;
+mod overview;
 mod position;
 mod replay;
 mod settings;
@@ -39,6 +40,7 @@ pub use event_bus::EventBus;
 pub use history::{History, Past, Until};
 pub use name::{Bucket, Durable, Subject};
 pub use open::{OpenError, open};
+pub use overview::{ConsumerLook, Letters, Look, Overview};
 pub use position::Position;
 pub use replay::Replay;
 pub use settings::check_stream_config;

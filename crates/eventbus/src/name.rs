@@ -149,6 +149,17 @@ impl Durable {
         Self(joined(&[namespace, sensor, trigger]).into())
     }
 
+    pub(crate) fn from_wire(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The namespace, sensor and trigger, if it is the consumer of one and their names are not too long.
+    pub fn names(&self) -> Option<(String, String, String)> {
+        let mut names = unjoined(&self.0)?.into_iter();
+        let found = (names.next()?, names.next()?, names.next()?);
+        names.next().is_none().then_some(found)
+    }
+
     /// As NATS sees it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -298,6 +309,26 @@ fn escape(out: &mut String, mark: char, byte: u8) {
     // Writing to a String cannot fail.
     out.write_fmt(format_args!("{mark}{byte:02X}"))
         .unwrap_or_default();
+}
+
+/// The names that were joined, unless they are shortened.
+fn unjoined(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let (mut begin, mut at) = (0, 0);
+    let bytes = text.as_bytes();
+    while at < bytes.len() {
+        match (bytes[at], bytes.get(at + 1)) {
+            (b'_', Some(b'_')) => {
+                names.push(unescaped(&text[begin..at], b'_')?);
+                at += 2;
+                begin = at;
+            }
+            (b'_', _) => at += 3,
+            _ => at += 1,
+        }
+    }
+    names.push(unescaped(text.get(begin..)?, b'_')?);
+    Some(names)
 }
 
 fn unescaped(text: &str, mark: u8) -> Option<String> {

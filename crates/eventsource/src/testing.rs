@@ -203,6 +203,7 @@ impl FlakyBus {
         EventBus {
             events: Arc::new(self.clone()),
             history: Arc::new(self.inner.clone()),
+            overview: Arc::new(self.inner.clone()),
             state: Arc::new(self.inner.clone()),
             dead_letters: Arc::new(self.inner.clone()),
         }

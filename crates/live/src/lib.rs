@@ -10,6 +10,7 @@
 //! | [`sighting`] | what becomes of an event, in short |
 //! | [`conclusion`] | what a report comes to |
 //! | [`dead_letters`] | what could not be processed, why, and how often |
+//! | [`top`] | how many events triggers take, how far they are behind, how long they need |
 //! | [`pause`] | which event sources and sensors do not run for now |
 //! | [`mask`] | which values are not for everybody who may look |
 //!
@@ -25,3 +26,4 @@ pub mod origin;
 pub mod pause;
 pub mod reach;
 pub mod sighting;
+pub mod top;

@@ -36,7 +36,7 @@ pub async fn read(client: &Client, namespace: &str) -> Result<Vec<Text>, Error> 
                 refused(act, &format!("list {plural}"), namespace, &error)
             })?;
             let resource = &resource;
-            texts.extend(page.items.into_iter().map(|object| text(object, resource)));
+            texts.extend(page.items.iter().map(|object| text(object, resource)));
             match page.metadata.continue_.filter(|next| !next.is_empty()) {
                 Some(next) => params = params.continue_token(&next),
                 None => break,
@@ -47,7 +47,7 @@ pub async fn read(client: &Client, namespace: &str) -> Result<Vec<Text>, Error> 
 }
 
 /// An object of a list names neither its kind nor its version.
-fn text(object: DynamicObject, resource: &ApiResource) -> Text {
+fn text(object: &DynamicObject, resource: &ApiResource) -> Text {
     let metadata = &object.metadata;
     let name = format!(
         "{} {}/{}",
@@ -55,7 +55,7 @@ fn text(object: DynamicObject, resource: &ApiResource) -> Text {
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default()
     );
-    let mut value = serde_json::to_value(&object).unwrap_or(Value::Null);
+    let mut value = serde_json::to_value(object).unwrap_or(Value::Null);
     if let Some(members) = value.as_object_mut() {
         members.insert("apiVersion".to_owned(), resource.api_version.clone().into());
         members.insert("kind".to_owned(), resource.kind.clone().into());
@@ -86,7 +86,7 @@ mod tests {
         });
         let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Sensor");
         let resource = ApiResource::from_gvk_with_plural(&kind, "sensors");
-        let text = text(serde_json::from_value(object).unwrap(), &resource);
+        let text = text(&serde_json::from_value(object).unwrap(), &resource);
         assert_eq!(text.name, "sensor harbour/gate");
         let read: Value = serde_json::from_str(&text.json).unwrap();
         assert_eq!(

@@ -57,6 +57,7 @@ struct Group {
 }
 
 /// What a trigger made of one event.
+#[derive(Default)]
 struct Result<'r> {
     decision: Option<Decision<'r>>,
     done: Done,
@@ -104,7 +105,7 @@ impl Changes {
         let changes = self.groups.len();
         let counted: u64 = self.groups.values().map(|group| group.count).sum();
         for (by, [before, now]) in triggers {
-            self.compare(id, by, before, now);
+            self.compare(id, &by, before, now);
         }
         let now_counted: u64 = self.groups.values().map(|group| group.count).sum();
         self.changed_events += u64::from(changes != self.groups.len() || counted != now_counted);
@@ -121,10 +122,10 @@ impl Changes {
         self.changed_events
     }
 
-    fn compare(&mut self, id: &str, by: String, before: Result<'_>, now: Result<'_>) {
+    fn compare(&mut self, id: &str, by: &str, before: Result<'_>, now: Result<'_>) {
         let failed = |result: &Result<'_>| result.done.failure().map(ToOwned::to_owned);
         let mut note = |change, fields, what, instead, part| {
-            let by = by.clone();
+            let by = by.to_owned();
             let group = self.groups.entry(Key { by, change, fields });
             let group = group.or_insert_with(|| Group {
                 count: 0,
@@ -227,18 +228,9 @@ impl Changes {
                 "instead": group.instead,
                 "differences": rows.collect::<serde_json::Result<Vec<_>>>()?,
             });
-            text += &format!("{line}\n");
+            text.extend([line.to_string().as_str(), "\n"]);
         }
         Ok(text)
-    }
-}
-
-impl Default for Result<'_> {
-    fn default() -> Self {
-        Self {
-            decision: None,
-            done: Done::default(),
-        }
     }
 }
 

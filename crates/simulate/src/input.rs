@@ -396,7 +396,7 @@ fn from_object<'o>(
 }
 
 impl<'o> Objects<'o> {
-    /// Reads an event: a CloudEvent, or `{"eventSourceName", "eventName", "data"}`. `now` is when it
+    /// Reads an event: a `CloudEvent`, or `{"eventSourceName", "eventName", "data"}`. `now` is when it
     /// happens if it does not say so.
     ///
     /// # Errors

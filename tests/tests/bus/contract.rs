@@ -7,9 +7,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use tiphys_base::Reason;
 use tiphys_eventbus::{
-    Bucket, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable, EventBus, Outgoing,
-    Position, Replay, StartAt, StateEntry, StreamReport, Subject, Subscription, SubscriptionConfig,
-    Until, open_rounds,
+    Bucket, ConsumerLook, DeadLetter, DeadLetterFilter, DeadLetterReason, Delivery, Durable,
+    EventBus, Look, Outgoing, Position, Replay, StartAt, StateEntry, StreamReport, Subject,
+    Subscription, SubscriptionConfig, Until, open_rounds,
 };
 use tiphys_tests::{PATIENCE, eventually, in_silence, within};
 
@@ -463,6 +463,34 @@ pub(crate) async fn what_is_stored_later_is_read_when_it_comes(bus: &EventBus) {
     assert_eq!(next().await, "one");
     publish(bus, &Subject::event("other", "event"), &["two"]).await;
     assert_eq!(next().await, "two");
+}
+
+pub(crate) async fn it_says_how_far_everybody_is(bus: &EventBus) {
+    assert_eq!(bus.overview.look().await.unwrap(), Look::default());
+    ready(bus).await;
+    let mut subscription = bus.events.subscribe(config(&[subject()])).await.unwrap();
+    publish(bus, &subject(), &["a", "b", "c"]).await;
+    publish(bus, &Subject::event("other", "event"), &["d"]).await;
+    let first = next(&mut subscription).await;
+    first.ack_confirmed().await.unwrap();
+    let _second = next(&mut subscription).await;
+    let _third = next(&mut subscription).await;
+    bus.dead_letters.store(letter("two * .", 3)).await.unwrap();
+    bus.dead_letters.store(letter("two * .", 4)).await.unwrap();
+    let look = bus.overview.look().await.unwrap();
+    assert_eq!((look.published, look.stored), (4, 4));
+    let expected = ConsumerLook {
+        durable: durable(),
+        delivered: 3,
+        lag: 0,
+        in_hand: 2,
+        repeated: 0,
+    };
+    assert_eq!(look.consumers, [expected]);
+    let [(letters, 2)] = &look.dead_letters[..] else {
+        panic!("{look:?}");
+    };
+    assert_eq!(letters.trigger, "two * .");
 }
 
 pub(crate) async fn state_is_kept_under_keys_of_any_kind(bus: &EventBus) {

@@ -70,25 +70,29 @@ fn check(text: &str, parts: &[&str]) {
     }
 }
 
+/// A Sensor has taken an event, refused one and failed on one; nobody waits for another.
+async fn arranged(world: &World, asked: &Asked<'_>) {
+    let wire = Wire::to(world).await;
+    let sensor = std::fs::read_to_string(asked.file("today.yaml")).unwrap();
+    let running = world.desk().file("sensor.yaml", &sensor).start();
+    wire::listening(&running).await;
+    let small = json!({"name": "dinghy", "size": 5});
+    let large = json!({"name": "argo", "size": 50});
+    wire.event("input", "a", "small", &small).await;
+    wire.event("input", "a", "large", &large).await;
+    wire.event("input", "a", "nameless", &json!({"size": 30}))
+        .await;
+    wire.event("input", "b", "other", &large).await;
+    wire.dead_letters(1).await;
+    wire::outcome(&running, "keep", "fired", 1).await;
+}
+
 #[tokio::test]
 async fn what_became_of_events_is_decided_again() {
     let world = World::start().await;
-    let wire = Wire::to(&world).await;
     let asked = Asked::of(&world);
+    arranged(&world, &asked).await;
     let today = asked.file("today.yaml");
-    let sensor = std::fs::read_to_string(&today).unwrap();
-    let running = world.desk().file("sensor.yaml", &sensor).start();
-    wire::listening(&running).await;
-    wire.event("input", "a", "small", &json!({"name": "dinghy", "size": 5}))
-        .await;
-    wire.event("input", "a", "large", &json!({"name": "argo", "size": 50}))
-        .await;
-    wire.event("input", "a", "nameless", &json!({"size": 30}))
-        .await;
-    wire.event("input", "b", "other", &json!({"name": "argo", "size": 50}))
-        .await;
-    wire.dead_letters(1).await;
-    wire::outcome(&running, "keep", "fired", 1).await;
 
     let (text, code) = asked.ask(&["why", "small", "-f", &today]);
     assert_eq!(code, 0, "{text}");
@@ -118,6 +122,23 @@ async fn what_became_of_events_is_decided_again() {
         ],
     );
 
+    let (text, code) = asked.ask(&["top", "-o", "json"]);
+    assert_eq!(code, 0, "{text}");
+    let page: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(page["stored"], 4);
+    let row = &page["triggers"][0];
+    let names = ["namespace", "sensor", "trigger"].map(|name| row[name].as_str().unwrap());
+    assert_eq!(names, [world.namespace(), "workbench", "keep"]);
+    assert_eq!((&row["lag"], &row["deadLetters"]), (&json!(0), &json!(1)));
+}
+
+#[tokio::test]
+async fn another_spec_is_tried_on_real_events() {
+    let world = World::start().await;
+    let asked = Asked::of(&world);
+    arranged(&world, &asked).await;
+    let today = asked.file("today.yaml");
+
     let recorded = asked.file("events.jsonl");
     let (text, _) = asked.ask(&["record", "--event", "a", "-o", &recorded]);
     check(&text, &["3 events recorded"]);
@@ -146,8 +167,16 @@ async fn what_became_of_events_is_decided_again() {
         (code, &*text),
         (0, "4 events followed, something else comes of 0\n")
     );
+}
 
-    let test = asked.file("large.tiphys-test.yaml");
+#[tokio::test]
+async fn a_real_event_becomes_a_test_and_its_object_is_traced() {
+    let world = World::start().await;
+    let asked = Asked::of(&world);
+    arranged(&world, &asked).await;
+    let today = asked.file("today.yaml");
+
+    let suite = asked.file("large.tiphys-test.yaml");
     let (text, code) = asked.ask(&[
         "create",
         "test",
@@ -156,10 +185,10 @@ async fn what_became_of_events_is_decided_again() {
         "-f",
         &today,
         "-o",
-        &test,
+        &suite,
     ]);
     assert_eq!((code, &*text), (0, ""));
-    let written = std::fs::read_to_string(&test).unwrap();
+    let written = std::fs::read_to_string(&suite).unwrap();
     check(
         &written,
         &[
@@ -167,12 +196,12 @@ async fn what_became_of_events_is_decided_again() {
             "        name: kept-argo\n",
         ],
     );
-    std::fs::write(&test, format!("manifests: [today.yaml]\n{written}")).unwrap();
-    assert_eq!(tiphys(["test", &test]).status.code(), Some(0));
-    std::fs::write(&test, format!("manifests: [new.yaml]\n{written}")).unwrap();
-    assert_eq!(tiphys(["test", &test]).status.code(), Some(1));
-    assert_eq!(tiphys(["test", "--update", &test]).status.code(), Some(0));
-    let updated = std::fs::read_to_string(&test).unwrap();
+    std::fs::write(&suite, format!("manifests: [today.yaml]\n{written}")).unwrap();
+    assert_eq!(tiphys(["test", &suite]).status.code(), Some(0));
+    std::fs::write(&suite, format!("manifests: [new.yaml]\n{written}")).unwrap();
+    assert_eq!(tiphys(["test", &suite]).status.code(), Some(1));
+    assert_eq!(tiphys(["test", "--update", &suite]).status.code(), Some(0));
+    let updated = std::fs::read_to_string(&suite).unwrap();
     assert_eq!(
         updated,
         format!(

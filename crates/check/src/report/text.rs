@@ -19,10 +19,10 @@ pub(super) fn render(faults: &[Fault], texts: &Texts, is_coloured: bool) -> Stri
     } else {
         Renderer::plain()
     };
-    let faulty: BTreeSet<&Arc<str>> = faults.iter().map(|fault| &fault.file).collect();
+    let shown: BTreeSet<&Arc<str>> = faults.iter().map(|fault| &fault.file).collect();
     let lines: BTreeMap<&Arc<str>, Vec<&str>> = texts
         .iter()
-        .filter(|(file, _)| faulty.contains(file))
+        .filter(|(file, _)| shown.contains(file))
         .map(|(file, text)| (file, text.lines().collect()))
         .collect();
     let line = |fault: &Fault| -> Option<&str> {

@@ -11,6 +11,8 @@ use crate::{Subject, SubscriptionConfig};
 /// What was delivered and not yet acknowledged, and what comes next.
 #[derive(Debug)]
 pub(super) struct Consumer {
+    /// How many deliveries there were.
+    delivered: u64,
     subjects: Vec<Subject>,
     ack_wait: Duration,
     max_in_flight: usize,
@@ -46,6 +48,7 @@ pub(super) enum Turn {
 impl Consumer {
     pub(super) fn new(config: &SubscriptionConfig, log: &Log) -> Self {
         let mut consumer = Self {
+            delivered: 0,
             subjects: Vec::new(),
             ack_wait: Duration::ZERO,
             max_in_flight: 0,
@@ -125,7 +128,19 @@ impl Consumer {
         Turn::Wait(self.due.first().map(|(due, _)| *due))
     }
 
+    /// How many deliveries there were.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// How many messages are in flight, and how many of those were delivered before.
+    pub(super) fn in_hand(&self) -> (u64, u64) {
+        let repeated = self.in_flight.values().filter(|one| one.attempts > 1);
+        (self.in_flight.len() as u64, repeated.count() as u64)
+    }
+
     fn hand_out(&mut self, sequence: u64, attempts: u64, now: Instant) {
+        self.delivered += 1;
         let due = now + self.ack_wait;
         if let Some(before) = self.in_flight.insert(sequence, InFlight { attempts, due }) {
             self.due.remove(&(before.due, sequence));

@@ -288,6 +288,11 @@ impl Log {
             .get(usize::try_from(sequence.checked_sub(first)?).ok()?)
     }
 
+    /// How many messages are stored.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// The number of the next message.
     pub(super) fn next(&self) -> u64 {
         self.next

@@ -16,8 +16,8 @@ use super::log::{Appended, Log};
 use super::{Core, Inner};
 use crate::bus::Acker;
 use crate::{
-    Cause, ConsumerReport, Delivery, Durable, Error, MessageAck, Outgoing, Position, Subscription,
-    SubscriptionConfig,
+    Cause, ConsumerLook, ConsumerReport, Delivery, Durable, Error, MessageAck, Outgoing, Position,
+    Subscription, SubscriptionConfig,
 };
 
 /// All durable consumers.
@@ -116,6 +116,21 @@ impl Consumers {
             }
             self.room.notify_waiters();
         }
+    }
+
+    /// How far all are.
+    pub(super) fn look(&self) -> Vec<ConsumerLook> {
+        let looks = self.slots.iter().map(|(durable, slot)| {
+            let (in_hand, repeated) = slot.consumer.in_hand();
+            ConsumerLook {
+                durable: durable.clone(),
+                delivered: slot.consumer.delivered(),
+                lag: slot.consumer.pending(),
+                in_hand,
+                repeated,
+            }
+        });
+        looks.collect()
     }
 
     /// What a consumer asks for.

@@ -150,3 +150,24 @@ fn keys_stay_as_argo_writes_them_and_others_are_read_back() {
         Reason::KeyTooLong
     );
 }
+
+#[test]
+fn a_consumer_says_whose_it_is() {
+    let names = |names: [&str; 3]| {
+        let [namespace, sensor, trigger] = names;
+        Durable::trigger(namespace, sensor, trigger).names()
+    };
+    for given in [
+        ["harbour", "gate", "note"],
+        ["n", "my.sensor", "a_b __ c"],
+        ["n", "s", ""],
+    ] {
+        let expected = given.map(ToOwned::to_owned);
+        let found = names(given).map(|(namespace, sensor, trigger)| [namespace, sensor, trigger]);
+        assert_eq!(found, Some(expected));
+    }
+    assert_eq!(names(["n", "s", &"long".repeat(100)]), None);
+    for other in ["x", "group-1234", "a__b", "a__b__c__d", "a_"] {
+        assert_eq!(Durable::from_wire(other).names(), None, "{other}");
+    }
+}

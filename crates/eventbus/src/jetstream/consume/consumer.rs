@@ -84,12 +84,11 @@ impl Consumption {
             }
             Err(err) => return Err(err),
         };
-        let known = match self.stream {
-            Some(known) => known,
-            None => {
-                let info = self.connection.stream_info(STREAM).await?;
-                *self.stream.insert(KnownStream::of(&info))
-            }
+        let known = if let Some(known) = self.stream {
+            known
+        } else {
+            let info = self.connection.stream_info(STREAM).await?;
+            *self.stream.insert(KnownStream::of(&info))
         };
         let mut config = existing.cached_info().config.clone();
         let before = config.clone();
