@@ -259,26 +259,18 @@ async fn a_cluster_of_three_loses_its_leader_and_goes_on() {
         stream.await.ok()
     })
     .await;
-    context
-        .publish("replicated", "one".into())
-        .await
-        .unwrap()
-        .await
-        .unwrap();
+    // Nor does anybody listen for it as soon as it is there.
+    let publish = async |text: &'static str| {
+        let sent = context.publish("replicated", text.into()).await.ok()?;
+        sent.await.ok()
+    };
+    eventually("a publish", || publish("one")).await;
 
     let leader = nats.leader().unwrap().unwrap();
     let leader: usize = leader.strip_prefix("nats-").unwrap().parse().unwrap();
     nats.kill(leader).unwrap();
 
-    eventually("a publish without the leader", || async {
-        context
-            .publish("replicated", "two".into())
-            .await
-            .ok()?
-            .await
-            .ok()
-    })
-    .await;
+    eventually("a publish without the leader", || publish("two")).await;
     nats.restart(leader).unwrap();
 }
 

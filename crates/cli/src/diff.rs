@@ -9,6 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tiphys_eventbus::Event;
+use tiphys_live::mask::Values;
 use tiphys_runtime::process;
 use tiphys_simulate::{Changes, Decisions, Objects};
 
@@ -34,6 +35,9 @@ pub(crate) struct DiffArgs {
     /// bus holds
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<Timestamp>,
+    /// With the values of Secrets that are in events
+    #[arg(long)]
+    pub(crate) reveal: bool,
     /// How it is written
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
@@ -51,6 +55,7 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
         old,
         events,
         since,
+        reveal,
         output,
         bus,
     } = args;
@@ -70,7 +75,7 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
     let before = before.context("nothing says what EventSources and Sensors there are today")?;
     let has_faults = simulate::say(&new);
     let [before, after] = [before, &new].map(|loaded| objects(loaded, namespace.as_deref()));
-    let mut comparison = Comparison::new(&before, &after);
+    let mut comparison = Comparison::new(&before, &after, reveal);
     match &desk {
         Some(desk) if events.is_empty() => {
             desk.each(since, |seen| match &seen.event {
@@ -85,8 +90,13 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let found = comparison.changes;
-    write(found.print(output.format())?.as_bytes())?;
+    let Comparison {
+        changes: found,
+        secrets,
+        ..
+    } = comparison;
+    let text = secrets.hide(found.print(output.format())?);
+    write(text.as_bytes())?;
     let (changed, all) = (found.changed_events(), found.events());
     eprintln!("{all} events followed, something else comes of {changed}");
     Ok(if changed == 0 && !has_faults {
@@ -131,20 +141,27 @@ fn of_file(
 struct Comparison<'o> {
     before: Decisions<'o>,
     after: Decisions<'o>,
+    is_revealed: bool,
     changes: Changes,
+    secrets: Values,
 }
 
 impl<'o> Comparison<'o> {
-    fn new(before: &'o Objects<'o>, after: &'o Objects<'o>) -> Self {
+    fn new(before: &'o Objects<'o>, after: &'o Objects<'o>, is_revealed: bool) -> Self {
         let now = Timestamp::now();
         Self {
             before: Decisions::new(before, now),
             after: Decisions::new(after, now),
+            is_revealed,
             changes: Changes::default(),
+            secrets: Values::default(),
         }
     }
 
     fn add(&mut self, event: &Event) -> anyhow::Result<()> {
+        if !self.is_revealed {
+            self.secrets.add(event);
+        }
         let before = self.before.follow(event.clone());
         let after = self.after.follow(event.clone());
         self.changes.add(&event.context.id, &before, &after)?;

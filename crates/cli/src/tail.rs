@@ -147,6 +147,7 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
     let bus = &desk.reached.bus;
     let mut letters = Letters::from_now(&desk.reached, &look).await?;
     let mut seen = events::read(&*bus.history, start, until).await?;
+    let mut is_away = false;
     let mut tick = tokio::time::interval(LETTERS);
     loop {
         let text = tokio::select! {
@@ -154,10 +155,16 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
                 None => return Ok(ExitCode::SUCCESS),
                 Some(Err(error)) if no_follow => return Err(error.into()),
                 Some(Err(error)) => {
-                    eprintln!("{:#}", anyhow::Error::from(error));
+                    // It is tried again and again: said once.
+                    if !std::mem::replace(&mut is_away, true) {
+                        eprintln!("{:#}", anyhow::Error::from(error));
+                    }
                     continue;
                 }
-                Some(Ok(next)) => one(&next, decisions.as_mut(), &query, &look, &show),
+                Some(Ok(next)) => {
+                    is_away = false;
+                    one(&next, decisions.as_mut(), &query, &look, &show)
+                }
             },
             _ = tick.tick(), if !no_follow => letters.come(&look, show.output).await,
         };

@@ -9,6 +9,7 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use tiphys_api::ResourceEventType;
 use tiphys_live::events::Seen;
+use tiphys_live::mask::Values;
 use tiphys_live::object::{self, Named};
 use tiphys_live::sighting::Sighting;
 use tiphys_live::{conclusion, dead_letters};
@@ -56,23 +57,27 @@ pub(crate) fn main(args: WhyArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
         let desk = desk.open().await?;
         let objects = desk.needed()?;
         match (id, object, sensor) {
-            (Some(id), ..) => of_event(&desk, &objects, &id, since, show.output).await,
-            (_, Some(object), _) => of_object(&desk, &objects, &object, since, show.output).await,
+            (Some(id), ..) => of_event(&desk, &objects, &id, since, &show).await,
+            (_, Some(object), _) => of_object(&desk, &objects, &object, since, &show).await,
             (.., sensor) => of_sensor(&desk, &objects, sensor, since, &show).await,
         }
     })
 }
 
-/// Every stage of reports, and what it comes to.
-fn print(reports: &[Report<'_>], output: Output) -> anyhow::Result<String> {
-    let mut text = String::new();
+/// Every stage of reports, and what it comes to. The values of Secrets are hidden unless that is not wanted.
+fn print(reports: &[Report<'_>], show: &ShowArgs) -> anyhow::Result<String> {
+    let (mut text, mut secrets) = (String::new(), Values::default());
+    let output = show.output;
     for report in reports {
+        if let (Some(event), false) = (report.event(), show.reveal) {
+            secrets.add(event);
+        }
         text += &report.print(output.format())?;
     }
     if output == Output::Text {
         text.extend(conclusion::lines(reports));
     }
-    Ok(text)
+    Ok(secrets.hide(text))
 }
 
 async fn of_event(
@@ -80,7 +85,7 @@ async fn of_event(
     objects: &Objects<'_>,
     id: &str,
     since: Option<Timestamp>,
-    output: Output,
+    show: &ShowArgs,
 ) -> anyhow::Result<ExitCode> {
     let mut decisions = Decisions::new(objects, Timestamp::now());
     let (mut found, mut oldest) = (None, None);
@@ -98,7 +103,7 @@ async fn of_event(
             }
             found.get_or_insert(seen.stored_at);
             let reports = decisions.follow(event.clone());
-            write((head(seen, output) + &print(&reports, output)?).as_bytes())
+            write((head(seen, show.output) + &print(&reports, show)?).as_bytes())
         })
         .await?;
     let Some(stored_at) = found else {
@@ -119,7 +124,7 @@ async fn of_event(
             }
         })
         .await?;
-    if output == Output::Text {
+    if show.output == Output::Text {
         for letter in letters {
             write(format!("dead letter {letter}").as_bytes())?;
         }
@@ -132,7 +137,7 @@ async fn of_object(
     objects: &Objects<'_>,
     object: &str,
     since: Option<Timestamp>,
-    output: Output,
+    show: &ShowArgs,
 ) -> anyhow::Result<ExitCode> {
     let path = Path::new(object);
     let text = if path.is_file() {
@@ -156,12 +161,12 @@ async fn of_object(
     };
     let reports = Simulation::new(&what, objects, Timestamp::now())?;
     let reports: Vec<Report<'_>> = reports.collect();
-    if output == Output::Text {
+    if show.output == Output::Text {
         write(b"as it is now, if it were added:\n")?;
     }
-    write(print(&reports, output)?.as_bytes())?;
+    write(print(&reports, show)?.as_bytes())?;
     if let Some(identity) = identity {
-        events_about(desk, objects, &identity, since, output).await?;
+        events_about(desk, objects, &identity, since, show).await?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -172,7 +177,7 @@ async fn events_about(
     objects: &Objects<'_>,
     identity: &object::Identity,
     since: Option<Timestamp>,
-    output: Output,
+    show: &ShowArgs,
 ) -> anyhow::Result<()> {
     let mut decisions = Decisions::new(objects, Timestamp::now());
     let mut about = 0_u32;
@@ -188,10 +193,10 @@ async fn events_about(
         }
         about += 1;
         let reports = decisions.follow(event.clone());
-        write((head(seen, output) + &print(&reports, output)?).as_bytes())
+        write((head(seen, show.output) + &print(&reports, show)?).as_bytes())
     })
     .await?;
-    if output == Output::Text {
+    if show.output == Output::Text {
         let s = if about == 1 { "" } else { "s" };
         eprintln!("{about} event{s} about it on the bus");
     }

@@ -1,6 +1,11 @@
 //! Values of Secrets, made unreadable before people see them.
 
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use tiphys_eventbus::Event;
 
 /// What stands in place of a value.
 const HIDDEN: &str = "***";
@@ -37,6 +42,76 @@ pub fn secrets(document: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// The values of Secrets that texts must not show.
+#[derive(Debug, Clone, Default)]
+pub struct Values(BTreeSet<String>);
+
+/// Shorter ones are no secrets, and are found in every text.
+const SHORTEST: usize = 3;
+
+impl Values {
+    /// Adds those of an event's payload.
+    pub fn add(&mut self, event: &Event) {
+        let data = event.data.as_deref().unwrap_or_default();
+        // Most events hold no Secret, and are not read for it.
+        if !String::from_utf8_lossy(data).contains("Secret") {
+            return;
+        }
+        if let Ok(document) = serde_json::from_slice(data) {
+            self.add_all(&document);
+        }
+    }
+
+    fn add_all(&mut self, document: &Value) {
+        match document {
+            Value::Object(members) => {
+                if members.get("kind").and_then(Value::as_str) == Some("Secret") {
+                    for field in VALUES {
+                        self.add_values(members.get(field));
+                    }
+                }
+                members.values().for_each(|value| self.add_all(value));
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.add_all(item)),
+            Value::String(text) if text.contains("\"Secret\"") => {
+                if let Ok(inner) = serde_json::from_str(text) {
+                    self.add_all(&inner);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// As they are, as they read, and both as JSON writes them.
+    fn add_values(&mut self, values: Option<&Value>) {
+        let values = values.and_then(Value::as_object).into_iter().flatten();
+        for value in values.filter_map(|(_, value)| value.as_str()) {
+            let decoded = STANDARD.decode(value).ok();
+            let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+            for text in [Some(value.to_owned()), decoded].into_iter().flatten() {
+                let json = Value::from(text.as_str()).to_string();
+                let json = json.trim_matches('"').to_owned();
+                let both = [text, json].into_iter();
+                self.0.extend(both.filter(|text| text.len() >= SHORTEST));
+            }
+        }
+    }
+
+    /// The text without them.
+    pub fn hide(&self, text: String) -> String {
+        // The longest first: one may hold another.
+        let mut values: Vec<&String> = self.0.iter().collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(text, |text, value| {
+            if text.contains(value) {
+                text.replace(value, HIDDEN)
+            } else {
+                text
+            }
+        })
     }
 }
 
@@ -80,6 +155,25 @@ mod tests {
         secrets(&mut document);
         assert_eq!(document["body"][0], hidden);
         assert_eq!(document["text"], hidden.to_string());
+    }
+
+    #[test]
+    fn texts_about_an_event_do_not_show_its_secrets() {
+        let data = json!({"body": {"kind": "Secret", "data": {
+            "key": "c2VhbCAib2YiIGx5bg==",
+            "short": "YQ==",
+        }}});
+        let event = Event {
+            context: tiphys_eventbus::Context::default().into(),
+            data: Some(data.to_string().into()),
+        };
+        let mut values = Values::default();
+        values.add(&event);
+        let text = r#"saw c2VhbCAib2YiIGx5bg==, then seal "of" lyn, {"a":"seal \"of\" lyn"} and a"#;
+        assert_eq!(
+            values.hide(text.to_owned()),
+            r#"saw ***, then ***, {"a":"***"} and a"#
+        );
     }
 
     #[test]

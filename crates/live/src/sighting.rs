@@ -7,6 +7,7 @@ use tiphys_sensor::engine::Outcome;
 use tiphys_simulate::{Decision, Report};
 
 use crate::events::Seen;
+use crate::mask::Values;
 
 /// How much of a reason is shown, in characters.
 const REASON: usize = 400;
@@ -73,9 +74,26 @@ impl<'s> Sighting<'s> {
 
     /// A few lines for people; nothing if it is not wanted.
     pub fn text(&self, look: &Look) -> String {
+        self.shown(look, Self::lines)
+    }
+
+    /// One line for programs; nothing if it is not wanted.
+    pub fn json(&self, look: &Look) -> String {
+        self.shown(look, Self::object)
+    }
+
+    fn shown(&self, look: &Look, print: impl Fn(&Self, &Look) -> String) -> String {
         if !self.is_wanted(look) {
             return String::new();
         }
+        let mut secrets = Values::default();
+        if let (Ok(event), false) = (&self.seen.event, look.is_revealed) {
+            secrets.add(event);
+        }
+        secrets.hide(print(self, look))
+    }
+
+    fn lines(&self, look: &Look) -> String {
         let seen = self.seen;
         let (at, number) = (seen.stored_at, seen.position);
         let what = match &seen.event {
@@ -111,11 +129,7 @@ impl<'s> Sighting<'s> {
         lines.iter().map(|line| one_line(line) + "\n").collect()
     }
 
-    /// One line for programs; nothing if it is not wanted.
-    pub fn json(&self, look: &Look) -> String {
-        if !self.is_wanted(look) {
-            return String::new();
-        }
+    fn object(&self, look: &Look) -> String {
         let mut json = self.seen.to_json();
         if look.with_data {
             json["data"] = self.seen.data(look.is_revealed);
