@@ -523,3 +523,33 @@ fn what_is_not_run_here_is_no_error() {
     let arguments = "simulate -f expect-exit-code.yaml --event expect-exit-code.json";
     assert_eq!(tiphys(&format!("{arguments} --expect {expected}")).0, 0);
 }
+
+/// What the guide says of its programs is what they do.
+#[test]
+fn the_guide_to_transforms_is_right() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/transforms.md")).unwrap();
+    let blocks = |language: &str| -> Vec<String> {
+        let begin = format!("```{language}\n");
+        let parts = page.split(&begin).skip(1);
+        let blocks = parts.map(|part| part.split("```").next().unwrap().to_owned());
+        blocks.collect()
+    };
+    let folder = std::env::temp_dir().join(format!("tiphys-guide-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let event = folder.join("event.json");
+    std::fs::write(&event, &blocks("json")[0]).unwrap();
+    let sensors = blocks("yaml");
+    assert_eq!(sensors.len(), 2);
+    for sensor in sensors {
+        let file = folder.join("gate.yaml");
+        std::fs::write(&file, sensor).unwrap();
+        let text = simulated(&format!(
+            "-f {} --event {}",
+            file.display(),
+            event.display()
+        ));
+        check_parts(&text, &["crew: \"2\"", "title: ARGO:80", "name: note-argo"]);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
