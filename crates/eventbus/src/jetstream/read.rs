@@ -31,8 +31,8 @@ pub(super) struct Reader {
     batch: Option<(Batch, usize)>,
     /// How many the server has sent.
     delivered: u64,
-    /// What is overwritten meanwhile comes again: it must not count twice.
-    seen: HashSet<u64>,
+    /// Of the newest of each subject, what is overwritten meanwhile comes again: it must not count twice.
+    seen: Option<HashSet<u64>>,
     /// It waits for what is stored later.
     is_endless: bool,
     /// The most bytes that a request asks for.
@@ -48,6 +48,7 @@ impl Reader {
         deliver: DeliverPolicy,
         limit: usize,
     ) -> Result<Self, ApiError> {
+        let is_newest = deliver == DeliverPolicy::LastPerSubject;
         let config = pull::Config {
             deliver_policy: deliver,
             ack_policy: AckPolicy::None,
@@ -67,7 +68,7 @@ impl Reader {
             left: pending.min(limit),
             batch: None,
             delivered: 0,
-            seen: HashSet::new(),
+            seen: is_newest.then(HashSet::new),
             is_endless: false,
             bytes: BATCH_BYTES.max(connection.max_payload() * 2),
         })
@@ -113,7 +114,8 @@ impl Reader {
             } else {
                 self.left.saturating_sub(1)
             };
-            if self.is_endless || self.seen.insert(sequence) {
+            let is_new = self.seen.as_mut().is_none_or(|seen| seen.insert(sequence));
+            if is_new {
                 return Ok(Some((sequence, message)));
             }
         }
