@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
 use crate::Scratch;
@@ -42,6 +42,18 @@ impl Certificates {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn generate_for(hosts: &[&str]) -> anyhow::Result<Self> {
+        Self::generate_until(hosts, None)
+    }
+
+    /// The same, with a server whose certificate was valid until the end of 2020.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn generate_expired() -> anyhow::Result<Self> {
+        Self::generate_until(&["localhost", "127.0.0.1"], Some(2020))
+    }
+
+    fn generate_until(hosts: &[&str], last_year: Option<i32>) -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = common_name("tiphys testbed");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -56,8 +68,8 @@ impl Certificates {
         let client = vec![ExtendedKeyUsagePurpose::ClientAuth];
         Ok(Self {
             authority: authority.pem(),
-            server: sign(&authority, "server", hosts, both)?,
-            client: sign(&authority, "client", &[], client)?,
+            server: sign(&authority, "server", hosts, both, last_year)?,
+            client: sign(&authority, "client", &[], client, None)?,
         })
     }
 
@@ -86,11 +98,15 @@ fn sign(
     name: &str,
     hosts: &[&str],
     usages: Vec<ExtendedKeyUsagePurpose>,
+    last_year: Option<i32>,
 ) -> anyhow::Result<KeyedCertificate> {
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let mut params = CertificateParams::new(hosts)?;
     params.distinguished_name = common_name(name);
     params.extended_key_usages = usages;
+    if let Some(year) = last_year {
+        params.not_after = date_time_ymd(year, 12, 31);
+    }
     let key = KeyPair::generate()?;
     let certificate = params
         .signed_by(&key, authority)

@@ -57,6 +57,8 @@ pub enum Tls {
     Off,
     /// The server shows a certificate, as the native bus of Argo Events does.
     Server,
+    /// The certificate that the server shows has expired.
+    Expired,
     /// The client must show one, too.
     Mutual,
 }
@@ -256,6 +258,7 @@ impl Nats {
         let certificates = match options.tls {
             Tls::Off => None,
             Tls::Server | Tls::Mutual => Some(Certificates::generate()?),
+            Tls::Expired => Some(Certificates::generate_expired()?),
         };
         if let Some(certificates) = &certificates {
             certificates.write_into(&scratch)?;

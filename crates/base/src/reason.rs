@@ -23,6 +23,9 @@ macro_rules! reasons {
         }
 
         impl Reason {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+ Self::Unknown];
+
             /// The word.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -126,7 +129,14 @@ reasons! {
     /// The bus is closed.
     Closed,
 
+    /// The bus has no room for another message.
+    BusFull,
+    /// The certificate of a server cannot be verified: it has expired, or is another's.
+    InvalidCertificate,
+
     // The spec of an object.
+    /// It breaks no rule.
+    Valid,
     /// The spec breaks a rule.
     InvalidSpec,
     /// An event breaks a rule.
@@ -147,6 +157,36 @@ reasons! {
     EventBusNotFound,
     /// Nobody has said yet how the `EventBus` is reached.
     EventBusNotReady,
+    /// The `EventBus` does not work.
+    EventBusFailing,
+    /// The connection to the bus stands.
+    Connected,
+    /// No `EventSource` publishes what a dependency waits for.
+    NobodyPublishes,
+    /// Each dependency has an `EventSource`.
+    Published,
+
+    // What is waited for, and is about to come.
+    /// An `EventBus` that begins to work.
+    WaitingForEventBus,
+    /// The connection to a bus that works.
+    WaitingForConnection,
+    /// The stream of a bus.
+    WaitingForStream,
+    /// The subscription of a trigger.
+    WaitingForSubscription,
+    /// An `EventSource` that a Sensor depends on.
+    WaitingForEventSource,
+    /// The server that an event comes from.
+    WaitingForServer,
+    /// The target of an action.
+    WaitingForTarget,
+    /// A node that takes the pods.
+    WaitingForNode,
+    /// Pods that are allowed to be made.
+    WaitingForPods,
+    /// A Secret or `ConfigMap`.
+    WaitingForKeys,
 
     // What the controller brings about.
     /// The pods' form cannot be computed.
@@ -201,8 +241,16 @@ reasons! {
     InUse,
     /// Servers are starting.
     ServersStarting,
+    /// No pods are made.
+    NotDeployed,
     /// Pods are starting.
     PodsStarting,
+    /// Enough pods are ready.
+    PodsReady,
+    /// It works.
+    Working,
+    /// There is room.
+    HasRoom,
     /// It is starting.
     Starting,
     /// A container has ended.
@@ -265,6 +313,17 @@ mod tests {
         // Programs of other versions have their own.
         assert_eq!(read("\"TargetAway\""), Reason::TargetUnavailable);
         assert_eq!(read("\"OfTomorrow\""), Reason::Unknown);
+    }
+
+    /// A word in a status that no page explains helps nobody.
+    #[test]
+    fn each_reason_is_explained() {
+        let page = include_str!("../../../docs/conditions.md");
+        let words = Reason::ALL.iter().map(|reason| reason.as_str());
+        let missing: Vec<&str> = words
+            .filter(|word| !page.contains(&format!("`{word}`")))
+            .collect();
+        assert_eq!(missing, [""; 0]);
     }
 
     #[test]

@@ -86,6 +86,21 @@ impl ConnectError {
         }
     }
 
+    /// What is wrong with the certificate that a server has shown, if that is it. The words do not change
+    /// with time.
+    pub fn certificate_fault(&self) -> Option<String> {
+        let Self::Unreachable { source, .. } = self else {
+            return None;
+        };
+        let first: &(dyn std::error::Error + 'static) = &**source;
+        std::iter::successors(Some(first), |error| error.source()).find_map(|cause| {
+            let inner = cause.downcast_ref::<std::io::Error>();
+            let inner = inner.and_then(std::io::Error::get_ref);
+            let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            tls::certificate_fault(inner.or_else(|| cause.downcast_ref())?)
+        })
+    }
+
     /// True if a server answered, and they did not agree on the encryption.
     pub fn is_of_tls(&self) -> bool {
         let Self::Unreachable { source, .. } = self else {

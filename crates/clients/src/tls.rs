@@ -3,16 +3,49 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsConnector;
 
 use crate::SettingsError;
+
+/// What is wrong with a certificate, if that is what failed. The words do not change with time.
+pub(crate) fn certificate_fault(error: &rustls::Error) -> Option<String> {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidYet, NotValidYetContext, UnknownIssuer,
+    };
+    let rustls::Error::InvalidCertificate(fault) = error else {
+        return None;
+    };
+    let date = |time: &UnixTime| {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+        time.to_string()
+    };
+    Some(match fault {
+        ExpiredContext { not_after, .. } => {
+            format!("the server's certificate expired on {}", date(not_after))
+        }
+        Expired => "the server's certificate has expired".to_owned(),
+        NotValidYetContext { not_before, .. } => format!(
+            "the server's certificate is not valid before {}",
+            date(not_before)
+        ),
+        NotValidYet => "the server's certificate is not valid yet".to_owned(),
+        UnknownIssuer => {
+            "the server's certificate is not of an authority that is trusted".to_owned()
+        }
+        fault => format!("the server's certificate is not accepted: {fault}"),
+    })
+}
 
 /// How to encrypt a connection.
 #[derive(Clone, Default)]

@@ -29,6 +29,8 @@ pub enum Error {
     Connect {
         /// The server, without its password.
         url: String,
+        /// The cause in one word: the login, the certificate, or anything else.
+        reason: Reason,
         /// What failed.
         #[source]
         source: Cause,
@@ -156,6 +158,9 @@ pub enum Cause {
     /// It cannot be reached, is not ready, or is full: this passes.
     #[error("the bus is not available")]
     Unavailable(#[source] BoxError),
+    /// It was asked, and has no room. Room may come by itself, when what it keeps gets too old.
+    #[error("the bus has no room")]
+    Full(#[source] BoxError),
     /// It was asked and said no: somebody has to change something.
     #[error("the bus refused")]
     Refused(#[source] BoxError),
@@ -164,12 +169,26 @@ pub enum Cause {
 impl Cause {
     /// True if it passes without a human.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
 }
 
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
+        if let Some(fault) = error.certificate_fault()
+            && let ConnectError::Unreachable { url, .. } = error
+        {
+            return Self::Connect {
+                url,
+                reason: Reason::InvalidCertificate,
+                source: Cause::Refused(fault.into()),
+            };
+        }
+        let reason = if error.is_of_login() {
+            Reason::Unauthorized
+        } else {
+            Reason::Connect
+        };
         match error {
             ConnectError::Settings(SettingsError { message, source }) => {
                 Self::Configuration { message, source }
@@ -186,6 +205,7 @@ impl From<ConnectError> for Error {
                 };
                 Self::Connect {
                     url,
+                    reason,
                     source: cause(source),
                 }
             }
@@ -197,8 +217,9 @@ impl Error {
     /// The cause in one word.
     pub fn reason(&self) -> Reason {
         match self {
+            _ if matches!(self.cause(), Some(Cause::Full(_))) => Reason::BusFull,
             Self::Configuration { .. } => Reason::Configuration,
-            Self::Connect { .. } => Reason::Connect,
+            Self::Connect { reason, .. } => *reason,
             Self::Settings { .. } => Reason::StreamSettings,
             Self::Stream { .. } => Reason::Stream,
             Self::Replicas { .. } => Reason::Replicas,
@@ -217,6 +238,11 @@ impl Error {
 
     /// True if the same call can succeed later without a human.
     pub fn is_transient(&self) -> bool {
+        self.cause().is_some_and(Cause::is_transient)
+    }
+
+    /// What kept the bus from doing it, if it was asked.
+    fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Connect { source, .. }
             | Self::Stream { source, .. }
@@ -226,13 +252,13 @@ impl Error {
             | Self::Consumer { source, .. }
             | Self::Acknowledge { source, .. }
             | Self::State { source, .. }
-            | Self::DeadLetters { source } => source.is_transient(),
+            | Self::DeadLetters { source } => Some(source),
             Self::Configuration { .. }
             | Self::Settings { .. }
             | Self::Replicas { .. }
             | Self::TooLarge { .. }
             | Self::KeyTooLong { .. }
-            | Self::Closed => false,
+            | Self::Closed => None,
         }
     }
 }

@@ -38,6 +38,7 @@ use crate::{
     StateStore, StoredMessage, StreamReport, Subject, Subscription, SubscriptionConfig, Until,
     Usage,
 };
+use tiphys_base::Reason;
 use tiphys_clients::nats::Place;
 pub use tiphys_clients::nats::{Auth, Config};
 pub use tiphys_clients::tls::{Identity, Tls};
@@ -198,6 +199,7 @@ impl Bus for JetStream {
     async fn close(&self) -> Result<(), Error> {
         let unsent = |source| Error::Connect {
             url: self.connection.url.clone(),
+            reason: Reason::Connect,
             source,
         };
         let settled = tokio::time::timeout(CLOSE_WITHIN, self.publisher.settled()).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tiphys_api::message::with_causes;
-use tiphys_base::Backoff;
+use tiphys_base::{Backoff, Reason};
 use tracing::{info, warn};
 
 use crate::{BusConfig, Error, EventBus, StreamReport, connect};
@@ -22,11 +22,37 @@ const IMPATIENT: u32 = 6;
 
 /// Why a bus is not open yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OpenError {
-    /// No server answers, or it does not let us in.
-    Connect(String),
-    /// The stream is not there and cannot be made, or cannot be looked at.
-    Stream(String),
+pub struct OpenError {
+    /// [`Reason::ConnectionFailed`] or [`Reason::StreamFailed`] for what may pass by itself; otherwise
+    /// what a human has to mend.
+    pub reason: Reason,
+    /// What was attempted, and what is wrong.
+    pub message: String,
+}
+
+impl OpenError {
+    /// An attempt that failed; `None`: nobody answered. `passing` is its reason if it may pass by itself.
+    fn new(error: Option<&Error>, passing: Reason) -> Self {
+        let Some(error) = error else {
+            return Self {
+                reason: passing,
+                message: "no answer".to_owned(),
+            };
+        };
+        let reason = match error.reason() {
+            reason @ (Reason::Unauthorized
+            | Reason::InvalidCertificate
+            | Reason::BusFull
+            | Reason::Configuration
+            | Reason::StreamSettings
+            | Reason::Replicas) => reason,
+            _ => passing,
+        };
+        Self {
+            reason,
+            message: with_causes(error),
+        }
+    }
 }
 
 /// Connects to a bus and makes sure of its stream; reports each attempt that failed.
@@ -44,11 +70,13 @@ async fn connected(config: &BusConfig, report: impl Fn(OpenError)) -> EventBus {
                 info!(url = %config.server, "Connected to the event bus");
                 return bus;
             }
-            Some(Err(error)) => with_causes(&error),
-            None => "no answer".to_owned(),
+            Some(Err(error)) => Some(error),
+            None => None,
         };
-        warn!(url = %config.server, error, "Waiting for the event bus: is the server up?");
-        report(OpenError::Connect(error));
+        let error = OpenError::new(error.as_ref(), Reason::ConnectionFailed);
+        let text = &error.message;
+        warn!(url = %config.server, error = text, "Waiting for the event bus: is the server up?");
+        report(error);
         waits.pause().await;
     }
 }
@@ -65,11 +93,12 @@ async fn set_up(
                 log(&report);
                 return report;
             }
-            Some(Err(error)) => with_causes(&error),
-            None => "no answer".to_owned(),
+            Some(Err(error)) => Some(error),
+            None => None,
         };
-        warn!(error, "The event bus has no stream yet");
-        report(OpenError::Stream(error));
+        let error = OpenError::new(error.as_ref(), Reason::StreamFailed);
+        warn!(error = error.message, "The event bus has no stream yet");
+        report(error);
         waits.pause().await;
     }
 }

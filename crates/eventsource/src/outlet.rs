@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tiphys_base::Failure;
+use tiphys_base::{Failure, Reason};
 use tiphys_eventbus::{
     Context, DeadLetter, DeadLetterReason, Error as BusError, Event, EventBus, EventId, Outgoing,
     Subject,
@@ -118,6 +118,11 @@ impl Outlet {
     pub(crate) fn publish_failed(&self, id: &str, error: &BusError) {
         self.metrics.publish_failed();
         self.reporter.failed(&chain(error));
+        if error.reason() == Reason::BusFull {
+            // Without the event's id: there is another one each time.
+            self.reporter
+                .bus_full(&error.source().map(chain).unwrap_or_default());
+        }
         let error: &dyn StdError = error;
         tracing::warn!(
             namespace = %self.event.namespace,

@@ -34,6 +34,8 @@ pub struct EventStatus {
     pub last_event: Option<Timestamp>,
     /// The last failure.
     pub last_error: Option<String>,
+    /// Why the bus takes nothing, though it answers: it has no room.
+    pub bus_full: Option<String>,
 }
 
 /// How an event is, whatever its kind.
@@ -117,6 +119,7 @@ impl Reporter {
         self.change(|status| {
             status.published += 1;
             status.last_event = Some(now);
+            status.bus_full = None;
         });
     }
 
@@ -129,6 +132,10 @@ impl Reporter {
 
     pub(crate) fn failed(&self, error: &str) {
         self.change(|status| status.last_error = Some(shortened(error, LONGEST)));
+    }
+
+    pub(crate) fn bus_full(&self, error: &str) {
+        self.change(|status| status.bus_full = Some(shortened(error, LONGEST)));
     }
 
     fn change(&self, change: impl FnOnce(&mut EventStatus)) {

@@ -14,6 +14,10 @@ use tokio::time::Instant;
 /// How often a report is published at most.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// What a human can do about a bus that takes nothing.
+const MAKE_ROOM: &str = "events wait until there is room: raise maxBytes or maxMsgs in the streamConfig of \
+     the EventBus, let its oldest events give way (discard: 0), or give its servers larger volumes";
+
 /// Publishes reports.
 pub(crate) struct Reports {
     lines: watch::Sender<Bytes>,
@@ -63,12 +67,16 @@ pub(crate) fn event(name: &str, status: EventStatus) -> PartReport {
         dead_lettered,
         last_event,
         last_error,
+        bus_full,
     } = status;
     PartReport {
         name: name.to_owned(),
         health: match condition {
             Condition::Opening | Condition::Standby => Health::default(),
-            Condition::Working => good(),
+            Condition::Working => match bus_full {
+                Some(message) => bad(Reason::BusFull, &message, MAKE_ROOM),
+                None => good(),
+            },
             Condition::Failed {
                 reason,
                 message,

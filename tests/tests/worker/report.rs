@@ -11,7 +11,7 @@ use tiphys_tests::{Pod, World, within};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::stage::{Wire, event_source, workbench};
+use crate::stage::{Wire, bus, event_source, serve, workbench};
 
 /// Enough to take longer than the second after which a report follows another one.
 const EVENTS: u64 = 2_000;
@@ -65,6 +65,32 @@ subjects: [{{kind: ServiceAccount, name: watcher, namespace: {namespace}}}]
             report["parts"][0]["health"]["ok"] == true
         })
         .await;
+}
+
+/// Without room, the bus keeps what it has and takes nothing; the condition said that all is well.
+#[tokio::test]
+async fn a_bus_without_room_is_told_by_the_event_that_waits() {
+    let world = World::start().await;
+    let source = event_source(&world);
+    let pod = Pod::of(&world, &source);
+    let mut bus = bus(&world);
+    bus["jetstream"]["streamConfig"] = json!("maxMsgs: 1\ndiscard: 1\n");
+    pod.spec(&source, &bus);
+    let tiphys = pod.start("es-0");
+    let well = |report: &Value| report["parts"][0]["health"]["ok"] == true;
+    tiphys.reported("the watch", well).await;
+    serve(&world, "first", 80).await;
+    serve(&world, "second", 81).await;
+    let full = |report: &Value| report["parts"][0]["health"]["reason"] == "BusFull";
+    let report = tiphys.reported("the lack of room", full).await;
+    let message = report["parts"][0]["health"]["message"].as_str().unwrap();
+    assert!(message.contains("the bus has no room"), "{message}");
+    assert!(message.contains("maximum messages exceeded"), "{message}");
+    assert!(message.contains("raise maxBytes or maxMsgs"), "{message}");
+
+    bus["jetstream"]["streamConfig"] = json!("maxMsgs: 10\ndiscard: 1\n");
+    pod.spec(&source, &bus);
+    tiphys.reported("room", well).await;
 }
 
 #[tokio::test]

@@ -198,11 +198,30 @@ async fn a_server_is_verified_by_the_authority_of_the_bus() {
     let report = tiphys
         .reported("the refusal", |report| report["bus"]["ok"] == false)
         .await;
-    assert_eq!(report["bus"]["reason"], "ConnectionFailed");
+    assert_eq!(report["bus"]["reason"], "InvalidCertificate");
 
     let authority = &world.nats().certificates().unwrap().authority;
     pod.volume("values/secrets/login", &[("ca-cert", authority.as_bytes())]);
     ready(&tiphys).await;
+}
+
+#[tokio::test]
+async fn an_expired_certificate_of_the_bus_is_named_with_its_date() {
+    let world = world_with(sailor("right"), Tls::Expired).await;
+    let tls = json!({"caCertSecret": {"name": "login", "key": "ca-cert"}});
+    let pod = pod_with_login(&world, Some(tls));
+    let login: &[u8] = b"username: sailor\npassword: right\n";
+    pod.volume("auth", &[("auth.yaml", login)]);
+    let authority = &world.nats().certificates().unwrap().authority;
+    pod.volume("values/secrets/login", &[("ca-cert", authority.as_bytes())]);
+    let tiphys = pod.start("sn-0");
+    let report = tiphys
+        .reported("the refusal", |report| report["bus"]["ok"] == false)
+        .await;
+    assert_eq!(report["bus"]["reason"], "InvalidCertificate");
+    let message = report["bus"]["message"].as_str().unwrap();
+    let fault = "the bus refused: the server's certificate expired on 2020-12-31T00:00:00Z";
+    assert!(message.ends_with(fault), "{message}");
 }
 
 /// What the controller writes for pods on a bus of its own: it encrypts, and asks for a password.
@@ -284,7 +303,7 @@ async fn rotated_credentials_are_picked_up_by_the_running_process() {
     let report = tiphys
         .reported("the refusal", |report| report["bus"]["ok"] == false)
         .await;
-    assert_eq!(report["bus"]["reason"], "ConnectionFailed");
+    assert_eq!(report["bus"]["reason"], "Unauthorized");
     pod.volume(
         "auth",
         &[("auth.yaml", b"username: sailor\npassword: right\n")],

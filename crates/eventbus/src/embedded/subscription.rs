@@ -104,7 +104,7 @@ impl Consumers {
             Appended::Full => Err(Error::Publish {
                 subject,
                 id,
-                source: Cause::Unavailable("the stream is full and set to discard: 1".into()),
+                source: Cause::Full("the stream is full and set to discard: 1".into()),
             }),
         }
     }

@@ -25,6 +25,15 @@ use crate::{BoxError, Cause, Error};
 /// which is what bounds them.
 const LIBRARY_IN_FLIGHT: usize = 4096;
 
+/// How the server says that a limit is reached, or its disk is full.
+pub(super) const NO_ROOM: [ErrorCode; 5] = [
+    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::MEMORY_RESOURCES_EXCEEDED,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::STREAM_STORE_FAILED,
+];
+
 /// A connection that heals itself.
 pub(super) struct Connection {
     pub(super) client: Client,
@@ -196,6 +205,7 @@ impl From<ApiError> for Cause {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Unavailable(source) => Self::Unavailable(source),
+            ApiError::Refused(code, source) if NO_ROOM.contains(&code) => Self::Full(source),
             ApiError::Refused(_, source) => Self::Refused(source),
         }
     }

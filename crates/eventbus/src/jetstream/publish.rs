@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -13,7 +13,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::connect::{Connection, unavailable};
+use super::connect::{Connection, NO_ROOM, unavailable};
 use super::stream::Keeper;
 use crate::{Cause, Error, MessageAck, Position, PublishAck, Subject};
 
@@ -151,7 +151,8 @@ impl Sent {
                 position: Position::from_wire(ack.sequence),
                 duplicate: ack.duplicate,
             }),
-            // The server's refusals are limits that are reached and shortages: these pass.
+            Err(err) if is_of_room(&err) => Err(failed(Cause::Full(err.into()))),
+            // The server's other refusals are shortages: these pass.
             Err(err) => Err(failed(unavailable(err))),
         };
         // Whoever dropped the ack does not want to know.
@@ -160,6 +161,13 @@ impl Sent {
             keeper.restore().await;
         }
     }
+}
+
+/// True if the server says that a limit is reached or its disk is full.
+fn is_of_room(err: &PublishError) -> bool {
+    let source = std::error::Error::source(err);
+    let answer = source.and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
+    answer.is_some_and(|answer| NO_ROOM.contains(&answer.error_code()))
 }
 
 /// What headers take on the wire: a line of version, one for each value, and an empty one.

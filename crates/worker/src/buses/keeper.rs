@@ -281,11 +281,7 @@ async fn opened(opening: &mut JoinSet<Opened>, wanted: Option<u64>) -> Opened {
 }
 
 async fn open_bus(config: BusConfig, fingerprint: u64, progress: watch::Sender<Health>) -> Opened {
-    let report = |error| {
-        let (reason, message) = match error {
-            OpenError::Connect(why) => (Reason::ConnectionFailed, why),
-            OpenError::Stream(why) => (Reason::StreamFailed, why),
-        };
+    let report = |OpenError { reason, message }| {
         progress.send_replace(bad(reason, message));
     };
     let (bus, report) = tiphys_eventbus::open(&config, report).await;
