@@ -3,7 +3,6 @@
 mod feed;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,17 +30,32 @@ const DRAIN: Duration = Duration::from_millis(100);
 /// How long the main loop may go without a heartbeat.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
+/// How long a process that starts lets whoever asks wait until it is ready: a no would be a warning about
+/// every pod that starts. The kubelet waits for 5 s.
+const READY_WITHIN: Duration = Duration::from_secs(3);
+
 /// What the admin port serves.
 #[derive(Debug)]
 pub struct Admin {
     /// The metrics of the process.
     registry: Registry,
     /// Whether it is ready: false until it runs, and from the first signal on.
-    ready: AtomicBool,
+    ready: watch::Sender<Readiness>,
     /// What it says of itself.
     report: Option<Report>,
     /// When the main loop was last seen at work.
     alive: Mutex<Instant>,
+}
+
+/// Whether a process is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    /// It has not been yet.
+    Starting,
+    /// It is.
+    Ready,
+    /// It was.
+    Stopped,
 }
 
 /// What a process says of itself.
@@ -90,7 +104,7 @@ impl Handler for Admin {
             ),
             ("/metrics", _) => self.metrics(),
             ("/healthz", _) => state(self.is_alive(), "the main loop is stuck"),
-            ("/readyz", _) => state(self.ready.load(Ordering::Relaxed), "not ready"),
+            ("/readyz", _) => state(self.is_ready().await, "not ready"),
             _ => {
                 let known = "not found: /metrics, /healthz and /readyz are served\n";
                 text(StatusCode::NOT_FOUND, known)
@@ -104,7 +118,7 @@ impl Admin {
     pub fn new(registry: Registry, report: Option<Report>) -> Self {
         Self {
             registry,
-            ready: AtomicBool::new(false),
+            ready: watch::Sender::new(Readiness::Starting),
             report,
             alive: Mutex::new(Instant::now()),
         }
@@ -112,7 +126,22 @@ impl Admin {
 
     /// Says whether it is ready.
     pub fn set_ready(&self, is_ready: bool) {
-        self.ready.store(is_ready, Ordering::Relaxed);
+        self.ready.send_if_modified(|before| {
+            let now = match (is_ready, *before) {
+                (true, _) => Readiness::Ready,
+                (false, Readiness::Starting) => Readiness::Starting,
+                (false, _) => Readiness::Stopped,
+            };
+            std::mem::replace(before, now) != now
+        });
+    }
+
+    /// Whether it is ready. While it starts, the answer waits until it is, for a while.
+    async fn is_ready(&self) -> bool {
+        let mut ready = self.ready.subscribe();
+        let started = ready.wait_for(|readiness| *readiness != Readiness::Starting);
+        let readiness = tokio::time::timeout(READY_WITHIN, started).await;
+        readiness.is_ok_and(|known| known.is_ok_and(|known| *known == Readiness::Ready))
     }
 
     /// The main loop is at work: called by it every now and then.

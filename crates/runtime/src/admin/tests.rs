@@ -67,3 +67,36 @@ async fn whoever_asks_nothing_takes_the_report_from_nobody() {
     told.send_replace(Bytes::from_static(b"second\n"));
     while lines.next_line().await.unwrap().unwrap() != "second" {}
 }
+
+async fn ready(address: SocketAddr) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let request = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    connection.read_exact(&mut begin).await.unwrap();
+    String::from_utf8_lossy(&begin).into_owned()
+}
+
+/// The kubelet asked in the first moments of each pod, and made a warning of the answer.
+#[tokio::test]
+async fn whoever_asks_a_process_that_starts_waits_until_it_is_ready() {
+    let admin = Arc::new(Admin::new(Registry::default(), None));
+    let server = open("127.0.0.1:0".parse().unwrap(), Arc::clone(&admin)).await;
+    let server = server.unwrap();
+    let address = server.address().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server.serve(CancellationToken::new()));
+    // It does not become ready in time.
+    assert_eq!(ready(address).await, "HTTP/1.1 503");
+    let asked = ready(address);
+    let becomes = async {
+        tokio::task::yield_now().await;
+        admin.set_ready(false);
+        admin.set_ready(true);
+    };
+    let (answer, ()) = tokio::join!(asked, becomes);
+    assert_eq!(answer, "HTTP/1.1 200");
+    // One that stops says so at once.
+    admin.set_ready(false);
+    assert_eq!(ready(address).await, "HTTP/1.1 503");
+}
