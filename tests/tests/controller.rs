@@ -6,6 +6,8 @@
 
 #![cfg(test)]
 
+#[path = "controller/broken.rs"]
+mod broken;
 #[path = "controller/edits.rs"]
 mod edits;
 #[path = "controller/leftovers.rs"]

@@ -1,13 +1,28 @@
 //! Conditions: a whole list is computed, then compared with the one that is written.
 
+mod advice;
+mod wait;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tiphys_api::message::shortened;
 use tiphys_api::{Condition, ConditionStatus, Problem};
 use tiphys_base::Reason;
 
-/// The aggregate of all other conditions.
+pub(crate) use advice::Subject;
+pub(crate) use wait::{Waits, says_for_what};
+
+/// The aggregate of all other conditions but [`ASIDES`].
 pub(crate) const READY: &str = "Ready";
+
+/// Whether the dead letters of the bus have room: events are worked on all the same.
+pub(crate) const DEAD_LETTER_ROOM: &str = "DeadLetterRoom";
+
+/// Whether somebody publishes what a sensor waits for: it works all the same.
+pub(crate) const EVENTS_PUBLISHED: &str = "EventsPublished";
+
+/// What a human should know of an object that is ready.
+pub(crate) const ASIDES: [&str; 2] = [DEAD_LETTER_ROOM, EVENTS_PUBLISHED];
 
 /// The longest a text of a status gets, in characters.
 pub(crate) const LONGEST_MESSAGE: usize = 1_500;
@@ -85,6 +100,15 @@ impl Verdict {
         }
     }
 
+    /// It holds, and what that means.
+    pub(crate) fn is_well(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            message: message.into(),
+            ..Self::holds()
+        }
+    }
+
     /// It does not hold.
     pub(crate) fn fails(reason: impl Into<Cause>, message: impl Into<String>) -> Self {
         Self {
@@ -99,10 +123,11 @@ impl Verdict {
         let (errors, warnings): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(Problem::is_error);
         if errors.is_empty() {
-            Self {
-                message: listed(&warnings),
-                ..Self::holds()
-            }
+            let message = match warnings.as_slice() {
+                [] => "the spec is valid".to_owned(),
+                warnings => listed(warnings),
+            };
+            Self::is_well(Reason::Valid, message)
         } else {
             Self::fails(reason, listed(&errors))
         }
@@ -135,22 +160,23 @@ impl Conditions {
         Some(&found.verdict)
     }
 
-    /// Adds `Ready`: false if one condition does not hold, true if all do. `reason` is what is said
-    /// when all do.
+    /// Adds `Ready`: false if one condition does not hold, true if all do. Its cause is that of the first
+    /// one that says what the cause is. `reason` is what is said when all hold.
     #[must_use]
     pub(crate) fn with_ready(mut self, reason: Reason, message: impl Into<String>) -> Self {
-        let of = |status| {
-            let mut found = self.found.iter();
-            found.find(move |found| found.verdict.status == status)
-        };
-        let failing = of(ConditionStatus::False).or_else(|| of(ConditionStatus::Unknown));
-        let verdict = match failing {
-            Some(found) => found.verdict.clone(),
-            None => Verdict {
-                reason: reason.into(),
-                message: message.into(),
-                ..Verdict::holds()
-            },
+        let verdicts = self
+            .found
+            .iter()
+            .filter(|found| !ASIDES.contains(&found.r#type))
+            .map(|found| &found.verdict)
+            .filter(|verdict| verdict.status != ConditionStatus::True);
+        let first = verdicts.min_by_key(|verdict| {
+            let is_known = verdict.status == ConditionStatus::False;
+            (!is_known, wait::is_vague(verdict.reason.as_str()))
+        });
+        let verdict = match first {
+            Some(verdict) => verdict.clone(),
+            None => Verdict::is_well(reason, message),
         };
         self.set(READY, verdict);
         self

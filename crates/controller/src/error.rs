@@ -5,6 +5,9 @@ use std::error::Error as StdError;
 use tiphys_api::message::with_causes;
 use tiphys_base::Reason;
 
+/// What an answer about a used up quota says: it has no code of its own.
+pub(crate) const OVER_QUOTA: &str = "exceeded quota";
+
 /// What could not be done. What a user has to mend is a condition instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -121,7 +124,7 @@ impl Error {
         match self {
             Self::Request { source, .. } => match source.as_ref() {
                 kube::Error::Api(status) => {
-                    status.code == 403 && status.message.contains("exceeded quota")
+                    status.code == 403 && status.message.contains(OVER_QUOTA)
                 }
                 _ => false,
             },

@@ -6,38 +6,52 @@ use tiphys_api::{Condition, ConditionStatus};
 use tiphys_base::Reason;
 
 use crate::Context;
-use crate::condition::READY;
+use crate::condition::{ASIDES, READY, says_for_what};
 
 /// Says what the change of conditions means, if a human wants to know.
-pub(crate) fn of_change(old: &[Condition], new: &[Condition]) -> Option<Event> {
-    let ready = |conditions: &[Condition]| {
-        conditions
-            .iter()
-            .find(|condition| condition.r#type == READY)
-            .cloned()
-    };
-    let is = ready(new)?;
-    let was = ready(old);
-    let was_ready = was
-        .as_ref()
-        .is_some_and(|was| *was.status == ConditionStatus::True);
-    let was_paused = was.as_ref().is_some_and(is_paused);
-    let same_reason = was.is_some_and(|was| was.reason == is.reason && was.message == is.message);
-    let type_ = match *is.status {
-        ConditionStatus::True if !was_ready => EventType::Normal,
+pub(crate) fn of_change(old: &[Condition], new: &[Condition]) -> Vec<Event> {
+    let types = std::iter::once(READY).chain(ASIDES);
+    let events = types.filter_map(|of| {
+        let is = find(new, of)?;
+        let type_ = weight(find(old, of), is)?;
+        Some(Event {
+            type_,
+            reason: is.reason.to_string(),
+            note: Some(is.message.chars().take(1000).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        })
+    });
+    events.collect()
+}
+
+fn find<'c>(conditions: &'c [Condition], r#type: &str) -> Option<&'c Condition> {
+    conditions
+        .iter()
+        .find(|condition| *condition.r#type == *r#type)
+}
+
+/// A fault is a warning. What is waited for, and that it has come, is none.
+fn weight(was: Option<&Condition>, is: &Condition) -> Option<EventType> {
+    let had = |status| was.is_some_and(|was| *was.status == status);
+    let same_reason = was.is_some_and(|was| was.reason == is.reason);
+    let same_message = was.is_some_and(|was| was.message == is.message);
+    match *is.status {
+        ConditionStatus::True if *is.r#type == *READY && !had(ConditionStatus::True) => {
+            Some(EventType::Normal)
+        }
         // Somebody wants it so.
-        ConditionStatus::False if is_paused(&is) && !was_paused => EventType::Normal,
-        _ if is_paused(&is) => return None,
-        ConditionStatus::False if was_ready || !same_reason => EventType::Warning,
-        _ => return None,
-    };
-    Some(Event {
-        type_,
-        reason: is.reason.to_string(),
-        note: Some(is.message.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    })
+        ConditionStatus::False if is_paused(is) => {
+            (!was.is_some_and(is_paused)).then_some(EventType::Normal)
+        }
+        ConditionStatus::False if !had(ConditionStatus::False) || !same_reason || !same_message => {
+            Some(EventType::Warning)
+        }
+        ConditionStatus::Unknown if says_for_what(&is.reason) && !same_reason => {
+            Some(EventType::Normal)
+        }
+        _ => None,
+    }
 }
 
 fn is_paused(condition: &Condition) -> bool {
@@ -73,8 +87,8 @@ mod tests {
 
     #[track_caller]
     fn check(old: &[Condition], new: &[Condition], expected: Option<(EventType, &str)>) {
-        let event = of_change(old, new);
-        let event = event.as_ref().map(|event| (event.type_, &*event.reason));
+        let events = of_change(old, new);
+        let event = events.first().map(|event| (event.type_, &*event.reason));
         assert_eq!(event, expected);
     }
 

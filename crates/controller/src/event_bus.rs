@@ -14,6 +14,7 @@ mod secrets;
 mod server_config;
 mod servers;
 mod status;
+mod unmade;
 pub mod versions;
 mod volumes;
 
@@ -23,6 +24,8 @@ use kube::runtime::controller::Action;
 use tiphys_api::EventBus;
 
 use crate::{Context, Error};
+
+pub(crate) use reconcile::AVAILABLE;
 
 /// Brings about what the object asks for, and writes its status.
 ///

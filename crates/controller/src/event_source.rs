@@ -10,7 +10,7 @@ use tiphys_api::{
 };
 use tiphys_base::Reason;
 
-use crate::workload::{self, Aspect, Parts, Workload};
+use crate::workload::{self, Aspect, Awaited, Parts, Workload};
 use crate::{Context, Error};
 
 impl Workload for EventSource {
@@ -65,6 +65,10 @@ impl Workload for EventSource {
 
     fn key_refs(&self) -> Vec<KeyRef<'_>> {
         self.spec.key_refs()
+    }
+
+    fn awaited(&self) -> Vec<Awaited<'_>> {
+        Vec::new()
     }
 
     fn status(&self) -> Option<&Status> {

@@ -91,7 +91,7 @@ pub async fn run(
         &context,
         &shutdown,
     ));
-    let sources = watches::users(&context, namespace, event_source_writer, wakes.clone());
+    let sources = watches::event_sources(&context, namespace, event_source_writer, wakes.clone());
     let store = context.event_sources.clone();
     tasks.spawn(controller(
         sources,

@@ -7,7 +7,7 @@ use kube::runtime::controller::Action;
 use tiphys_api::{KeyRef, KeyRefs, Problem, Sensor, SensorSpec, Service, Status, Template};
 use tiphys_base::Reason;
 
-use crate::workload::{self, Aspect, Parts, Workload};
+use crate::workload::{self, Aspect, Awaited, Parts, Workload};
 use crate::{Context, Error};
 
 impl Workload for Sensor {
@@ -56,6 +56,17 @@ impl Workload for Sensor {
 
     fn key_refs(&self) -> Vec<KeyRef<'_>> {
         self.spec.key_refs()
+    }
+
+    fn awaited(&self) -> Vec<Awaited<'_>> {
+        let dependencies = self.spec.dependencies.iter();
+        dependencies
+            .map(|dependency| Awaited {
+                dependency: &dependency.name,
+                source: &dependency.event_source_name,
+                event: &dependency.event_name,
+            })
+            .collect()
     }
 
     fn status(&self) -> Option<&Status> {

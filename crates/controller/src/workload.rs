@@ -4,12 +4,15 @@
 //! [`desired()`](desired::desired) computes what there should be, the rest of this module brings it about and writes its
 //! status.
 
+mod bus;
 mod check;
 mod desired;
+mod explain;
 mod missing;
 mod mounts;
 mod pause;
 mod pod;
+mod publishers;
 mod reconcile;
 mod rollout;
 mod spec;
@@ -32,6 +35,7 @@ use crate::name;
 pub(crate) use check::set as set_spec_conditions;
 #[cfg(test)]
 pub(crate) use desired::{Desired, desired};
+pub(crate) use publishers::Awaited;
 pub(crate) use reconcile::reconcile;
 
 /// An object that is run by pods of its own.
@@ -82,6 +86,8 @@ pub(crate) trait Workload:
     fn needs_token(&self) -> bool;
     /// The keys of Secrets and ConfigMaps that its pods read.
     fn key_refs(&self) -> Vec<KeyRef<'_>>;
+    /// What it waits for, if it waits for events.
+    fn awaited(&self) -> Vec<Awaited<'_>>;
     /// What is written about it.
     fn status(&self) -> Option<&Status>;
     /// What is wrong with it: why it cannot run, and what else its author should know.

@@ -38,7 +38,11 @@ async fn a_missing_bus_and_missing_rights_are_told_and_heal() {
         .await;
     for object in [SOURCE_OBJECT, SENSOR_OBJECT] {
         let told = story.told(object, "Deployed", ("False", "EventBusNotFound"));
-        assert_eq!(told.await, "EventBus not found.");
+        let message = told.await;
+        assert!(
+            message.starts_with("there is no EventBus jetstream-eb in namespace "),
+            "{message}"
+        );
     }
     story.apply(&bus_of_one(&story)).await;
     story.wait("condition=Ready", &[SENSOR_OBJECT]).await;

@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod broken;
 mod bus;
 mod crash;
 mod deletion;

@@ -133,7 +133,14 @@ async fn a_missing_bus_is_told_and_pods_come_with_it() {
     let deployed = stage
         .reason::<Sensor>("printer", "Deployed", "EventBusNotFound")
         .await;
-    assert_eq!(deployed.message, "EventBus not found.");
+    assert_eq!(
+        *deployed.message,
+        format!(
+            "there is no EventBus default in namespace {}; apply one of this name, or name another in \
+             spec.eventBusName",
+            stage.world.namespace()
+        )
+    );
     stage
         .reason::<Sensor>("printer", "Ready", "EventBusNotFound")
         .await;

@@ -13,13 +13,13 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::stage::{SENSOR, SOURCE, Stage};
 
 /// A pod that says what the story wants it to.
-struct Puppet {
+pub(crate) struct Puppet {
     connection: TcpStream,
 }
 
 impl Puppet {
     /// Waits for the controller to ask; each story has an address of its own.
-    async fn asked(listener: &TcpListener) -> Self {
+    pub(crate) async fn asked(listener: &TcpListener) -> Self {
         let (mut connection, _) = listener.accept().await.unwrap();
         let mut request = [0; 1024];
         let length = connection.read(&mut request).await.unwrap();
@@ -33,14 +33,14 @@ impl Puppet {
         Self { connection }
     }
 
-    async fn says(&mut self, report: Value) {
+    pub(crate) async fn says(&mut self, report: Value) {
         let line = format!("{report}\n");
         let chunk = format!("{:x}\r\n{line}\r\n", line.len());
         self.connection.write_all(chunk.as_bytes()).await.unwrap();
     }
 }
 
-fn report(generation: i64, watch: &Value) -> Value {
+pub(crate) fn report(generation: i64, watch: &Value) -> Value {
     json!({"generation": generation, "role": "Active", "bus": {"ok": true},
         "parts": [{"name": "thing", "health": watch, "done": 3, "deadLettered": 0,
                    "lastEventTime": "2026-01-02T03:04:05.678Z"}]})
@@ -71,7 +71,7 @@ async fn replica_set(stage: &Stage, deployment: &str) -> Value {
 }
 
 /// Makes the pod of the Deployment `watcher-eventsource`.
-async fn pod(stage: &Stage, name: &str, status: Value) {
+pub(crate) async fn pod(stage: &Stage, name: &str, status: Value) {
     let owner = replica_set(stage, "watcher-eventsource").await;
     pod_of(stage, &owner, name, status).await;
 }
@@ -96,7 +96,7 @@ async fn pod_status(stage: &Stage, name: &str, status: Value) {
         .unwrap();
 }
 
-fn running(ip: &str) -> Value {
+pub(crate) fn running(ip: &str) -> Value {
     json!({"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
         "conditions": [{"type": "Ready", "status": "True"}],
         "containerStatuses": [{"name": "main", "image": "x", "imageID": "x", "ready": true,
@@ -257,7 +257,10 @@ async fn a_pod_that_does_not_start_is_told() {
         .await;
     assert_eq!(
         *ready.message,
-        format!("pod {name}: Back-off pulling image \"x\"")
+        format!(
+            "pod {name}: Back-off pulling image \"x\"; check the image's name and tag in the settings of \
+             the controller, and that the nodes may pull it (spec.template.imagePullSecrets)"
+        )
     );
     let missing = "secret \"login\" not found";
     pod_status(&stage, name, waiting("CreateContainerConfigError", missing)).await;
@@ -292,14 +295,20 @@ async fn a_secret_that_a_pod_waits_for_is_named() {
     let missing = stage
         .reason::<Sensor>("printer", "Ready", "MissingKeys")
         .await;
-    assert_eq!(missing.message, "Secret login does not exist");
+    assert_eq!(
+        missing.message,
+        "Secret login does not exist; create what is missing, or correct the name and key in the spec"
+    );
     let secret = json!({"metadata": {"name": "login"}, "stringData": {"user": "u"}});
     stage.create::<Secret>(secret).await;
     let api = stage.api::<Sensor>();
     eventually("the missing key", || async {
         let status = api.get("printer").await.unwrap().status?;
         let ready = status.condition("Ready")?.clone();
-        (ready.message == "Secret login has no key password").then_some(())
+        ready
+            .message
+            .starts_with("Secret login has no key password; ")
+            .then_some(())
     })
     .await;
 }

@@ -67,7 +67,7 @@ async fn a_bus_is_made_with_argo_events_names() {
                 {"type": "Available", "status": "Unknown", "observedGeneration": 1,
                  "reason": "ServersStarting", "message": "0 of 3 servers are ready"},
                 {"type": "Configured", "status": "True", "observedGeneration": 1,
-                 "reason": "", "message": ""},
+                 "reason": "Valid", "message": "the spec is valid"},
                 {"type": "Deployed", "status": "True", "observedGeneration": 1,
                  "reason": "Succeeded", "message": "JetStream is deployed"},
                 {"type": "Ready", "status": "Unknown", "observedGeneration": 1,
@@ -103,7 +103,37 @@ async fn a_pod_in_trouble_is_told() {
     let condition = stage.condition("Ready", False, "ImagePullBackOff").await;
     assert_eq!(
         message(&condition),
-        "0 of 3 servers are ready; pod eventbus-eb-js-0: Back-off pulling nats:none"
+        "0 of 3 servers are ready; pod eventbus-eb-js-0: Back-off pulling nats:none; check the image's \
+         name and tag in the settings of the controller, and that the nodes may pull it \
+         (spec.jetstream.imagePullSecrets)"
+    );
+}
+
+/// A StatefulSet says nothing about pods that its controller may not make.
+#[tokio::test]
+async fn a_quota_that_keeps_the_servers_away_is_told() {
+    let stage = Stage::start().await;
+    stage.bus(PIPELINE).await;
+    let stateful_set = stage.made::<StatefulSet>(STATEFUL_SET).await;
+    stage.condition("Ready", Unknown, "ServersStarting").await;
+    let why = "create Pod eventbus-eb-js-0 in StatefulSet eventbus-eb-js failed error: pods \
+               \"eventbus-eb-js-0\" is forbidden: exceeded quota: few, requested: pods=1";
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "quota"},
+        "type": "Warning", "reason": "FailedCreate", "message": why,
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+        "involvedObject": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": STATEFUL_SET,
+            "namespace": stage.world.namespace(), "uid": stateful_set["metadata"]["uid"]},
+    });
+    stage.world.apply(&event.to_string()).await;
+    let condition = stage.condition("Ready", False, "QuotaExceeded").await;
+    let namespace = stage.world.namespace();
+    assert_eq!(
+        message(&condition),
+        format!(
+            "0 of 3 servers are ready; StatefulSet eventbus-eb-js: {why}; see `kubectl -n {namespace} \
+             describe resourcequota`: raise it, or ask for less in spec.jetstream"
+        )
     );
 }
 

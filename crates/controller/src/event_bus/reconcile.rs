@@ -12,8 +12,8 @@ use super::change::{self, Refusal};
 use super::deploy::{deploy, in_trouble, stateful_set, url};
 use super::names::Names;
 use super::servers::{SERVING, Servers, Trouble};
-use super::{finalizer, status};
-use crate::condition::{Conditions, Verdict};
+use super::{finalizer, status, unmade};
+use crate::condition::{Conditions, Subject, Verdict};
 use crate::settings::Settings;
 use crate::{Context, Error};
 
@@ -24,10 +24,14 @@ const CONFIGURED: &str = "Configured";
 const DEPLOYED: &str = "Deployed";
 
 /// Whether enough servers work.
-const AVAILABLE: &str = "Available";
+pub(crate) const AVAILABLE: &str = "Available";
 
 /// Whether the bus could be deleted; only there while somebody wants it deleted.
 const DELETED: &str = "Deleted";
+
+/// What is said of a bus whose servers are nobody's here.
+const ELSEWHERE: &str =
+    "its servers are elsewhere: whether they are reached is said by what uses it";
 
 /// The longest wait for a date: timers do not reach further than some months.
 const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
@@ -39,6 +43,8 @@ struct Found {
     config: Option<BusConfig>,
     /// When certificates are to be looked at again.
     renew_at: Option<Timestamp>,
+    /// When the servers are to be looked at again though nothing has changed.
+    look_again: Option<Duration>,
     error: Option<Error>,
 }
 
@@ -73,21 +79,45 @@ pub(super) async fn reconcile(bus: &EventBus, context: &Context) -> Result<Actio
     };
     found.examine(bus, &settings, problems, context).await;
     let Found {
-        conditions,
+        mut conditions,
         config,
         renew_at,
+        look_again,
         error,
     } = found;
-    let message = conditions
-        .get(AVAILABLE)
-        .map(|verdict| verdict.message.clone());
-    let conditions = conditions.with_ready(SERVING, message.unwrap_or_default());
+    let next = explain(bus, context, &mut conditions);
+    let message = match conditions.get(AVAILABLE) {
+        Some(verdict) => verdict.message.clone(),
+        None => ELSEWHERE.to_owned(),
+    };
+    let conditions = conditions.with_ready(SERVING, message);
     status::write(context, bus, &conditions, config).await?;
     match (error, renew_at) {
         (Some(error), _) => Err(error),
-        (None, Some(at)) => Ok(Action::requeue(wait((context.now)(), at))),
-        (None, None) => Ok(Action::await_change()),
+        (None, at) => {
+            let renewal = at.map(|at| wait((context.now)(), at));
+            let next = renewal.into_iter().chain(look_again).chain(next).min();
+            Ok(next.map_or_else(Action::await_change, Action::requeue))
+        }
     }
+}
+
+/// Completes the conditions of a bus; returns when they are to be looked at again though nothing has
+/// changed.
+fn explain(bus: &EventBus, context: &Context, conditions: &mut Conditions) -> Option<Duration> {
+    let namespace = bus.namespace().unwrap_or_default();
+    let uid = bus.uid().unwrap_or_default();
+    let old = bus.status.as_ref().map(|status| &**status.conditions);
+    let now = (context.now)();
+    let next = context.memory.wait(&uid, |waits| {
+        waits.judge(conditions, old.unwrap_or_default(), now)
+    });
+    conditions.advise(&Subject {
+        namespace: &namespace,
+        selector: &Names::of(&bus.name_any(), &namespace).selector(),
+        template: "spec.jetstream",
+    });
+    next
 }
 
 impl Found {
@@ -126,7 +156,7 @@ impl Found {
                     Ok((config, renew_at)) => {
                         self.config = Some(config);
                         self.renew_at = Some(renew_at);
-                        let verdict = holds(Reason::Succeeded, "JetStream is deployed");
+                        let verdict = Verdict::is_well(Reason::Succeeded, "JetStream is deployed");
                         self.conditions.set(DEPLOYED, verdict);
                     }
                     Err(failure) => {
@@ -141,9 +171,7 @@ impl Found {
                         self.error = failure.error;
                     }
                 }
-                let wanted = spec.server_count();
-                self.conditions
-                    .set(AVAILABLE, servers(&names, wanted, context).verdict());
+                self.serves(&names, spec.server_count(), context).await;
             }
             Some(BusKind::JetStreamExotic(exotic)) => {
                 self.config = Some(BusConfig {
@@ -152,31 +180,36 @@ impl Found {
                 });
                 let message = "Skip deployment because of using exotic config.";
                 self.conditions
-                    .set(DEPLOYED, holds(Reason::Skipped, message));
+                    .set(DEPLOYED, Verdict::is_well(Reason::Skipped, message));
             }
             Some(kind) => self.conditions.set(DEPLOYED, unsupported(kind)),
             None => {}
         }
     }
 
+    /// Whether enough servers work, and why they are not even made.
+    async fn serves(&mut self, names: &Names, wanted: i32, context: &Context) {
+        let mut servers = servers(names, wanted, context);
+        if unmade::is_likely(names, context, &servers) {
+            self.look_again = Some(unmade::ASK_EVERY);
+            servers
+                .troubles
+                .extend(unmade::trouble(names, context).await);
+        }
+        self.conditions.set(AVAILABLE, servers.verdict());
+    }
+
     /// What was deployed for the last good spec stays.
     fn stays(&mut self, bus: &EventBus, names: &Names, context: &Context) {
         if has_servers(bus, names, context) {
             let message = "what was deployed before goes on";
-            self.conditions.set(DEPLOYED, holds(Reason::Kept, message));
+            self.conditions
+                .set(DEPLOYED, Verdict::is_well(Reason::Kept, message));
         } else {
             let message = "nothing is deployed for a faulty spec";
             self.conditions
                 .set(DEPLOYED, Verdict::unknown(Reason::InvalidSpec, message));
         }
-    }
-}
-
-fn holds(reason: Reason, message: &str) -> Verdict {
-    Verdict {
-        reason: reason.into(),
-        message: message.to_owned(),
-        ..Verdict::holds()
     }
 }
 
@@ -219,7 +252,7 @@ fn troubles(names: &Names, context: &Context) -> Vec<Trouble> {
     pods.filter_map(|pod| {
         let trouble = pod.trouble?;
         Some(Trouble {
-            pod: pod.name,
+            subject: format!("pod {}", pod.name),
             reason: trouble.reason,
             message: trouble.message,
         })

@@ -1,7 +1,5 @@
 //! How the servers of a bus are (pure): what the StatefulSet and the kubelet say, as a condition.
 
-use tiphys_api::ConditionStatus;
-
 use tiphys_base::Reason;
 
 use crate::condition::{Cause, Verdict};
@@ -16,14 +14,15 @@ pub(super) struct Servers {
     pub(super) wanted: i32,
     /// How many are ready.
     pub(super) ready: i32,
-    /// Why some do not start: the pod, one word, and the cause in words.
+    /// Why some do not start, or are not made.
     pub(super) troubles: Vec<Trouble>,
 }
 
 /// Why a server does not start.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
-    pub(super) pod: String,
+    /// What it is about, such as `pod a`.
+    pub(super) subject: String,
     pub(super) reason: Cause,
     pub(super) message: String,
 }
@@ -34,17 +33,13 @@ impl Servers {
         let Self { wanted, ready, .. } = self;
         let trouble = self.troubles.first();
         let message = match trouble {
-            Some(Trouble { pod, message, .. }) => {
-                format!("{ready} of {wanted} servers are ready; pod {pod}: {message}")
-            }
+            Some(Trouble {
+                subject, message, ..
+            }) => format!("{ready} of {wanted} servers are ready; {subject}: {message}"),
             None => format!("{ready} of {wanted} servers are ready"),
         };
         if *ready > wanted / 2 {
-            return Verdict {
-                status: ConditionStatus::True,
-                reason: SERVING.into(),
-                message,
-            };
+            return Verdict::is_well(SERVING, message);
         }
         match trouble {
             Some(trouble) => Verdict::fails(trouble.reason.clone(), message),
@@ -60,7 +55,7 @@ mod tests {
     #[track_caller]
     fn check(ready: i32, wanted: i32, trouble: bool, expected: (&str, &str, &str)) {
         let trouble = trouble.then(|| Trouble {
-            pod: "eventbus-eb-js-2".to_owned(),
+            subject: "pod eventbus-eb-js-2".to_owned(),
             reason: Cause::kubernetes("ImagePullBackOff"),
             message: "Back-off pulling image".to_owned(),
         });

@@ -29,7 +29,7 @@ pub(super) async fn write(
         return Ok(());
     }
     send(context, bus, &old, &new).await?;
-    if let Some(event) = event::of_change(&old.conditions, &new.conditions) {
+    for event in event::of_change(&old.conditions, &new.conditions) {
         event::record(context, bus, &event).await;
     }
     Ok(())

@@ -154,6 +154,12 @@ impl Children {
         self.lock().live.get(key).cloned()
     }
 
+    /// True if there is an object of this name, or there will be as soon as its watch says so.
+    pub fn is_made(&self, key: &Key) -> bool {
+        let inner = self.lock();
+        inner.live.contains_key(key) || inner.sent.contains_key(key)
+    }
+
     /// Everything that the object of this uid owns.
     pub fn of(&self, owner_uid: &str) -> Vec<(Key, Arc<Child>)> {
         let inner = self.lock();

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tiphys_api::Problem;
 use tokio::time::Instant;
 
+use crate::condition::Waits;
+
 /// What is known of all objects, by uid.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -20,6 +22,8 @@ struct Known {
     checked: Option<(i64, Arc<[Problem]>)>,
     /// When the status was written.
     written: Option<Instant>,
+    /// What its conditions wait for.
+    waits: Waits,
 }
 
 impl Memory {
@@ -64,6 +68,12 @@ impl Memory {
     /// Notes that the status of an object was written.
     pub(crate) fn note_written(&self, uid: &str, now: Instant) {
         self.lock().entry(uid.to_owned()).or_default().written = Some(now);
+    }
+
+    /// Looks at what the conditions of an object wait for, and takes note.
+    pub(crate) fn wait<T>(&self, uid: &str, look: impl FnOnce(&mut Waits) -> T) -> T {
+        let mut by_uid = self.lock();
+        look(&mut by_uid.entry(uid.to_owned()).or_default().waits)
     }
 
     /// Forgets an object that is gone.

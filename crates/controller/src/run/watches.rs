@@ -1,6 +1,6 @@
 //! The watches: what they see is kept, and wakes whom it concerns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -10,18 +10,19 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, Object, PartialObjectMeta};
-use kube::runtime::reflector;
 use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_objects};
 use kube::{Api, Resource, ResourceExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tiphys_api::EventBus;
+use tiphys_api::{ConditionStatus, EventBus, EventSource, Sensor};
 use tokio::task::JoinSet;
 
 use super::{Options, pods};
 use crate::Context;
+use crate::condition::EVENTS_PUBLISHED;
 use crate::guard::Guarded;
 use crate::index::children::{Child, Key, Workload};
 use crate::index::pods::SeenPod;
@@ -334,6 +335,69 @@ where
             user
         }
     })
+}
+
+/// The event sources; one whose spec changes, or that comes or goes, wakes the sensors that it concerns.
+pub(crate) fn event_sources(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    writer: Writer<EventSource>,
+    wakes: Wakes,
+) -> impl Stream<Item = Result<EventSource, watcher::Error>> + Send + 'static {
+    let sources = users(context, namespace, writer, wakes.clone());
+    let context = Arc::clone(context);
+    let mut generations = HashMap::new();
+    sources.then(move |source| {
+        let changed = source
+            .as_ref()
+            .ok()
+            .and_then(|source| spec_changed(&context, source, &mut generations));
+        let (context, wakes) = (Arc::clone(&context), wakes.clone());
+        async move {
+            if let Some((namespace, name)) = changed {
+                wake_listeners(&context, &wakes, &namespace, &name).await;
+            }
+            source
+        }
+    })
+}
+
+/// Where an event source is, if its spec is not the one that was seen last.
+fn spec_changed(
+    context: &Context,
+    source: &EventSource,
+    generations: &mut HashMap<(String, String), Option<i64>>,
+) -> Option<(String, String)> {
+    let key = (source.namespace().unwrap_or_default(), source.name_any());
+    let found = context.event_sources.get(&ObjectRef::from_obj(source));
+    let before = match found {
+        Some(found) => generations.insert(key.clone(), found.metadata.generation),
+        None => {
+            generations.remove(&key);
+            None
+        }
+    };
+    let is_known = before == Some(source.metadata.generation);
+    (!is_known).then_some(key)
+}
+
+/// Wakes the sensors of a namespace that depend on an event source, or on one that nobody has found.
+async fn wake_listeners(context: &Context, wakes: &Wakes, namespace: &str, source: &str) {
+    let concerns = |sensor: &Sensor| {
+        let mut dependencies = sensor.spec.dependencies.iter();
+        let lacks = sensor
+            .status
+            .as_ref()
+            .and_then(|status| status.condition(EVENTS_PUBLISHED))
+            .is_some_and(|published| *published.status != ConditionStatus::True);
+        lacks || dependencies.any(|dependency| *dependency.event_source_name == *source)
+    };
+    let sensors = context.sensors.state_filter(|sensor| {
+        sensor.metadata.namespace.as_deref() == Some(namespace) && concerns(sensor)
+    });
+    for sensor in sensors {
+        wakes.wake("Sensor", namespace, &sensor.name_any()).await;
+    }
 }
 
 async fn wake_deleted(context: &Context, wakes: &Wakes, namespace: Option<String>) {

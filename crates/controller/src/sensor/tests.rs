@@ -221,5 +221,5 @@ fn warnings_are_said_where_the_spec_holds() {
          the server is not verified (begin the URL with tls://, or set tls)"
     );
     let dependencies = conditions.get("DependenciesProvided").unwrap();
-    assert_eq!(dependencies.message, "");
+    assert_eq!(dependencies.message, "the spec is valid");
 }

@@ -11,19 +11,17 @@ use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tiphys_api::worker::SPEC_HASH_ANNOTATION;
-use tiphys_api::{BusConfig, EventBus, Problem};
+use tiphys_api::{BusConfig, Problem};
 use tiphys_base::Reason;
 
 use super::desired::{Desired, deployment_name, desired};
-use super::rollout::{AVAILABLE, DEAD_LETTER_ROOM, Rollout};
-use super::{Workload, check, missing, pause, status};
+use super::rollout::{AVAILABLE, DEPLOYED, Rollout};
+use super::{Workload, bus, check, explain, missing, pause, status};
 use crate::apply::{Outcome, apply, delete, key_of};
-use crate::condition::{Conditions, Verdict};
+use crate::condition::{Conditions, DEAD_LETTER_ROOM, Verdict};
 use crate::index::children::{Child, Key};
 use crate::index::pods::Pod;
 use crate::{Context, Error, patch};
-
-const DEPLOYED: &str = "Deployed";
 
 /// Something that could not be brought about, with the reason and message that Argo Events has for it.
 struct Failure {
@@ -75,8 +73,14 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         namespace: namespace.clone(),
         name: deployment_name::<K>(&name),
     };
-    let bus = config(bus.as_deref());
-    let (deployed, failed) = bring_about(object, &bus, is_faulty, &deployment, context).await;
+    let named = bus::Named {
+        namespace: &namespace,
+        name: object.bus_name(),
+        found: bus.as_deref(),
+        has_pods: context.children.is_made(&deployment),
+    };
+    let config = named.config(|| bus::names(&context.event_buses.state(), &namespace));
+    let (deployed, failed) = bring_about(object, &config, is_faulty, &deployment, context).await;
     conditions.set(DEPLOYED, deployed);
     let pods = context.pods.of(&namespace, &deployment.name);
     let child = context.children.get(&deployment);
@@ -86,19 +90,22 @@ pub(crate) async fn reconcile<K: Workload>(object: &K, context: &Context) -> Res
         replicas: object.replica_count(),
         generation: object.meta().generation.filter(|_| !is_faulty),
     };
-    let look_again = if let Some(paused) = pause::verdict(object) {
-        conditions.set(AVAILABLE, paused);
-        None
-    } else {
+    let paused = pause::verdict(object);
+    let mut look_again = None;
+    if paused.is_none() {
         rollout.set_conditions(K::parts_condition(), &mut conditions);
-        set_missing(object, &pods, bus.ok(), context, &mut conditions).await
-    };
-    let mut conditions = conditions.with_ready(Reason::Running, String::new());
+        look_again = set_missing(object, &pods, config.ok(), context, &mut conditions).await;
+    }
+    let next = explain::explain(object, named, context, &mut conditions);
+    if let Some(paused) = paused {
+        conditions.set(AVAILABLE, paused);
+    }
+    let mut conditions = conditions.with_ready(Reason::Running, "everything works");
     if let Some(verdict) = rollout.dead_letter_room() {
         conditions.set(DEAD_LETTER_ROOM, verdict);
     }
     let wait = status::write(context, object, &conditions, rollout.counts()).await?;
-    let wait = wait.into_iter().chain(look_again).min();
+    let wait = wait.into_iter().chain(look_again).chain(next).min();
     match failed {
         Some(error) if error.is_transient() => Err(error),
         Some(error) => {
@@ -126,10 +133,10 @@ async fn bring_about<K: Workload>(
     context: &Context,
 ) -> (Verdict, Option<Error>) {
     let (otherwise, done) = match bus {
-        Ok(bus) if !is_faulty => (Verdict::holds(), deploy(object, bus, context).await),
+        Ok(bus) if !is_faulty => (deployed(), deploy(object, bus, context).await),
         // What was deployed for the last good spec stays.
         Ok(_) if context.children.get(deployment).is_some() => {
-            (Verdict::holds(), scale(object, deployment, context).await)
+            (deployed(), scale(object, deployment, context).await)
         }
         Ok(_) => {
             let message = "nothing is deployed for a faulty spec";
@@ -174,34 +181,8 @@ async fn scale<K: Workload>(
     })
 }
 
-/// How the bus is reached; otherwise why nothing can be deployed.
-fn config(bus: Option<&EventBus>) -> Result<&BusConfig, Verdict> {
-    let Some(bus) = bus else {
-        return Err(Verdict::fails(
-            Reason::EventBusNotFound,
-            "EventBus not found.",
-        ));
-    };
-    let status = bus.status.as_ref();
-    let Some(config) = status
-        .map(|status| &*status.config)
-        .filter(|config| is_set(config))
-    else {
-        return Err(Verdict::fails(
-            Reason::EventBusNotReady,
-            "EventBus not ready.",
-        ));
-    };
-    if config.jet_stream.is_none() || config.nats.is_some() {
-        let message =
-            "Failed to build Deployment spec.: unsupported event bus: only JetStream is run";
-        return Err(Verdict::fails(Reason::BuildDeploymentSpecFailed, message));
-    }
-    Ok(config)
-}
-
-fn is_set(config: &BusConfig) -> bool {
-    config.nats.is_some() || config.jet_stream.is_some() || config.kafka.is_some()
+fn deployed() -> Verdict {
+    Verdict::is_well(Reason::Succeeded, "everything is made that it consists of")
 }
 
 /// Brings about what there should be.

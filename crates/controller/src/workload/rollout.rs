@@ -7,18 +7,18 @@ use tiphys_base::Reason;
 
 use super::Parts;
 use crate::condition::{Cause, Conditions, LONGEST_MESSAGE, Verdict, joined};
+use crate::error::OVER_QUOTA;
 use crate::index::children::{Child, Workload as Progress};
 use crate::index::pods::Pod;
+
+/// Whether everything is made that the object consists of.
+pub(super) const DEPLOYED: &str = "Deployed";
 
 /// Whether enough pods run, with the spec as it is.
 pub(super) const AVAILABLE: &str = "Available";
 
 /// Whether the pods reach their bus.
 pub(super) const BUS_CONNECTED: &str = "BusConnected";
-
-/// Whether the dead letters of the bus have room. It says nothing about the object being ready: events
-/// are worked on all the same.
-pub(super) const DEAD_LETTER_ROOM: &str = "DeadLetterRoom";
 
 /// What is known of an object's pods.
 pub(super) struct Rollout<'a> {
@@ -74,7 +74,10 @@ impl Rollout<'_> {
         for report in self.all_reports() {
             match report.dead_letters.ok {
                 Some(false) => return Some(failed("", &report.dead_letters)),
-                Some(true) => known = Some(Verdict::holds()),
+                Some(true) => {
+                    let message = "the dead letters of the bus have room";
+                    known = Some(Verdict::is_well(Reason::HasRoom, message));
+                }
                 None => {}
             }
         }
@@ -99,13 +102,17 @@ impl Rollout<'_> {
         if let Some(failure) = counts.and_then(failure) {
             return failure;
         }
+        Verdict::unknown(Reason::PodsStarting, self.ready())
+    }
+
+    /// How many pods are ready, in words.
+    fn ready(&self) -> String {
         let ready = self
             .pods
             .iter()
             .filter(|pod| pod.is_ready && !pod.is_ending)
             .count();
-        let message = format!("{ready} of {} pods are ready", self.replicas);
-        Verdict::unknown(Reason::PodsStarting, message)
+        format!("{ready} of {} pods are ready", self.replicas)
     }
 
     /// All pods are of the Deployment's present form, and enough of them work: one of several may be
@@ -120,14 +127,16 @@ impl Rollout<'_> {
 
     /// The pods that work run the current spec.
     fn spec_is_run(&self) -> Verdict {
+        let ready = self.ready();
+        let well = || Verdict::is_well(Reason::PodsReady, ready.clone());
         let Some(wanted) = self.generation else {
-            return Verdict::holds();
+            return well();
         };
         let Some(report) = self.reports().min_by_key(|report| report.generation) else {
             return Verdict::unknown(Reason::NoReport, "no pod that works has reported yet");
         };
         match report.generation {
-            Some(generation) if generation >= wanted => Verdict::holds(),
+            Some(generation) if generation >= wanted => well(),
             _ if !report.faults.is_empty() => {
                 Verdict::fails(Reason::SpecNotRun, joined(&report.faults))
             }
@@ -152,9 +161,15 @@ impl Rollout<'_> {
 
     fn bus_connected(&self) -> Verdict {
         let mut unknown = None;
+        let mut well = Verdict::is_well(Reason::Connected, "the pods are connected to their bus");
         for report in self.all_reports() {
             match report.bus.ok {
-                Some(true) => {}
+                // What the stream has not taken keeps nothing from working.
+                Some(true) => {
+                    if let Some(reason) = report.bus.reason {
+                        well = Verdict::is_well(reason, &report.bus.message);
+                    }
+                }
                 Some(false) => return failed("", &report.bus),
                 None => unknown = Some(&report.bus),
             }
@@ -162,7 +177,7 @@ impl Rollout<'_> {
         match unknown {
             Some(bus) => waiting(Reason::Connecting, bus),
             None if self.all_reports().next().is_none() => no_report(),
-            None => Verdict::holds(),
+            None => well,
         }
     }
 
@@ -189,7 +204,7 @@ impl Rollout<'_> {
         match unknown {
             Some(health) if !parts.unreported_is_well => waiting(Reason::Starting, health),
             _ if self.reports().next().is_none() => no_report(),
-            _ => Verdict::holds(),
+            _ => Verdict::is_well(Reason::Working, format!("each {} works", parts.part)),
         }
     }
 
@@ -222,7 +237,11 @@ fn failure(counts: &Progress) -> Option<Verdict> {
         .iter()
         .find(|condition| condition.r#type == "Progressing" && condition.status == "False");
     let condition = failure.or(late)?;
-    let reason = Cause::kubernetes(&condition.reason);
+    let reason = if condition.message.contains(OVER_QUOTA) {
+        Reason::QuotaExceeded.into()
+    } else {
+        Cause::kubernetes(&condition.reason)
+    };
     Some(Verdict::fails(reason, condition.message.clone()))
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn write<K: Workload>(
     }
     send(context, object, &new).await?;
     context.memory.note_written(&uid, Instant::now());
-    if let Some(event) = event::of_change(&old.conditions, &new.conditions) {
+    for event in event::of_change(&old.conditions, &new.conditions) {
         event::record(context, object, &event).await;
     }
     Ok(None)

@@ -70,7 +70,7 @@ fn pods_that_run_the_present_spec_are_available() {
         &counts(1, 1, 1),
         &[pod(report)],
         "Available",
-        (True, "", ""),
+        (True, "PodsReady", "1 of 1 pods are ready"),
     );
     let message = "0 of 1 pods are ready";
     check(
@@ -136,7 +136,7 @@ fn trouble_is_shown_with_its_pod_and_a_quota_in_its_own_words() {
         &deployment,
         &[],
         "Available",
-        (False, "FailedCreate", "exceeded quota: few"),
+        (False, "QuotaExceeded", "exceeded quota: few"),
     );
 }
 
@@ -160,6 +160,22 @@ fn the_bus_and_each_event_have_a_condition() {
         "WatchSynced",
         (False, "Forbidden", "event b: no list"),
     );
+    let connected = pod(r#"{"role":"Active","bus":{"ok":true}}"#);
+    let refused = pod(
+        r#"{"role":"Active","bus":{"ok":true,"reason":"StreamSettingsRefused",
+        "message":"the stream keeps its maxage: no"}}"#,
+    );
+    let message = "the pods are connected to their bus";
+    let expected = (True, "Connected", message);
+    check(
+        &deployment,
+        std::slice::from_ref(&connected),
+        "BusConnected",
+        expected,
+    );
+    let message = "the stream keeps its maxage: no";
+    let expected = (True, "StreamSettingsRefused", message);
+    check(&deployment, &[connected, refused], "BusConnected", expected);
     check(
         &deployment,
         &[],
@@ -209,7 +225,11 @@ fn dead_letters_that_are_nearly_full_are_told_by_the_first_pod_that_knows() {
     let full = r#"{"role":"Standby","deadLetters":
         {"ok":false,"reason":"DeadLettersNearlyFull","message":"most of it"}}"#;
     assert_eq!(room(&[unknown]), None);
-    assert_eq!(room(&[unknown, good]), Some(Verdict::holds()));
+    let message = "the dead letters of the bus have room";
+    assert_eq!(
+        room(&[unknown, good]),
+        Some(Verdict::is_well(Reason::HasRoom, message))
+    );
     assert_eq!(
         room(&[good, full]),
         Some(Verdict::fails(Reason::DeadLettersNearlyFull, "most of it"))
