@@ -10,8 +10,8 @@ use crate::condition::{ASIDES, READY, says_for_what};
 
 /// Says what the change of conditions means, if a human wants to know.
 pub(crate) fn of_change(old: &[Condition], new: &[Condition]) -> Vec<Event> {
-    let types = std::iter::once(READY).chain(ASIDES);
-    let events = types.filter_map(|of| {
+    let said = std::iter::once(READY).chain(ASIDES);
+    let events = said.filter_map(|of| {
         let is = find(new, of)?;
         let type_ = weight(find(old, of), is)?;
         Some(Event {

@@ -17,13 +17,13 @@ use super::{Conditions, Verdict};
 const APPLIED: Duration = Duration::from_secs(10);
 
 /// For servers that answer: a name that did not exist when it was asked for is forgotten after 30 s
-/// (CoreDNS), an attempt to open a bus takes at most 9 s with the wait before it, an election some
+/// (by `CoreDNS`), an attempt to open a bus takes at most 9 s with the wait before it, an election some
 /// seconds, a node that has failed is replaced among its peers in less.
-const ANSWERED: Duration = Duration::from_secs(60);
+const ANSWERED: Duration = Duration::from_mins(1);
 
 /// For pods, whose images are pulled: Kubernetes waits as long for those of a Deployment
 /// (`progressDeadlineSeconds`).
-const STARTED: Duration = Duration::from_secs(600);
+const STARTED: Duration = Duration::from_mins(10);
 
 /// Something that is waited for.
 struct Wait {

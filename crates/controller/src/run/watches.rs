@@ -370,12 +370,11 @@ fn spec_changed(
 ) -> Option<(String, String)> {
     let key = (source.namespace().unwrap_or_default(), source.name_any());
     let found = context.event_sources.get(&ObjectRef::from_obj(source));
-    let before = match found {
-        Some(found) => generations.insert(key.clone(), found.metadata.generation),
-        None => {
-            generations.remove(&key);
-            None
-        }
+    let before = if let Some(found) = found {
+        generations.insert(key.clone(), found.metadata.generation)
+    } else {
+        generations.remove(&key);
+        None
     };
     let is_known = before == Some(source.metadata.generation);
     (!is_known).then_some(key)
