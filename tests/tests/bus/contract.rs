@@ -739,7 +739,7 @@ pub(crate) async fn old_messages_give_way_at_the_limit(bus: &EventBus) {
         .unwrap()
         .await
         .unwrap_err();
-    assert_eq!(refused.reason(), Reason::Publish);
+    assert_eq!(refused.reason(), Reason::BusFull);
     assert!(refused.is_transient());
 }
 

@@ -146,7 +146,7 @@ async fn check_auth(settings: &str, auth: Auth) {
     let nobody = JetStream::connect(&Config::new(server.url()))
         .await
         .unwrap_err();
-    assert_eq!(nobody.reason(), Reason::Connect);
+    assert_eq!(nobody.reason(), Reason::Unauthorized);
     let config = Config {
         auth,
         ..Config::new(server.url())
@@ -221,7 +221,7 @@ async fn tls_is_used_as_the_settings_say() {
     // Who writes `tls://` has asked for a server that can be checked.
     let checked = Config::new(server.url().replace("nats://", "tls://"));
     let refused = JetStream::connect(&checked).await.unwrap_err();
-    assert_eq!(refused.reason(), Reason::Connect);
+    assert_eq!(refused.reason(), Reason::InvalidCertificate);
     let authorities = Some(certified.cert.pem());
     connect(Some(Tls {
         authorities,
@@ -231,7 +231,7 @@ async fn tls_is_used_as_the_settings_say() {
     .unwrap();
     assert_eq!(
         connect(Some(Tls::default())).await.unwrap_err().reason(),
-        Reason::Connect
+        Reason::InvalidCertificate
     );
     let broken = Tls {
         authorities: Some("no PEM".to_owned()),
