@@ -104,7 +104,7 @@ pub(crate) async fn reconcile(
     object: Arc<EventSource>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
-    workload::reconcile(&*object, &context).await
+    Box::pin(workload::reconcile(&*object, &context)).await
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Workload for Sensor {
 /// # Errors
 /// What may pass by itself: it is tried again.
 pub(crate) async fn reconcile(object: Arc<Sensor>, context: Arc<Context>) -> Result<Action, Error> {
-    workload::reconcile(&*object, &context).await
+    Box::pin(workload::reconcile(&*object, &context)).await
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn what_has_come_begins_to_wait_anew() {
     assert_eq!(waits.judge(&mut well, &[], at(50)), None);
     assert_eq!(well.get(TYPE).unwrap().status, True);
     let next = waits.judge(&mut conditions("Disconnected"), &[], at(100));
-    assert_eq!(next, Some(Duration::from_secs(60)));
+    assert_eq!(next, Some(Duration::from_mins(1)));
 }
 
 #[test]

@@ -11,14 +11,14 @@ fn bus(available: (&str, &str, &str)) -> EventBus {
         json!({"type": of, "status": status, "reason": reason,
         "message": message})
     };
-    of(json!({
+    of(&json!({
         "config": {"jetstream": {"url": "nats://eb.ns.svc:4222",
             "accessSecret": {"name": "login", "key": "auth"}}},
         "conditions": [condition("Available"), condition("Ready")],
     }))
 }
 
-fn of(status: Value) -> EventBus {
+fn of(status: &Value) -> EventBus {
     serde_json::from_value(
         json!({"metadata": {"name": "eb", "namespace": "ns"}, "spec": {},
         "status": status}),
@@ -70,10 +70,10 @@ fn pods_are_made_when_the_bus_works() {
     let message = "EventBus eb does not work: ImagePullBackOff: no such image; see `kubectl -n ns \
                    describe eventbus eb`";
     check_config(Some(&failing), &[], (False, "EventBusFailing", message));
-    let unset = of(json!({}));
+    let unset = of(&json!({}));
     let message = "EventBus eb is being set up";
     check_config(Some(&unset), &[], (False, "EventBusNotReady", message));
-    let refused = of(json!({"conditions": [{"type": "Ready", "status": "False",
+    let refused = of(&json!({"conditions": [{"type": "Ready", "status": "False",
         "reason": "InvalidSpec", "message": "spec.jetstream: no version"}]}));
     let message = "EventBus eb does not work: InvalidSpec: spec.jetstream: no version; see `kubectl -n \
                    ns describe eventbus eb`";
