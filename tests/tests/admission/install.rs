@@ -155,19 +155,24 @@ async fn the_controller_has_the_rights_that_it_needs() {
     let example = example.to_str().unwrap();
     let said = cluster.kubectl(["apply", "-f", example]);
     assert!(said.succeeded, "{}", said.text);
-    for made in [
-        "deployment/ingress-es-eventsource",
-        "deployment/ingress-sn-sensor",
-        "statefulset/eventbus-jetstream-eb-js",
-        "poddisruptionbudget/eventbus-jetstream-eb-js",
-        "secret/eventbus-jetstream-eb-js-client-auth",
-    ] {
-        eventually(made, || async {
-            let said = cluster.kubectl(["-n", "playground", "get", made]);
+    let made = async |what: &str| {
+        eventually(what, || async {
+            let said = cluster.kubectl(["-n", "playground", "get", what]);
             said.succeeded.then_some(())
         })
         .await;
-    }
+    };
+    let servers = "statefulset/eventbus-jetstream-eb-js";
+    made(servers).await;
+    made("poddisruptionbudget/eventbus-jetstream-eb-js").await;
+    made("secret/eventbus-jetstream-eb-js-client-auth").await;
+    // Pods are made when their bus serves, and no node runs it here.
+    let ready = r#"{"status": {"replicas": 3, "readyReplicas": 3}}"#;
+    let patch = ["--subresource=status", "--type=merge", "-p", ready];
+    let said = cluster.kubectl([&["-n", "playground", "patch", servers][..], &patch].concat());
+    assert!(said.succeeded, "{}", said.text);
+    made("deployment/ingress-es-eventsource").await;
+    made("deployment/ingress-sn-sensor").await;
     let said = cluster.kubectl(["-n", "playground", "delete", "--wait=false", "-f", example]);
     assert!(said.succeeded, "{}", said.text);
     eventually("the bus' going", || async {
