@@ -102,13 +102,11 @@ impl Changes {
                 }
             }
         }
-        let changes = self.groups.len();
-        let counted: u64 = self.groups.values().map(|group| group.count).sum();
+        let mut has_changed = false;
         for (by, [before, now]) in triggers {
-            self.compare(id, &by, before, now);
+            has_changed |= self.compare(id, &by, before, now);
         }
-        let now_counted: u64 = self.groups.values().map(|group| group.count).sum();
-        self.changed_events += u64::from(changes != self.groups.len() || counted != now_counted);
+        self.changed_events += u64::from(has_changed);
         Ok(())
     }
 
@@ -122,9 +120,12 @@ impl Changes {
         self.changed_events
     }
 
-    fn compare(&mut self, id: &str, by: &str, before: Result<'_>, now: Result<'_>) {
+    /// Takes note of what differs for a trigger; true if something does.
+    fn compare(&mut self, id: &str, by: &str, before: Result<'_>, now: Result<'_>) -> bool {
+        let mut has_changed = false;
         let failed = |result: &Result<'_>| result.done.failure().map(ToOwned::to_owned);
         let mut note = |change, fields, what, instead, part| {
+            has_changed = true;
             let by = by.to_owned();
             let group = self.groups.entry(Key { by, change, fields });
             let group = group.or_insert_with(|| Group {
@@ -161,6 +162,7 @@ impl Changes {
                 }
             }
         }
+        has_changed
     }
 
     /// What differs, for people or, a line each, for programs.
