@@ -138,7 +138,10 @@ impl Query {
 
 /// The event without the values of Secrets, if it has some.
 fn masked(event: &Event) -> Option<Event> {
-    let data = event.data.as_deref()?;
+    let data = event
+        .data
+        .as_deref()
+        .filter(|data| mask::may_hold_secrets(data))?;
     let before: Value = serde_json::from_slice(data).ok()?;
     let mut after = before.clone();
     mask::secrets(&mut after);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use tiphys_base::text::lossy;
 use tiphys_eventbus::Event;
 
 /// What stands in place of a value.
@@ -15,6 +16,11 @@ const VALUES: [&str; 2] = ["data", "stringData"];
 
 /// An annotation in which `kubectl apply` keeps the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Whether a text may hold a Secret: most hold none, and need not be read for it.
+pub(crate) fn may_hold_secrets(text: &[u8]) -> bool {
+    lossy(text).contains("Secret")
+}
 
 /// Hides the values of every Kubernetes Secret in a document, however deep it lies.
 pub fn secrets(document: &mut Value) {
@@ -56,8 +62,7 @@ impl Values {
     /// Adds those of an event's payload.
     pub fn add(&mut self, event: &Event) {
         let data = event.data.as_deref().unwrap_or_default();
-        // Most events hold no Secret, and are not read for it.
-        if !String::from_utf8_lossy(data).contains("Secret") {
+        if !may_hold_secrets(data) {
             return;
         }
         if let Ok(document) = serde_json::from_slice(data) {

@@ -7,6 +7,7 @@ use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::Value;
+use tiphys_base::text::lossy;
 use tiphys_eventbus::Event;
 
 use crate::reach::{Error, refused};
@@ -200,7 +201,7 @@ impl Identity {
     pub fn is_of(&self, event: &Event) -> bool {
         let data = event.data.as_deref().unwrap_or_default();
         // Most events are about something else, and are not read.
-        contains(data, self.name.as_bytes())
+        lossy(data).contains(&self.name)
             && Self::of_event(event).is_some_and(|other| self.is_same(&other))
     }
 
@@ -227,10 +228,6 @@ impl fmt::Display for Identity {
             None => write!(f, "{kind} {name}"),
         }
     }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]
