@@ -86,7 +86,7 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
         }
         _ => {
             for path in &events {
-                of_file(path, &after, |event| comparison.add(&event))?;
+                of_file(path, &mut comparison)?;
             }
         }
     }
@@ -119,20 +119,16 @@ async fn desk(bus: BusArgs, has_old: bool, has_events: bool) -> anyhow::Result<O
     }
 }
 
-/// The events of a file, one after another: it may be longer than memory.
-fn of_file(
-    path: &Path,
-    objects: &Objects<'_>,
-    mut each: impl FnMut(Event) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+/// Follows the events of a file, one after another: it may be longer than memory.
+fn of_file(path: &Path, comparison: &mut Comparison<'_>) -> anyhow::Result<()> {
     let name = path.display();
     let file = std::fs::File::open(path).with_context(|| format!("open {name}"))?;
     let file = serde_json::Deserializer::from_reader(BufReader::new(file));
     for (document, number) in file.into_iter::<Box<RawValue>>().zip(1..) {
         let act = || format!("{name}: event {number}");
         let document = document.with_context(act)?;
-        let event = objects.event(document.get(), Timestamp::now());
-        each(event.with_context(act)?)?;
+        let event = comparison.after.read(document.get()).with_context(act)?;
+        comparison.add(&event)?;
     }
     Ok(())
 }

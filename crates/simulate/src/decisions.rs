@@ -37,6 +37,14 @@ impl<'o> Decisions<'o> {
         }
     }
 
+    /// Reads an event: a `CloudEvent`, or `{"eventSourceName", "eventName", "data"}`.
+    ///
+    /// # Errors
+    /// If it is neither.
+    pub fn read(&self, json: &str) -> Result<Event, Error> {
+        self.world.read(json)
+    }
+
     /// Follows an event to its end: a report for each event source that may have published it, and one where
     /// none is known.
     pub fn follow(&mut self, event: Event) -> Vec<Report<'o>> {

@@ -133,8 +133,8 @@ impl Done {
         self.failures.first().map(|failure| failure.error.as_str())
     }
 
-    /// The same, as a test expects it: YAML, or `nothing`. What is logged is left out.
-    pub(super) fn expectation(&self) -> Result<String, Error> {
+    /// The same, as a test expects it: `nothing`, or actions and a reason. What is logged is left out.
+    pub(super) fn expectation(&self) -> Result<serde_json::Value, Error> {
         let read = |value: Value| -> serde_json::Result<serde_json::Value> {
             serde_json::from_str(&value.to_go_json())
         };
@@ -145,12 +145,11 @@ impl Done {
             .collect::<serde_json::Result<_>>()
             .act(|| "print the actions".to_owned())?;
         let reason = self.failures.first().map(|failure| &failure.why);
-        let expectation = match (actions.is_empty(), reason) {
-            (true, None) => return Ok("nothing".to_owned()),
+        Ok(match (actions.is_empty(), reason) {
+            (true, None) => "nothing".into(),
             (false, None) => serde_json::json!({ "actions": actions }),
             (_, Some(why)) => serde_json::json!({ "actions": actions, "reason": why }),
-        };
-        serde_saphyr::to_string(&expectation).act(|| "write what is expected".to_owned())
+        })
     }
 
     /// The same actions, as what is expected.

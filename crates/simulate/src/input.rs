@@ -216,7 +216,11 @@ struct Short {
     time: Option<Timestamp>,
 }
 
-fn event(text: &str, publishers: &Publishers<'_>, now: Timestamp) -> Result<Event, Error> {
+pub(super) fn event(
+    text: &str,
+    publishers: &Publishers<'_>,
+    now: Timestamp,
+) -> Result<Event, Error> {
     let is_cloud_event = serde_json::from_str::<serde_json::Value>(text)
         .is_ok_and(|value| value.get("specversion").is_some());
     if is_cloud_event {
@@ -396,15 +400,6 @@ fn from_object<'o>(
 }
 
 impl<'o> Objects<'o> {
-    /// Reads an event: a `CloudEvent`, or `{"eventSourceName", "eventName", "data"}`. `now` is when it
-    /// happens if it does not say so.
-    ///
-    /// # Errors
-    /// If it is neither.
-    pub fn event(&self, json: &str, now: Timestamp) -> Result<Event, Error> {
-        event(json, &self.publishers(), now)
-    }
-
     /// The event sources by name.
     pub(super) fn publishers(&self) -> Publishers<'o> {
         self.event_sources.iter().map(Source::publisher).collect()

@@ -18,7 +18,7 @@ use tiphys_sensor::trigger::{Action, ParameterStep, Trigger};
 
 use crate::absent::{self, Absent, Listener};
 use crate::faulty::Faulty;
-use crate::{Arrival, Objects, input};
+use crate::{Arrival, Error, Objects, input};
 
 type Wake = engine::Wake<Arc<Action>>;
 type Effect = engine::Effect<Arc<Action>>;
@@ -158,6 +158,11 @@ impl<'o> World<'o> {
             sequence: 0,
             now,
         }
+    }
+
+    /// Reads an event.
+    pub(super) fn read(&self, json: &str) -> Result<Event, Error> {
+        input::event(json, &self.publishers, self.now)
     }
 
     /// An event as those make it that may have published it.
