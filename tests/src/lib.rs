@@ -16,6 +16,7 @@ pub mod harbour;
 pub mod mail;
 mod moments;
 pub mod nsq;
+pub mod page;
 mod pod;
 mod proxy;
 mod servers;

@@ -13,6 +13,8 @@ mod conditions;
 mod crash;
 #[path = "product/dead_letters.rs"]
 mod dead_letters;
+#[path = "product/documentation.rs"]
+mod documentation;
 #[path = "product/k8s.rs"]
 mod k8s;
 #[path = "product/library.rs"]

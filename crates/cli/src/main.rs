@@ -10,8 +10,6 @@ mod create;
 mod desk;
 mod diff;
 mod dlq;
-#[cfg(test)]
-mod documented;
 mod files;
 mod graph;
 mod lint;
