@@ -111,6 +111,11 @@ impl Cluster {
         })
     }
 
+    /// The program that users have on their `PATH`.
+    pub fn program(&self) -> &OsStr {
+        &self.kubectl
+    }
+
     /// What pods name to run the product.
     pub fn image(&self) -> &str {
         &self.image

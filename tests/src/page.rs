@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -17,6 +18,9 @@ use crate::wait::within;
 
 /// Stands in a page for what is left out: as a line for lines, within one for text.
 const LEFT_OUT: &str = "…";
+
+/// The signal of Ctrl-C.
+const INTERRUPT: i32 = 2;
 
 /// One page.
 #[derive(Debug)]
@@ -290,11 +294,19 @@ impl Shell {
         (text, output.status.code())
     }
 
-    /// Runs a command line until it has printed something, and interrupts it; its exit code.
+    /// Removes a file, if there is one.
+    pub fn remove(&self, name: &str) {
+        drop(fs::remove_file(self.path(name)));
+    }
+
+    /// Runs a command line until it has printed something, and interrupts it.
+    ///
+    /// # Errors
+    /// If it ends of itself, or by a failure.
     ///
     /// # Panics
     /// When it prints nothing, or does not end, in time.
-    pub async fn interrupt(&self, command: &str) -> Option<i32> {
+    pub async fn interrupt(&self, command: &str) -> Result<(), String> {
         // The shell gives way to the program, which gets the signal.
         let mut child = self.spawn(&format!("exec {command} 2>&1"), Stdio::inherit());
         let stdout = child.stdout.take().expect("it has an output");
@@ -309,11 +321,16 @@ impl Shell {
             drop(stdout.read_to_end(&mut rest).await);
             child.wait().await
         };
-        within(command, ended).await.expect("it ends").code()
+        let status = within(command, ended).await.expect("it ends");
+        if status.success() || status.signal() == Some(INTERRUPT) {
+            return Ok(());
+        }
+        Err(format!("{status}\n{}", String::from_utf8_lossy(&rest)))
     }
 
     fn spawn(&self, command: &str, stderr: Stdio) -> Child {
-        let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
+        let system = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{system}", self.path("bin").display());
         let mut shell = Command::new("/bin/sh");
         shell
             .args(["-e", "-c", command])

@@ -98,10 +98,6 @@ pub(crate) fn build(
     tag: &str,
     output: Option<PathBuf>,
 ) -> anyhow::Result<Packed> {
-    ensure!(
-        cfg!(target_os = "linux"),
-        "the image holds a program for Linux, and is built there"
-    );
     let binary = build_binary(profile)?;
     pack(&binary, profile, tag, output)
 }
@@ -113,6 +109,10 @@ pub(crate) fn pack(
     tag: &str,
     output: Option<PathBuf>,
 ) -> anyhow::Result<Packed> {
+    ensure!(
+        cfg!(target_os = "linux"),
+        "the image holds a program for Linux, and is built there"
+    );
     let started = Instant::now();
     let image = image(binary)?;
     let bytes = image.bytes();

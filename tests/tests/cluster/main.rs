@@ -8,6 +8,7 @@ mod bus;
 mod crash;
 mod deletion;
 mod desk;
+mod documentation;
 mod edit;
 mod events;
 mod fault;

@@ -1,11 +1,12 @@
 //! The stories that need a cluster whose nodes run pods: brings the cluster, the image and the installed
 //! product, and clears up afterwards.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::run_tests;
 use super::summary::Summary;
-use crate::command::{Profile, cargo};
+use crate::command::{Profile, build_binary, cargo};
+use crate::drill::BINARY_VARIABLE;
 use crate::image::{self, Packed, Target};
 use crate::install::{Installed, Kubectl, install, uninstall};
 use crate::node::{Node, Started};
@@ -125,14 +126,15 @@ impl Stage {
     /// True if all stories passed.
     fn tell(&self, filters: &[String], summary: &mut Summary) -> anyhow::Result<bool> {
         // A debug build: what stories promise does not depend on how fast the program is.
-        let image = image::build(Profile::Dev, &image::default_tag(), None)?;
+        let binary = build_binary(Profile::Dev)?;
+        let image = image::pack(&binary, Profile::Dev, &image::default_tag(), None)?;
         self.load(&image)?;
         // The same again, for the story of an upgrade.
         let next = format!("{}-next", image::default_tag());
-        let next = image::build(Profile::Dev, &next, None)?;
+        let next = image::pack(&binary, Profile::Dev, &next, None)?;
         self.load(&next)?;
         let installed = install(&self.kubectl)?;
-        let told = self.run_stories(&image, &next, filters, summary);
+        let told = self.run_stories(&binary, [&image, &next], filters, summary);
         // Buses go only while the controller runs.
         let cleared = self.clear();
         if installed == Installed::Anew && !is_kept() {
@@ -144,8 +146,8 @@ impl Stage {
 
     fn run_stories(
         &self,
-        image: &Packed,
-        next: &Packed,
+        binary: &Path,
+        [image, next]: [&Packed; 2],
         filters: &[String],
         summary: &mut Summary,
     ) -> anyhow::Result<bool> {
@@ -157,6 +159,7 @@ impl Stage {
         // The whole workspace decides about features, as in the run before: nothing is built twice.
         let mut tests = cargo(["test", "--workspace", "--test", "cluster"]);
         tests
+            .env(BINARY_VARIABLE, binary)
             .env(KUBECTL_VARIABLE, program)
             .env(IMAGE_VARIABLE, &image.reference)
             .env(NEXT_IMAGE_VARIABLE, &next.reference)
