@@ -36,6 +36,9 @@ const NOBODY: i64 = 65532;
 /// The part of a container's memory that is for the heap, as NATS' own charts have it.
 const HEAP: f64 = 0.9;
 
+/// How long servers that start together usually take to have a leader.
+const ELECTION_SECONDS: i32 = 5;
+
 /// Where the file with the process id is.
 const PID_FOLDER: &str = "/var/run/nats";
 
@@ -169,8 +172,12 @@ impl Plan<'_> {
                 }),
                 ..Lifecycle::default()
             }),
-            // An hour: reading a large store again takes its time, and starting anew helps nobody.
-            startup_probe: Some(probe("/healthz", 1, 3600)),
+            // An hour: reading a large store again takes its time, and starting anew helps nobody. The
+            // first look comes when servers usually have a leader: one before is a Warning for nothing.
+            startup_probe: Some(Probe {
+                initial_delay_seconds: (self.spec.server_count() > 1).then_some(ELECTION_SECONDS),
+                ..probe("/healthz", 1, 3600)
+            }),
             // That there is no majority is no reason to restart a server.
             liveness_probe: Some(probe("/", 10, 6)),
             readiness_probe: Some(probe("/healthz", 2, 3)),

@@ -181,7 +181,7 @@ fn container(data: &str) -> Value {
         ],
         "lifecycle": {"preStop": {"exec":
             {"command": ["/nats-server", "-sl=ldm=/var/run/nats/nats.pid"]}}},
-        "startupProbe": {"httpGet": {"path": "/healthz", "port": 8222},
+        "startupProbe": {"httpGet": {"path": "/healthz", "port": 8222}, "initialDelaySeconds": 5,
             "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3600},
         "livenessProbe": {"httpGet": {"path": "/", "port": 8222},
             "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
