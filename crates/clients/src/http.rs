@@ -22,6 +22,9 @@ const CLIENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// How many redirects are followed, as in Go.
 pub const REDIRECTS: usize = 10;
 
+/// How much of a body is told when a status is not allowed.
+const EXCERPT: usize = 256;
+
 /// What decides whether two requests can go over one connection.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -150,4 +153,42 @@ pub async fn read(
         body.extend_from_slice(&chunk);
     }
     Ok((body, false))
+}
+
+/// The beginning of a body behind a colon, in one line and without `secrets`; empty if there is none.
+pub fn excerpt(body: &[u8], secrets: &[String]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret.as_str(), "…");
+    }
+    let line: String = text
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .take(EXCERPT)
+        .collect();
+    let line = line.trim();
+    if line.is_empty() {
+        String::new()
+    } else {
+        format!(": {line}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_line_without_secrets() {
+        let secrets = vec!["s3cret".to_owned(), String::new()];
+        assert_eq!(
+            excerpt(b"no:\n s3cret is wrong\n", &secrets),
+            ": no:  … is wrong"
+        );
+        assert_eq!(excerpt(b"", &secrets), "");
+        assert_eq!(
+            excerpt("ä".repeat(300).as_bytes(), &[]).chars().count(),
+            2 + EXCERPT
+        );
+    }
 }

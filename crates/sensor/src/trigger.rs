@@ -15,6 +15,7 @@ pub mod k8s;
 pub mod log;
 pub mod nats;
 pub mod object;
+pub mod open_whisk;
 mod perform;
 mod policy;
 pub mod slack;
@@ -48,6 +49,7 @@ triggers! {
     Http: http,
     Nats: nats,
     Slack: slack,
+    OpenWhisk: open_whisk,
     Log: log,
     Email: email if "email",
 }

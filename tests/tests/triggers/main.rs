@@ -6,6 +6,7 @@ mod artifacts;
 mod email;
 mod http;
 mod nats;
+mod open_whisk;
 mod outside;
 mod policies;
 mod running;

@@ -13,7 +13,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, Response, Url};
 use tiphys_base::Failure;
-use tiphys_clients::http::{REDIRECTS, Settings, is_busy, read, retry_after, unsent};
+use tiphys_clients::http::{REDIRECTS, Settings, excerpt, is_busy, read, retry_after, unsent};
 use tiphys_clients::tls::Tls;
 use tiphys_clients::{BasicAuth, Clients, Error, TlsRef};
 
@@ -23,9 +23,6 @@ use crate::trigger::Caller;
 /// How much of a body is read so that its connection can be used again; a connection with more is
 /// closed.
 const DRAINED: usize = 64 << 10;
-
-/// How much of a body is told when a status is not allowed.
-const EXCERPT: usize = 256;
 
 /// A request with all its values.
 struct Prepared {
@@ -282,42 +279,9 @@ async fn judge(
     Err(Error::Refused(Failure::with_values(text, public)))
 }
 
-/// The beginning of a body, in one line and without what must not be told.
-fn excerpt(body: &[u8], secrets: &[String]) -> String {
-    let mut text = String::from_utf8_lossy(body).into_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret.as_str(), "…");
-    }
-    let line: String = text
-        .chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .take(EXCERPT)
-        .collect();
-    let line = line.trim();
-    if line.is_empty() {
-        String::new()
-    } else {
-        format!(": {line}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_excerpt_is_one_line_without_secrets() {
-        let secrets = vec!["s3cret".to_owned(), String::new()];
-        assert_eq!(
-            excerpt(b"no:\n s3cret is wrong\n", &secrets),
-            ": no:  … is wrong"
-        );
-        assert_eq!(excerpt(b"", &secrets), "");
-        assert_eq!(
-            excerpt("ä".repeat(300).as_bytes(), &[]).chars().count(),
-            2 + EXCERPT
-        );
-    }
 
     #[test]
     fn a_redirect_to_another_server_carries_no_login() {
