@@ -166,6 +166,7 @@ async fn workflows_are_suspended_resumed_and_ended() {
         .await;
     let nodes = json!({"status": {"nodes": {
         "w": {"type": "Suspend", "phase": "Running"},
+        "x": {"type": "Suspend", "phase": "Running", "displayName": "ask"},
         "p": {"type": "Pod", "phase": "Running"},
     }}});
     let patch = Patch::Merge(nodes);
@@ -174,6 +175,19 @@ async fn workflows_are_suspended_resumed_and_ended() {
         .patch("flow", &PatchParams::default(), &patch)
         .await
         .unwrap();
+    let sensor = story
+        .run(
+            "{operation: stop, args: [--node-field-selector=displayName=ask, --message, too late],
+            source: {resource: {apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {name: flow}}}}",
+        )
+        .await;
+    sensor.publish("order", "{}").await;
+    let is_done = |workflow: &Value| workflow["status"]["nodes"]["x"]["phase"] == "Failed";
+    let workflow = story.workflow("flow", is_done).await;
+    assert_eq!(workflow["status"]["nodes"]["x"]["message"], "too late");
+    assert_eq!(workflow["status"]["nodes"]["w"]["phase"], "Running");
+    assert_eq!(workflow["spec"]["shutdown"], json!(null));
+    sensor.stop().await;
     for (operation, field, expected) in [
         ("suspend", "suspend", json!(true)),
         ("resume", "suspend", json!(null)),
@@ -209,5 +223,41 @@ async fn workflows_are_suspended_resumed_and_ended() {
             .error
             .starts_with("stop workflows ")
     );
+    sensor.stop().await;
+}
+
+#[tokio::test]
+async fn a_workflow_is_submitted_once_more() {
+    let story = Story::start().await;
+    story
+        .world
+        .apply(
+            "{apiVersion: argoproj.io/v1alpha1, kind: Workflow,
+            metadata: {name: flow-x, generateName: flow-, labels: {team: shop, workflows.argoproj.io/phase: Failed}},
+            spec: {entrypoint: main, shutdown: Stop, arguments: {parameters: [{name: id, value: x}]}}}",
+        )
+        .await;
+    let sensor = story
+        .run(
+            "{operation: resubmit, args: [-p, id=y], source: {resource: {apiVersion: argoproj.io/v1alpha1,
+            kind: Workflow, metadata: {name: flow-x}}}}",
+        )
+        .await;
+    sensor.publish("order", "{}").await;
+    let from = "workflows.argoproj.io/resubmitted-from-workflow";
+    let is_again = |workflow: &Value| workflow["metadata"]["labels"][from] == "flow-x";
+    let workflow = eventually("the workflow once more", || async {
+        let list = story.workflows.list(&ListParams::default()).await.unwrap();
+        let mut all = list.items.into_iter();
+        all.find_map(|one| Some(serde_json::to_value(one).unwrap()).filter(is_again))
+    })
+    .await;
+    assert_eq!(
+        workflow["spec"],
+        json!({"entrypoint": "main", "arguments": {"parameters": [{"name": "id", "value": "y"}]}})
+    );
+    let labels = &workflow["metadata"]["labels"];
+    assert_eq!(labels["team"], "shop");
+    assert_eq!(labels["workflows.argoproj.io/phase"], json!(null));
     sensor.stop().await;
 }

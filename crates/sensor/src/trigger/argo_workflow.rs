@@ -4,12 +4,16 @@
 //! be said there.
 
 mod arguments;
+mod made;
 mod perform;
+mod steps;
 
 use serde::Serialize;
 use std::hash::{Hash as _, Hasher};
 use tiphys_api::{ArgoWorkflowTrigger, Problem, TriggerKind, TriggerParameter, TriggerTemplate};
 use tiphys_lang::json::Value;
+
+pub use steps::Requirement;
 
 use super::fire::Input;
 use super::k8s::{Executor, LabelPolicy, Ownership};
@@ -27,7 +31,7 @@ pub struct Action {
     /// The workflow, or the template that it is made from.
     #[serde(flatten)]
     pub object: Object,
-    /// What is different in the workflow that is created.
+    /// What is different in the workflow that is created, or which of its steps are meant.
     #[serde(skip_serializing_if = "Arguments::is_empty")]
     pub arguments: Arguments,
     /// The labels that the workflow must get before the action counts as a success.
@@ -46,6 +50,8 @@ pub enum Operation {
     Submit,
     /// Creates one from a template.
     SubmitFrom,
+    /// Creates the same once more.
+    Resubmit,
     /// Starts no further steps.
     Suspend,
     /// Goes on after a suspension.
@@ -56,7 +62,8 @@ pub enum Operation {
     Terminate,
 }
 
-/// What the arguments of `argo submit` change in a workflow.
+/// What the arguments of the `argo` program say: what is different in a workflow that is created, and
+/// which steps of another one are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Arguments {
@@ -81,13 +88,20 @@ pub struct Arguments {
     /// The template that it starts with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<String>,
+    /// Which steps that wait are ended. Empty: all, or the workflow as a whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Requirement>,
+    /// What is said of these steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Submit,
         Self::SubmitFrom,
+        Self::Resubmit,
         Self::Suspend,
         Self::Resume,
         Self::Stop,
@@ -99,16 +113,12 @@ impl Operation {
         match self {
             Self::Submit => "submit",
             Self::SubmitFrom => "submit-from",
+            Self::Resubmit => "resubmit",
             Self::Suspend => "suspend",
             Self::Resume => "resume",
             Self::Stop => "stop",
             Self::Terminate => "terminate",
         }
-    }
-
-    /// Whether it makes a new workflow.
-    pub fn creates(self) -> bool {
-        matches!(self, Self::Submit | Self::SubmitFrom)
     }
 }
 
@@ -226,9 +236,11 @@ fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<Ope
         .find(|known| known.name() == text);
     if known.is_none() {
         let (message, hint) = match text {
-            "retry" | "resubmit" => (
+            "retry" => (
                 format!("the operation {text} is not run by this version of tiphys"),
-                "it belongs to the Argo server: call that with an `http` trigger".to_owned(),
+                "it rewrites the status of each step by rules of the Argo server: call that with an `http` \
+                 trigger, or `resubmit`"
+                    .to_owned(),
             ),
             _ => (
                 format!("unknown operation type {text}"),

@@ -210,8 +210,8 @@ fn what_cannot_run_is_refused_with_its_field() {
             "spec.triggers[0].template.k8s.source.s3: accessKey and secretKey have to be set together",
         ),
         (
-            "argoWorkflow: {operation: resubmit, source: {resource: {}}}",
-            "spec.triggers[0].template.argoWorkflow.operation: the operation resubmit is not run by this version of tiphys",
+            "argoWorkflow: {operation: retry, source: {resource: {}}}",
+            "spec.triggers[0].template.argoWorkflow.operation: the operation retry is not run by this version of tiphys",
         ),
         (
             "argoWorkflow: {source: {resource: {}}, args: [--watch]}",
@@ -242,8 +242,8 @@ fn what_cannot_run_is_refused_with_its_field() {
             "spec.triggers[0].template.slack.message: no text to post",
         ),
         (
-            "openWhisk: {}",
-            "spec.triggers[0].template.openWhisk: triggers of type openWhisk are not run by this version of tiphys",
+            "pulsar: {}",
+            "spec.triggers[0].template.pulsar: triggers of type pulsar are not run by this version of tiphys",
         ),
     ] {
         let problems = compile(&format!("{{template: {{name: t, {template}}}}}")).unwrap_err();

@@ -1,12 +1,37 @@
-//! Arguments of `argo submit` that can be said in a Workflow itself.
+//! Arguments of the `argo` program that can be said without it.
 
 use tiphys_api::Problem;
 
-use super::{Arguments, Operation};
+use super::{Arguments, Operation, steps};
 
-/// What `args` can say.
-const KNOWN: &str = "-p/--parameter NAME=VALUE, --name, --generate-name, --serviceaccount, -l/--labels NAME=VALUE, \
-     --priority and --entrypoint, of submit and submit-from";
+use Operation::{Resubmit, Resume, Stop, Submit, SubmitFrom};
+
+/// What can be said: a flag, its short form if it has one, and the operations that it means something to.
+const FLAGS: [(&str, &str, &[Operation]); 9] = [
+    ("--parameter", "-p", &[Submit, SubmitFrom, Resubmit]),
+    ("--priority", "", &[Submit, SubmitFrom, Resubmit]),
+    ("--name", "", &[Submit, SubmitFrom]),
+    ("--generate-name", "", &[Submit, SubmitFrom]),
+    ("--serviceaccount", "", &[Submit, SubmitFrom]),
+    ("--labels", "-l", &[Submit, SubmitFrom]),
+    ("--entrypoint", "", &[Submit, SubmitFrom]),
+    ("--node-field-selector", "", &[Resume, Stop]),
+    ("--message", "", &[Stop]),
+];
+
+/// What an operation can be told, for people.
+fn known(operation: Operation) -> String {
+    let flags = FLAGS.iter().filter(|(_, _, of)| of.contains(&operation));
+    let flags: Vec<&str> = flags.map(|(flag, _, _)| *flag).collect();
+    match flags.as_slice() {
+        [] => format!("{} takes no arguments", operation.name()),
+        flags => format!(
+            "of {} tiphys applies {}",
+            operation.name(),
+            flags.join(", ")
+        ),
+    }
+}
 
 /// Reads arguments; `field` is their field path. Faults are added to `problems`.
 pub(super) fn compile(
@@ -20,16 +45,16 @@ pub(super) fn compile(
     while let Some((index, arg)) = left.next() {
         let mut problem = |message: String| {
             let problem = Problem::error(format!("{field}[{index}]"), message);
-            problems.push(problem.with_hint(format!("tiphys applies {KNOWN}")));
+            problems.push(problem.with_hint(known(operation)));
         };
-        if !operation.creates() {
-            problem(format!("{arg} means nothing to {}", operation.name()));
-            return None;
-        }
-        let Some((flag, attached)) = split(arg) else {
+        let Some((flag, of, attached)) = split(arg) else {
             problem(format!("{arg} cannot be applied without the argo program"));
             return None;
         };
+        if !of.contains(&operation) {
+            problem(format!("{arg} means nothing to {}", operation.name()));
+            return None;
+        }
         let value = attached.or_else(|| left.next().map(|(_, value)| value.clone()));
         let Some(value) = value else {
             problem(format!("{arg} needs a value"));
@@ -43,35 +68,23 @@ pub(super) fn compile(
     Some(arguments)
 }
 
-/// The flag, by its long name, and the value that is written together with it.
-fn split(arg: &str) -> Option<(&'static str, Option<String>)> {
-    const LONG: [&str; 7] = [
-        "--parameter",
-        "--name",
-        "--generate-name",
-        "--serviceaccount",
-        "--labels",
-        "--priority",
-        "--entrypoint",
-    ];
-    if let Some(flag) = LONG.into_iter().find(|flag| *flag == arg) {
-        return Some((flag, None));
-    }
+/// The flag, by its long name, the operations that it is for, and the value that is written together with it.
+fn split(arg: &str) -> Option<(&'static str, &'static [Operation], Option<String>)> {
     if arg.starts_with("--") {
-        let (name, value) = arg.split_once('=')?;
-        let flag = LONG.into_iter().find(|flag| *flag == name)?;
-        return Some((flag, Some(value.to_owned())));
+        let (name, value) = match arg.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (arg, None),
+        };
+        let (flag, _, of) = FLAGS.iter().find(|(flag, _, _)| *flag == name)?;
+        return Some((flag, of, value));
     }
-    for (short, flag) in [("-p", "--parameter"), ("-l", "--labels")] {
-        if let Some(value) = arg.strip_prefix(short) {
-            let value = value.strip_prefix('=').unwrap_or(value);
-            return Some((
-                flag,
-                Some(value.to_owned()).filter(|value| !value.is_empty()),
-            ));
-        }
-    }
-    None
+    let mut short = FLAGS.iter().filter(|(_, short, _)| !short.is_empty());
+    short.find_map(|(flag, short, of)| {
+        let value = arg.strip_prefix(short)?;
+        let value = value.strip_prefix('=').unwrap_or(value);
+        let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+        Some((*flag, *of, value))
+    })
 }
 
 fn apply(arguments: &mut Arguments, flag: &str, value: String) -> Result<(), String> {
@@ -98,6 +111,8 @@ fn apply(arguments: &mut Arguments, flag: &str, value: String) -> Result<(), Str
         "--name" => arguments.name = Some(value),
         "--generate-name" => arguments.generate_name = Some(value),
         "--serviceaccount" => arguments.service_account = Some(value),
+        "--node-field-selector" => arguments.steps = steps::selector(&value)?,
+        "--message" => arguments.message = Some(value),
         _ => arguments.entrypoint = Some(value),
     }
     Ok(())
@@ -152,6 +167,7 @@ mod tests {
             service_account: Some("robot".into()),
             priority: Some(-3),
             entrypoint: Some("main".into()),
+            ..Arguments::default()
         };
         assert_eq!(read, Ok(expected));
     }
@@ -177,6 +193,21 @@ mod tests {
                 "--priority high is no number",
             ),
             (&["-p", "a=b"], Operation::Stop, "-p means nothing to stop"),
+            (
+                &["--memoized"],
+                Operation::Resubmit,
+                "--memoized cannot be applied",
+            ),
+            (
+                &["--message=no"],
+                Operation::Resume,
+                "--message=no means nothing to resume (of resume tiphys applies --node-field-selector)",
+            ),
+            (
+                &["--node-field-selector", "colour=red"],
+                Operation::Resume,
+                "steps have no field \"colour\"",
+            ),
         ] {
             let error = compile_all(args, operation).unwrap_err();
             assert!(error.contains(expected), "{error}");
