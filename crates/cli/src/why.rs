@@ -64,9 +64,10 @@ pub(crate) fn main(args: WhyArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Every stage of reports, and what it comes to. The values of Secrets are hidden unless that is not wanted.
-fn print(reports: &[Report<'_>], show: &ShowArgs) -> anyhow::Result<String> {
-    let (mut text, mut secrets) = (String::new(), Values::default());
+/// Every stage of reports, and what it comes to. The values of Secrets are hidden, those of the events and
+/// `secrets`, unless that is not wanted.
+fn print(reports: &[Report<'_>], mut secrets: Values, show: &ShowArgs) -> anyhow::Result<String> {
+    let mut text = String::new();
     let output = show.output;
     for report in reports {
         if let (Some(event), false) = (report.event(), show.reveal) {
@@ -103,7 +104,7 @@ async fn of_event(
             }
             found.get_or_insert(seen.stored_at);
             let reports = decisions.follow(event.clone());
-            write((head(seen, show.output) + &print(&reports, show)?).as_bytes())
+            write((head(seen, show.output) + &print(&reports, Values::default(), show)?).as_bytes())
         })
         .await?;
     let Some(stored_at) = found else {
@@ -151,6 +152,10 @@ async fn of_object(
         object::get(client, desk.namespace.as_deref(), &named).await?
     };
     let identity = object::Identity::of(&text);
+    let mut secrets = Values::default();
+    if !show.reveal {
+        secrets.add_manifests(&text);
+    }
     let what = What::Objects {
         files: vec![File {
             name: object.to_owned(),
@@ -164,7 +169,7 @@ async fn of_object(
     if show.output == Output::Text {
         write(b"as it is now, if it were added:\n")?;
     }
-    write(print(&reports, show)?.as_bytes())?;
+    write(print(&reports, secrets, show)?.as_bytes())?;
     if let Some(identity) = identity {
         events_about(desk, objects, &identity, since, show).await?;
     }
@@ -193,7 +198,7 @@ async fn events_about(
         }
         about += 1;
         let reports = decisions.follow(event.clone());
-        write((head(seen, show.output) + &print(&reports, show)?).as_bytes())
+        write((head(seen, show.output) + &print(&reports, Values::default(), show)?).as_bytes())
     })
     .await?;
     if show.output == Output::Text {

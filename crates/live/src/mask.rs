@@ -70,6 +70,18 @@ impl Values {
         }
     }
 
+    /// Adds those of manifests, in JSON or YAML. What cannot be read has none that could be shown.
+    pub fn add_manifests(&mut self, text: &str) {
+        if !may_hold_secrets(text.as_bytes()) {
+            return;
+        }
+        let documents = match serde_json::from_str(text) {
+            Ok(document) => vec![document],
+            Err(_) => serde_saphyr::from_multiple(text).unwrap_or_default(),
+        };
+        documents.iter().for_each(|document| self.add_all(document));
+    }
+
     fn add_all(&mut self, document: &Value) {
         match document {
             Value::Object(members) => {
@@ -178,6 +190,19 @@ mod tests {
         assert_eq!(
             values.hide(text.to_owned()),
             r#"saw ***, then ***, {"a":"***"} and a"#
+        );
+    }
+
+    #[test]
+    fn texts_about_manifests_do_not_show_their_secrets() {
+        let mut values = Values::default();
+        values.add_manifests("kind: Service\n---\nkind: Secret\nstringData: {key: seal}\n");
+        values.add_manifests(
+            r#"{"kind": "List", "items": [{"kind": "Secret", "data": {"key": "bHlueA=="}}]}"#,
+        );
+        assert_eq!(
+            values.hide("seal, lynx and kind".to_owned()),
+            "***, *** and kind"
         );
     }
 

@@ -1,10 +1,11 @@
 //! Files of several documents: YAML documents, or JSON documents one after another.
 
 use serde_json::value::RawValue;
-use tiphys_lang::yaml;
 
 use crate::error::Act as _;
 use crate::{Error, File};
+
+type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// A document of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,18 +25,32 @@ fn parse(text: &str) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
     for (line, part) in parts(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         let place = || format!("the document that begins on line {line}");
-        if part.trim_start().starts_with(['{', '[']) {
-            for document in serde_json::Deserializer::from_str(part).into_iter::<Box<RawValue>>() {
-                let json = document.act(place)?.get().to_owned();
-                documents.push(Document { line, json });
-            }
+        let read = if part.trim_start().starts_with(['{', '[']) {
+            // YAML may begin so, too. If it is neither, JSON is what was meant.
+            json(part).or_else(|error| yaml(part).or(Err(error)))
         } else {
-            let json = yaml::to_json(part.as_bytes()).act(place)?;
-            let json = String::from_utf8(json).act(place)?;
-            documents.push(Document { line, json });
-        }
+            yaml(part)
+        };
+        let read = read.act(place)?.into_iter();
+        documents.extend(read.map(|json| Document { line, json }));
     }
     Ok(documents)
+}
+
+/// JSON documents one after another, as they were written.
+fn json(part: &str) -> Result<Vec<String>, Fault> {
+    let documents = serde_json::Deserializer::from_str(part).into_iter::<Box<RawValue>>();
+    let documents: Result<Vec<Box<RawValue>>, _> = documents.collect();
+    let documents = documents?.into_iter();
+    Ok(documents
+        .map(|document| document.get().to_owned())
+        .collect())
+}
+
+/// A YAML document as JSON.
+fn yaml(part: &str) -> Result<Vec<String>, Fault> {
+    let json = tiphys_lang::yaml::to_json(part.as_bytes())?;
+    Ok(vec![String::from_utf8(json)?])
 }
 
 /// The text between lines that begin with a document marker, with the line each part begins on.
@@ -88,6 +103,12 @@ mod tests {
             "# first\na: 1\n---\nb: yes\n--- {\"c\": 3}\n...\n",
             &[(1, r#"{"a":1}"#), (3, r#"{"b":true}"#), (5, r#"{"c": 3}"#)],
         );
+    }
+
+    #[test]
+    fn a_yaml_document_may_begin_with_a_brace() {
+        check("{a: 1, b: [x]}\n", &[(1, r#"{"a":1,"b":["x"]}"#)]);
+        check("[{a: 1}]\n", &[(1, r#"[{"a":1}]"#)]);
     }
 
     #[test]

@@ -289,6 +289,41 @@ async fn events_are_shown_as_they_come() {
     assert_eq!(letter["deadLetter"]["event"]["id"], "third");
 }
 
+/// An event source that takes no Secret with another key.
+const WATCH: &str = "apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: watch, namespace: NAMESPACE}
+spec:
+  resource:
+    secrets:
+      version: v1
+      resource: secrets
+      eventTypes: [ADD]
+      filter: {fields: [{key: data.key, operation: ==, value: other}]}
+";
+
+#[tokio::test]
+async fn a_secret_that_makes_no_event_is_not_shown_either() {
+    let world = World::start().await;
+    let asked = Asked::of(&world);
+    let write = |name: &str, text: &str| {
+        let text = text.replace("NAMESPACE", world.namespace());
+        std::fs::write(asked.file(name), text).unwrap();
+        asked.file(name)
+    };
+    let watch = write("watch.yaml", WATCH);
+    let secret = write(
+        "secret.yaml",
+        "{apiVersion: v1, kind: Secret, metadata: {name: x, namespace: NAMESPACE}, data: {key: c2VhbA==}}",
+    );
+    let arguments = ["why", "--object", &secret, "-f", &watch];
+    let (text, code) = asked.ask(&arguments);
+    assert_eq!(code, 0, "{text}");
+    check(&text, &["✗ data.key == \"other\": \"***\""]);
+    let (text, _) = asked.ask(&[&arguments[..], &["--reveal"]].concat());
+    check(&text, &["c2VhbA=="]);
+}
+
 /// A command that goes on, line by line.
 struct Tail {
     child: Child,
