@@ -83,6 +83,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn draft(&self, input: &Input<'_>, now: Timestamp) -> Result<Draft, SimulateError>;
 }
 
+mod aws;
 mod called;
 mod hooks;
 mod rest;
