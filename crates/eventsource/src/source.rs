@@ -86,6 +86,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 mod aws;
 mod called;
 mod hooks;
+mod queue;
 mod rest;
 
 /// Lists the kinds: the module, the type in it, which is named as the kind is in `EventConfig`, and the
@@ -141,6 +142,7 @@ sources! {
     pub mod resource::Resource;
     mod slack::Slack;
     mod sns::Sns;
+    mod sqs::Sqs;
     mod storage_grid::StorageGrid;
     mod stripe::Stripe;
     mod webhook::Webhook;
