@@ -119,6 +119,8 @@ pub(super) struct Work<'a, Q: Queue> {
     /// How many calls delete.
     deleting: usize,
     to_delete: VecDeque<Arc<Q::Handle>>,
+    /// The queue deletes nothing now: what it would send would come again and again.
+    is_stuck: bool,
     /// The queue has been asked and has answered since it was opened or last failed.
     is_known: bool,
     retry: Backoff,
@@ -141,6 +143,7 @@ impl<'a, Q: Queue> Work<'a, Q> {
             receivers: 1,
             deleting: 0,
             to_delete: VecDeque::new(),
+            is_stuck: false,
             is_known: false,
             retry: Backoff::new(RETRY.0, RETRY.1),
             asked_at: Instant::now(),
@@ -159,7 +162,7 @@ impl<'a, Q: Queue> Work<'a, Q> {
                 self.delete();
             }
             let waits = self.asked_at > now || self.received_at > now;
-            let may_receive = !waits && self.receiving < self.receivers();
+            let may_receive = !waits && !self.is_stuck && self.receiving < self.receivers();
             tokio::select! {
                 biased;
                 () = self.context.shutdown().cancelled() => break,
@@ -267,8 +270,13 @@ impl<'a, Q: Queue> Work<'a, Q> {
             }
             Done::Deleted { handles, result } => {
                 self.deleting -= 1;
+                self.is_stuck = result.is_err();
                 match result {
-                    Ok(left) => self.to_delete.extend(left),
+                    Ok(left) if left.is_empty() => {}
+                    Ok(left) => {
+                        self.to_delete.extend(left);
+                        self.asked_at = Instant::now() + RETRY.0;
+                    }
                     Err(error) => {
                         self.to_delete.extend(handles);
                         self.failed(&error);
@@ -284,11 +292,13 @@ impl<'a, Q: Queue> Work<'a, Q> {
     }
 
     fn received(&mut self, asked: usize, permits: Vec<Permit>, messages: Vec<Received<Q::Handle>>) {
-        if !self.is_known {
+        if !self.is_stuck {
+            self.retry.reset();
+            if !self.is_known {
+                self.context.condition(Condition::Working);
+            }
             self.is_known = true;
-            self.context.condition(Condition::Working);
         }
-        self.retry.reset();
         match messages.len() {
             0 => {
                 self.receivers = 1;
