@@ -6,6 +6,7 @@
 
 pub mod argo_workflow;
 pub mod artifact;
+pub mod aws_lambda;
 mod compiled;
 #[cfg(feature = "email")]
 pub mod email;
@@ -49,6 +50,7 @@ triggers! {
     Nats: nats,
     Slack: slack,
     Log: log,
+    AwsLambda: aws_lambda,
     Email: email if "email",
 }
 
