@@ -125,6 +125,7 @@ fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
 
 sources! {
     mod amqp::Amqp if "amqp";
+    mod azure_queue_storage::AzureQueueStorage;
     mod bitbucket::Bitbucket;
     mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;

@@ -4,6 +4,7 @@
 //! A kind says in [`Kind`] how its broker is started and spoken to, and what it promises; `contract.rs`
 //! holds all of them to it.
 
+mod azurite;
 mod contract;
 mod minio;
 mod mosquitto;

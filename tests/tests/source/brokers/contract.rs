@@ -13,7 +13,7 @@ use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::sqs::Queue as Messages;
 use super::stage::{PASSWORD, Stage, dead_letters, listening};
-use super::{Kind, Wanted, mosquitto};
+use super::{Kind, Wanted, azurite, mosquitto};
 
 /// How long the bus is away: longer than its own clients take to notice.
 const OUTAGE: Duration = Duration::from_secs(7);
@@ -82,6 +82,7 @@ macro_rules! promised {
 
 contract! {
     amqp: Queue<true>, encrypts, keeps, shares;
+    azure_queue_storage: azurite::Queue, keeps, shares;
     emitter: mosquitto::Channel, encrypts;
     minio: Bucket,;
     mqtt: mosquitto::Topic, encrypts, keeps;
