@@ -80,7 +80,7 @@ async fn a_function_is_invoked_by_whoever_has_the_right() {
     let outside = outside(KEYS, &moto.url()).await;
     let (access, secret) = user.keys();
     set_keys(&outside, (access, "mistaken"));
-    let pod = outside.start().await;
+    let mut pod = outside.start().await;
     outside.publish(r#"{"ship": "Argo"}"#).await;
     let is_said = |part: &'static str| {
         move |report: &Value| report["parts"][0]["health"].to_string().contains(part)
@@ -88,21 +88,21 @@ async fn a_function_is_invoked_by_whoever_has_the_right() {
     pod.reported("a login that is refused", is_said("SignatureDoesNotMatch"))
         .await;
     pod.reported("where it is", is_said("Secret ns/aws")).await;
+    assert!(!pod.output().contains("mistaken"));
+    pod.stop().await;
     set_keys(&outside, nobody.keys());
+    // What waited is a dead letter: events are acknowledged before.
+    let pod = outside.start().await;
+    outside.publish(r#"{"ship": "Argo"}"#).await;
     pod.reported("a right that is missing", is_said("AccessDenied"))
         .await;
     set_keys(&outside, (access, secret));
     until_counted(&pod, "fired", 1).await;
-    assert!(!pod.output().contains("mistaken"));
     // By its ARN, whose colons are encoded in the path.
     let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:count");
     let event = json!({"ship": "Argo", "function": function, "type": "Event"});
     outside.publish(&event.to_string()).await;
     until_counted(&pod, "fired", 2).await;
-    outside
-        .publish(r#"{"ship": "Argo", "function": "none"}"#)
-        .await;
-    until_counted(&pod, "dead_lettered", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,6 +125,11 @@ async fn a_role_is_taken_with_the_login_of_the_pod() {
 async fn a_busy_lambda_is_waited_for_and_a_function_that_fails_is_a_dead_letter() {
     let times: Mutex<HashMap<String, usize>> = Mutex::default();
     let lambda = Web::start(move |asked| {
+        if asked.path.contains("/functions/none/") {
+            return answer(404)
+                .header("x-amzn-ErrorType", "ResourceNotFoundException")
+                .body(r#"{"Type":"User","Message":"Function not found"}"#);
+        }
         let body = String::from_utf8_lossy(&asked.body).into_owned();
         let mut times = times.lock().unwrap();
         let time = times.entry(body.clone()).or_default();
@@ -148,10 +153,13 @@ async fn a_busy_lambda_is_waited_for_and_a_function_that_fails_is_a_dead_letter(
     until_counted(&pod, "fired", 1).await;
     outside.publish(r#"{"ship": "bad"}"#).await;
     until_counted(&pod, "dead_lettered", 1).await;
+    let elsewhere = r#"{"ship": "Argo", "function": "none"}"#;
+    outside.publish(elsewhere).await;
+    until_counted(&pod, "dead_lettered", 2).await;
     let asked = lambda.asked();
     let bodies: Vec<_> = asked.iter().map(|asked| asked.body.as_ref()).collect();
     let busy = br#"{"ship":"busy"}"#;
-    assert_eq!(bodies, [&busy[..], busy, br#"{"ship":"bad"}"#]);
+    assert_eq!(bodies[..3], [&busy[..], busy, br#"{"ship":"bad"}"#]);
     let first = &asked[0];
     assert_eq!(first.path, "/2015-03-31/functions/count/invocations");
     assert_eq!(first.headers["x-amz-invocation-type"], "RequestResponse");
