@@ -9,7 +9,7 @@ use tiphys_testbed::{Broker, BrokerOptions, BrokerServer, Certificates};
 use tiphys_tests::aws::{Aws, Moto, REGION};
 use tiphys_tests::eventually;
 
-use super::stage::{Stage, dead_letters, listening};
+use super::stage::{PASSWORD, Stage, dead_letters, listening};
 use super::{Kind, Wanted, body};
 
 /// A queue.
@@ -17,13 +17,14 @@ pub(super) struct Queue<const FIFO: bool> {
     server: BrokerServer,
     aws: Aws,
     url: String,
-    has_login: bool,
+    /// Keys of somebody who may receive and not delete, where it matters who asks.
+    weak: Option<Aws>,
 }
 
 impl<const FIFO: bool> Queue<FIFO> {
     const NAME: &str = if FIFO { "orders.fifo" } else { "orders" };
 
-    async fn make(server: BrokerServer, aws: Aws, has_login: bool) -> Self {
+    async fn make(server: BrokerServer, aws: Aws, weak: Option<Aws>) -> Self {
         let attributes = if FIFO {
             json!({"FifoQueue": "true"})
         } else {
@@ -35,7 +36,7 @@ impl<const FIFO: bool> Queue<FIFO> {
             server,
             aws,
             url: made["QueueUrl"].as_str().unwrap().to_owned(),
-            has_login,
+            weak,
         }
     }
 
@@ -70,8 +71,10 @@ impl<const FIFO: bool> Kind for Queue<FIFO> {
         if wanted.password.is_some() {
             let moto = Moto::start().await;
             let aws = moto.user("tiphys", &["sqs:*"]).await;
+            let rights = ["sqs:GetQueueUrl", "sqs:ReceiveMessage"];
+            let weak = moto.user("weak", &rights).await;
             moto.be_strict().await;
-            return Self::make(moto.server, aws, true).await;
+            return Self::make(moto.server, aws, Some(weak)).await;
         }
         let starting = || BrokerServer::start(Broker::Elasticmq, &BrokerOptions::default());
         let server = tokio::task::spawn_blocking(starting)
@@ -83,7 +86,7 @@ impl<const FIFO: bool> Kind for Queue<FIFO> {
             "anybody",
             "anything",
         );
-        Self::make(server, aws, false).await
+        Self::make(server, aws, None).await
     }
 
     fn spec(&self) -> (&'static str, Value) {
@@ -97,7 +100,7 @@ impl<const FIFO: bool> Kind for Queue<FIFO> {
     }
 
     fn login(&self) -> (String, String) {
-        if !self.has_login {
+        if self.weak.is_none() {
             return ("anybody".to_owned(), "anything".to_owned());
         }
         let (user, password) = self.aws.keys();
@@ -248,4 +251,34 @@ async fn a_queue_that_is_not_there_yet_is_said_and_listened_to_when_it_is() {
     listening(&tiphys).await;
     stage.broker.send(0..3).await;
     stage.stored(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_deleted_is_published_once_and_deleted_when_it_may() {
+    let wanted = Wanted {
+        password: Some(PASSWORD),
+        ..Wanted::default()
+    };
+    let mut stage = Stage::<Queue<false>>::new(wanted, "", |_| {}).await;
+    let set_keys = |stage: &Stage<Queue<false>>, (user, password): (&str, &str)| {
+        let files = [("user", user.as_bytes()), ("password", password.as_bytes())];
+        stage.pods.volume("values/secrets/login", &files);
+    };
+    set_keys(&stage, stage.broker.weak.as_ref().unwrap().keys());
+    let tiphys = stage.start("pod-0").await;
+    stage.broker.send(0..50).await;
+    let is_said = |report: &Value| {
+        let health = &report["parts"][0]["health"];
+        let text = health.to_string();
+        health["reason"] == "Forbidden"
+            && text.contains("delete messages of queue orders in eu-west-1: AccessDenied")
+            && text.contains("it needs sqs:GetQueueUrl, sqs:ReceiveMessage, sqs:DeleteMessage")
+    };
+    tiphys.reported("a right that is missing", is_said).await;
+    stage.stored(1).await;
+    set_keys(&stage, stage.broker.aws.keys());
+    listening(&tiphys).await;
+    stage.stored(50).await;
+    stage.check_all_once(50).await;
+    stage.check_nothing_left().await;
 }
