@@ -154,7 +154,7 @@ async fn of_instance(clients: &Clients, metadata: &str) -> Result<Temporary, Err
 
 fn given(answer: &[u8]) -> Result<Temporary, Error> {
     let given: Result<Given, _> = serde_json::from_slice(answer);
-    // The answer may hold a part of a login: nothing of it is told.
+    // The answer may hold a part of a login: nothing of it is shown.
     let given = given.map_err(|_| Error::new(Reason::Malformed, "the answer is no login"))?;
     Ok(given.into())
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tiphys_api::message::shortened;
 use tiphys_base::Reason;
 
-/// How much of what AWS says is told, in bytes.
+/// How much of what AWS says is shown, in bytes.
 const LONGEST: usize = 300;
 
 /// Codes of requests by somebody whom it does not know, and of logins that have ended.
@@ -112,7 +112,7 @@ impl Error {
 
     /// An answer that is a no.
     pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let (code, text) = told(headers, body);
+        let (code, text) = code_and_text(headers, body);
         let message = match (code.as_str(), text.as_str()) {
             ("", "") => status.to_string(),
             (code, "") => code.to_owned(),
@@ -155,7 +155,7 @@ impl Error {
 }
 
 /// The code, and what is said about it. Texts about signatures go on for many lines, with all headers.
-fn told(headers: &HeaderMap, body: &[u8]) -> (String, String) {
+fn code_and_text(headers: &HeaderMap, body: &[u8]) -> (String, String) {
     let (code, text) = json(headers, body).unwrap_or_else(|| xml(body));
     let text = text.lines().next().unwrap_or_default();
     (plain(&code).to_owned(), shortened(text, LONGEST))
@@ -180,24 +180,24 @@ fn xml(body: &[u8]) -> (String, String) {
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "PascalCase")]
     struct Answer {
-        error: Option<Told>,
+        error: Option<Detail>,
         errors: List,
     }
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "PascalCase")]
     struct List {
-        error: Option<Told>,
+        error: Option<Detail>,
     }
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "PascalCase")]
-    struct Told {
+    struct Detail {
         code: String,
         message: String,
     }
     let answer: Answer =
         quick_xml::de::from_str(&String::from_utf8_lossy(body)).unwrap_or_default();
-    let told = answer.error.or(answer.errors.error).unwrap_or_default();
-    (told.code, told.message)
+    let detail = answer.error.or(answer.errors.error).unwrap_or_default();
+    (detail.code, detail.message)
 }
 
 /// A code without the names around it: `com.amazonaws.sqs#QueueDoesNotExist`,

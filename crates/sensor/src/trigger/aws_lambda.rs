@@ -30,7 +30,7 @@ const RUN_WITHIN: Duration = Duration::from_secs(15 * 60 + 30);
 /// How long one may take that is only handed over.
 const TAKEN_WITHIN: Duration = Duration::from_mins(1);
 
-/// How much of what a function says of its failure is told, in bytes.
+/// How much of what a function says of its failure is kept, in bytes.
 const EXCERPT: usize = 256;
 
 /// What a function is invoked for if nothing is said: its answer.

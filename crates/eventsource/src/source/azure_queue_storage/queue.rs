@@ -131,13 +131,13 @@ impl<'a> Messages<'a> {
         body: &[u8],
     ) -> SourceError {
         let path = &self.source.path;
-        let told: Refusal = quick_xml::de::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}'))
+        let refusal: Refusal = quick_xml::de::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}'))
             .unwrap_or_default();
         let header = headers.get("x-ms-error-code").and_then(|code| code.to_str().ok());
-        let code = header.unwrap_or(&told.code);
+        let code = header.unwrap_or(&refusal.code);
         let reason = reason(status, code);
         // Further lines are about the request, with its signature.
-        let text = told.message.lines().next().unwrap_or_default();
+        let text = refusal.message.lines().next().unwrap_or_default();
         let why = format!("{status} {code}: {}", shortened(text, LONGEST_REASON));
         let whom = match reason {
             Reason::Unauthorized => format!("{act} with {path}.connectionString"),

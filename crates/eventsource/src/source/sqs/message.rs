@@ -21,7 +21,7 @@ pub(super) struct Message {
     pub(super) attributes: BTreeMap<String, String>,
     /// What its sender says of it.
     #[serde(rename = "MessageAttributes")]
-    told: Option<BTreeMap<String, Attribute>>,
+    by_sender: Option<BTreeMap<String, Attribute>>,
 }
 
 /// A text, or bytes in Base64.
@@ -64,7 +64,7 @@ impl Message {
 
     /// All members are there, as of the struct that Argo Events prints.
     fn written_attributes(&self) -> String {
-        let Some(attributes) = self.told.as_ref().filter(|told| !told.is_empty())
+        let Some(attributes) = self.by_sender.as_ref().filter(|named| !named.is_empty())
         else {
             return "null".to_owned();
         };
