@@ -1,6 +1,9 @@
 //! A message broker on a free port, with its data in a folder of its own.
 
+mod azurite;
+mod elasticmq;
 mod mosquitto;
+mod moto;
 mod rabbitmq;
 mod redis;
 
@@ -160,7 +163,10 @@ impl BrokerServer {
         let mut command = Command::new(&self.program);
         command.current_dir(self.scratch.path());
         match self.broker {
+            Broker::Azurite => azurite::prepare(self, &mut command),
+            Broker::Elasticmq => elasticmq::prepare(self, &mut command)?,
             Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
+            Broker::Moto => moto::prepare(self, &mut command),
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
         }
@@ -191,10 +197,18 @@ impl Drop for BrokerServer {
 /// True if it answers.
 fn serves(broker: Broker, port: u16) -> bool {
     match broker {
+        Broker::Azurite => azurite::serves(port),
+        Broker::Elasticmq => elasticmq::serves(port),
         Broker::Mosquitto => mosquitto::serves(port),
+        Broker::Moto => moto::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
     }
+}
+
+/// True if whatever is asked for is answered as a web server does.
+fn speaks_http(port: u16) -> bool {
+    answer(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") == Some(*b"HTTP/")
 }
 
 /// What is said first to what is told; nothing, if nobody is there.

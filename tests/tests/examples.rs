@@ -66,7 +66,7 @@ const SIMULATIONS: [(&str, &str, &str, &str, &str); 14] = [
 
 /// The folder of an example, the kind that is called, the body that is sent, if any, and the file that
 /// says what comes of it.
-const CALLS: [(&str, &str, Option<&str>, &str); 7] = [
+const CALLS: [(&str, &str, Option<&str>, &str); 9] = [
     ("github-workflow", "github", Some("push"), "build"),
     ("github-workflow", "github", Some("push-tag"), "nothing"),
     ("alertmanager-restart", "webhook", Some("firing"), "restart"),
@@ -76,6 +76,8 @@ const CALLS: [(&str, &str, Option<&str>, &str); 7] = [
         Some("resolved"),
         "nothing",
     ),
+    ("sqs-workflow", "sqs", Some("order"), "order"),
+    ("sqs-workflow", "sqs", Some("order-empty"), "nothing"),
     ("webhook-workflow", "webhook", Some("order"), "order"),
     (
         "webhook-workflow",

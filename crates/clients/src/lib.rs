@@ -31,6 +31,8 @@ pub struct Clients {
     pub http: http::Pool,
     /// NATS servers.
     pub nats: nats::Pool,
+    /// Logins of AWS.
+    pub aws: aws::Logins,
     /// The cluster; `None` where there is none.
     pub cluster: Option<kubernetes::Cluster>,
 }
@@ -42,6 +44,7 @@ impl Clients {
             values,
             http: http::Pool::default(),
             nats: nats::Pool::default(),
+            aws: aws::Logins::new(aws::Environment::of_process()),
             cluster: client.map(kubernetes::Cluster::new),
         }
     }

@@ -65,12 +65,14 @@ impl Object {
                 let login = Login {
                     access_key: values.find(access_key).await?.text(),
                     secret_key: values.find(secret_key).await?.text(),
+                    session_token: None,
                 };
                 let request = ToSign {
                     method: &Method::GET,
                     url: &url,
                     region: &self.region,
                     service: "s3",
+                    headers: &HeaderMap::new(),
                     body: b"",
                 };
                 sign(&request, &login, now)?

@@ -83,8 +83,10 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn draft(&self, input: &Input<'_>, now: Timestamp) -> Result<Draft, SimulateError>;
 }
 
+mod aws;
 mod called;
 mod hooks;
+mod queue;
 mod rest;
 
 /// Lists the kinds: the module, the type in it, which is named as the kind is in `EventConfig`, and the
@@ -123,6 +125,7 @@ fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
 
 sources! {
     mod amqp::Amqp if "amqp";
+    mod azure_queue_storage::AzureQueueStorage;
     mod bitbucket::Bitbucket;
     mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;
@@ -140,6 +143,7 @@ sources! {
     pub mod resource::Resource;
     mod slack::Slack;
     mod sns::Sns;
+    mod sqs::Sqs;
     mod storage_grid::StorageGrid;
     mod stripe::Stripe;
     mod webhook::Webhook;

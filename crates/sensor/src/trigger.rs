@@ -6,6 +6,7 @@
 
 pub mod argo_workflow;
 pub mod artifact;
+pub mod aws_lambda;
 mod compiled;
 #[cfg(feature = "email")]
 pub mod email;
@@ -51,6 +52,7 @@ triggers! {
     Slack: slack,
     OpenWhisk: open_whisk,
     Log: log,
+    AwsLambda: aws_lambda,
     Email: email if "email",
 }
 

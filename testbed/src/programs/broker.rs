@@ -1,5 +1,8 @@
-//! Message brokers, from the packages of Debian and its kin: downloaded by `apt-get` and unpacked into the
-//! cache. Nothing is installed: no root is needed, and no service starts.
+//! Message brokers and other servers that stories talk to, got by the tools that distributions and languages
+//! have for it, and unpacked into the cache. Nothing is installed: no root is needed, and no service starts.
+
+mod debian;
+mod registry;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,26 +16,47 @@ use super::program::{go_arch, go_os};
 use super::settings::Settings;
 use crate::Progress;
 
-/// Where a distribution says which one it is.
-const RELEASE: &str = "/etc/os-release";
-
 /// What Debian has on `PATH` for RabbitMQ: it insists on root, or a user of its own.
 const WRAPPER: &str = "rabbitmq-script-wrapper";
 
-/// A message broker.
+/// A server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Broker {
+    /// Azurite, for queues of Azure.
+    Azurite,
+    /// ElasticMQ, for SQS.
+    Elasticmq,
     /// Mosquitto, for MQTT.
     Mosquitto,
+    /// Moto, for AWS.
+    Moto,
     /// RabbitMQ, for AMQP.
     Rabbitmq,
     /// Redis.
     Redis,
 }
 
+/// Where a server comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Origin {
+    /// A package of Debian and its kin: the release's version.
+    Debian,
+    /// A package of Python, Java or Node, of this version.
+    Python(&'static str),
+    Java(&'static str),
+    Node(&'static str),
+}
+
 impl Broker {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Mosquitto, Self::Rabbitmq, Self::Redis];
+    pub const ALL: [Self; 6] = [
+        Self::Azurite,
+        Self::Elasticmq,
+        Self::Mosquitto,
+        Self::Moto,
+        Self::Rabbitmq,
+        Self::Redis,
+    ];
 
     /// Finds the program, or gets it.
     ///
@@ -45,18 +69,53 @@ impl Broker {
     /// The environment variable that names the program.
     pub fn variable(self) -> &'static str {
         match self {
+            Self::Azurite => "TIPHYS_AZURITE_QUEUE",
+            Self::Elasticmq => "TIPHYS_ELASTICMQ",
             Self::Mosquitto => "TIPHYS_MOSQUITTO",
+            Self::Moto => "TIPHYS_MOTO_SERVER",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
         }
     }
 
-    /// The program, and the package that has it.
+    /// The program.
     fn name(self) -> &'static str {
         match self {
+            Self::Azurite => "azurite-queue",
+            Self::Elasticmq => "elasticmq",
             Self::Mosquitto => "mosquitto",
+            Self::Moto => "moto_server",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
+        }
+    }
+
+    fn origin(self) -> Origin {
+        match self {
+            Self::Azurite => Origin::Node("3.37.0"),
+            Self::Elasticmq => Origin::Java("1.6.12"),
+            Self::Moto => Origin::Python("5.2.5"),
+            Self::Mosquitto | Self::Rabbitmq | Self::Redis => Origin::Debian,
+        }
+    }
+
+    /// What a human can do who has not got it.
+    fn remedy(self) -> String {
+        let (name, variable) = (self.name(), self.variable());
+        match self.origin() {
+            Origin::Debian => format!(
+                "install the package {name} (`apt-get install {name}`, `brew install {}`), or set {variable}",
+                name.trim_end_matches("-server"),
+            ),
+            Origin::Python(_) => {
+                format!(
+                    "install python3 with venv (`apt-get install python3-venv`), or set {variable}"
+                )
+            }
+            Origin::Java(_) => {
+                format!("install Maven (`apt-get install maven`), or set {variable}")
+            }
+            Origin::Node(_) => format!("install npm (`apt-get install npm`), or set {variable}"),
         }
     }
 
@@ -86,10 +145,9 @@ impl Broker {
         if !cached.is_file() {
             self.get(&cached, settings, progress).with_context(|| {
                 format!(
-                    "{name} is missing: not in {}, not on PATH, not downloaded. To have it, install the \
-                     package {name} (`apt-get install {name}`, `brew install {}`), or set {variable}",
+                    "{name} is missing: not in {}, not on PATH, not downloaded. To have it, {}",
                     settings.cache.display(),
-                    name.trim_end_matches("-server"),
+                    self.remedy(),
                 )
             })?;
         }
@@ -98,12 +156,20 @@ impl Broker {
 
     /// Packages of one release are no use in another.
     fn cached_name(self) -> String {
-        let release = fs::read_to_string(RELEASE).unwrap_or_default();
-        let release = release_name(&release);
-        format!("{}-{release}-{}-{}", self.name(), go_os(), go_arch())
+        let version = match self.origin() {
+            Origin::Debian => debian::release(),
+            Origin::Python(version) | Origin::Java(version) | Origin::Node(version) => {
+                version.to_owned()
+            }
+        };
+        format!("{}-{version}-{}-{}", self.name(), go_os(), go_arch())
     }
 
     fn installed(self, settings: &Settings) -> Option<PathBuf> {
+        // Of a language's packages this version counts, and no other.
+        if self.origin() != Origin::Debian {
+            return None;
+        }
         let mut found = settings.path.iter().map(|folder| folder.join(self.name()));
         let found = found.find(|path| path.is_file())?;
         let real = fs::canonicalize(&found).ok()?;
@@ -113,105 +179,53 @@ impl Broker {
         Some(found)
     }
 
-    /// Downloads the package, with those that it needs and that are missing here, and puts a program that
-    /// finds all of them at `target`.
+    /// Gets what it consists of, and puts a program that finds all of it at `target`.
     fn get(self, target: &Path, settings: &Settings, progress: Progress) -> anyhow::Result<()> {
         anyhow::ensure!(!settings.offline, "TIPHYS_OFFLINE is set");
         // What is half unpacked must not look like a program.
         let folder = tempfile::tempdir_in(&settings.cache).context("make a folder")?;
-        let packages = folder.path().join("packages");
-        fs::create_dir_all(packages.join("partial")).context("make a folder")?;
-        let mut download = Command::new("apt-get");
-        download
-            .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-            .args(["--download-only", "-o", "Debug::NoLocking=1", "-o"])
-            .arg(format!("Dir::Cache::Archives={}", packages.display()))
-            .arg(self.name());
-        let title = format!("downloading {} with apt-get", self.name());
-        progress.during(&title, || {
-            run(&mut download).or_else(|_| {
-                // A machine may not have asked yet which packages there are, or long ago.
-                run(Command::new("apt-get").args(["update", "--quiet"]))?;
-                run(&mut download)
-            })
-        })?;
         let root = folder.path().join("root");
-        for entry in fs::read_dir(&packages).context("list the packages")? {
-            let package = entry.context("list the packages")?.path();
-            if package
-                .extension()
-                .is_some_and(|extension| extension == "deb")
-            {
-                run(Command::new("dpkg-deb").arg("-x").arg(package).arg(&root))?;
+        let title = format!("downloading {}", self.name());
+        progress.during(&title, || match self.origin() {
+            Origin::Debian => debian::get(self.name(), folder.path(), &root),
+            Origin::Python(version) => registry::python(&format!("moto[server]=={version}"), &root),
+            Origin::Java(version) => {
+                let artifact = ("org.elasticmq", "elasticmq-server_2.13", version);
+                registry::java(artifact, folder.path(), &root)
             }
-        }
-        let kept = target.with_extension("root");
+            Origin::Node(version) => registry::node(&format!("azurite@{version}"), &root),
+        })?;
+        let kept = settings.cache.join(format!("{}.root", self.cached_name()));
         if kept.exists() {
             fs::remove_dir_all(&kept).context("remove what is half done")?;
         }
         fs::rename(&root, &kept).context("move it into the cache")?;
-        self.relocate(&kept)?;
         let script = folder.path().join("script");
         fs::write(&script, self.script(&kept)?).context("write a script")?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).context("make it run")?;
         fs::rename(&script, target).context("move it into the cache")
     }
 
-    /// Erlang has its own place written into its scripts.
-    fn relocate(self, root: &Path) -> anyhow::Result<()> {
-        if self != Self::Rabbitmq {
-            return Ok(());
-        }
-        let erlang = root.join("usr/lib/erlang");
-        for script in ["erl", "start"] {
-            let path = erlang.join("bin").join(script);
-            let text = fs::read_to_string(&path);
-            let text = text.with_context(|| format!("read {}", path.display()))?;
-            let text = text.replace("/usr/lib/erlang", &erlang.display().to_string());
-            fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-        }
-        Ok(())
-    }
-
-    /// Starts the program with the libraries and programs that came with it.
+    /// Starts the program from what was got.
     fn script(self, root: &Path) -> anyhow::Result<String> {
-        let program = match self {
-            Self::Mosquitto => root.join("usr/sbin/mosquitto"),
-            Self::Rabbitmq => root.join("usr/lib/rabbitmq/bin/rabbitmq-server"),
-            Self::Redis => root.join("usr/bin/redis-server"),
+        let folder = root.display();
+        let line = match self {
+            Self::Azurite => {
+                format!("exec node '{folder}/node_modules/azurite/dist/src/queue/main.js' \"$@\"")
+            }
+            Self::Elasticmq => {
+                format!("exec java \"$@\" -cp '{folder}/*' org.elasticmq.server.Main")
+            }
+            Self::Moto => format!("exec '{folder}/bin/python' -m moto.server \"$@\""),
+            Self::Mosquitto => return debian::script(root, "usr/sbin/mosquitto"),
+            Self::Rabbitmq => {
+                debian::relocate_erlang(root)?;
+                return debian::script(root, "usr/lib/rabbitmq/bin/rabbitmq-server");
+            }
+            Self::Redis => return debian::script(root, "usr/bin/redis-server"),
         };
-        anyhow::ensure!(program.is_file(), "there is no {}", program.display());
-        let libraries: Vec<String> = folders(&root.join("usr/lib"))?
-            .iter()
-            .filter(|folder| folder.to_string_lossy().ends_with("-linux-gnu"))
-            .map(|folder| folder.display().to_string())
-            .collect();
-        let (libraries, root) = (libraries.join(":"), root.display());
-        Ok(format!(
-            "#!/bin/sh\n\
-             export LD_LIBRARY_PATH='{libraries}'\n\
-             export PATH='{root}/usr/bin':\"$PATH\"\n\
-             exec '{}' \"$@\"\n",
-            program.display()
-        ))
+        Ok(format!("#!/bin/sh\n{line}\n"))
     }
-}
-
-/// What a release calls itself, such as `bookworm`.
-fn release_name(text: &str) -> &str {
-    let value = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        line.strip_prefix('=').map(|value| value.trim_matches('"'))
-    };
-    value("VERSION_CODENAME")
-        .or_else(|| value("ID"))
-        .unwrap_or("unknown")
-}
-
-fn folders(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(path).with_context(|| format!("list {}", path.display()))?;
-    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    Ok(folders.filter(|path| path.is_dir()).collect())
 }
 
 fn run(command: &mut Command) -> anyhow::Result<()> {
@@ -224,17 +238,4 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::release_name;
-
-    #[test]
-    fn a_release_has_a_name() {
-        let debian = "NAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=bookworm\nID=debian\n";
-        assert_eq!(release_name(debian), "bookworm");
-        assert_eq!(release_name("ID=\"alpine\"\n"), "alpine");
-        assert_eq!(release_name(""), "unknown");
-    }
 }

@@ -253,6 +253,22 @@ fn a_broker_is_named_cached_or_installed() {
 }
 
 #[test]
+fn a_package_of_a_language_has_its_version_and_a_remedy_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bare(&folder);
+    script(&folder.path().join("bin/moto_server"), "of another version");
+    settings.path.push(folder.path().join("bin"));
+    let error = Broker::Moto.locate_with(&settings, Progress::Hidden);
+    let error = format!("{:#}", error.unwrap_err());
+    for part in [
+        "moto_server is missing: not in ",
+        "install python3 with venv (`apt-get install python3-venv`), or set TIPHYS_MOTO_SERVER",
+    ] {
+        assert!(error.contains(part), "{part:?} in {error:?}");
+    }
+}
+
+#[test]
 fn a_broker_that_cannot_be_got_is_reported_with_the_line_that_installs_it() {
     let folder = tempfile::tempdir().unwrap();
     let error = Broker::Redis.locate_with(&bare(&folder), Progress::Hidden);

@@ -4,6 +4,7 @@
 //! A kind says in [`Kind`] how its broker is started and spoken to, and what it promises; `contract.rs`
 //! holds all of them to it.
 
+mod azurite;
 mod contract;
 mod minio;
 mod mosquitto;
@@ -11,6 +12,7 @@ mod nats;
 mod nsq;
 mod rabbitmq;
 mod redis;
+mod sqs;
 mod stage;
 
 use async_trait::async_trait;
@@ -35,6 +37,12 @@ pub(crate) trait Kind: Sized + Send {
     /// Its messages are known by something: one that is sent again is no second event.
     const KNOWS: bool = true;
 
+    /// Messages come in the order in which they were sent.
+    const ORDERED: bool = true;
+
+    /// How large a body is that the bus does not take.
+    const LARGE: usize = 100_000;
+
     /// A body may have to be JSON.
     const HAS_BODY: bool = true;
 
@@ -47,6 +55,16 @@ pub(crate) trait Kind: Sized + Send {
     /// The kind in the spec, and the event that listens. Its login, if one is wanted, is the key
     /// `password` of the Secret `login`, and `user`, if it needs one.
     fn spec(&self) -> (&'static str, Value);
+
+    /// User and password, if they are wanted.
+    fn login(&self) -> (String, String) {
+        ("tiphys".to_owned(), stage::PASSWORD.to_owned())
+    }
+
+    /// A password that is wrong.
+    fn mistaken(&self) -> String {
+        "mistaken".to_owned()
+    }
 
     /// The certificates, if they are wanted and it has any.
     fn certificates(&self) -> Option<&Certificates>;

@@ -6,6 +6,7 @@ mod brokers;
 mod caller;
 mod file;
 mod hosts;
+mod logins;
 mod sns;
 mod stored;
 mod webhook;

@@ -11,6 +11,7 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tiphys_testbed::{Nats, NatsOptions, free_port};
+use tiphys_tests::aws::{Moto, REGION, between};
 use tiphys_tests::web::{Web, answer as reply};
 use tiphys_tests::{Pod, Tiphys, eventually, programs, stored_object};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -317,4 +318,56 @@ async fn slack_and_stripe_sign_what_they_send_and_when() {
             r#"{"type":"message","Data":{"type":"message"}}"#,
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_is_subscribed_to_by_a_role_and_stays_so_when_a_pod_stops() {
+    let moto = Moto::start().await;
+    let anybody = moto.anybody();
+    let version = ("Version", "2010-03-31");
+    let create = [("Action", "CreateTopic"), version, ("Name", "harbour")];
+    let made = anybody.query("sns", &create).await;
+    let topic = between(&made, "TopicArn").to_owned();
+    let role = moto.role("subscriber", &["sns:*"]).await;
+    let user = moto.user("pod", &["sts:AssumeRole"]).await;
+    let owner = moto.user("owner", &["sns:*"]).await;
+    moto.be_strict().await;
+
+    let mut called = webhook(free_port().unwrap());
+    called["url"] = "https://us.example".into();
+    let spec = json!({"sns": {"ev": {"webhook": called, "topicArn": topic, "region": REGION,
+        "endpoint": moto.url(), "roleARN": role}}});
+    let nats = tokio::task::spawn_blocking(|| Nats::start(programs(), &NatsOptions::default()));
+    let nats = nats.await.unwrap().unwrap();
+    let yaml = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "EventSource",
+        "metadata": {"name": "called"}, "spec": spec});
+    let object = stored_object("ns", &yaml.to_string());
+    let nowhere = std::path::Path::new("/nonexistent");
+    let mut pod = Pod::at(nowhere, "ns", &nats.url(), &object);
+    let (access, secret) = user.keys();
+    pod.set("AWS_ACCESS_KEY_ID", access);
+    pod.set("AWS_SECRET_ACCESS_KEY", secret);
+    pod.set("AWS_ENDPOINT_URL_STS", moto.url());
+
+    let subscribed = async || {
+        let list = [
+            ("Action", "ListSubscriptionsByTopic"),
+            version,
+            ("TopicArn", &topic),
+        ];
+        let list = owner.query("sns", &list).await;
+        list.matches("<Endpoint>https://us.example/push</Endpoint>")
+            .count()
+    };
+    let mut tiphys = pod.start("pod-0");
+    eventually("a subscription", || async {
+        (subscribed().await == 1).then_some(())
+    })
+    .await;
+    tiphys.stop().await;
+    assert_eq!(subscribed().await, 1);
+    let tiphys = pod.start("pod-1");
+    let is_well = |report: &Value| report["parts"][0]["health"]["ok"] == true;
+    tiphys.reported("hooks that are kept", is_well).await;
+    assert_eq!(subscribed().await, 1);
 }

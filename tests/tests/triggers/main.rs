@@ -5,6 +5,7 @@
 mod artifacts;
 mod email;
 mod http;
+mod lambda;
 mod nats;
 mod open_whisk;
 mod outside;

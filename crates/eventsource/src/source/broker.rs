@@ -3,6 +3,7 @@
 
 #[cfg(any(feature = "amqp", feature = "mqtt"))]
 mod address;
+mod appetite;
 mod backlog;
 mod forward;
 mod members;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 
 #[cfg(any(feature = "amqp", feature = "mqtt"))]
 pub(super) use self::address::{Address, Scheme};
+pub(super) use self::appetite::Appetite;
 pub(super) use self::forward::forward;
 pub(super) use self::members::{Members, NotJson};
 

@@ -3,7 +3,6 @@
 //!
 //! No library is used: those that there are have been given up, and the protocol is small (`frame.rs`).
 
-mod appetite;
 mod connection;
 mod frame;
 mod lookup;

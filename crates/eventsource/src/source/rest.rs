@@ -122,24 +122,9 @@ impl Rest {
         url: Url,
         body: Option<Body<'_>>,
     ) -> Result<Answer, SourceError> {
-        self.call_as(act, method, url, body, self.login.clone())
-            .await
-    }
-
-    /// One call, with a login that is made for it.
-    ///
-    /// # Errors
-    /// As those of [`Self::call`].
-    pub(crate) async fn call_as(
-        &self,
-        act: &str,
-        method: Method,
-        url: Url,
-        body: Option<Body<'_>>,
-        login: HeaderMap,
-    ) -> Result<Answer, SourceError> {
         let failed = |reason| SourceError::new(reason, act);
-        let mut request = self.client.request(method, url).headers(login);
+        let mut request = self.client.request(method, url);
+        request = request.headers(self.login.clone());
         request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(body) = body {
             let (kind, body) = match body {

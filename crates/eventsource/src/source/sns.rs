@@ -12,8 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::StatusCode;
 use tiphys_api::{Problem, SnsEventSource, WebhookContext};
+use tiphys_clients::aws::LoginFields;
 
 use self::message::{Host, Message};
+use super::aws::login_problem;
 use super::called::{Called, Caller, Said};
 use super::hooks::{self, Hooks, Managed};
 use crate::context::SourceContext;
@@ -61,6 +63,9 @@ impl Caller for Topic {
     fn compile(path: &str, spec: &SnsEventSource) -> Result<Self, Vec<Problem>> {
         let host = Host::of(&spec.endpoint)
             .map_err(|message| vec![Problem::error(format!("{path}.endpoint"), message)])?;
+        if let Some(problem) = login_problem(path, &login(spec)) {
+            return Err(vec![problem]);
+        }
         Ok(Self {
             managed: Managed::of(spec.webhook.as_ref(), true),
             host,
@@ -116,8 +121,18 @@ impl Caller for Topic {
 
     async fn hooks(&self, context: &SourceContext) -> Result<Box<dyn Hooks>, SourceError> {
         match &self.managed {
-            Some(managed) => subscription::connect(&self.spec, managed, context).await,
+            Some(managed) => subscription::connect(&self.spec, managed, context),
             None => hooks::none(Self::KIND),
         }
+    }
+}
+
+/// Who subscribes.
+fn login(spec: &SnsEventSource) -> LoginFields<'_> {
+    LoginFields {
+        access_key: spec.access_key.as_ref(),
+        secret_key: spec.secret_key.as_ref(),
+        session_token: None,
+        role_arn: &spec.role_arn,
     }
 }

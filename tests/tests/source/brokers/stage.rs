@@ -42,7 +42,7 @@ impl<K: Kind> Stage<K> {
         // A pod that listens to a broker has nothing to ask of a cluster.
         let pods = Pod::at(Path::new("/nowhere"), "ns", &bus.url(), &object);
         let stage = Self { broker, bus, pods };
-        stage.set_password(PASSWORD);
+        stage.set_password(&stage.broker.login().1);
         stage
     }
 
@@ -73,7 +73,8 @@ impl<K: Kind> Stage<K> {
 
     /// Gives the password.
     pub(super) fn set_password(&self, password: &str) {
-        let files = [("user", &b"tiphys"[..]), ("password", password.as_bytes())];
+        let (user, _) = self.broker.login();
+        let files = [("user", user.as_bytes()), ("password", password.as_bytes())];
         self.pods.volume("values/secrets/login", &files);
     }
 

@@ -121,6 +121,7 @@ impl<'a> Api<'a> {
         let login = Login {
             access_key: context.text(source.access_key.as_ref()).await?,
             secret_key: context.text(source.secret_key.as_ref()).await?,
+            session_token: None,
         };
         Ok(Self {
             source,
@@ -184,6 +185,7 @@ impl<'a> Api<'a> {
             url: &url,
             region: &self.source.region,
             service: "s3",
+            headers: &http::HeaderMap::new(),
             body: b"",
         };
         let headers = sign(&request, &self.login, self.context.clock().now()).map_err(|error| {

@@ -7,7 +7,6 @@ use futures::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-use super::appetite::Appetite;
 use super::connection::{Connection, HEARTBEAT_SAID, Lost};
 use super::frame::{Command, Frame, Message, MessageId};
 use super::{HOLD_LIMIT, Nsq};
@@ -15,6 +14,7 @@ use crate::context::SourceContext;
 use crate::error::{Reason, SourceError};
 use crate::incoming::{GiveBack, Verdict};
 use crate::pump::InHand;
+use crate::source::broker::Appetite;
 
 /// When a message comes again that was given back because the bus took none, in milliseconds.
 const AGAIN_IN: u64 = 10_000;

@@ -1,36 +1,29 @@
 //! The subscription of a topic, as a hook.
 
 use async_trait::async_trait;
-use http::{HeaderMap, Method};
-use jiff::Timestamp;
-use reqwest::Url;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tiphys_api::SnsEventSource;
-use tiphys_clients::aws::{Login, ToSign, sign};
-use tiphys_clients::tls::Tls;
+use tiphys_clients::aws::Service;
 
 use crate::context::SourceContext;
 use crate::error::{Reason, SourceError};
+use crate::source::aws::failed;
 use crate::source::hooks::{Hook, Hooks, Managed};
-use crate::source::rest::{Body, Rest};
 
 const VERSION: &str = "2010-03-31";
 
 /// How many pages of subscriptions are read.
 const MOST_PAGES: usize = 1_000;
 
-const HINT: &str = "the access key needs sns:Subscribe, sns:Unsubscribe and \
-                    sns:ListSubscriptionsByTopic for the topic";
+const HINT: &str = "it needs sns:Subscribe, sns:Unsubscribe and sns:ListSubscriptionsByTopic for the topic";
 
 /// Asks SNS.
 struct Sns {
-    rest: Rest,
-    login: Login,
-    region: String,
+    service: Service,
+    context: SourceContext,
     topic: String,
     url: String,
-    now: fn() -> Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -62,38 +55,20 @@ struct Subscription {
     endpoint: String,
 }
 
-/// Logs in.
-pub(super) async fn connect(
+/// Somebody who may ask SNS.
+pub(super) fn connect(
     spec: &SnsEventSource,
     managed: &Managed,
     context: &SourceContext,
 ) -> Result<Box<dyn Hooks>, SourceError> {
-    let (Some(access), Some(secret), true) =
-        (&spec.access_key, &spec.secret_key, spec.role_arn.is_empty())
-    else {
-        let act = format!("subscribe {} to the topic", managed.url);
-        return Err(SourceError::new(Reason::Unsupported, act)
-            .because("only a login with accessKey and secretKey is known so far")
-            .with_hint("subscribe the URL by hand: it is confirmed, and receives"));
-    };
-    let login = Login {
-        access_key: context.secret(access).await?.text(),
-        secret_key: context.secret(secret).await?.text(),
-    };
-    let region = spec.region.to_string();
-    let china = if region.starts_with("cn-") { ".cn" } else { "" };
-    let public = format!("https://sns.{region}.amazonaws.com{china}/");
-    let base = match spec.endpoint.as_str() {
-        "" => ("region", &*public),
-        endpoint => ("endpoint", endpoint),
-    };
+    let login = super::login(spec).login(&context.event().namespace);
+    let service = Service::new(context.clients(), "sns", &spec.region, &spec.endpoint, login);
+    let service = service.map_err(|error| failed("ask SNS", error))?;
     Ok(Box::new(Sns {
-        rest: Rest::new(context, base, Tls::default(), HeaderMap::new(), HINT)?,
-        login,
-        region,
+        service,
+        context: context.clone(),
         topic: spec.topic_arn.to_string(),
         url: managed.url.clone(),
-        now: Timestamp::now,
     }))
 }
 
@@ -104,29 +79,15 @@ impl Sns {
         action: &str,
         parameters: &[(&str, &str)],
     ) -> Result<T, SourceError> {
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("Action", action)
-            .append_pair("Version", VERSION)
-            .extend_pairs(parameters)
-            .finish();
-        let url: Url = self.rest.url("")?;
-        let request = ToSign {
-            method: &Method::POST,
-            url: &url,
-            region: &self.region,
-            service: "sns",
-            body: form.as_bytes(),
-        };
-        let signed = sign(&request, &self.login, (self.now)())
-            .map_err(|error| SourceError::new(Reason::Invalid, act).because(error))?;
-        let answer = self
-            .rest
-            .call_as(act, Method::POST, url, Some(Body::Form(&form)), signed)
-            .await?;
-        let malformed =
-            |error: quick_xml::DeError| SourceError::new(Reason::Malformed, act).because(error);
-        let text = String::from_utf8_lossy(&answer.body);
-        quick_xml::de::from_str(&text).map_err(malformed)
+        let mut form = vec![("Action", action), ("Version", VERSION)];
+        form.extend(parameters);
+        let answered = self.service.query(self.context.clients(), &form).await;
+        answered.map_err(|error| {
+            let is_right = error.reason == Reason::Forbidden;
+            let hint = format!("{}: {HINT}", error.hint);
+            let failed = failed(act, error);
+            if is_right { failed.with_hint(hint) } else { failed }
+        })
     }
 }
 

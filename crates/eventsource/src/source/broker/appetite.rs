@@ -1,16 +1,16 @@
-//! How many messages an nsqd may send before one of them is done with: many small ones, few large ones.
+//! How many messages may be here before one of them is done with: many small ones, few large ones.
 
 use crate::pump::MAX_EVENTS;
 
 /// How many bytes of messages may be with this pod: as much as may be on its way to the bus.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// How large a message may be by the defaults of nsqd: what is expected before any was seen.
+/// How large a message may be by the defaults of nsqd, and in SQS: what is expected before any was seen.
 const LARGE: usize = 1024 * 1024;
 
-/// What messages of one nsqd are like.
+/// What messages of one server are like.
 #[derive(Debug)]
-pub(super) struct Appetite {
+pub(in crate::source) struct Appetite {
     /// How large the next message may well be.
     expected: usize,
     /// How many the server allows at most.
@@ -18,7 +18,7 @@ pub(super) struct Appetite {
 }
 
 impl Appetite {
-    pub(super) fn new(most: usize) -> Self {
+    pub(in crate::source) fn new(most: usize) -> Self {
         Self {
             expected: LARGE,
             most,
@@ -26,13 +26,13 @@ impl Appetite {
     }
 
     /// A message of so many bytes came. A large one is not forgotten at once.
-    pub(super) fn saw(&mut self, size: usize) {
+    pub(in crate::source) fn saw(&mut self, size: usize) {
         self.expected = size.max(self.expected - self.expected / 8);
     }
 
-    /// How many messages may be here from this nsqd, if it shares with so many `connections`: a power of
+    /// How many messages may be here from this server, if it shares with so many `connections`: a power of
     /// two, so that it does not have to be told often.
-    pub(super) fn messages(&self, connections: usize) -> usize {
+    pub(in crate::source) fn messages(&self, connections: usize) -> usize {
         let fitting = MAX_BYTES / connections.max(1) / self.expected.max(1);
         let share = MAX_EVENTS / connections.max(1);
         let messages = fitting.min(share).min(self.most).max(1);
