@@ -1,5 +1,6 @@
 //! A message broker on a free port, with its data in a folder of its own.
 
+mod kafka;
 mod mosquitto;
 mod rabbitmq;
 mod redis;
@@ -43,6 +44,8 @@ pub struct BrokerServer {
     tls_port: u16,
     /// Where it speaks with its kin, if it does.
     cluster_port: u16,
+    /// Where it speaks with itself, if it does.
+    inner_port: u16,
     certificates: Option<Certificates>,
     process: Option<Process>,
     // Last, so that the server has ended when its folder goes.
@@ -149,6 +152,7 @@ impl BrokerServer {
             options: options.clone(),
             tls_port: free_port()?,
             cluster_port: free_port()?,
+            inner_port: free_port()?,
             certificates,
             process: None,
             scratch,
@@ -160,6 +164,7 @@ impl BrokerServer {
         let mut command = Command::new(&self.program);
         command.current_dir(self.scratch.path());
         match self.broker {
+            Broker::Kafka => kafka::prepare(self, &mut command)?,
             Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
@@ -191,6 +196,7 @@ impl Drop for BrokerServer {
 /// True if it answers.
 fn serves(broker: Broker, port: u16) -> bool {
     match broker {
+        Broker::Kafka => kafka::serves(port),
         Broker::Mosquitto => mosquitto::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),

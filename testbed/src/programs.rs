@@ -8,6 +8,7 @@
 mod broker;
 mod build;
 mod download;
+mod maven;
 mod node;
 mod program;
 mod settings;

@@ -7,6 +7,8 @@
 pub mod aws;
 mod error;
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod kubernetes;
 pub mod nats;
 mod reference;
@@ -31,6 +33,9 @@ pub struct Clients {
     pub http: http::Pool,
     /// NATS servers.
     pub nats: nats::Pool,
+    /// Kafka brokers.
+    #[cfg(feature = "kafka")]
+    pub kafka: kafka::Pool,
     /// The cluster; `None` where there is none.
     pub cluster: Option<kubernetes::Cluster>,
 }
@@ -42,6 +47,8 @@ impl Clients {
             values,
             http: http::Pool::default(),
             nats: nats::Pool::default(),
+            #[cfg(feature = "kafka")]
+            kafka: kafka::Pool::default(),
             cluster: client.map(kubernetes::Cluster::new),
         }
     }

@@ -1,5 +1,5 @@
 //! Message brokers, from the packages of Debian and its kin: downloaded by `apt-get` and unpacked into the
-//! cache. Nothing is installed: no root is needed, and no service starts.
+//! cache. Nothing is installed: no root is needed, and no service starts. Kafka comes from Maven.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 
 use super::lock;
+use super::maven;
 use super::program::{go_arch, go_os};
 use super::settings::Settings;
 use crate::Progress;
@@ -22,6 +23,8 @@ const WRAPPER: &str = "rabbitmq-script-wrapper";
 /// A message broker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Broker {
+    /// Kafka.
+    Kafka,
     /// Mosquitto, for MQTT.
     Mosquitto,
     /// RabbitMQ, for AMQP.
@@ -32,7 +35,7 @@ pub enum Broker {
 
 impl Broker {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Mosquitto, Self::Rabbitmq, Self::Redis];
+    pub const ALL: [Self; 4] = [Self::Kafka, Self::Mosquitto, Self::Rabbitmq, Self::Redis];
 
     /// Finds the program, or gets it.
     ///
@@ -45,6 +48,7 @@ impl Broker {
     /// The environment variable that names the program.
     pub fn variable(self) -> &'static str {
         match self {
+            Self::Kafka => "TIPHYS_KAFKA",
             Self::Mosquitto => "TIPHYS_MOSQUITTO",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
@@ -54,6 +58,7 @@ impl Broker {
     /// The program, and the package that has it.
     fn name(self) -> &'static str {
         match self {
+            Self::Kafka => "kafka",
             Self::Mosquitto => "mosquitto",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
@@ -74,7 +79,7 @@ impl Broker {
             );
             return Ok(path);
         }
-        let cached = settings.cache.join(self.cached_name());
+        let cached = settings.cache.join(self.cached_name(settings));
         if cached.is_file() {
             return Ok(cached);
         }
@@ -86,24 +91,41 @@ impl Broker {
         if !cached.is_file() {
             self.get(&cached, settings, progress).with_context(|| {
                 format!(
-                    "{name} is missing: not in {}, not on PATH, not downloaded. To have it, install the \
-                     package {name} (`apt-get install {name}`, `brew install {}`), or set {variable}",
+                    "{name} is missing: not in {}, not on PATH, not downloaded. To have it, {}, or set \
+                     {variable}",
                     settings.cache.display(),
-                    name.trim_end_matches("-server"),
+                    self.install_line(),
                 )
             })?;
         }
         Ok(cached)
     }
 
+    fn install_line(self) -> String {
+        if self == Self::Kafka {
+            return "install Java and Maven (`apt-get install default-jre-headless maven`, \
+                    `brew install maven`)"
+                .to_owned();
+        }
+        let name = self.name();
+        let short = name.trim_end_matches("-server");
+        format!("install the package {name} (`apt-get install {name}`, `brew install {short}`)")
+    }
+
     /// Packages of one release are no use in another.
-    fn cached_name(self) -> String {
+    fn cached_name(self, settings: &Settings) -> String {
+        if self == Self::Kafka {
+            return format!("kafka-{}", settings.kafka_version);
+        }
         let release = fs::read_to_string(RELEASE).unwrap_or_default();
         let release = release_name(&release);
         format!("{}-{release}-{}-{}", self.name(), go_os(), go_arch())
     }
 
     fn installed(self, settings: &Settings) -> Option<PathBuf> {
+        if self == Self::Kafka {
+            return None;
+        }
         let mut found = settings.path.iter().map(|folder| folder.join(self.name()));
         let found = found.find(|path| path.is_file())?;
         let real = fs::canonicalize(&found).ok()?;
@@ -117,6 +139,9 @@ impl Broker {
     /// finds all of them at `target`.
     fn get(self, target: &Path, settings: &Settings, progress: Progress) -> anyhow::Result<()> {
         anyhow::ensure!(!settings.offline, "TIPHYS_OFFLINE is set");
+        if self == Self::Kafka {
+            return maven::kafka(target, settings, progress);
+        }
         // What is half unpacked must not look like a program.
         let folder = tempfile::tempdir_in(&settings.cache).context("make a folder")?;
         let packages = folder.path().join("packages");
@@ -151,10 +176,7 @@ impl Broker {
         }
         fs::rename(&root, &kept).context("move it into the cache")?;
         self.relocate(&kept)?;
-        let script = folder.path().join("script");
-        fs::write(&script, self.script(&kept)?).context("write a script")?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).context("make it run")?;
-        fs::rename(&script, target).context("move it into the cache")
+        put_script(&self.script(&kept)?, target, folder.path())
     }
 
     /// Erlang has its own place written into its scripts.
@@ -176,6 +198,7 @@ impl Broker {
     /// Starts the program with the libraries and programs that came with it.
     fn script(self, root: &Path) -> anyhow::Result<String> {
         let program = match self {
+            Self::Kafka => anyhow::bail!("Kafka is no package"),
             Self::Mosquitto => root.join("usr/sbin/mosquitto"),
             Self::Rabbitmq => root.join("usr/lib/rabbitmq/bin/rabbitmq-server"),
             Self::Redis => root.join("usr/bin/redis-server"),
@@ -214,7 +237,15 @@ fn folders(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(folders.filter(|path| path.is_dir()).collect())
 }
 
-fn run(command: &mut Command) -> anyhow::Result<()> {
+/// Puts a script that can be run at `target`, by way of `folder`.
+pub(super) fn put_script(text: &str, target: &Path, folder: &Path) -> anyhow::Result<()> {
+    let script = folder.join("script");
+    fs::write(&script, text).context("write a script")?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).context("make it run")?;
+    fs::rename(&script, target).context("move it into the cache")
+}
+
+pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("run `{program}`"))?;

@@ -17,14 +17,18 @@ const ENVTEST_INDEX: &str =
 /// Where the official builds of NATS lie.
 const NATS_RELEASES: &str = "https://github.com/nats-io/nats-server/releases/download";
 
+/// The newest Kafka.
+const KAFKA: &str = "4.1.1";
+
 /// Folders of servers, which are not on everybody's `PATH`.
 const SERVERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 /// The variables that are read, besides those that place the cache.
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 8] = [
     "KUBEBUILDER_ASSETS",
     "NATS_SERVER",
     "TIPHYS_ETCD",
+    "TIPHYS_KAFKA",
     "TIPHYS_KUBE_APISERVER",
     "TIPHYS_MOSQUITTO",
     "TIPHYS_RABBITMQ_SERVER",
@@ -48,6 +52,8 @@ pub(super) struct Settings {
     pub(super) envtest_index: String,
     /// `TIPHYS_NATS_MIRROR`: `<mirror>/v2.12.8/nats-server-v2.12.8-linux-amd64.tar.gz`.
     pub(super) nats_releases: String,
+    /// `TIPHYS_KAFKA_VERSION`: 3.3 and newer can be run.
+    pub(super) kafka_version: String,
     /// The folder of `go.mod`.
     pub(super) go_module: PathBuf,
 }
@@ -74,6 +80,7 @@ impl Settings {
             envtest_releases: envtest_mirror.unwrap_or_else(|| ENVTEST_RELEASES.to_owned()),
             envtest_index,
             nats_releases: text("TIPHYS_NATS_MIRROR").unwrap_or_else(|| NATS_RELEASES.to_owned()),
+            kafka_version: text("TIPHYS_KAFKA_VERSION").unwrap_or_else(|| KAFKA.to_owned()),
             go_module: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/servers")),
         })
     }

@@ -5,6 +5,7 @@
 //! holds all of them to it.
 
 mod contract;
+mod kafka;
 mod minio;
 mod mosquitto;
 mod nats;
@@ -37,6 +38,9 @@ pub(crate) trait Kind: Sized + Send {
 
     /// A body may have to be JSON.
     const HAS_BODY: bool = true;
+
+    /// Messages are in order among those whose numbers are the same modulo this.
+    const LANES: u64 = 1;
 
     /// The field that names the Secret with the password.
     const PASSWORD: &'static str;

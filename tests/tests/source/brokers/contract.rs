@@ -12,7 +12,7 @@ use super::nsq::Topic;
 use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::stage::{PASSWORD, Stage, dead_letters, listening};
-use super::{Kind, Wanted, mosquitto};
+use super::{Kind, Wanted, kafka, mosquitto};
 
 /// How long the bus is away: longer than its own clients take to notice.
 const OUTAGE: Duration = Duration::from_secs(7);
@@ -82,6 +82,8 @@ macro_rules! promised {
 contract! {
     amqp: Queue<true>, encrypts, keeps, shares;
     emitter: mosquitto::Channel, encrypts;
+    kafka_group: kafka::Topic<true>, encrypts, keeps, shares;
+    kafka_partition: kafka::Topic<false>, encrypts, keeps;
     minio: Bucket,;
     mqtt: mosquitto::Topic, encrypts, keeps;
     nats: Core<false>, encrypts;
@@ -97,7 +99,14 @@ async fn once_and_in_order<K: Kind>() {
     let _tiphys = stage.start("pod-0").await;
     stage.broker.send(0..1000).await;
     stage.stored(1000).await;
-    assert_eq!(stage.numbers().await, (0..1000).collect::<Vec<_>>());
+    let mut lanes = vec![Vec::new(); usize::try_from(K::LANES).unwrap()];
+    for number in stage.numbers().await {
+        lanes[usize::try_from(number % K::LANES).unwrap()].push(number);
+    }
+    for (first, lane) in (0..).zip(lanes) {
+        let expected = (first..1000).step_by(usize::try_from(K::LANES).unwrap());
+        assert_eq!(lane, expected.collect::<Vec<u64>>());
+    }
     stage.check_nothing_left().await;
 }
 
