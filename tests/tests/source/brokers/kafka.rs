@@ -58,7 +58,7 @@ impl<const GROUP: bool> Topic<GROUP> {
             sent.push(producer.enqueue(record).await.unwrap());
         }
         for acknowledged in sent {
-            acknowledged.await.unwrap();
+            drop(acknowledged.await.unwrap());
         }
         producer.close().await.unwrap();
     }

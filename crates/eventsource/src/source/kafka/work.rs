@@ -209,6 +209,7 @@ impl<'a> Work<'a> {
                 }
                 permit = said, if !self.ready.is_empty() => self.hand_on(permit),
                 () = until(self.keep_up_at) => {
+                    self.keep_up_at = None;
                     self.reading = Some(self.consumer.next(false));
                 }
             }
