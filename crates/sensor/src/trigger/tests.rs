@@ -137,7 +137,7 @@ fn records_are_rendered() {
             headers: {b: '2'}, secureHeaders: [{name: T, valueFrom: {secretKeyRef: {name: s, key: t}}}], tls: {enabled: true},
             sasl: {mechanism: SCRAM-SHA-256, userSecret: {name: s, key: u}, passwordSecret: {name: s, key: p}}}",
             "{}",
-            r#"{"kafka":{"url":"h:9092","topic":"t","key":"k","payload":"{}","headers":{"b":"2"},"secureHeaders":{"T":{"secretKeyRef":{"namespace":"shop","name":"s","key":"t"}}},"acks":"leader","compress":true,"lingerMs":10000,"login":{"mechanism":"SCRAM-SHA-256","username":{"secretKeyRef":{"namespace":"shop","name":"s","key":"u"}},"password":{"secretKeyRef":{"namespace":"shop","name":"s","key":"p"}}},"tls":{"insecureSkipVerify":false}}}"#,
+            r#"{"kafka":{"url":"h:9092","topic":"t","key":"k","payload":"","headers":{"b":"2"},"secureHeaders":{"T":{"secretKeyRef":{"namespace":"shop","name":"s","key":"t"}}},"acks":"leader","compress":true,"lingerMs":10000,"login":{"mechanism":"SCRAM-SHA-256","username":{"secretKeyRef":{"namespace":"shop","name":"s","key":"u"}},"password":{"secretKeyRef":{"namespace":"shop","name":"s","key":"p"}}},"tls":{"insecureSkipVerify":false}}}"#,
         ),
         (
             "{url: 'h:9092', topic: t, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: topic}]}",
