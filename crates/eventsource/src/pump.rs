@@ -25,7 +25,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 pub(crate) use self::handle::{InHand, Publisher};
-pub(crate) use self::window::{MAX_EVENTS, Permit};
+pub(crate) use self::window::MAX_EVENTS;
+#[cfg(feature = "kafka")]
+pub(crate) use self::window::Permit;
 
 use self::handle::Arrival;
 use self::order::Order;

@@ -17,8 +17,7 @@ use crate::{BasicAuth, Error as ClientError};
 /// How long it may take until a connection stands.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long an answer of a broker may take; an application's own patience, such as that of a fetch, comes
-/// on top of nothing.
+/// How long an answer of a broker may take.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// How to reach brokers.

@@ -256,10 +256,14 @@ impl Consumer {
         let committed = self.inner.committed(&asked).await?;
         let mut starts = Vec::new();
         for partition in partitions {
-            let is_known = committed.contains_key(&(topic.to_owned(), *partition));
-            if !is_known && let Some(offset) = self.inner.position(topic, *partition).await {
-                starts.push((*partition, offset));
+            if committed.contains_key(&(topic.to_owned(), *partition)) {
+                continue;
             }
+            let offset = self.inner.position(topic, *partition).await;
+            let unknown =
+                || format!("no broker says where partition {partition} of {topic} begins");
+            let offset = offset.ok_or_else(|| Error::new(Kind::Unreachable, unknown()))?;
+            starts.push((*partition, offset));
         }
         Ok(starts)
     }

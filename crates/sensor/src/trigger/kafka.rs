@@ -307,11 +307,13 @@ fn failed(action: &Action, error: &Error) -> PerformError {
     let unavailable = |hint: &str| PerformError::unavailable(message.clone()).with_hint(hint);
     match error.kind() {
         ErrorKind::Unreachable => PerformError::unavailable(message),
+        // Brokers and topic are checked before: it is in a Secret.
+        ErrorKind::Settings => unavailable("check the Secrets of `tls` and `sasl` of the trigger"),
         ErrorKind::Tls => unavailable("check `tls` of the trigger"),
         ErrorKind::Unauthorized => unavailable("check `sasl` of the trigger"),
         ErrorKind::Forbidden => unavailable("allow the user of `sasl` to write to the topic"),
         ErrorKind::NotFound => unavailable("create the topic, or check `topic` of the trigger"),
-        ErrorKind::Settings | ErrorKind::TooLarge | ErrorKind::Unconfirmed | ErrorKind::Refused => {
+        ErrorKind::TooLarge | ErrorKind::Unconfirmed | ErrorKind::Refused => {
             PerformError::refused(message)
         }
     }

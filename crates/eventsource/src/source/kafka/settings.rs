@@ -116,7 +116,10 @@ impl Settings {
     pub(super) fn failed(&self, act: impl Into<String>, error: Error) -> SourceError {
         let path = &self.path;
         let (reason, hint) = match error.kind() {
-            Kind::Settings => (Reason::Configuration, format!("check {path}.config")),
+            Kind::Settings => (
+                Reason::Configuration,
+                format!("check tls, sasl and config of {path}"),
+            ),
             Kind::Unreachable | Kind::Unconfirmed => (Reason::Unreachable, self.where_to_look()),
             Kind::Tls => (Reason::Unreachable, format!("check {path}.tls")),
             Kind::Unauthorized => (Reason::Unauthorized, format!("check {path}.sasl")),
