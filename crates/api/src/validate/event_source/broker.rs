@@ -264,11 +264,12 @@ fn kafka(path: &str, source: &KafkaEventSource, problems: &mut Problems) {
     let partition = source.partition.trim();
     match &source.consumer_group {
         Some(group) => {
-            problems.needed(&join(path, "consumerGroup"), "groupName", &group.group_name);
+            let place = join(path, "consumerGroup");
+            problems.needed(&place, "groupName", &group.group_name);
             let strategy = group.rebalance_strategy.as_str();
             if !["", "range", "sticky", "roundrobin"].contains(&strategy) {
                 let message = format!("{strategy:?} is not known: range is used");
-                problems.no_effect(join(path, "consumerGroup.rebalanceStrategy"), message);
+                problems.no_effect(join(&place, "rebalanceStrategy"), message);
             }
             if !partition.is_empty() {
                 let message = "has no effect beside consumerGroup";
