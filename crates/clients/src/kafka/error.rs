@@ -56,11 +56,6 @@ impl Error {
     pub fn ends_client(&self) -> bool {
         self.ends_client
     }
-
-    /// Whether the same may succeed later, without a human.
-    pub fn is_transient(&self) -> bool {
-        self.kind == Kind::Unreachable
-    }
 }
 
 impl From<KrafkaError> for Error {
