@@ -2,6 +2,7 @@
 
 mod azurite;
 mod elasticmq;
+mod kafka;
 mod mosquitto;
 mod moto;
 mod rabbitmq;
@@ -46,6 +47,8 @@ pub struct BrokerServer {
     tls_port: u16,
     /// Where it speaks with its kin, if it does.
     cluster_port: u16,
+    /// Where it speaks with itself, if it does.
+    inner_port: u16,
     certificates: Option<Certificates>,
     process: Option<Process>,
     // Last, so that the server has ended when its folder goes.
@@ -152,6 +155,7 @@ impl BrokerServer {
             options: options.clone(),
             tls_port: free_port()?,
             cluster_port: free_port()?,
+            inner_port: free_port()?,
             certificates,
             process: None,
             scratch,
@@ -165,6 +169,7 @@ impl BrokerServer {
         match self.broker {
             Broker::Azurite => azurite::prepare(self, &mut command),
             Broker::Elasticmq => elasticmq::prepare(self, &mut command)?,
+            Broker::Kafka => kafka::prepare(self, &mut command)?,
             Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
             Broker::Moto => moto::prepare(self, &mut command),
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
@@ -199,6 +204,7 @@ fn serves(broker: Broker, port: u16) -> bool {
     match broker {
         Broker::Azurite => azurite::serves(port),
         Broker::Elasticmq => elasticmq::serves(port),
+        Broker::Kafka => kafka::serves(port),
         Broker::Mosquitto => mosquitto::serves(port),
         Broker::Moto => moto::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),

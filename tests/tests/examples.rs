@@ -66,7 +66,7 @@ const SIMULATIONS: [(&str, &str, &str, &str, &str); 14] = [
 
 /// The folder of an example, the kind that is called, the body that is sent, if any, and the file that
 /// says what comes of it.
-const CALLS: [(&str, &str, Option<&str>, &str); 9] = [
+const CALLS: [(&str, &str, Option<&str>, &str); 12] = [
     ("github-workflow", "github", Some("push"), "build"),
     ("github-workflow", "github", Some("push-tag"), "nothing"),
     ("alertmanager-restart", "webhook", Some("firing"), "restart"),
@@ -86,6 +86,9 @@ const CALLS: [(&str, &str, Option<&str>, &str); 9] = [
         "nothing",
     ),
     ("calendar-job", "calendar", None, "backup"),
+    ("kafka-ingress", "kafka", Some("deployed"), "create"),
+    ("kafka-ingress", "kafka", Some("removed"), "delete"),
+    ("kafka-ingress", "kafka", Some("tested"), "nothing"),
 ];
 
 fn examples() -> PathBuf {

@@ -11,6 +11,7 @@ use amqprs::{BasicProperties, DELIVERY_MODE_PERSISTENT};
 use anyhow::{Context as _, ensure};
 use async_nats::jetstream;
 use futures::future::try_join_all;
+use krafka::{Kafka, Record};
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, PublishOptions, QoS};
 use serde_json::{Value, json};
 use tiphys_testbed::{Broker, BrokerOptions, BrokerServer, Nats, NatsOptions, Scratch};
@@ -41,6 +42,7 @@ enum Kind {
     JetStream,
     RedisStream,
     Amqp,
+    Kafka,
     Mqtt,
 }
 
@@ -57,7 +59,14 @@ struct Pod<'b> {
 }
 
 pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    for kind in [Kind::JetStream, Kind::RedisStream, Kind::Amqp, Kind::Mqtt] {
+    let kinds = [
+        Kind::JetStream,
+        Kind::RedisStream,
+        Kind::Amqp,
+        Kind::Kafka,
+        Kind::Mqtt,
+    ];
+    for kind in kinds {
         kind.measure(bench, report)
             .with_context(|| format!("measure {}", kind.name()))?;
     }
@@ -70,6 +79,7 @@ impl Kind {
             Self::JetStream => "nats with jetstream",
             Self::RedisStream => "redisStream",
             Self::Amqp => "amqp",
+            Self::Kafka => "kafka",
             Self::Mqtt => "mqtt",
         }
     }
@@ -130,6 +140,7 @@ impl Kind {
             }
             Self::RedisStream => Broker::Redis,
             Self::Amqp => Broker::Rabbitmq,
+            Self::Kafka => Broker::Kafka,
             Self::Mqtt => Broker::Mosquitto,
         };
         BrokerServer::start(broker, &BrokerOptions::default()).map(Server::Other)
@@ -149,6 +160,10 @@ impl Kind {
                 "exchangeType": "fanout", "routingKey": "load", "jsonBody": true,
                 "queueDeclare": {"name": "load", "durable": true},
             }}}),
+            Self::Kafka => json!({"kafka": {"load": {
+                "url": address, "topic": "load", "jsonBody": true,
+                "consumerGroup": {"groupName": "load"},
+            }}}),
             Self::Mqtt => json!({"mqtt": {"load": {
                 "url": format!("tcp://{address}"), "topic": "load", "clientId": "tiphys",
                 "jsonBody": true,
@@ -163,6 +178,7 @@ impl Kind {
             Self::JetStream => send_to_stream(address, &body, count).await,
             Self::RedisStream => add(address, &body, count).await,
             Self::Amqp => publish(address, &body, count).await,
+            Self::Kafka => produce(address, &body, count).await,
             Self::Mqtt => tell(address, &body, count).await,
         }
     }
@@ -281,6 +297,20 @@ async fn publish(address: &str, body: &[u8], count: usize) -> anyhow::Result<()>
     channel.queue_declare(queue).await?;
     channel.close().await?;
     connection.close().await?;
+    Ok(())
+}
+
+async fn produce(address: &str, body: &[u8], count: usize) -> anyhow::Result<()> {
+    let producer = Kafka::builder(address).connect().await?.producer();
+    let producer = producer.build().await?;
+    for sent in (0..count).step_by(AT_ONCE) {
+        let mut acks = Vec::new();
+        for _ in sent..count.min(sent + AT_ONCE) {
+            acks.push(producer.enqueue(Record::new("load", body.to_vec())).await?);
+        }
+        try_join_all(acks).await?;
+    }
+    producer.close().await?;
     Ok(())
 }
 

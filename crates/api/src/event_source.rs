@@ -6,6 +6,7 @@ mod code_host;
 mod common;
 mod file;
 mod resource;
+mod sarama;
 mod service;
 mod webhook;
 
@@ -15,6 +16,7 @@ pub use code_host::*;
 pub use common::*;
 pub use file::*;
 pub use resource::*;
+pub use sarama::SaramaConfig;
 pub use service::*;
 pub use webhook::*;
 

@@ -7,6 +7,8 @@
 pub mod aws;
 mod error;
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod kubernetes;
 pub mod nats;
 mod reference;
@@ -33,6 +35,9 @@ pub struct Clients {
     pub nats: nats::Pool,
     /// Logins of AWS.
     pub aws: aws::Logins,
+    /// Kafka brokers.
+    #[cfg(feature = "kafka")]
+    pub kafka: kafka::Pool,
     /// The cluster; `None` where there is none.
     pub cluster: Option<kubernetes::Cluster>,
 }
@@ -45,6 +50,8 @@ impl Clients {
             http: http::Pool::default(),
             nats: nats::Pool::default(),
             aws: aws::Logins::new(aws::Environment::of_process()),
+            #[cfg(feature = "kafka")]
+            kafka: kafka::Pool::default(),
             cluster: client.map(kubernetes::Cluster::new),
         }
     }

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use tiphys_api::{ConfigMapKeySelector, SecretKeySelector, TlsConfig, TlsError, TlsMode};
+use tiphys_api::{
+    ConfigMapKeySelector, SecretKeySelector, TlsConfig, TlsError, TlsMode, ValueFromSource,
+};
 
 use crate::Error;
 use crate::tls::{Identity, Tls};
@@ -47,6 +49,14 @@ impl ValueRef {
             name: selector.name.to_string(),
             key: selector.key.to_string(),
         })
+    }
+
+    /// What a source names in `namespace`: a Secret goes first. `None`: nothing.
+    pub fn of(source: &ValueFromSource, namespace: &str) -> Option<Self> {
+        let secret = source.secret_key_ref.as_ref();
+        let secret = secret.map(|key| Self::secret(key, namespace));
+        let config = source.config_map_key_ref.as_ref();
+        secret.or_else(|| config.map(|key| Self::config_map(key, namespace)))
     }
 }
 

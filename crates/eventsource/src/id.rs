@@ -21,6 +21,8 @@ pub(crate) fn event_id(event: &CompiledEvent, identity: &Identity) -> EventId {
             let parts = parts.iter().map(String::as_str);
             digest(place.into_iter().chain(parts))
         }
+        #[cfg(feature = "kafka")]
+        Identity::Whole(id) => id.clone(),
         Identity::Fresh => Event::new_id(),
     }
 }

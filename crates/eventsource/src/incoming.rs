@@ -28,6 +28,9 @@ pub(crate) enum Identity {
     /// These parts, hashed together with the event source and the event: the same whenever the
     /// upstream says the same again.
     Parts(Vec<String>),
+    /// This id as it is, which Argo Events gives it, too: who takes over from it publishes nothing twice.
+    #[cfg(feature = "kafka")]
+    Whole(String),
     /// Like no other: the upstream gives nothing to know it by.
     Fresh,
 }

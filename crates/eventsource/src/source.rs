@@ -85,6 +85,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 
 mod aws;
 mod called;
+mod go_time;
 mod hooks;
 mod queue;
 mod rest;
@@ -115,7 +116,12 @@ macro_rules! sources {
 }
 
 /// What a build without `feature` says of an event.
-#[cfg(not(all(feature = "amqp", feature = "mqtt", feature = "redis")))]
+#[cfg(not(all(
+    feature = "amqp",
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "redis"
+)))]
 fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
     let kind = config.kind().event_type();
     let message =
@@ -134,6 +140,7 @@ sources! {
     mod gerrit::Gerrit;
     mod github::Github;
     mod gitlab::Gitlab;
+    mod kafka::Kafka if "kafka";
     mod minio::Minio;
     mod mqtt::Mqtt if "mqtt";
     mod nats::Nats;

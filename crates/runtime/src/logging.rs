@@ -101,8 +101,9 @@ fn own(level: LevelFilter) -> tracing_subscriber::filter::Targets {
         |targets, name| targets.with_target(name, level),
     )
     .with_default(libraries)
-    // Its lines about lost connections come through our own, once and with what to do.
+    // Their lines about lost connections come through our own, once and with what to do.
     .with_target("async_nats", LevelFilter::ERROR)
+    .with_target("krafka", LevelFilter::ERROR)
 }
 
 /// Writes events of `tracing` as lines.

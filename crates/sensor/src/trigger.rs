@@ -13,6 +13,8 @@ pub mod email;
 mod fire;
 pub mod http;
 pub mod k8s;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod log;
 pub mod nats;
 pub mod object;
@@ -48,6 +50,7 @@ triggers! {
     K8s: k8s,
     ArgoWorkflow: argo_workflow,
     Http: http,
+    Kafka: kafka if "kafka",
     Nats: nats,
     Slack: slack,
     OpenWhisk: open_whisk,

@@ -26,6 +26,8 @@ pub enum Broker {
     Azurite,
     /// ElasticMQ, for SQS.
     Elasticmq,
+    /// Kafka.
+    Kafka,
     /// Mosquitto, for MQTT.
     Mosquitto,
     /// Moto, for AWS.
@@ -38,20 +40,21 @@ pub enum Broker {
 
 /// Where a server comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Origin {
+enum Origin<'s> {
     /// A package of Debian and its kin: the release's version.
     Debian,
     /// A package of Python, Java or Node, of this version.
-    Python(&'static str),
-    Java(&'static str),
-    Node(&'static str),
+    Python(&'s str),
+    Java(&'s str),
+    Node(&'s str),
 }
 
 impl Broker {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Azurite,
         Self::Elasticmq,
+        Self::Kafka,
         Self::Mosquitto,
         Self::Moto,
         Self::Rabbitmq,
@@ -71,6 +74,7 @@ impl Broker {
         match self {
             Self::Azurite => "TIPHYS_AZURITE_QUEUE",
             Self::Elasticmq => "TIPHYS_ELASTICMQ",
+            Self::Kafka => "TIPHYS_KAFKA",
             Self::Mosquitto => "TIPHYS_MOSQUITTO",
             Self::Moto => "TIPHYS_MOTO_SERVER",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
@@ -83,6 +87,7 @@ impl Broker {
         match self {
             Self::Azurite => "azurite-queue",
             Self::Elasticmq => "elasticmq",
+            Self::Kafka => "kafka",
             Self::Mosquitto => "mosquitto",
             Self::Moto => "moto_server",
             Self::Rabbitmq => "rabbitmq-server",
@@ -90,19 +95,32 @@ impl Broker {
         }
     }
 
-    fn origin(self) -> Origin {
+    fn origin(self, settings: &Settings) -> Origin<'_> {
         match self {
             Self::Azurite => Origin::Node("3.37.0"),
             Self::Elasticmq => Origin::Java("1.6.12"),
+            Self::Kafka => Origin::Java(&settings.kafka_version),
             Self::Moto => Origin::Python("5.2.5"),
             Self::Mosquitto | Self::Rabbitmq | Self::Redis => Origin::Debian,
         }
     }
 
+    /// What it consists of, if it is in Java: groups, names and versions.
+    fn artifacts(self, version: &str) -> Vec<(&'static str, &'static str, &str)> {
+        match self {
+            Self::Kafka => vec![
+                ("org.apache.kafka", "kafka_2.13", version),
+                // What it writes its log lines with: without one it writes none.
+                ("org.slf4j", "slf4j-simple", "1.7.36"),
+            ],
+            _ => vec![("org.elasticmq", "elasticmq-server_2.13", version)],
+        }
+    }
+
     /// What a human can do who has not got it.
-    fn remedy(self) -> String {
+    fn remedy(self, settings: &Settings) -> String {
         let (name, variable) = (self.name(), self.variable());
-        match self.origin() {
+        match self.origin(settings) {
             Origin::Debian => format!(
                 "install the package {name} (`apt-get install {name}`, `brew install {}`), or set {variable}",
                 name.trim_end_matches("-server"),
@@ -113,7 +131,9 @@ impl Broker {
                 )
             }
             Origin::Java(_) => {
-                format!("install Maven (`apt-get install maven`), or set {variable}")
+                format!(
+                    "install Java and Maven (`apt-get install default-jre-headless maven`), or set {variable}"
+                )
             }
             Origin::Node(_) => format!("install npm (`apt-get install npm`), or set {variable}"),
         }
@@ -133,7 +153,7 @@ impl Broker {
             );
             return Ok(path);
         }
-        let cached = settings.cache.join(self.cached_name());
+        let cached = settings.cache.join(self.cached_name(settings));
         if cached.is_file() {
             return Ok(cached);
         }
@@ -147,7 +167,7 @@ impl Broker {
                 format!(
                     "{name} is missing: not in {}, not on PATH, not downloaded. To have it, {}",
                     settings.cache.display(),
-                    self.remedy(),
+                    self.remedy(settings),
                 )
             })?;
         }
@@ -155,8 +175,8 @@ impl Broker {
     }
 
     /// Packages of one release are no use in another.
-    fn cached_name(self) -> String {
-        let version = match self.origin() {
+    fn cached_name(self, settings: &Settings) -> String {
+        let version = match self.origin(settings) {
             Origin::Debian => debian::release(),
             Origin::Python(version) | Origin::Java(version) | Origin::Node(version) => {
                 version.to_owned()
@@ -167,7 +187,7 @@ impl Broker {
 
     fn installed(self, settings: &Settings) -> Option<PathBuf> {
         // Of a language's packages this version counts, and no other.
-        if self.origin() != Origin::Debian {
+        if self.origin(settings) != Origin::Debian {
             return None;
         }
         let mut found = settings.path.iter().map(|folder| folder.join(self.name()));
@@ -186,16 +206,15 @@ impl Broker {
         let folder = tempfile::tempdir_in(&settings.cache).context("make a folder")?;
         let root = folder.path().join("root");
         let title = format!("downloading {}", self.name());
-        progress.during(&title, || match self.origin() {
+        progress.during(&title, || match self.origin(settings) {
             Origin::Debian => debian::get(self.name(), folder.path(), &root),
             Origin::Python(version) => registry::python(&format!("moto[server]=={version}"), &root),
-            Origin::Java(version) => {
-                let artifact = ("org.elasticmq", "elasticmq-server_2.13", version);
-                registry::java(artifact, folder.path(), &root)
-            }
+            Origin::Java(version) => registry::java(&self.artifacts(version), folder.path(), &root),
             Origin::Node(version) => registry::node(&format!("azurite@{version}"), &root),
         })?;
-        let kept = settings.cache.join(format!("{}.root", self.cached_name()));
+        let kept = settings
+            .cache
+            .join(format!("{}.root", self.cached_name(settings)));
         if kept.exists() {
             fs::remove_dir_all(&kept).context("remove what is half done")?;
         }
@@ -216,6 +235,8 @@ impl Broker {
             Self::Elasticmq => {
                 format!("exec java \"$@\" -cp '{folder}/*' org.elasticmq.server.Main")
             }
+            // One of its classes.
+            Self::Kafka => format!("exec java -Xmx256m -cp '{folder}/*' \"$@\""),
             Self::Moto => format!("exec '{folder}/bin/python' -m moto.server \"$@\""),
             Self::Mosquitto => return debian::script(root, "usr/sbin/mosquitto"),
             Self::Rabbitmq => {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::broker::Broker;
+
 /// Where the official builds of the control plane for tests lie.
 const ENVTEST_RELEASES: &str =
     "https://github.com/kubernetes-sigs/controller-tools/releases/download";
@@ -17,18 +19,18 @@ const ENVTEST_INDEX: &str =
 /// Where the official builds of NATS lie.
 const NATS_RELEASES: &str = "https://github.com/nats-io/nats-server/releases/download";
 
+/// The newest Kafka.
+const KAFKA: &str = "4.1.1";
+
 /// Folders of servers, which are not on everybody's `PATH`.
 const SERVERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
-/// The variables that are read, besides those that place the cache.
-const VARIABLES: [&str; 7] = [
+/// The variables that are read, besides those that place the cache and those of brokers.
+const VARIABLES: [&str; 4] = [
     "KUBEBUILDER_ASSETS",
     "NATS_SERVER",
     "TIPHYS_ETCD",
     "TIPHYS_KUBE_APISERVER",
-    "TIPHYS_MOSQUITTO",
-    "TIPHYS_RABBITMQ_SERVER",
-    "TIPHYS_REDIS_SERVER",
 ];
 
 /// How programs are found and got.
@@ -48,6 +50,8 @@ pub(super) struct Settings {
     pub(super) envtest_index: String,
     /// `TIPHYS_NATS_MIRROR`: `<mirror>/v2.12.8/nats-server-v2.12.8-linux-amd64.tar.gz`.
     pub(super) nats_releases: String,
+    /// `TIPHYS_KAFKA_VERSION`: 3.3 and newer can be run.
+    pub(super) kafka_version: String,
     /// The folder of `go.mod`.
     pub(super) go_module: PathBuf,
 }
@@ -59,9 +63,11 @@ impl Settings {
             || ENVTEST_INDEX.to_owned(),
             |mirror| format!("{mirror}/envtest-releases.yaml"),
         );
+        let brokers = Broker::ALL.map(Broker::variable);
         let named = VARIABLES
-            .iter()
-            .filter_map(|name| Some((*name, set(name)?)))
+            .into_iter()
+            .chain(brokers)
+            .filter_map(|name| Some((name, set(name)?)))
             .collect();
         let path = std::env::var_os("PATH").unwrap_or_default();
         Ok(Self {
@@ -74,6 +80,7 @@ impl Settings {
             envtest_releases: envtest_mirror.unwrap_or_else(|| ENVTEST_RELEASES.to_owned()),
             envtest_index,
             nats_releases: text("TIPHYS_NATS_MIRROR").unwrap_or_else(|| NATS_RELEASES.to_owned()),
+            kafka_version: text("TIPHYS_KAFKA_VERSION").unwrap_or_else(|| KAFKA.to_owned()),
             go_module: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/servers")),
         })
     }

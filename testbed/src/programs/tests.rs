@@ -19,6 +19,7 @@ fn bare(folder: &TempDir) -> Settings {
         envtest_releases: missing.clone(),
         envtest_index: missing.clone(),
         nats_releases: missing,
+        kafka_version: "4.1.1".to_owned(),
         go_module: folder.path().join("no-module"),
     }
 }

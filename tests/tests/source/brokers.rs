@@ -6,6 +6,7 @@
 
 mod azurite;
 mod contract;
+mod kafka;
 mod minio;
 mod mosquitto;
 mod nats;
@@ -37,8 +38,9 @@ pub(crate) trait Kind: Sized + Send {
     /// Its messages are known by something: one that is sent again is no second event.
     const KNOWS: bool = true;
 
-    /// Messages come in the order in which they were sent.
-    const ORDERED: bool = true;
+    /// Messages come in the order in which they were sent, those of each lane: a number has the lane of its
+    /// remainder. `None`: in any order.
+    const LANES: Option<u64> = Some(1);
 
     /// How large a body is that the bus does not take.
     const LARGE: usize = 100_000;

@@ -1,10 +1,11 @@
-//! What triggers do, against real servers: web, NATS, S3, git and a control plane.
+//! What triggers do, against real servers: web, NATS, Kafka, S3, git and a control plane.
 
 #![cfg(test)]
 
 mod artifacts;
 mod email;
 mod http;
+mod kafka;
 mod lambda;
 mod nats;
 mod open_whisk;

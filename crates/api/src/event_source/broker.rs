@@ -107,7 +107,7 @@ object! {
     pub struct KafkaEventSource {
         /// Brokers, separated by commas.
         url: Given<String>,
-        /// A single partition.
+        /// Number of a single partition, without a group. How far it is read is kept on the bus.
         partition: Given<String>,
         /// The topic.
         topic: Given<String>,
@@ -119,17 +119,19 @@ object! {
         json_body: Given<bool>,
         /// Entries copied into each event.
         metadata: Given<BTreeMap<String, String>>,
-        /// A consumer group.
+        /// A consumer group: it shares the partitions out among all pods.
         consumer_group: Option<KafkaConsumerGroup>,
-        /// Most events in a second. Default: no limit.
+        /// Most events in a second, in each pod. Default: no limit.
         limit_events_per_second: Given<i64>,
-        /// Version of the brokers. Default: 1.0.0.
+        /// Accepted for compatibility; has no effect.
         version: Given<String>,
         /// SASL login.
         sasl: Option<SaslConfig>,
         /// Which events are published. Default: all.
         filter: Option<EventSourceFilter>,
-        /// Further settings of the client, as YAML.
+        /// Settings of sarama, the client of Argo Events, as YAML: `clientID`, and of `consumer`
+        /// `fetch`, `maxWaitTime`, `isolationLevel`, `group.session.timeout`,
+        /// `group.heartbeat.interval` and `group.rebalance.timeout`. Others have no effect.
         config: Given<String>,
         /// Schema registry for Avro messages.
         schema_registry: Option<SchemaRegistryConfig>,

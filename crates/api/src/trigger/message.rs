@@ -39,19 +39,20 @@ object! {
         partition: Given<i32>,
         /// Values of the events that are written into this trigger.
         parameters: Given<Vec<TriggerParameter>>,
-        /// Acknowledgements to wait for. Default: those of all replicas, also for 0.
+        /// Acknowledgements to wait for: 1 that of the leader, -1 those of all replicas that are in sync.
+        /// Default: those of all, also for 0.
         required_acks: Given<i32>,
         /// Messages are compressed with snappy. Default: false.
         compress: Given<bool>,
-        /// Milliseconds between two flushes. Default: 500.
+        /// Milliseconds that a message waits for others to go with, 10,000 at most. Default: none.
         flush_frequency: Given<i32>,
         /// TLS settings. Default: plain text.
         tls: Option<TlsConfig>,
         /// Values of the events that make up the message.
         payload: Option<Vec<TriggerParameter>>,
-        /// Key that chooses the partition. Default: broker's address.
+        /// Key that chooses the partition. Default: none, and any partition.
         partitioning_key: Option<String>,
-        /// Version of the brokers. Default: 1.0.0.
+        /// Accepted for compatibility; has no effect.
         version: Given<String>,
         /// SASL login.
         sasl: Option<SaslConfig>,

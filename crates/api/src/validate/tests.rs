@@ -275,7 +275,12 @@ fn other_sources_need_their_fields() {
         "{file: {a: {eventType: MADE, watchPathConfig: {directory: data, path: /x}},
                  b: {eventType: CREATE, watchPathConfig: {directory: /a}}},
           kafka: {c: {url: k, topic: t, connectionBackoff: {duration: '5'},
-                      sasl: {mechanism: PLAIM}}}}",
+                      sasl: {mechanism: PLAIM}},
+                  d: {url: k, topic: t, partition: first, version: 2.5.0,
+                      config: 'consumer: {fetch: {min: many}}'},
+                  e: {url: k, topic: t, partition: '1', schemaRegistry: {url: r},
+                      consumerGroup: {groupName: g, rebalanceStrategy: fair},
+                      config: 'net: {dialTimeout: 3s}'}}}",
         &[
             "error: spec.file.a.eventType: unknown operation \"MADE\" (one of CREATE, WRITE, REMOVE, RENAME, CHMOD)",
             "error: spec.file.a.watchPathConfig.directory: directory must be an absolute file path",
@@ -288,6 +293,13 @@ fn other_sources_need_their_fields() {
              known (did you mean `PLAIN`?)",
             "error: spec.kafka.c.sasl.userSecret: userSecret must be specified",
             "error: spec.kafka.c.sasl.passwordSecret: passwordSecret must be specified",
+            "error: spec.kafka.d.partition: \"first\" is no number of a partition",
+            "warning: spec.kafka.d.version: has no effect: client and brokers agree on what both know",
+            "error: spec.kafka.d.config: consumer.fetch.min: a number of bytes is needed",
+            "warning: spec.kafka.e.consumerGroup.rebalanceStrategy: \"fair\" is not known: range is used",
+            "warning: spec.kafka.e.partition: has no effect beside consumerGroup",
+            "warning: spec.kafka.e.config: net.dialTimeout: no effect here",
+            "warning: spec.kafka.e.schemaRegistry: has no effect without jsonBody",
         ],
     );
 }

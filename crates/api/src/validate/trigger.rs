@@ -237,6 +237,10 @@ fn action(path: &str, template: &TriggerTemplate, scope: Scope<'_>, problems: &m
                     if trigger.partition.is_given() {
                         problems.no_effect(format!("{path}.partition"), "has no effect");
                     }
+                    if !trigger.version.is_empty() {
+                        let message = "has no effect: client and brokers agree on what both know";
+                        problems.no_effect(format!("{path}.version"), message);
+                    }
                     tls(&path, "tls", trigger.tls.as_ref(), problems);
                     super::sasl(&path, trigger.sasl.as_ref(), problems);
                     fields(

@@ -20,6 +20,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use self::server::{Opened, Server};
 use self::topology::Topology;
 use super::broker::{Members, NotJson, incoming};
+use super::go_time::{NO_TIME, go_time};
 use super::{Placement, Source, SourceKind};
 use crate::context::SourceContext;
 use crate::error::{Reason, SourceError};
@@ -31,9 +32,6 @@ use crate::status::Condition;
 
 /// Deliveries are settled in their order, so that one acknowledgement covers all before it.
 const ORDER: &str = "deliveries";
-
-/// The time of a message that has none, as Go prints it.
-const NO_TIME: &str = "0001-01-01 00:00:00 +0000 UTC";
 
 /// How many bytes the properties of a message take, in most of them.
 const AROUND: usize = 256;
@@ -271,13 +269,7 @@ fn time(seconds: Option<u64>) -> String {
     let time = seconds
         .and_then(|seconds| i64::try_from(seconds).ok())
         .and_then(|seconds| Timestamp::from_second(seconds).ok());
-    time.map_or_else(
-        || NO_TIME.to_owned(),
-        |time| {
-            let time = time.to_zoned(TimeZone::UTC);
-            time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
-        },
-    )
+    time.map_or_else(|| NO_TIME.to_owned(), |time| go_time(time, &TimeZone::UTC))
 }
 
 #[cfg(test)]

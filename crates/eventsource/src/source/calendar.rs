@@ -19,6 +19,7 @@ use tiphys_api::{CalendarEventSource, Problem};
 use tokio::time::{Instant, sleep};
 
 use self::schedule::{Schedule, whole_seconds};
+use super::go_time::go_time;
 use super::{Placement, Source, SourceKind};
 use crate::clock::Clock;
 use crate::context::SourceContext;
@@ -220,22 +221,6 @@ async fn load(cursor: &Cursor) -> Result<Option<Position>, SourceError> {
 async fn store(cursor: &Cursor, last_tick: Timestamp) -> Result<(), SourceError> {
     let position = serde_json::to_vec(&Position { last_tick });
     cursor.store(position.unwrap_or_default().into()).await
-}
-
-/// A time as Go prints it: `2026-01-02 15:04:05.000312 +0100 CET`.
-fn go_time(time: Timestamp, zone: &TimeZone) -> String {
-    let local = time.to_zoned(zone.clone());
-    let nanos = local.subsec_nanosecond();
-    let fraction = if nanos == 0 {
-        String::new()
-    } else {
-        format!(".{nanos:09}").trim_end_matches('0').to_owned()
-    };
-    format!(
-        "{}{fraction} {}",
-        local.strftime("%Y-%m-%d %H:%M:%S"),
-        local.strftime("%z %Z")
-    )
 }
 
 #[cfg(test)]

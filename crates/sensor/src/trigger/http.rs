@@ -258,15 +258,8 @@ fn secure_header(
     let name = HeaderName::from_bytes(header.name.as_bytes())
         .map_err(|_| FireError::Object(format!("{:?} is no name of a header", &*header.name)))?;
     let from = header.value_from.as_ref();
-    let value_from = from
-        .and_then(|from| {
-            let secret = from
-                .secret_key_ref
-                .as_ref()
-                .map(|key| ValueRef::secret(key, namespace));
-            let config = from.config_map_key_ref.as_ref();
-            secret.or_else(|| config.map(|key| ValueRef::config_map(key, namespace)))
-        })
+    let value_from = from.and_then(|from| ValueRef::of(from, namespace));
+    let value_from = value_from
         .ok_or_else(|| FireError::Object(format!("secure header {name} says no valueFrom")))?;
     Ok(SecureHeader {
         name: name.as_str().to_owned(),

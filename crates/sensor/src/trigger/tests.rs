@@ -123,6 +123,65 @@ fn messages_are_rendered() {
     }
 }
 
+#[cfg(feature = "kafka")]
+#[test]
+fn records_are_rendered() {
+    for (kafka, data, expected) in [
+        (
+            "{url: 'h:9092', topic: t, payload: [{src: {dependencyName: a, dataKey: m}, dest: m}]}",
+            r#"{"m":1}"#,
+            r#"{"kafka":{"url":"h:9092","topic":"t","payload":"{\"m\":\"1\"}","acks":"all","compress":false,"lingerMs":0}}"#,
+        ),
+        (
+            "{url: 'h:9092', topic: t, payload: [], partitioningKey: k, requiredAcks: 1, compress: true, flushFrequency: 60000,
+            headers: {b: '2'}, secureHeaders: [{name: T, valueFrom: {secretKeyRef: {name: s, key: t}}}], tls: {enabled: true},
+            sasl: {mechanism: SCRAM-SHA-256, userSecret: {name: s, key: u}, passwordSecret: {name: s, key: p}}}",
+            "{}",
+            r#"{"kafka":{"url":"h:9092","topic":"t","key":"k","payload":"","headers":{"b":"2"},"secureHeaders":{"T":{"secretKeyRef":{"namespace":"shop","name":"s","key":"t"}}},"acks":"leader","compress":true,"lingerMs":10000,"login":{"mechanism":"SCRAM-SHA-256","username":{"secretKeyRef":{"namespace":"shop","name":"s","key":"u"}},"password":{"secretKeyRef":{"namespace":"shop","name":"s","key":"p"}}},"tls":{"insecureSkipVerify":false}}}"#,
+        ),
+        (
+            "{url: 'h:9092', topic: t, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: topic}]}",
+            r#"{"m":"a/b"}"#,
+            "\"a/b\" cannot be a topic: 249 letters, digits and ._- at most",
+        ),
+    ] {
+        let trigger = format!("{{template: {{name: t, conditions: a, kafka: {kafka}}}}}");
+        assert_eq!(render(&trigger, data), expected, "{kafka}");
+    }
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn records_that_cannot_be_sent_are_refused_with_their_field() {
+    for (kafka, expected) in [
+        (
+            "{url: 'kafka://h', topic: t, payload: []}",
+            "spec.triggers[0].template.kafka.url: \"kafka://h\" is no broker: HOST:PORT is needed",
+        ),
+        (
+            "{url: 'h:9092', topic: a b, payload: []}",
+            "spec.triggers[0].template.kafka.topic: \"a b\" cannot be a topic: 249 letters, digits and ._- at most",
+        ),
+        (
+            "{url: 'h:9092', topic: t, payload: [], requiredAcks: 2}",
+            "spec.triggers[0].template.kafka.requiredAcks: 1 (the leader), or -1 (all replicas that are in sync) is needed",
+        ),
+        (
+            "{url: 'h:9092', topic: t, payload: [], schemaRegistry: {url: 'http://r', schemaId: 1}}",
+            "spec.triggers[0].template.kafka.schemaRegistry: messages in Avro are not written",
+        ),
+        (
+            "{url: 'h:9092', topic: t, payload: [], sasl: {mechanism: GSSAPI}}",
+            "spec.triggers[0].template.kafka.sasl.mechanism: logins by GSSAPI are not supported: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are",
+        ),
+    ] {
+        let trigger = format!("{{template: {{name: t, conditions: a, kafka: {kafka}}}}}");
+        let problems = compile(&trigger).unwrap_err();
+        let expected = format!("error: {expected}");
+        assert!(problems[0].starts_with(&expected), "{problems:?}");
+    }
+}
+
 #[test]
 fn objects_that_are_fetched_are_rendered_as_references_with_edits() {
     let edits = r#""edits":[{"dest":"metadata.name","operation":"overwrite","value":"x","raw":false,"fellBack":false}]"#;

@@ -16,18 +16,25 @@ pub(super) fn python(package: &str, root: &Path) -> anyhow::Result<()> {
         .args(["--disable-pip-version-check", package]))
 }
 
-/// The archives of a program in Java with those that it needs, at `root`.
+/// The archives of a program in Java with those that they need, at `root`.
 pub(super) fn java(
-    (group, artifact, version): (&str, &str, &str),
+    artifacts: &[(&str, &str, &str)],
     folder: &Path,
     root: &Path,
 ) -> anyhow::Result<()> {
+    run(Command::new("java").arg("-version"))?;
+    let dependency = |(group, artifact, version): &(&str, &str, &str)| {
+        format!(
+            "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+             <version>{version}</version></dependency>"
+        )
+    };
+    let dependencies: String = artifacts.iter().map(dependency).collect();
     let project = format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\
          <modelVersion>4.0.0</modelVersion>\
          <groupId>tiphys</groupId><artifactId>servers</artifactId><version>1</version>\
-         <dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
-         <version>{version}</version></dependency></dependencies></project>"
+         <dependencies>{dependencies}</dependencies></project>"
     );
     fs::write(folder.join("pom.xml"), project).context("write a project")?;
     run(Command::new("mvn")

@@ -95,7 +95,7 @@ impl Queue {
 #[async_trait]
 impl Kind for Queue {
     const KEEPS: bool = true;
-    const ORDERED: bool = false;
+    const LANES: Option<u64> = None;
     const LARGE: usize = 60_000;
     const PASSWORD: &'static str = "spec.azureQueueStorage.ev.connectionString";
 

@@ -64,7 +64,7 @@ impl<const FIFO: bool> Queue<FIFO> {
 #[async_trait]
 impl<const FIFO: bool> Kind for Queue<FIFO> {
     const KEEPS: bool = true;
-    const ORDERED: bool = FIFO;
+    const LANES: Option<u64> = if FIFO { Some(1) } else { None };
     const PASSWORD: &'static str = "spec.sqs.ev.accessKey";
 
     async fn start(wanted: Wanted) -> Self {

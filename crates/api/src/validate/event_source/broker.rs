@@ -7,7 +7,7 @@ use crate::validate::pace::backoff;
 use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
     AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, NatsJetStream,
-    NsqEventSource, Problem, S3Artifact, WatchPathConfig,
+    NsqEventSource, Problem, S3Artifact, SaramaConfig, WatchPathConfig,
 };
 
 /// Operations of the file system that can be watched.
@@ -261,11 +261,47 @@ fn s3(path: &str, source: &S3Artifact, problems: &mut Problems) {
 fn kafka(path: &str, source: &KafkaEventSource, problems: &mut Problems) {
     problems.needed(path, "url", &source.url);
     problems.needed(path, "topic", &source.topic);
-    if source.partition.is_empty() && source.consumer_group.is_none() {
-        problems.error(path, "either partition or consumerGroup must be specified");
+    let partition = source.partition.trim();
+    match &source.consumer_group {
+        Some(group) => {
+            let place = join(path, "consumerGroup");
+            problems.needed(&place, "groupName", &group.group_name);
+            let strategy = group.rebalance_strategy.as_str();
+            if !["", "range", "sticky", "roundrobin"].contains(&strategy) {
+                let message = format!("{strategy:?} is not known: range is used");
+                problems.no_effect(join(&place, "rebalanceStrategy"), message);
+            }
+            if !partition.is_empty() {
+                let message = "has no effect beside consumerGroup";
+                problems.no_effect(join(path, "partition"), message);
+            }
+        }
+        None if partition.is_empty() => {
+            problems.error(path, "either partition or consumerGroup must be specified");
+        }
+        None if !partition.parse::<i32>().is_ok_and(|number| number >= 0) => {
+            let message = format!("{partition:?} is no number of a partition");
+            problems.error(join(path, "partition"), message);
+        }
+        None => {}
     }
-    if let Some(group) = &source.consumer_group {
-        problems.needed(&join(path, "consumerGroup"), "groupName", &group.group_name);
+    if !source.version.is_empty() {
+        let message = "has no effect: client and brokers agree on what both know";
+        problems.no_effect(join(path, "version"), message);
+    }
+    match SaramaConfig::read(&source.config) {
+        Err(why) => problems.error(join(path, "config"), why),
+        Ok(config) if !config.without_effect.is_empty() => {
+            let keys = config.without_effect.join(", ");
+            problems.no_effect(join(path, "config"), format!("{keys}: no effect here"));
+        }
+        Ok(_) => {}
+    }
+    if source.schema_registry.is_some() && !*source.json_body {
+        problems.no_effect(
+            join(path, "schemaRegistry"),
+            "has no effect without jsonBody",
+        );
     }
     connection(
         path,

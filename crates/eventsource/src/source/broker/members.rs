@@ -47,7 +47,7 @@ impl Members {
     }
 
     /// Texts under their names, in this order.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "kafka", feature = "redis"))]
     pub(in crate::source) fn texts<'a>(
         self,
         name: &str,

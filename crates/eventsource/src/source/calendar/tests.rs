@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tiphys_api::CalendarEventSource;
 use tokio::time::sleep;
 
-use super::go_time;
 use super::schedule::Schedule;
 use crate::event::Input;
 use crate::status::Condition;
@@ -169,30 +167,6 @@ fn what_was_missed_is_caught_up_on_as_far_as_it_is_wanted() {
         let schedule = schedule(&format!("{{{spec}}}"));
         let next = schedule.next(schedule.resume(last, now)).unwrap();
         assert_eq!(next.to_string(), expected, "{spec}");
-    }
-}
-
-#[test]
-fn times_are_printed_as_go_prints_them() {
-    for (time, zone, expected) in [
-        (
-            "2026-01-02T15:04:05.000312Z",
-            "UTC",
-            "2026-01-02 15:04:05.000312 +0000 UTC",
-        ),
-        (
-            "2026-07-02T15:04:05Z",
-            "Europe/Paris",
-            "2026-07-02 17:04:05 +0200 CEST",
-        ),
-        (
-            "2026-01-02T15:04:05.5Z",
-            "America/Sao_Paulo",
-            "2026-01-02 12:04:05.5 -0300 -03",
-        ),
-    ] {
-        let zone = TimeZone::get(zone).unwrap();
-        assert_eq!(go_time(time.parse().unwrap(), &zone), expected);
     }
 }
 
