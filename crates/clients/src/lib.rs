@@ -6,6 +6,8 @@
 
 pub mod aws;
 mod error;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -35,6 +37,9 @@ pub struct Clients {
     pub nats: nats::Pool,
     /// Logins of AWS.
     pub aws: aws::Logins,
+    /// Servers that speak gRPC.
+    #[cfg(feature = "grpc")]
+    pub grpc: grpc::Pool,
     /// Kafka brokers.
     #[cfg(feature = "kafka")]
     pub kafka: kafka::Pool,
@@ -50,6 +55,8 @@ impl Clients {
             http: http::Pool::default(),
             nats: nats::Pool::default(),
             aws: aws::Logins::new(aws::Environment::of_process()),
+            #[cfg(feature = "grpc")]
+            grpc: grpc::Pool::default(),
             #[cfg(feature = "kafka")]
             kafka: kafka::Pool::default(),
             cluster: client.map(kubernetes::Cluster::new),

@@ -6,6 +6,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::BoxError;
 use crate::tls::{Tls, connector};
@@ -55,6 +56,15 @@ pub enum SocketError {
 /// # Errors
 /// If there is no connection in time.
 pub async fn connect(address: &str, tls: Option<&Tls>) -> Result<Box<dyn Stream>, SocketError> {
+    let stream = connect_plain(address).await?;
+    match tls {
+        Some(tls) => Ok(Box::new(encrypt(stream, address, tls).await?)),
+        None => Ok(Box::new(stream)),
+    }
+}
+
+/// Connects without encryption.
+pub(crate) async fn connect_plain(address: &str) -> Result<TcpStream, SocketError> {
     let connecting = within(TcpStream::connect(address)).await;
     let stream = connecting.map_err(|source| SocketError::Unreachable {
         address: address.to_owned(),
@@ -62,10 +72,7 @@ pub async fn connect(address: &str, tls: Option<&Tls>) -> Result<Box<dyn Stream>
     })?;
     // Small messages go at once.
     stream.set_nodelay(true).unwrap_or_default();
-    match tls {
-        Some(tls) => Ok(Box::new(encrypt(stream, address, tls).await?)),
-        None => Ok(Box::new(stream)),
-    }
+    Ok(stream)
 }
 
 /// Encrypts a connection to a host and port.
@@ -77,13 +84,28 @@ pub async fn encrypt<S: Stream>(
     address: &str,
     tls: &Tls,
 ) -> Result<impl Stream + use<S>, SocketError> {
-    let unusable = |source: BoxError| SocketError::Settings {
+    let connector = connector(tls).map_err(|source| SocketError::Settings {
         address: address.to_owned(),
-        source,
-    };
-    let connector = connector(tls).map_err(|error| unusable(error.into()))?;
-    let name = ServerName::try_from(host(address).to_owned());
-    let name = name.map_err(|error| unusable(error.into()))?;
+        source: source.into(),
+    })?;
+    agree(stream, address, host(address), connector).await
+}
+
+/// Encrypts a connection to a host and port, whose server is asked for by `name`.
+///
+/// # Errors
+/// If the name is none, or the server does not agree in time.
+pub(crate) async fn agree<S: Stream>(
+    stream: S,
+    address: &str,
+    name: &str,
+    connector: TlsConnector,
+) -> Result<impl Stream + use<S>, SocketError> {
+    let name = ServerName::try_from(name.to_owned());
+    let name = name.map_err(|source| SocketError::Settings {
+        address: address.to_owned(),
+        source: source.into(),
+    })?;
     let agreed = within(connector.connect(name, stream)).await;
     agreed.map_err(|source| SocketError::Tls {
         address: address.to_owned(),
@@ -99,7 +121,7 @@ async fn within<T>(acting: impl Future<Output = std::io::Result<T>>) -> Result<T
 }
 
 /// The host of an address.
-fn host(address: &str) -> &str {
+pub(crate) fn host(address: &str) -> &str {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     host.trim_start_matches('[').trim_end_matches(']')
 }
