@@ -118,6 +118,7 @@ macro_rules! sources {
 /// What a build without `feature` says of an event.
 #[cfg(not(all(
     feature = "amqp",
+    feature = "grpc",
     feature = "kafka",
     feature = "mqtt",
     feature = "redis"
@@ -137,6 +138,7 @@ sources! {
     mod calendar::Calendar;
     mod emitter::Emitter if "mqtt";
     mod file::File;
+    mod generic::Generic if "grpc";
     mod gerrit::Gerrit;
     mod github::Github;
     mod gitlab::Gitlab;

@@ -6,6 +6,7 @@
 
 mod azurite;
 mod contract;
+mod generic;
 mod kafka;
 mod minio;
 mod mosquitto;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tiphys_testbed::Certificates;
 use tiphys_tests::pause;
 
+use super::generic::Server;
 use super::minio::Bucket;
 use super::nats::{Core, JetStream};
 use super::nsq::Topic;
@@ -84,6 +85,7 @@ contract! {
     amqp: Queue<true>, encrypts, keeps, shares;
     azure_queue_storage: azurite::Queue, keeps, shares;
     emitter: mosquitto::Channel, encrypts;
+    generic: Server,;
     kafka_group: kafka::Topic<true>, encrypts, keeps, shares;
     kafka_partition: kafka::Topic<false>, encrypts, keeps;
     minio: Bucket,;
