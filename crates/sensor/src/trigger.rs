@@ -8,6 +8,8 @@ pub mod argo_workflow;
 pub mod artifact;
 pub mod aws_lambda;
 mod compiled;
+#[cfg(feature = "grpc")]
+pub mod custom;
 #[cfg(feature = "email")]
 pub mod email;
 mod fire;
@@ -54,6 +56,7 @@ triggers! {
     Nats: nats,
     Slack: slack,
     OpenWhisk: open_whisk,
+    Custom: custom if "grpc",
     Log: log,
     AwsLambda: aws_lambda,
     Email: email if "email",

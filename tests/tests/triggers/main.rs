@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod artifacts;
+mod custom;
 mod email;
 mod http;
 mod kafka;

@@ -305,7 +305,7 @@ fn fetched(location: &ArtifactLocation, namespace: &str) -> Result<Artifact, Fir
 }
 
 /// Parameters as edits, for an object that is known only when the action is performed.
-fn edits(parameters: &[Parameter], views: &Views<'_>) -> Result<Vec<Edit>, FireError> {
+pub(super) fn edits(parameters: &[Parameter], views: &Views<'_>) -> Result<Vec<Edit>, FireError> {
     let mut edits = Vec::with_capacity(parameters.len());
     for (index, parameter) in parameters.iter().enumerate() {
         let edit = parameter
