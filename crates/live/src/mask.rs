@@ -79,7 +79,9 @@ impl Values {
             Ok(document) => vec![document],
             Err(_) => serde_saphyr::from_multiple(text).unwrap_or_default(),
         };
-        documents.iter().for_each(|document| self.add_all(document));
+        for document in &documents {
+            self.add_all(document);
+        }
     }
 
     fn add_all(&mut self, document: &Value) {
