@@ -128,15 +128,15 @@ async fn a_kind_of_bus_that_is_not_run_is_named_by_its_users_too() {
 #[tokio::test]
 async fn a_kind_of_event_that_is_not_run_is_named_at_its_place() {
     let stage = Stage::start().await;
-    let generic = "{apiVersion: argoproj.io/v1alpha1, kind: EventSource, metadata: {name: other}, \
-                   spec: {generic: {thing: {url: 'a:1'}}}}";
-    stage.world.apply(generic).await;
+    let pulsar = "{apiVersion: argoproj.io/v1alpha1, kind: EventSource, metadata: {name: other}, \
+                   spec: {pulsar: {thing: {url: 'pulsar://a:1', topics: [t]}}}}";
+    stage.world.apply(pulsar).await;
     let ready = stage
         .reason::<EventSource>("other", "Ready", "InvalidEventSource")
         .await;
     assert_eq!(
         ready.message,
-        "spec.generic.thing: event sources of type generic are not run by this version of tiphys"
+        "spec.pulsar.thing: event sources of type pulsar are not run by this version of tiphys"
     );
     is_told(&stage, "other", &["Warning InvalidEventSource"]).await;
 }

@@ -686,11 +686,17 @@ impl World {
     /// The action of a round may be done from here on.
     ///
     /// An event that was kept for one of several dependencies may be used while the rest of its delivery
-    /// is not done: the bus delivers all of it again if the runner ends before that.
+    /// is not done: the bus delivers all of it again if the runner ends before that. So it does with one
+    /// that was kept by a process which ended before it acknowledged it: the next runner knows that it was
+    /// kept, and the one after that, where it comes again only then, does not know that it was used.
     fn begin_to_act(&mut self, round: &Round) {
         for place in places(round) {
             let message = &self.messages[usize::try_from(place.0).unwrap() - 1];
-            let is_open = message.arrivals.len() > 1 && !message.is_acknowledged;
+            let was_found = self
+                .runners
+                .iter()
+                .any(|runner| runner.restored.contains(&place));
+            let is_open = !message.is_acknowledged && (message.arrivals.len() > 1 || was_found);
             if is_open && self.ever_kept.contains(&place) {
                 self.ledger.comes_again(place);
             }
