@@ -58,7 +58,8 @@ impl SourceKind for AzureQueueStorage {
             problems.push(Problem::error(path, "a number of seconds is needed"));
         }
         if spec.connection_string.is_none() {
-            let message = "a login by Azure's managed identity is not known to this version of tiphys";
+            let message =
+                "a login by Azure's managed identity is not known to this version of tiphys";
             let problem = Problem::error(format!("{path}.storageAccountName"), message);
             let problem = problem.with_code(Code::NotRun);
             problems.push(problem.with_hint("name a Secret by connectionString"));

@@ -142,8 +142,10 @@ impl Generic {
             let act = "receive events of";
             let event = event.map_err(|error| self.failed(act, &error))?;
             let Some(event) = event else {
-                return Err(SourceError::new(Reason::Unreachable, format!("{act} {}", self.url))
-                    .because("the server has ended the stream"));
+                return Err(
+                    SourceError::new(Reason::Unreachable, format!("{act} {}", self.url))
+                        .because("the server has ended the stream"),
+                );
             };
             let payload = self.payload(&event.payload);
             in_hand.hand_on(permit, incoming(payload, &event.payload), ());
@@ -198,9 +200,8 @@ mod tests {
     use super::*;
 
     fn written(is_json: bool, body: &[u8]) -> Result<String, String> {
-        let spec = format!(
-            r#"{{"url":"a:1","config":"c","jsonBody":{is_json},"metadata":{{"a":"1"}}}}"#
-        );
+        let spec =
+            format!(r#"{{"url":"a:1","config":"c","jsonBody":{is_json},"metadata":{{"a":"1"}}}}"#);
         let spec = serde_json::from_str(&spec).unwrap();
         let generic = Generic::compile("spec.generic.ev", &spec).unwrap();
         let payload = generic.payload(body).map_err(|error| error.to_string())?;
@@ -210,8 +211,16 @@ mod tests {
     #[test]
     fn a_body_is_in_base64_unless_it_is_to_be_json() {
         for (is_json, body, expected) in [
-            (false, "{\"n\": 1}", r#"{"body":"eyJuIjogMX0=","metadata":{"a":"1"}}"#),
-            (true, "{\"n\": 1}", r#"{"body":{"n": 1},"metadata":{"a":"1"}}"#),
+            (
+                false,
+                "{\"n\": 1}",
+                r#"{"body":"eyJuIjogMX0=","metadata":{"a":"1"}}"#,
+            ),
+            (
+                true,
+                "{\"n\": 1}",
+                r#"{"body":{"n": 1},"metadata":{"a":"1"}}"#,
+            ),
             (false, "", r#"{"body":null,"metadata":{"a":"1"}}"#),
             (true, "", r#"{"body":null,"metadata":{"a":"1"}}"#),
         ] {

@@ -48,15 +48,21 @@ impl SourceKind for Sqs {
         };
         let queue = spec.queue.as_str();
         if !is_name(queue) {
-            let hint = "write the name of the queue, not its URL or ARN; its account is queueAccountId";
+            let hint =
+                "write the name of the queue, not its URL or ARN; its account is queueAccountId";
             wrong("queue", format!("{queue:?} is no name of a queue"), hint);
         }
         let wait_seconds = match *spec.wait_time_seconds {
             0 => Some(WAIT.0),
-            seconds => u32::try_from(seconds).ok().filter(|seconds| *seconds <= WAIT.1),
+            seconds => u32::try_from(seconds)
+                .ok()
+                .filter(|seconds| *seconds <= WAIT.1),
         };
         if wait_seconds.is_none() {
-            let message = format!("{} is not between 1 and {}", *spec.wait_time_seconds, WAIT.1);
+            let message = format!(
+                "{} is not between 1 and {}",
+                *spec.wait_time_seconds, WAIT.1
+            );
             wrong("waitTimeSeconds", message, "these are seconds");
         }
         problems.extend(login_problem(path, &login(spec)));

@@ -46,7 +46,11 @@ impl Account {
     /// Reads a connection string. It holds a secret: what is wrong is said without it.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let mut fields: BTreeMap<String, &str> = BTreeMap::new();
-        for field in text.trim().split(';').filter(|field| !field.trim().is_empty()) {
+        for field in text
+            .trim()
+            .split(';')
+            .filter(|field| !field.trim().is_empty())
+        {
             let (name, value) = field
                 .split_once('=')
                 .ok_or("it is not made of NAME=VALUE, with semicolons between them")?;
@@ -168,20 +172,38 @@ mod tests {
                 "DefaultEndpointsProtocol=https;AccountName=shop;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net",
                 "https://shop.queue.core.windows.net",
             ),
-            ("accountname=shop;AccountKey=c2VjcmV0;", "https://shop.queue.core.windows.net"),
+            (
+                "accountname=shop;AccountKey=c2VjcmV0;",
+                "https://shop.queue.core.windows.net",
+            ),
             (
                 "QueueEndpoint=https://shop.queue.example/;SharedAccessSignature=sv=2021&sig=a%3D",
                 "https://shop.queue.example",
             ),
-            ("UseDevelopmentStorage=true", "http://127.0.0.1:10001/devstoreaccount1"),
+            (
+                "UseDevelopmentStorage=true",
+                "http://127.0.0.1:10001/devstoreaccount1",
+            ),
         ] {
             assert_eq!(endpoint(text).as_deref(), Ok(expected), "{text}");
         }
         for (text, expected) in [
-            ("s3cret", "it is not made of NAME=VALUE, with semicolons between them"),
-            ("AccountKey=c2VjcmV0", "it has neither AccountName nor QueueEndpoint"),
-            ("AccountName=shop", "it has neither AccountKey nor SharedAccessSignature"),
-            ("AccountName=shop;AccountKey=s3cret!", "its AccountKey is no Base64"),
+            (
+                "s3cret",
+                "it is not made of NAME=VALUE, with semicolons between them",
+            ),
+            (
+                "AccountKey=c2VjcmV0",
+                "it has neither AccountName nor QueueEndpoint",
+            ),
+            (
+                "AccountName=shop",
+                "it has neither AccountKey nor SharedAccessSignature",
+            ),
+            (
+                "AccountName=shop;AccountKey=s3cret!",
+                "its AccountKey is no Base64",
+            ),
             (
                 "QueueEndpoint=http://q;AccountKey=c2VjcmV0",
                 "it has an AccountKey and no AccountName",

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use data_encoding::{BASE64, BASE64URL};
-use jiff::fmt::rfc2822;
 use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use serde::Deserialize;
 
 use crate::source::broker::{Members, NotJson};

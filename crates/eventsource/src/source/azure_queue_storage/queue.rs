@@ -72,8 +72,11 @@ impl<'a> Messages<'a> {
         let AzureQueueStorage { path, queue, .. } = self.source;
         let text = self.context.secret(&self.source.connection_string).await?;
         let account = Account::read(&text.text()).map_err(|error| {
-            SourceError::new(Reason::Configuration, format!("read {path}.connectionString"))
-                .because(error)
+            SourceError::new(
+                Reason::Configuration,
+                format!("read {path}.connectionString"),
+            )
+            .because(error)
         })?;
         let failed = || SourceError::new(Reason::Configuration, act);
         let url = format!("{}/{queue}/messages{message}", account.endpoint);
@@ -131,9 +134,12 @@ impl<'a> Messages<'a> {
         body: &[u8],
     ) -> SourceError {
         let path = &self.source.path;
-        let refusal: Refusal = quick_xml::de::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}'))
-            .unwrap_or_default();
-        let header = headers.get("x-ms-error-code").and_then(|code| code.to_str().ok());
+        let refusal: Refusal =
+            quick_xml::de::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}'))
+                .unwrap_or_default();
+        let header = headers
+            .get("x-ms-error-code")
+            .and_then(|code| code.to_str().ok());
         let code = header.unwrap_or(&refusal.code);
         let reason = reason(status, code);
         // Further lines are about the request, with its signature.
@@ -146,7 +152,9 @@ impl<'a> Messages<'a> {
         let error = SourceError::new(reason, whom).because(why);
         match reason {
             Reason::Unauthorized => error.with_hint("check the key or the signature in the Secret"),
-            Reason::Forbidden => error.with_hint("a signature needs the right to process messages of queues"),
+            Reason::Forbidden => {
+                error.with_hint("a signature needs the right to process messages of queues")
+            }
             Reason::NotFound => error.with_hint(format!(
                 "check {path}.queueName and the account in {path}.connectionString"
             )),
@@ -197,11 +205,19 @@ impl<'a> Messages<'a> {
         let mut receipt = handle.receipt.lock().await;
         let seconds = visible_in.map(|time| time.as_secs().to_string());
         let mut query = vec![("popreceipt", receipt.as_str())];
-        query.extend(seconds.as_deref().map(|seconds| ("visibilitytimeout", seconds)));
-        let called = self.call(act, method, &format!("/{}", handle.id), &query).await;
+        query.extend(
+            seconds
+                .as_deref()
+                .map(|seconds| ("visibilitytimeout", seconds)),
+        );
+        let called = self
+            .call(act, method, &format!("/{}", handle.id), &query)
+            .await;
         match called {
             Ok((headers, _)) => {
-                let next = headers.get("x-ms-popreceipt").and_then(|next| next.to_str().ok());
+                let next = headers
+                    .get("x-ms-popreceipt")
+                    .and_then(|next| next.to_str().ok());
                 if let Some(next) = next {
                     next.clone_into(&mut receipt);
                 }
@@ -258,10 +274,14 @@ impl Queue for Messages<'_> {
         let act = "receive from";
         let (_, body) = self.call(act, Method::GET, "", &query).await?;
         let text = String::from_utf8_lossy(&body);
-        let page: Page = quick_xml::de::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-            SourceError::new(Reason::Malformed, format!("{act} queue {}", self.source.queue))
+        let page: Page =
+            quick_xml::de::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+                SourceError::new(
+                    Reason::Malformed,
+                    format!("{act} queue {}", self.source.queue),
+                )
                 .because(error)
-        })?;
+            })?;
         let messages = page.messages.into_iter();
         Ok(messages.map(|message| self.received(message)).collect())
     }
@@ -273,7 +293,9 @@ impl Queue for Messages<'_> {
 
     async fn hide(&self, handles: Handles<Handle>, time: Duration) -> Result<(), SourceError> {
         let act = "hide a message of";
-        let left = self.about_all(act, &Method::PUT, &handles, Some(time)).await;
+        let left = self
+            .about_all(act, &Method::PUT, &handles, Some(time))
+            .await;
         left.map(drop)
     }
 
@@ -286,9 +308,8 @@ fn reason(status: StatusCode, code: &str) -> Reason {
     match (status, code) {
         (_, "MessageNotFound") => Reason::Gone,
         (_, "PopReceiptMismatch") => Reason::Conflict,
-        (StatusCode::UNAUTHORIZED, _) | (_, "AuthenticationFailed" | "InvalidAuthenticationInfo") => {
-            Reason::Unauthorized
-        }
+        (StatusCode::UNAUTHORIZED, _)
+        | (_, "AuthenticationFailed" | "InvalidAuthenticationInfo") => Reason::Unauthorized,
         (StatusCode::FORBIDDEN, _) => Reason::Forbidden,
         (StatusCode::NOT_FOUND, _) => Reason::NotFound,
         (StatusCode::TOO_MANY_REQUESTS, _) | (_, "ServerBusy") => Reason::TooManyRequests,

@@ -4,7 +4,10 @@ use super::message::Page;
 use super::*;
 
 fn compiled(spec: &str) -> Result<AzureQueueStorage, Vec<Problem>> {
-    AzureQueueStorage::compile("spec.azureQueueStorage.ev", &serde_json::from_str(spec).unwrap())
+    AzureQueueStorage::compile(
+        "spec.azureQueueStorage.ev",
+        &serde_json::from_str(spec).unwrap(),
+    )
 }
 
 fn messages() -> Vec<Message> {
@@ -53,7 +56,8 @@ fn a_message_has_the_members_of_argo_events() {
 
 #[test]
 fn what_is_wrong_with_a_spec_has_its_field() {
-    let problems = compiled(r#"{"queueName":"Orders","storageAccountName":"shop","waitTimeInSeconds":-1}"#);
+    let problems =
+        compiled(r#"{"queueName":"Orders","storageAccountName":"shop","waitTimeInSeconds":-1}"#);
     let problems = problems.unwrap_err();
     let texts: Vec<String> = problems
         .iter()
@@ -72,7 +76,8 @@ fn what_is_wrong_with_a_spec_has_its_field() {
 
 #[test]
 fn what_would_be_published_can_be_seen_without_a_server() {
-    let spec = r#"{"queueName":"orders","jsonBody":true,"connectionString":{"name":"azure","key":"c"}}"#;
+    let spec =
+        r#"{"queueName":"orders","jsonBody":true,"connectionString":{"name":"azure","key":"c"}}"#;
     let source = compiled(spec).unwrap();
     let now = "2026-01-02T03:04:05.678Z".parse().unwrap();
     let draft = source.draft(&Input::Example, now).unwrap();

@@ -115,9 +115,7 @@ fn what_cannot_work_is_named_with_its_field() {
              jsonBody, and decode the body where it is used)",
         ),
         (
-            format!(
-                r#"{GROUP},"config":"consumer: {{group: {{session: {{timeout: 2s}}}}}}""#
-            ),
+            format!(r#"{GROUP},"config":"consumer: {{group: {{session: {{timeout: 2s}}}}}}""#),
             "error: spec.kafka.ev.config: consumer.group.heartbeat.interval has to be shorter than \
              consumer.group.session.timeout",
         ),

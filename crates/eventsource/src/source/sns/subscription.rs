@@ -16,7 +16,8 @@ const VERSION: &str = "2010-03-31";
 /// How many pages of subscriptions are read.
 const MOST_PAGES: usize = 1_000;
 
-const HINT: &str = "it needs sns:Subscribe, sns:Unsubscribe and sns:ListSubscriptionsByTopic for the topic";
+const HINT: &str =
+    "it needs sns:Subscribe, sns:Unsubscribe and sns:ListSubscriptionsByTopic for the topic";
 
 /// Asks SNS.
 struct Sns {
@@ -62,7 +63,13 @@ pub(super) fn connect(
     context: &SourceContext,
 ) -> Result<Box<dyn Hooks>, SourceError> {
     let login = super::login(spec).login(&context.event().namespace);
-    let service = Service::new(context.clients(), "sns", &spec.region, &spec.endpoint, login);
+    let service = Service::new(
+        context.clients(),
+        "sns",
+        &spec.region,
+        &spec.endpoint,
+        login,
+    );
     let service = service.map_err(|error| failed("ask SNS", error))?;
     Ok(Box::new(Sns {
         service,
@@ -86,7 +93,11 @@ impl Sns {
             let is_right = error.reason == Reason::Forbidden;
             let hint = format!("{}: {HINT}", error.hint);
             let failed = failed(act, error);
-            if is_right { failed.with_hint(hint) } else { failed }
+            if is_right {
+                failed.with_hint(hint)
+            } else {
+                failed
+            }
         })
     }
 }

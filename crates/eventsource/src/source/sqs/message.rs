@@ -64,8 +64,7 @@ impl Message {
 
     /// All members are there, as of the struct that Argo Events prints.
     fn written_attributes(&self) -> String {
-        let Some(attributes) = self.by_sender.as_ref().filter(|named| !named.is_empty())
-        else {
+        let Some(attributes) = self.by_sender.as_ref().filter(|named| !named.is_empty()) else {
             return "null".to_owned();
         };
         let mut out = String::from("{");

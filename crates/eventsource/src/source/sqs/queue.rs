@@ -96,7 +96,9 @@ impl<'a> Messages<'a> {
         if !spec.queue_account_id.is_empty() {
             wanted["QueueOwnerAWSAccountId"] = spec.queue_account_id.as_str().into();
         }
-        let found: Found = queue.call("find", "GetQueueUrl", &wanted, ANSWER_WITHIN).await?;
+        let found: Found = queue
+            .call("find", "GetQueueUrl", &wanted, ANSWER_WITHIN)
+            .await?;
         queue.url = found.url;
         Ok(queue)
     }
@@ -110,7 +112,9 @@ impl<'a> Messages<'a> {
     ) -> Result<T, SourceError> {
         let operation = format!("AmazonSQS.{operation}");
         let service = &self.service;
-        let answered = service.json(self.context.clients(), &operation, body, within).await;
+        let answered = service
+            .json(self.context.clients(), &operation, body, within)
+            .await;
         answered.map_err(|error| self.failed(act, error))
     }
 
@@ -176,7 +180,9 @@ impl<'a> Messages<'a> {
         let event = match payload {
             Err(error) if *spec.dlq => {
                 let id = &message.id;
-                Err(format!("message {id} is left to the dead-letter queue: {error}"))
+                Err(format!(
+                    "message {id} is left to the dead-letter queue: {error}"
+                ))
             }
             payload => {
                 let event = incoming(payload, &message.body.clone().into());
@@ -216,7 +222,9 @@ impl Queue for Messages<'_> {
             "WaitTimeSeconds": wait,
         });
         let within = ANSWER_WITHIN + Duration::from_secs(wait.into());
-        let page: Page = self.call("receive from", "ReceiveMessage", &body, within).await?;
+        let page: Page = self
+            .call("receive from", "ReceiveMessage", &body, within)
+            .await?;
         let messages = page.messages.into_iter();
         Ok(messages.map(|message| self.received(message)).collect())
     }

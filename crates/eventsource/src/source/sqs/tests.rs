@@ -46,21 +46,27 @@ fn a_message_has_the_members_of_argo_events() {
 fn what_is_wrong_with_a_spec_has_its_field() {
     let faults = |spec: &str| -> Vec<String> {
         let problems = compiled(spec).err().unwrap_or_default();
-        let texts = problems.iter().map(|problem| format!("{}: {}", problem.field_path, problem.message));
+        let texts = problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.field_path, problem.message));
         texts.collect()
     };
     let key = r#"{"name":"aws","key":"k"}"#;
     let none: [&str; 0] = [];
     assert_eq!(faults(r#"{"region":"r","queue":"orders.fifo"}"#), none);
     assert_eq!(
-        faults(r#"{"region":"r","queue":"https://sqs.r.amazonaws.com/1/orders","waitTimeSeconds":21}"#),
+        faults(
+            r#"{"region":"r","queue":"https://sqs.r.amazonaws.com/1/orders","waitTimeSeconds":21}"#
+        ),
         [
             "spec.sqs.ev.queue: \"https://sqs.r.amazonaws.com/1/orders\" is no name of a queue",
             "spec.sqs.ev.waitTimeSeconds: 21 is not between 1 and 20",
         ]
     );
     assert_eq!(
-        faults(&format!(r#"{{"region":"r","queue":"orders","accessKey":{key}}}"#)),
+        faults(&format!(
+            r#"{{"region":"r","queue":"orders","accessKey":{key}}}"#
+        )),
         ["spec.sqs.ev.secretKey: accessKey and secretKey have to be set together"]
     );
 }
