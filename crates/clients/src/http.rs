@@ -22,7 +22,7 @@ const CLIENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// How many redirects are followed, as in Go.
 pub const REDIRECTS: usize = 10;
 
-/// How much of a body is told when a status is not allowed.
+/// How much of a body is shown when a status is not allowed.
 const EXCERPT: usize = 256;
 
 /// What decides whether two requests can go over one connection.
@@ -34,6 +34,18 @@ pub struct Settings {
     pub proxies: bool,
     /// Whether redirects are followed by the client itself.
     pub follows: bool,
+}
+
+impl Default for Settings {
+    /// Whoever the system's authorities vouch for, by way of the environment's proxies. A redirect is an
+    /// answer: a login is for one server alone.
+    fn default() -> Self {
+        Self {
+            tls: Tls::default(),
+            proxies: true,
+            follows: false,
+        }
+    }
 }
 
 /// Clients by the settings that they were made with.

@@ -15,7 +15,6 @@ use super::service::exchange;
 use super::{Error, Login, sts};
 use crate::Clients;
 use crate::http::{Settings, parse};
-use crate::tls::Tls;
 
 /// How long the service beside a container, and the instance, may take. They are on the same machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -184,9 +183,8 @@ async fn ask(
     let ours = |error: crate::Error| Error::of_ours(&error);
     let url = parse(url).map_err(ours)?;
     let client = clients.http.get(&Settings {
-        tls: Tls::default(),
         proxies: false,
-        follows: false,
+        ..Settings::default()
     });
     let request = client.map_err(ours)?.request(method, url).headers(headers);
     Ok(exchange(request, within).await?.body)

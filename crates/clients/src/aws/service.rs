@@ -14,7 +14,6 @@ use tokio::time::timeout;
 use super::{Error, Login, LoginRef, ToSign, encode, sign};
 use crate::Clients;
 use crate::http::{Settings, parse, read, retry_after};
-use crate::tls::Tls;
 
 /// How long an answer may take that has nothing to wait for.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -209,12 +208,7 @@ impl Service {
                 sign(&request, login, clients.aws.now()).map_err(ours)?
             }
         };
-        let client = clients.http.get(&Settings {
-            tls: Tls::default(),
-            proxies: true,
-            // A signature is for this server alone.
-            follows: false,
-        });
+        let client = clients.http.get(&Settings::default());
         let request = client
             .map_err(ours)?
             .request(call.method, url)

@@ -35,7 +35,7 @@ const TRIES: u32 = 3;
 /// How often the program at the other end is asked whether it is there.
 ///
 /// gRPC's servers take two pings within five minutes for an attack and close the connection, unless they
-/// were told otherwise: that the machine is there is tried below, by TCP.
+/// are set otherwise: that the machine is there is tried below, by TCP.
 const PING_EVERY: Duration = Duration::from_mins(6);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 

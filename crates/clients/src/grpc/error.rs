@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use crate::socket::SocketError;
 use crate::tls::certificate_fault;
 
-/// How much of what a server says of a failure is told, in bytes.
+/// How much of what a server says of a failure is shown, in bytes.
 const EXCERPT: usize = 256;
 
 /// Why a call failed.

@@ -247,7 +247,7 @@ impl Kind for Template {
     }
 }
 
-/// Argo Events waits for all replicas unless it is told otherwise, and 0 is nothing that is said.
+/// Argo Events waits for all replicas unless `requiredAcks` says otherwise, and 0 counts as not set.
 fn acks(required: i32) -> Option<Acks> {
     match required {
         -1 | 0 => Some(Acks::All),

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Client, Response, Url};
+use reqwest::{Response, Url};
 use serde::Serialize;
 use tiphys_api::{
     OpenWhiskTrigger, Problem, SecretKeySelector, TriggerKind, TriggerParameter, TriggerTemplate,
 };
 use tiphys_base::Failure;
+use tiphys_clients::ValueRef;
 use tiphys_clients::http::{Settings, excerpt, is_busy, read, retry_after, unsent};
-use tiphys_clients::tls::Tls;
-use tiphys_clients::{Clients, ValueRef};
 
 use super::fire::Input;
 use super::perform::Context;
@@ -148,7 +147,7 @@ impl Kind for Template {
 
     /// Makes the client.
     async fn warm(&self, context: &Context, _: &str) {
-        drop(client(&context.clients));
+        drop(context.clients.http.get(&Settings::default()));
     }
 
     async fn perform(
@@ -162,7 +161,8 @@ impl Kind for Template {
             PerformError::Refused(Failure::with_values(text, public))
         })?;
         url.set_query(Some("blocking=true&result=true"));
-        let mut request = client(&context.clients)?
+        let client = context.clients.http.get(&Settings::default())?;
+        let mut request = client
             .post(url)
             .timeout(WITHIN)
             .header(CONTENT_TYPE, "application/json");
@@ -215,14 +215,6 @@ fn basic(token: &str) -> String {
     use base64::Engine as _;
     let encoded = base64::engine::general_purpose::STANDARD.encode(token);
     format!("Basic {encoded}")
-}
-
-fn client(clients: &Clients) -> Result<Client, PerformError> {
-    clients.http.get(&Settings {
-        tls: Tls::default(),
-        proxies: true,
-        follows: false,
-    })
 }
 
 async fn judge(

@@ -15,7 +15,6 @@ use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use tiphys_base::Cache;
 use tiphys_clients::http::{Settings, read};
-use tiphys_clients::tls::Tls;
 use tokio::time::timeout;
 use x509_parser::parse_x509_certificate;
 
@@ -258,12 +257,7 @@ pub(super) async fn confirm(
 /// What is at a URL.
 async fn ask(context: &SourceContext, act: &str, url: Url) -> Result<Vec<u8>, SourceError> {
     let failed = |reason| SourceError::new(reason, act);
-    let settings = Settings {
-        tls: Tls::default(),
-        proxies: true,
-        follows: false,
-    };
-    let client = context.clients().http.get(&settings);
+    let client = context.clients().http.get(&Settings::default());
     let client = client.map_err(|error| failed(Reason::Configuration).because(error))?;
     let answer = async {
         let mut response = client.get(url).send().await?.error_for_status()?;

@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 use tiphys_api::message::with_causes;
 use tiphys_base::Failure as Told;
 use tiphys_clients::http::{Settings, is_busy, read, retry_after, unsent};
-use tiphys_clients::tls::Tls;
 use tiphys_clients::{Clients, Error};
 
 use super::{Action, Icon};
@@ -99,11 +98,7 @@ struct Metadata {
 
 /// The client.
 pub(super) fn client(clients: &Clients) -> Result<Client, Error> {
-    clients.http.get(&Settings {
-        tls: Tls::default(),
-        proxies: true,
-        follows: false,
-    })
+    clients.http.get(&Settings::default())
 }
 
 /// Posts a message, as an answer in the thread that began with the message `thread`. Gives what Slack
