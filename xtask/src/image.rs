@@ -5,6 +5,7 @@
 
 mod archive;
 mod content;
+mod git;
 mod load;
 
 use std::fs;
@@ -16,7 +17,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::json;
 
 use crate::command::{Profile, build_binary, workspace};
-use archive::Image;
+use archive::{Image, Layer};
 
 pub(crate) use load::{Target, load};
 
@@ -38,6 +39,9 @@ pub(crate) struct Args {
     /// The image's tag; by default the version of the workspace
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
+    /// Add git and ssh, for objects from git repositories
+    #[arg(long)]
+    git: bool,
     /// Where the OCI archive is written; by default target/image/tiphys-TAG.tar or -dev.tar
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -71,13 +75,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Args {
         profile,
         tag,
+        git,
         output,
         load: loader,
         socket,
         kind_cluster,
     } = args;
-    let tag = tag.unwrap_or_else(default_tag);
-    let packed = build(profile, &tag, output)?;
+    let version = default_tag();
+    let tag = tag.unwrap_or(if git {
+        format!("{version}-git")
+    } else {
+        version
+    });
+    let extra = if git { Some(git::layer()?) } else { None };
+    let packed = pack_with(extra, &build_binary(profile)?, profile, &tag, output)?;
     match loader {
         None => Ok(()),
         Some(Loader::Containerd) => {
@@ -110,12 +121,24 @@ pub(crate) fn pack(
     tag: &str,
     output: Option<PathBuf>,
 ) -> anyhow::Result<Packed> {
+    pack_with(None, binary, profile, tag, output)
+}
+
+/// Packs it with a layer of other programs.
+fn pack_with(
+    extra: Option<Layer>,
+    binary: &Path,
+    profile: Profile,
+    tag: &str,
+    output: Option<PathBuf>,
+) -> anyhow::Result<Packed> {
     ensure!(
         cfg!(target_os = "linux"),
         "the image holds a program for Linux, and is built there"
     );
     let started = Instant::now();
-    let image = image(binary)?;
+    let extra_bytes = extra.as_ref().map_or(0, archive::bytes);
+    let image = image(binary, extra)?;
     let bytes = image.bytes();
     let reference = format!("{NAME}:{tag}");
     let file = output.unwrap_or_else(|| default_file(profile, tag));
@@ -132,7 +155,7 @@ pub(crate) fn pack(
         file.display()
     );
     ensure!(
-        profile != Profile::Release || bytes <= MAX_RELEASE_BYTES,
+        profile != Profile::Release || bytes - extra_bytes <= MAX_RELEASE_BYTES,
         "the image has {bytes} bytes; {MAX_RELEASE_BYTES} are allowed"
     );
     Ok(Packed { file, reference })
@@ -148,12 +171,12 @@ fn default_file(profile: Profile, tag: &str) -> PathBuf {
     folder.join(format!("{NAME}-{tag}{suffix}.tar"))
 }
 
-fn image(binary: &Path) -> anyhow::Result<Image> {
+fn image(binary: &Path, extra: Option<Layer>) -> anyhow::Result<Image> {
     let base = content::base(binary)?;
     let program = content::program(&stripped(binary)?);
     let config = json!({
         "User": format!("{USER}:{USER}"),
-        "Env": ["PATH=/"],
+        "Env": ["PATH=/:/usr/bin"],
         "Entrypoint": [format!("/{NAME}")],
         "WorkingDir": "/",
         "Labels": {
@@ -166,7 +189,10 @@ fn image(binary: &Path) -> anyhow::Result<Image> {
     });
     // The program changes with every build and the rest hardly ever: a layer each.
     Ok(Image {
-        layers: vec![base, program],
+        layers: [Some(base), extra, Some(program)]
+            .into_iter()
+            .flatten()
+            .collect(),
         config,
     })
 }

@@ -78,14 +78,17 @@ pub(super) fn pack(image: &Image, reference: &str) -> anyhow::Result<Vec<u8>> {
 impl Image {
     /// What its files hold together, unpacked.
     pub(super) fn bytes(&self) -> usize {
-        let entries = self.layers.iter().flat_map(BTreeMap::values);
-        entries
-            .map(|entry| match entry {
-                Entry::Folder { .. } => 0,
-                Entry::File { content, .. } => content.len(),
-            })
-            .sum()
+        self.layers.iter().map(bytes).sum()
     }
+}
+
+/// What the files of a layer hold together, unpacked.
+pub(super) fn bytes(layer: &Layer) -> usize {
+    let sizes = layer.values().map(|entry| match entry {
+        Entry::Folder { .. } => 0,
+        Entry::File { content, .. } => content.len(),
+    });
+    sizes.sum()
 }
 
 impl Layout {

@@ -59,7 +59,7 @@ pub(super) fn program(binary: &[u8]) -> Layer {
 }
 
 /// What a C library looks for.
-fn texts() -> [(&'static str, String); 3] {
+pub(super) fn texts() -> [(&'static str, String); 3] {
     [
         (
             "etc/passwd",
@@ -78,7 +78,7 @@ fn texts() -> [(&'static str, String); 3] {
 }
 
 /// Adds a file, and the folders above it.
-fn add(layer: &mut Layer, path: &str, mode: u32, content: Vec<u8>) {
+pub(super) fn add(layer: &mut Layer, path: &str, mode: u32, content: Vec<u8>) {
     let path = path.trim_start_matches('/');
     for (at, _) in path.match_indices('/') {
         let folder = Entry::Folder { mode: 0o755 };
@@ -87,12 +87,12 @@ fn add(layer: &mut Layer, path: &str, mode: u32, content: Vec<u8>) {
     layer.insert(path.to_owned(), Entry::File { mode, content });
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("read {}", path.display()))
 }
 
 /// The shared libraries that `binary` needs, and what loads them.
-fn libraries(binary: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn libraries(binary: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let output = Command::new("ldd")
         .arg(binary)
         .output()
