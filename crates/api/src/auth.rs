@@ -1,5 +1,7 @@
 //! Who a connection to another server says it is.
 
+use std::collections::BTreeMap;
+
 use crate::given::{Given, object};
 use crate::secret::SecretKeySelector;
 
@@ -20,8 +22,23 @@ object! {
         mechanism: Given<String>,
         /// Secret with the user name.
         user_secret: Option<SecretKeySelector>,
-        /// Secret with the password.
+        /// Secret with the password; of `OAUTHBEARER` with the client's secret, or without `oauth` with the token.
         password_secret: Option<SecretKeySelector>,
+        /// Where `OAUTHBEARER` gets its tokens. Default: the token is in the Secret.
+        oauth: Option<SaslOauth>,
+    }
+}
+
+object! {
+    /// Where tokens are granted, to a client with its id (`userSecret`) and secret (`passwordSecret`).
+    pub struct SaslOauth {
+        /// URL of the token endpoint (RFC 6749 §4.4, client credentials).
+        #[serde(rename = "tokenURL")]
+        token_url: Given<String>,
+        /// What the token has to be good for.
+        scopes: Given<Vec<String>>,
+        /// SASL extensions, such as `logicalCluster`.
+        extensions: Given<BTreeMap<String, String>>,
     }
 }
 

@@ -242,6 +242,10 @@ fn sasl(parent: &str, config: Option<&SaslConfig>, problems: &mut Problems) {
     }
     problems.needed_if(config.user_secret.is_none(), &path, "userSecret");
     problems.needed_if(config.password_secret.is_none(), &path, "passwordSecret");
+    if config.oauth.is_some() && mechanism != "OAUTHBEARER" {
+        let path = field_path::join(&path, "oauth");
+        problems.no_effect(path, "has no effect without the mechanism OAUTHBEARER");
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ mod consumer;
 mod error;
 mod pool;
 mod producer;
+mod token;
 
-pub use config::{Config, Login, LoginRef, Mechanism, check_servers};
+pub use config::{Config, Iam, Login, LoginRef, Mechanism, User, check_servers};
 pub use consumer::{Change, Consumer, Group, Limits, Record, Start, Strategy};
 pub use error::{Error, Kind};
 pub use pool::Pool;
 pub use producer::{Acks, Message, Producer, Production};
+pub use token::{Oauth, Tokens};

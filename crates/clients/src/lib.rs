@@ -4,6 +4,8 @@
 //! everybody with the same settings. The values of Secrets and `ConfigMaps` come from [`values`]; what
 //! is printed, logged or stored names them by [`ValueRef`] and never holds them.
 
+#[cfg(feature = "kafka")]
+pub mod avro;
 pub mod aws;
 mod error;
 #[cfg(feature = "grpc")]
@@ -43,6 +45,9 @@ pub struct Clients {
     /// Kafka brokers.
     #[cfg(feature = "kafka")]
     pub kafka: kafka::Pool,
+    /// Schemas of messages in Avro.
+    #[cfg(feature = "kafka")]
+    pub schemas: avro::Schemas,
     /// The cluster; `None` where there is none.
     pub cluster: Option<kubernetes::Cluster>,
 }
@@ -59,6 +64,8 @@ impl Clients {
             grpc: grpc::Pool::default(),
             #[cfg(feature = "kafka")]
             kafka: kafka::Pool::default(),
+            #[cfg(feature = "kafka")]
+            schemas: avro::Schemas::default(),
             cluster: client.map(kubernetes::Cluster::new),
         }
     }

@@ -108,7 +108,7 @@ fn properties(server: &BrokerServer) -> Result<String, std::fmt::Error> {
          group.initial.rebalance.delay.ms=0\n"
     );
     if let Some(password) = &options.password {
-        text.push_str("sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n");
+        text.push_str("sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER\n");
         let package = "org.apache.kafka.common.security";
         for listener in ["client", "tls"] {
             let name = format!("listener.name.{listener}");
@@ -116,6 +116,11 @@ fn properties(server: &BrokerServer) -> Result<String, std::fmt::Error> {
                 text,
                 "{name}.plain.sasl.jaas.config={package}.plain.PlainLoginModule required \
                  user_tiphys=\"{password}\";"
+            )?;
+            writeln!(
+                text,
+                "{name}.oauthbearer.sasl.jaas.config={package}.oauthbearer.OAuthBearerLoginModule \
+                 required unsecuredLoginStringClaim_sub=\"tiphys\";"
             )?;
             for mechanism in ["scram-sha-256", "scram-sha-512"] {
                 writeln!(

@@ -1,5 +1,7 @@
 //! Stories of the `kafka` trigger.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use krafka::admin::{CreateTopicsOptions, NewTopic};
@@ -7,6 +9,7 @@ use krafka::consumer::AutoOffsetReset;
 use krafka::{ConsumerRecord, Kafka};
 use tiphys_testbed::{Broker, BrokerOptions, BrokerServer};
 use tiphys_tests::eventually;
+use tiphys_tests::web::{Web, answer};
 
 use crate::running::{KnownValues, Running, Setting};
 
@@ -189,5 +192,50 @@ sasl:
     assert!(unavailable.contains("authentication"), "{unavailable}");
     assert!(!unavailable.contains("mistaken"), "{unavailable}");
     assert!(sensor.dead_letters().await.is_empty());
+    sensor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_written_by_its_schema() {
+    let schema = r#"{"type":"record","name":"Order","fields":[
+        {"name":"order","type":{"type":"enum","name":"Id","symbols":["S7","S9"]}},
+        {"name":"note","type":["null","string"],"default":null}]}"#;
+    let is_registered = Arc::new(AtomicBool::new(false));
+    let registered = is_registered.clone();
+    let registry = Web::start(move |asked| {
+        let is_it = asked.path == "/schemas/ids/258" && registered.load(Ordering::Relaxed);
+        if is_it {
+            return answer(200).body(serde_json::json!({"schema": schema}).to_string());
+        }
+        answer(404).body(r#"{"error_code":40403,"message":"Schema 258 not found"}"#)
+    })
+    .await;
+    let server = server(BrokerOptions::default()).await;
+    create(&server, "orders", 1_000_000).await;
+    let spec = spec(&format!(
+        "url: {}\ntopic: orders\nschemaRegistry: {{url: {}, schemaId: 258}}",
+        server.address(),
+        registry.url("")
+    ));
+    let sensor = Running::start(&spec, Setting::default()).await;
+    sensor.publish("order", r#"{"id":"S9"}"#).await;
+    let unavailable = sensor.unavailable().await;
+    assert!(
+        unavailable.contains("Schema 258 not found"),
+        "{unavailable}"
+    );
+
+    is_registered.store(true, Ordering::Relaxed);
+    let received = received(&server, "orders", 1).await;
+    assert_eq!(
+        received[0].value.as_deref(),
+        Some(&b"\0\0\0\x01\x02\x02\0"[..])
+    );
+    sensor.publish("order", r#"{"id":"S8"}"#).await;
+    let letter = sensor.dead_letter().await;
+    assert_eq!(
+        letter.error,
+        "write the message with schema 258: order: \"S8\" is no symbol of S7, S9"
+    );
     sensor.stop().await;
 }

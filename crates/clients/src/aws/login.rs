@@ -176,7 +176,7 @@ impl Logins {
     }
 
     /// The login that counts now; `None` for nobody.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         clients: &Clients,
         login: &LoginRef,

@@ -1,18 +1,18 @@
 //! How to reach brokers, and who to be there.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use krafka::Kafka;
-use krafka::auth::{AuthConfig, TlsConfig};
+use krafka::auth::{AuthConfig, AwsMskIamCredentials, CredentialProvider, TlsConfig};
+use krafka::{Kafka, KrafkaError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tiphys_api::SaslConfig;
 
-use super::Error;
+use super::{Error, Kind, Oauth, Tokens};
 use crate::tls::Tls;
-use crate::values::Values;
-use crate::{BasicAuth, Error as ClientError};
+use crate::{BasicAuth, Clients, Error as ClientError, aws};
 
 /// How long it may take until a connection stands.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -33,18 +33,40 @@ pub struct Config {
     pub tls: Option<Tls>,
 }
 
-/// Who to be.
+/// Who to be, and how that is proven.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// By telling the password.
+    Plain(User),
+    /// By knowing the password, with SHA-256.
+    ScramSha256(User),
+    /// By knowing the password, with SHA-512.
+    ScramSha512(User),
+    /// By tokens that speak of it.
+    OauthBearer(Tokens),
+    /// By what the process is at AWS, for brokers of MSK.
+    Iam(Iam),
+}
+
+/// Somebody with a password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// How it is proven.
-    pub mechanism: Mechanism,
+pub struct User {
     /// The user's name.
-    pub user: String,
+    pub name: String,
     /// The password.
     pub password: String,
 }
 
-/// How it is proven who one is.
+/// Who the process is at AWS.
+#[derive(Debug, Clone)]
+pub struct Iam {
+    /// Where the brokers are.
+    pub region: String,
+    /// Find the login.
+    pub clients: Arc<Clients>,
+}
+
+/// How it is proven who one is, as `sasl.mechanism` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Mechanism {
     /// By telling the password.
@@ -56,6 +78,9 @@ pub enum Mechanism {
     /// By knowing the password, with SHA-512.
     #[serde(rename = "SCRAM-SHA-512")]
     ScramSha512,
+    /// By a token.
+    #[serde(rename = "OAUTHBEARER")]
+    OauthBearer,
 }
 
 /// Who to be, by the names of Secrets.
@@ -67,6 +92,9 @@ pub struct LoginRef {
     /// User and password.
     #[serde(flatten)]
     pub user: BasicAuth,
+    /// Where tokens come from, if it takes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<Oauth>,
 }
 
 impl Mechanism {
@@ -79,8 +107,9 @@ impl Mechanism {
             "" | "PLAIN" => Ok(Self::Plain),
             "SCRAM-SHA-256" => Ok(Self::ScramSha256),
             "SCRAM-SHA-512" => Ok(Self::ScramSha512),
+            "OAUTHBEARER" => Ok(Self::OauthBearer),
             name => Err(format!(
-                "logins by {name} are not supported: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are"
+                "logins by {name} are not supported: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are"
             )),
         }
     }
@@ -90,15 +119,25 @@ impl LoginRef {
     /// What a spec says.
     ///
     /// # Errors
-    /// If its mechanism does not work here: what is wrong with it.
-    pub fn of(spec: &SaslConfig, namespace: &str) -> Result<Self, String> {
+    /// If its mechanism does not work here, or tokens come from nowhere: which field below `sasl`, and what is wrong
+    /// with it.
+    pub fn of(spec: &SaslConfig, namespace: &str) -> Result<Self, (&'static str, String)> {
         let user = tiphys_api::BasicAuth {
             username: spec.user_secret.clone(),
             password: spec.password_secret.clone(),
         };
+        let mechanism = Mechanism::of(&spec.mechanism).map_err(|why| ("mechanism", why))?;
+        let oauth = match mechanism {
+            Mechanism::OauthBearer => {
+                let oauth = Oauth::of(spec.oauth.as_ref());
+                Some(oauth.map_err(|why| ("oauth.tokenURL", why))?)
+            }
+            _ => None,
+        };
         Ok(Self {
-            mechanism: Mechanism::of(&spec.mechanism)?,
+            mechanism,
             user: BasicAuth::of(&user, namespace),
+            oauth,
         })
     }
 
@@ -106,22 +145,49 @@ impl LoginRef {
     ///
     /// # Errors
     /// If a value is not there.
-    pub async fn resolve(&self, values: &dyn Values) -> Result<Login, ClientError> {
-        let (user, password) = self.user.resolve(values).await?;
-        Ok(Login {
-            mechanism: self.mechanism,
-            user,
-            password,
+    pub async fn resolve(&self, clients: &Clients) -> Result<Login, ClientError> {
+        let (name, password) = self.user.resolve(&*clients.values).await?;
+        Ok(match (self.mechanism, &self.oauth) {
+            (Mechanism::OauthBearer, Some(oauth)) => {
+                Login::OauthBearer(Tokens::new(oauth, name, password, clients)?)
+            }
+            (Mechanism::ScramSha256, _) => Login::ScramSha256(User { name, password }),
+            (Mechanism::ScramSha512, _) => Login::ScramSha512(User { name, password }),
+            (Mechanism::Plain | Mechanism::OauthBearer, _) => Login::Plain(User { name, password }),
         })
     }
 }
 
-impl fmt::Debug for Login {
+impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login")
-            .field("mechanism", &self.mechanism)
-            .field("user", &self.user)
+        f.debug_struct("User")
+            .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl CredentialProvider<AwsMskIamCredentials> for Iam {
+    async fn credentials(&self) -> krafka::Result<AwsMskIamCredentials> {
+        let login = aws::LoginRef::Environment;
+        let login = self.clients.aws.get(&self.clients, &login, &self.region);
+        match login.await {
+            Ok(Some(login)) => {
+                let keys = AwsMskIamCredentials::new(
+                    login.access_key,
+                    login.secret_key,
+                    self.region.as_str(),
+                );
+                Ok(match login.session_token {
+                    Some(token) => keys.with_session_token(token),
+                    None => keys,
+                })
+            }
+            Ok(None) => Err(KrafkaError::auth("there is no login of AWS")),
+            Err(error) => {
+                let error = Error::new(Kind::Unauthorized, error.to_string());
+                Err(KrafkaError::auth_with_source(error.to_string(), error))
+            }
+        }
     }
 }
 
@@ -152,13 +218,16 @@ impl Config {
     }
 
     fn security(&self) -> Option<AuthConfig> {
-        let login = self.login.as_ref().map(|login| {
-            let (user, password) = (login.user.as_str(), login.password.as_str());
-            match login.mechanism {
-                Mechanism::Plain => AuthConfig::sasl_plain(user, password),
-                Mechanism::ScramSha256 => AuthConfig::sasl_scram_sha256(user, password),
-                Mechanism::ScramSha512 => AuthConfig::sasl_scram_sha512(user, password),
+        let login = self.login.clone().map(|login| match login {
+            Login::Plain(User { name, password }) => AuthConfig::sasl_plain(name, password),
+            Login::ScramSha256(User { name, password }) => {
+                AuthConfig::sasl_scram_sha256(name, password)
             }
+            Login::ScramSha512(User { name, password }) => {
+                AuthConfig::sasl_scram_sha512(name, password)
+            }
+            Login::OauthBearer(tokens) => AuthConfig::sasl_oauthbearer_provider(tokens),
+            Login::Iam(iam) => AuthConfig::aws_msk_iam_provider(iam),
         });
         match (login, &self.tls) {
             (login, None) => login,
@@ -170,21 +239,34 @@ impl Config {
     /// A digest of everything that connections depend on: the values of Secrets are not kept.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
-        let login = self.login.as_ref();
-        digest.update([
-            login.map_or(0, |login| match login.mechanism {
-                Mechanism::Plain => 1,
-                Mechanism::ScramSha256 => 2,
-                Mechanism::ScramSha512 => 3,
-            }),
-            u8::from(self.tls.is_some()),
-        ]);
-        let (user, password) = login.map_or(("", ""), |login| (&login.user, &login.password));
-        for part in [&self.servers, &self.name, user, password] {
+        digest.update([u8::from(self.tls.is_some())]);
+        for part in [&self.servers, &self.name] {
             digest.update(Sha256::digest(part));
+        }
+        if let Some(login) = &self.login {
+            login.digest(&mut digest);
         }
         digest.update(self.tls.as_ref().map(Tls::digest).unwrap_or_default());
         digest.finalize().into()
+    }
+}
+
+impl Login {
+    fn digest(&self, digest: &mut Sha256) {
+        let (kind, parts) = match self {
+            Self::Plain(user) => (1, [&*user.name, &*user.password]),
+            Self::ScramSha256(user) => (2, [&*user.name, &*user.password]),
+            Self::ScramSha512(user) => (3, [&*user.name, &*user.password]),
+            Self::OauthBearer(tokens) => {
+                digest.update([4]);
+                return tokens.digest(digest);
+            }
+            Self::Iam(iam) => (5, [&*iam.region, ""]),
+        };
+        digest.update([kind]);
+        for part in parts {
+            digest.update(Sha256::digest(part));
+        }
     }
 }
 
@@ -256,12 +338,9 @@ mod tests {
 
     #[test]
     fn whatever_a_connection_depends_on_is_in_its_digest() {
-        let login = |mechanism, user: &str, password: &str| {
-            Some(Login {
-                mechanism,
-                user: user.to_owned(),
-                password: password.to_owned(),
-            })
+        let login = |login: fn(User) -> Login, name: &str, password: &str| {
+            let (name, password) = (name.to_owned(), password.to_owned());
+            Some(login(User { name, password }))
         };
         let of = |login, tls| {
             Config {
@@ -274,10 +353,10 @@ mod tests {
         let digests = [
             Config::new("a:1").digest(),
             Config::new("b:1").digest(),
-            of(login(Mechanism::Plain, "u", "p"), None),
-            of(login(Mechanism::Plain, "u", "q"), None),
-            of(login(Mechanism::ScramSha256, "u", "p"), None),
-            of(login(Mechanism::ScramSha512, "u", "p"), None),
+            of(login(Login::Plain, "u", "p"), None),
+            of(login(Login::Plain, "u", "q"), None),
+            of(login(Login::ScramSha256, "u", "p"), None),
+            of(login(Login::ScramSha512, "u", "p"), None),
             of(None, Some(Tls::default())),
         ];
         let distinct: std::collections::HashSet<_> = digests.iter().collect();

@@ -60,6 +60,9 @@ impl Error {
 
 impl From<KrafkaError> for Error {
     fn from(error: KrafkaError) -> Self {
+        if let Some(ours) = causes(&error).find_map(|cause| cause.downcast_ref::<Self>()) {
+            return ours.clone();
+        }
         if let Some(fault) = tls_fault(&error) {
             return Self::new(Kind::Tls, fault);
         }
@@ -98,11 +101,14 @@ fn kind_of(code: ErrorCode) -> Kind {
     }
 }
 
+fn causes(error: &KrafkaError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source())
+}
+
 /// What is wrong with the encryption, if that is it.
 fn tls_fault(error: &KrafkaError) -> Option<String> {
-    let first: &(dyn std::error::Error + 'static) = error;
-    let mut causes = std::iter::successors(Some(first), |error| error.source());
-    causes.find_map(|cause| {
+    causes(error).find_map(|cause| {
         let inner = cause.downcast_ref::<std::io::Error>();
         let inner = inner.and_then(std::io::Error::get_ref);
         let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());

@@ -1,6 +1,7 @@
 //! Records of a Kafka topic as a source: of the partitions that a consumer group gives to each pod, or of one
 //! partition. An offset is committed after the bus has everything before it.
 
+mod decode;
 mod offsets;
 mod pace;
 mod settings;
@@ -45,15 +46,6 @@ impl SourceKind for Kafka {
     type Spec = KafkaEventSource;
 
     fn compile(path: &str, spec: &KafkaEventSource) -> Result<Self, Vec<Problem>> {
-        if *spec.json_body && spec.schema_registry.is_some() {
-            let problem = Problem::error(
-                format!("{path}.schemaRegistry"),
-                "messages in Avro are not read",
-            );
-            return Err(vec![problem.with_hint(
-                "leave out jsonBody, and decode the body where it is used",
-            )]);
-        }
         Ok(Self {
             settings: Settings::compile(path, spec)?,
             is_json: *spec.json_body,
@@ -128,11 +120,22 @@ impl Source for Kafka {
 }
 
 impl Kafka {
-    fn incoming(&self, source: &str, event: &str, record: &Record) -> Incoming {
+    /// A record, which `fault` may keep from becoming a payload.
+    fn incoming(
+        &self,
+        source: &str,
+        event: &str,
+        record: &Record,
+        fault: Option<String>,
+    ) -> Incoming {
         let body = record.value.clone().unwrap_or_default();
+        let made = match fault {
+            None => incoming(self.payload(record), &body),
+            Some(fault) => Incoming::unreadable(body, fault),
+        };
         Incoming {
             id: self.identity(source, event, record),
-            ..incoming(self.payload(record), &body)
+            ..made
         }
         .in_order(record.partition.to_string())
     }

@@ -7,10 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 use tiphys_api::{
-    KafkaTrigger, Problem, SaslConfig, TlsConfig, TriggerKind, TriggerParameter, TriggerTemplate,
+    KafkaTrigger, Problem, SaslConfig, SchemaRegistryConfig, TlsConfig, TriggerKind,
+    TriggerParameter, TriggerTemplate,
 };
+use tiphys_base::Reason;
+use tiphys_clients::avro::{Registry, RegistryError, frame};
 use tiphys_clients::kafka::{
-    Acks, Config, Error, Kind as ErrorKind, LoginRef, Mechanism, Message, Production, check_servers,
+    Acks, Config, Error, Kind as ErrorKind, LoginRef, Message, Production, check_servers,
 };
 use tiphys_clients::{Clients, TlsRef, ValueRef};
 
@@ -62,6 +65,20 @@ pub struct Action {
     /// Encryption. `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsRef>,
+    /// The schema that the message is written with, in Avro. `None`: it is sent as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<SchemaRef>,
+}
+
+/// A schema of a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaRef {
+    /// Its number.
+    pub schema_id: u32,
+    /// Where it is.
+    #[serde(flatten)]
+    pub registry: Registry,
 }
 
 /// A compiled `kafka` template: a message without its events.
@@ -76,6 +93,7 @@ pub(super) struct Template {
     production: Production,
     sasl: Option<SaslConfig>,
     tls: Option<TlsConfig>,
+    registry: Option<SchemaRegistryConfig>,
 }
 
 impl Kind for Template {
@@ -108,18 +126,17 @@ impl Kind for Template {
             fault("tls", error.to_string());
         }
         let sasl = spec.sasl.as_ref();
-        if let Some(Err(message)) = sasl.map(|sasl| Mechanism::of(&sasl.mechanism)) {
-            fault("sasl.mechanism", message);
+        if let Some(Err((name, message))) = sasl.map(|sasl| LoginRef::of(sasl, "")) {
+            fault(&format!("sasl.{name}"), message);
+        }
+        let registry = spec.schema_registry.as_ref();
+        if let Some(Err((name, message))) = registry.map(|registry| schema(registry, "")) {
+            fault(&format!("schemaRegistry.{name}"), message);
         }
         let acks = acks(*spec.required_acks);
         if acks.is_none() {
             let message = "1 (the leader), or -1 (all replicas that are in sync) is needed";
             fault("requiredAcks", message.to_owned());
-        }
-        if spec.schema_registry.is_some() {
-            let message = "messages in Avro are not written";
-            let problem = Problem::error(format!("{field}.schemaRegistry"), message);
-            problems.push(problem.with_hint("leave it out: the message is JSON then"));
         }
         let Some(payload) = &spec.payload else {
             let message = "payload must not be empty";
@@ -142,6 +159,7 @@ impl Kind for Template {
             },
             sasl: spec.sasl.clone(),
             tls: spec.tls.clone(),
+            registry: spec.schema_registry.clone(),
         })
     }
 
@@ -173,6 +191,13 @@ impl Kind for Template {
             linger_ms: u64::try_from(linger.as_millis()).unwrap_or_default(),
             login: login(self.sasl.as_ref(), namespace).map_err(FireError::Object)?,
             tls: input.tls(self.tls.as_ref())?,
+            schema: match &self.registry {
+                Some(registry) => {
+                    let schema = schema(registry, namespace);
+                    Some(schema.map_err(|(_, why)| FireError::Object(why))?)
+                }
+                None => None,
+            },
         })
     }
 
@@ -201,6 +226,16 @@ impl Kind for Template {
         parts.extend(headers.map(|(name, value)| Part::Line(format!("{name}: {value}"))));
         let secure = action.secure_headers.iter();
         parts.extend(secure.map(|(name, from)| Part::Line(format!("{name}: <{from}>"))));
+        let schema = action.schema.iter();
+        parts.extend(schema.map(
+            |SchemaRef {
+                 schema_id,
+                 registry,
+             }| {
+                let url = tiphys_base::text::without_passwords(&registry.url);
+                Part::Line(format!("in Avro, by schema {schema_id} of {url}"))
+            },
+        ));
         parts.extend(Part::lines(&action.payload));
         parts
     }
@@ -257,7 +292,20 @@ fn acks(required: i32) -> Option<Acks> {
 }
 
 fn login(sasl: Option<&SaslConfig>, namespace: &str) -> Result<Option<LoginRef>, String> {
-    sasl.map(|sasl| LoginRef::of(sasl, namespace)).transpose()
+    let login = sasl.map(|sasl| LoginRef::of(sasl, namespace)).transpose();
+    login.map_err(|(_, why)| why)
+}
+
+/// The schema that a spec names; if it names none, which field below it is wrong, and why.
+fn schema(
+    spec: &SchemaRegistryConfig,
+    namespace: &str,
+) -> Result<SchemaRef, (&'static str, String)> {
+    let schema_id = u32::try_from(*spec.schema_id);
+    Ok(SchemaRef {
+        schema_id: schema_id.map_err(|_| ("schemaId", "cannot be below 0".to_owned()))?,
+        registry: Registry::of(spec, namespace).map_err(|why| ("url", why))?,
+    })
 }
 
 /// How the brokers are reached.
@@ -269,7 +317,7 @@ async fn config(
 ) -> Result<Config, PerformError> {
     let values = &*clients.values;
     let login = match login {
-        Some(login) => Some(login.resolve(values).await?),
+        Some(login) => Some(login.resolve(clients).await?),
         None => None,
     };
     let tls = match tls {
@@ -295,9 +343,37 @@ async fn message(action: &Action, clients: &Clients) -> Result<Message, PerformE
     Ok(Message {
         topic: action.topic.clone(),
         key: action.key.clone(),
-        value: action.payload.clone().into(),
+        value: value(action, clients).await?,
         headers: headers.into_iter().collect(),
     })
+}
+
+/// The payload, in Avro if it has a schema.
+async fn value(action: &Action, clients: &Clients) -> Result<Bytes, PerformError> {
+    let Some(SchemaRef {
+        schema_id,
+        registry,
+    }) = &action.schema
+    else {
+        return Ok(action.payload.clone().into());
+    };
+    let schema = registry.schema(clients, *schema_id).await;
+    let schema = schema.map_err(without_schema)?;
+    let refused = |why: &dyn std::fmt::Display| {
+        PerformError::refused(format!("write the message with schema {schema_id}: {why}"))
+    };
+    let payload = serde_json::from_str(&action.payload).map_err(|error| refused(&error))?;
+    let written = schema.write(&payload).map_err(|error| refused(&error))?;
+    Ok(frame(*schema_id, &written).into())
+}
+
+/// A schema that is not there may come, as a topic may.
+fn without_schema(error: RegistryError) -> PerformError {
+    let unavailable = PerformError::unavailable(error.to_string());
+    match error.reason {
+        Reason::Unreachable => unavailable,
+        _ => unavailable.with_hint("check `schemaRegistry` of the trigger"),
+    }
 }
 
 /// Whether a message was refused, or has to wait: for brokers, a right or a topic.

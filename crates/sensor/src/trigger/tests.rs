@@ -140,6 +140,11 @@ fn records_are_rendered() {
             r#"{"kafka":{"url":"h:9092","topic":"t","key":"k","payload":"","headers":{"b":"2"},"secureHeaders":{"T":{"secretKeyRef":{"namespace":"shop","name":"s","key":"t"}}},"acks":"leader","compress":true,"lingerMs":10000,"login":{"mechanism":"SCRAM-SHA-256","username":{"secretKeyRef":{"namespace":"shop","name":"s","key":"u"}},"password":{"secretKeyRef":{"namespace":"shop","name":"s","key":"p"}}},"tls":{"insecureSkipVerify":false}}}"#,
         ),
         (
+            "{url: 'h:9092', topic: t, payload: [], schemaRegistry: {url: 'http://r', schemaId: 7}}",
+            "{}",
+            r#"{"kafka":{"url":"h:9092","topic":"t","payload":"","acks":"all","compress":false,"lingerMs":0,"schema":{"schemaId":7,"url":"http://r"}}}"#,
+        ),
+        (
             "{url: 'h:9092', topic: t, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: topic}]}",
             r#"{"m":"a/b"}"#,
             "\"a/b\" cannot be a topic: 249 letters, digits and ._- at most",
@@ -167,12 +172,16 @@ fn records_that_cannot_be_sent_are_refused_with_their_field() {
             "spec.triggers[0].template.kafka.requiredAcks: 1 (the leader), or -1 (all replicas that are in sync) is needed",
         ),
         (
-            "{url: 'h:9092', topic: t, payload: [], schemaRegistry: {url: 'http://r', schemaId: 1}}",
-            "spec.triggers[0].template.kafka.schemaRegistry: messages in Avro are not written",
+            "{url: 'h:9092', topic: t, payload: [], schemaRegistry: {url: 'http://r', schemaId: -1}}",
+            "spec.triggers[0].template.kafka.schemaRegistry.schemaId: cannot be below 0",
+        ),
+        (
+            "{url: 'h:9092', topic: t, payload: [], schemaRegistry: {url: r, schemaId: 1}}",
+            "spec.triggers[0].template.kafka.schemaRegistry.url: \"r\" is no URL of a web server",
         ),
         (
             "{url: 'h:9092', topic: t, payload: [], sasl: {mechanism: GSSAPI}}",
-            "spec.triggers[0].template.kafka.sasl.mechanism: logins by GSSAPI are not supported: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are",
+            "spec.triggers[0].template.kafka.sasl.mechanism: logins by GSSAPI are not supported: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are",
         ),
     ] {
         let trigger = format!("{{template: {{name: t, conditions: a, kafka: {kafka}}}}}");

@@ -1,5 +1,8 @@
 //! Kafka as an upstream: a group that shares the partitions of a topic out, and a single partition.
 
+mod avro;
+mod tokens;
+
 use std::ops::Range;
 use std::time::Duration;
 

@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use tiphys_api::{KafkaEventSource, Problem, SaramaConfig, SaslConfig, TlsConfig};
-use tiphys_clients::kafka::{Config, Error, Group, Kind, Limits, Login, Mechanism, Strategy};
+use std::sync::Arc;
 
+use tiphys_api::{
+    KafkaEventSource, Problem, SaramaConfig, SaslConfig, SchemaRegistryConfig, TlsConfig,
+};
+use tiphys_clients::avro::{Registry, RegistryError};
+use tiphys_clients::kafka::{Config, Error, Group, Iam, Kind, Limits, Login, LoginRef, Strategy};
+use tiphys_clients::tls::Tls;
+
+use super::decode::Decoder;
 use crate::context::SourceContext;
 use crate::error::{Reason, SourceError};
 
@@ -23,8 +30,12 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
     /// What the brokers show this client as.
     pub(super) client: String,
-    sasl: Option<(Mechanism, SaslConfig)>,
+    sasl: Option<SaslConfig>,
     tls: Option<TlsConfig>,
+    /// The region of MSK's brokers, if they are asked for who the pod is.
+    iam: Option<String>,
+    /// Where the schemas of bodies in Avro are.
+    registry: Option<SchemaRegistryConfig>,
 }
 
 /// What is read of the topic.
@@ -47,11 +58,23 @@ impl Settings {
         {
             fault("url", why);
         }
-        let sasl = spec.sasl.as_ref().and_then(|sasl| {
-            let mechanism = Mechanism::of(&sasl.mechanism);
-            let mechanism = mechanism.map_err(|why| fault("sasl.mechanism", why));
-            mechanism.ok().map(|mechanism| (mechanism, sasl.clone()))
-        });
+        if let Some(Err((field, why))) = spec.sasl.as_ref().map(|sasl| LoginRef::of(sasl, "")) {
+            fault(&format!("sasl.{field}"), why);
+        }
+        let iam = spec.aws_msk_iam_auth.as_ref();
+        if iam.is_some() && spec.sasl.is_some() {
+            fault(
+                "awsMskIamAuth",
+                "sasl is another login: one of them".to_owned(),
+            );
+        }
+        if iam.is_some_and(|iam| iam.region.is_empty()) {
+            fault("awsMskIamAuth.region", "is needed".to_owned());
+        }
+        let registry = spec.schema_registry.as_ref().filter(|_| *spec.json_body);
+        if let Some(Err(why)) = registry.map(|registry| Registry::of(registry, "")) {
+            fault("schemaRegistry.url", why);
+        }
         let config = SaramaConfig::read(&spec.config).unwrap_or_default();
         let limits = limits(&config);
         if limits.heartbeat >= limits.session {
@@ -72,13 +95,6 @@ impl Settings {
             }),
             None => Read::Partition(spec.partition.trim().parse().unwrap_or_default()),
         };
-        if spec.aws_msk_iam_auth.is_some() {
-            let problem = Problem::error(
-                format!("{path}.awsMskIamAuth"),
-                "logins by IAM are not supported",
-            );
-            problems.push(problem.with_hint("let the brokers take SCRAM-SHA-512 in `sasl`"));
-        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -89,27 +105,65 @@ impl Settings {
             read,
             limits,
             client: config.client_id.unwrap_or_else(|| "tiphys".to_owned()),
-            sasl,
+            sasl: spec.sasl.clone(),
             tls: spec.tls.clone(),
+            iam: iam.map(|iam| iam.region.to_string()),
+            registry: registry.cloned(),
         })
     }
 
     /// How to reach the brokers, with the values of Secrets as they are now.
     pub(super) async fn config(&self, context: &SourceContext) -> Result<Config, SourceError> {
-        let login = match &self.sasl {
-            None => None,
-            Some((mechanism, sasl)) => Some(Login {
-                mechanism: *mechanism,
-                user: context.text(sasl.user_secret.as_ref()).await?,
-                password: context.text(sasl.password_secret.as_ref()).await?,
-            }),
+        let tls = context.tls(self.tls.as_ref()).await?;
+        let (login, tls) = match (&self.sasl, &self.iam) {
+            (Some(sasl), _) => (Some(self.login(sasl, context).await?), tls),
+            (None, Some(region)) => {
+                let iam = Iam {
+                    region: region.clone(),
+                    clients: Arc::clone(&context.clients),
+                };
+                // The brokers of MSK take it over TLS alone, which need not be said.
+                (Some(Login::Iam(iam)), tls.or_else(|| Some(Tls::default())))
+            }
+            (None, None) => (None, tls),
         };
         Ok(Config {
             servers: self.servers.clone(),
             name: self.client.clone(),
             login,
-            tls: context.tls(self.tls.as_ref()).await?,
+            tls,
         })
+    }
+
+    async fn login(
+        &self,
+        sasl: &SaslConfig,
+        context: &SourceContext,
+    ) -> Result<Login, SourceError> {
+        let act = || format!("find the login of {}.sasl", self.path);
+        let login = LoginRef::of(sasl, &context.event().namespace)
+            .map_err(|(_, why)| SourceError::new(Reason::Configuration, act()).because(why))?;
+        let login = login.resolve(context.clients()).await;
+        login.map_err(|error| SourceError::new(Reason::Missing, act()).because(error))
+    }
+
+    /// What makes JSON of bodies; `None` if they are not in Avro.
+    pub(super) fn decoder(&self, context: &SourceContext) -> Option<Decoder> {
+        let registry = self.registry.as_ref()?;
+        // It was checked when it was compiled.
+        let registry = Registry::of(registry, &context.event().namespace).ok()?;
+        Some(Decoder {
+            registry,
+            clients: Arc::clone(&context.clients),
+        })
+    }
+
+    /// Why a record cannot be read without the registry.
+    pub(super) fn without_schema(&self, error: RegistryError) -> SourceError {
+        let act = format!("find the schema of a record of the topic {}", self.topic);
+        SourceError::new(error.reason, act)
+            .because(error)
+            .with_hint(format!("check {}.schemaRegistry", self.path))
     }
 
     /// Why an act failed, with the field to look at.
@@ -122,6 +176,10 @@ impl Settings {
             ),
             Kind::Unreachable | Kind::Unconfirmed => (Reason::Unreachable, self.where_to_look()),
             Kind::Tls => (Reason::Unreachable, format!("check {path}.tls")),
+            Kind::Unauthorized if self.iam.is_some() => (
+                Reason::Unauthorized,
+                format!("check {path}.awsMskIamAuth, and that the pod's role at AWS may connect"),
+            ),
             Kind::Unauthorized => (Reason::Unauthorized, format!("check {path}.sasl")),
             Kind::Forbidden => (Reason::Forbidden, self.missing_right()),
             Kind::NotFound => (Reason::NotFound, format!("check {path}.topic")),

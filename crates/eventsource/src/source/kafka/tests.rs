@@ -74,7 +74,7 @@ fn what_says_that_a_key_was_deleted_has_no_body() {
 #[test]
 fn a_record_has_the_id_that_argo_events_gives_it() {
     let source = kafka(GROUP).unwrap();
-    let incoming = source.incoming("es", "ev", &record(Some(b"hi")));
+    let incoming = source.incoming("es", "ev", &record(Some(b"hi")), None);
     let expected = "es:ev:a:9092:orders:3:70000000000";
     assert_eq!(incoming.id, Identity::Whole(expected.to_owned()));
     assert_eq!(incoming.ordering_key.as_deref(), Some("3"));
@@ -102,17 +102,25 @@ fn what_cannot_work_is_named_with_its_field() {
         (
             format!(r#"{GROUP},"sasl":{{"mechanism":"GSSAPI",{sasl}}}"#),
             "error: spec.kafka.ev.sasl.mechanism: logins by GSSAPI are not supported: PLAIN, \
-             SCRAM-SHA-256 and SCRAM-SHA-512 are",
+             SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are",
         ),
         (
-            format!(r#"{GROUP},"awsMskIamAuth":{{"region":"eu-west-1"}}"#),
-            "error: spec.kafka.ev.awsMskIamAuth: logins by IAM are not supported (let the brokers \
-             take SCRAM-SHA-512 in `sasl`)",
+            format!(r#"{GROUP},"sasl":{{{sasl}}},"awsMskIamAuth":{{"region":"eu-west-1"}}"#),
+            "error: spec.kafka.ev.awsMskIamAuth: sasl is another login: one of them",
         ),
         (
-            format!(r#"{GROUP},"jsonBody":true,"schemaRegistry":{{"url":"http://r"}}"#),
-            "error: spec.kafka.ev.schemaRegistry: messages in Avro are not read (leave out \
-             jsonBody, and decode the body where it is used)",
+            format!(r#"{GROUP},"awsMskIamAuth":{{}}"#),
+            "error: spec.kafka.ev.awsMskIamAuth.region: is needed",
+        ),
+        (
+            format!(
+                r#"{GROUP},"sasl":{{"mechanism":"OAUTHBEARER",{sasl},"oauth":{{"tokenURL":"idp"}}}}"#
+            ),
+            "error: spec.kafka.ev.sasl.oauth.tokenURL: \"idp\" is no URL of a web server",
+        ),
+        (
+            format!(r#"{GROUP},"jsonBody":true,"schemaRegistry":{{"url":"registry"}}"#),
+            "error: spec.kafka.ev.schemaRegistry.url: \"registry\" is no URL of a web server",
         ),
         (
             format!(r#"{GROUP},"config":"consumer: {{group: {{session: {{timeout: 2s}}}}}}""#),

@@ -1,16 +1,18 @@
 //! Reads records, hands them on, and commits how far they are done.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tiphys_clients::kafka::{Change, Consumer, Error, Record};
+use tiphys_clients::kafka::{Change, Consumer, Error};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::Kafka;
+use super::decode::{Arrived, Decoder, Missed, as_they_came};
 use super::offsets::{Offsets, Taken};
 use super::pace::Pace;
 use super::settings::Settings;
@@ -47,15 +49,20 @@ pub(super) struct Work<'a> {
     consumer: Consumer,
     keeper: Keeper,
     offsets: Offsets,
-    reading: Option<BoxFuture<'static, Result<Vec<Record>, Error>>>,
+    /// Makes JSON of bodies in Avro.
+    decoder: Option<Arc<Decoder>>,
+    reading: Option<Reading>,
     /// What was read and not handed on yet.
-    ready: VecDeque<Record>,
+    ready: VecDeque<Arrived>,
     in_hand: InHand<Taken>,
     pace: Pace,
     leaving: Option<Leaving>,
     /// When the group has to hear from this member although too much is ready.
     keep_up_at: Option<Instant>,
 }
+
+/// The next records.
+type Reading = BoxFuture<'static, Result<Vec<Arrived>, Missed>>;
 
 /// Where it is kept how far a partition is done.
 pub(super) enum Keeper {
@@ -141,6 +148,7 @@ impl<'a> Work<'a> {
             consumer,
             keeper,
             offsets: Offsets::default(),
+            decoder: source.settings.decoder(context).map(Arc::new),
             reading: None,
             ready: VecDeque::new(),
             in_hand: context.publisher().in_hand(),
@@ -205,12 +213,12 @@ impl<'a> Work<'a> {
                 read = read(&mut self.reading) => {
                     self.reading = None;
                     self.keep_up_at = None;
-                    self.ready.extend(read.map_err(|error| self.failed(error))?);
+                    self.ready.extend(read.map_err(|missed| self.missed(missed))?);
                 }
                 permit = said, if !self.ready.is_empty() => self.hand_on(permit),
                 () = until(self.keep_up_at) => {
                     self.keep_up_at = None;
-                    self.reading = Some(self.consumer.next(false));
+                    self.reading = Some(self.look(false));
                 }
             }
         }
@@ -223,14 +231,27 @@ impl<'a> Work<'a> {
         }
         if self.ready.len() < FEW {
             self.keep_up_at = None;
-            self.reading = Some(self.consumer.next(true));
+            self.reading = Some(self.look(true));
         } else if self.keep_up_at.is_none() {
             self.keep_up_at = Some(Instant::now() + KEEP_UP);
         }
     }
 
+    fn look(&self, is_waiting: bool) -> Reading {
+        let next = self.consumer.next(is_waiting);
+        let decoder = self.decoder.clone();
+        let look = async move {
+            let records = next.await.map_err(Missed::Brokers)?;
+            match decoder {
+                Some(decoder) => decoder.decode(records).await.map_err(Missed::Registry),
+                None => Ok(as_they_came(records)),
+            }
+        };
+        look.boxed()
+    }
+
     fn hand_on(&mut self, permit: Permit) {
-        let Some(record) = self.ready.pop_front() else {
+        let Some(Arrived { record, fault }) = self.ready.pop_front() else {
             return;
         };
         // Its partition may have gone meanwhile.
@@ -238,7 +259,9 @@ impl<'a> Work<'a> {
             return;
         };
         let event = self.context.event();
-        let incoming = self.source.incoming(&event.source, &event.name, &record);
+        let incoming = self
+            .source
+            .incoming(&event.source, &event.name, &record, fault);
         self.pace.count(Instant::now());
         self.in_hand.hand_on(permit, incoming, taken);
     }
@@ -271,7 +294,7 @@ impl<'a> Work<'a> {
             }
             Change::Revoked { partitions, done } => {
                 self.ready
-                    .retain(|record| !partitions.contains(&record.partition));
+                    .retain(|arrived| !partitions.contains(&arrived.record.partition));
                 let is_quiet = self.offsets.are_quiet(&partitions);
                 self.leaving = Some(Leaving {
                     partitions,
@@ -297,7 +320,7 @@ impl<'a> Work<'a> {
 
     fn forget(&mut self, partitions: &[i32]) {
         self.ready
-            .retain(|record| !partitions.contains(&record.partition));
+            .retain(|arrived| !partitions.contains(&arrived.record.partition));
         for partition in partitions {
             self.offsets.revoked(*partition);
         }
@@ -331,6 +354,13 @@ impl<'a> Work<'a> {
         }
     }
 
+    fn missed(&self, missed: Missed) -> SourceError {
+        match missed {
+            Missed::Brokers(error) => self.failed(error),
+            Missed::Registry(error) => self.source.settings.without_schema(error),
+        }
+    }
+
     fn failed(&self, error: Error) -> SourceError {
         let act = format!("read the topic {}", self.source.settings.topic);
         self.source.settings.failed(act, error)
@@ -345,9 +375,7 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-async fn read(
-    reading: &mut Option<BoxFuture<'static, Result<Vec<Record>, Error>>>,
-) -> Result<Vec<Record>, Error> {
+async fn read(reading: &mut Option<Reading>) -> Result<Vec<Arrived>, Missed> {
     match reading {
         Some(reading) => reading.await,
         None => std::future::pending().await,
