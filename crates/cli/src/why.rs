@@ -12,7 +12,7 @@ use tiphys_live::events::Seen;
 use tiphys_live::mask::Values;
 use tiphys_live::object::{self, Named};
 use tiphys_live::sighting::Sighting;
-use tiphys_live::{conclusion, dead_letters};
+use tiphys_live::{conclusion, dead_letters, progress};
 use tiphys_runtime::process;
 use tiphys_simulate::{Decisions, File, Objects, Report, Simulation, What};
 
@@ -89,6 +89,7 @@ async fn of_event(
     show: &ShowArgs,
 ) -> anyhow::Result<ExitCode> {
     let mut decisions = Decisions::new(objects, Timestamp::now());
+    let look = desk.reached.bus.overview.look().await?;
     let (mut found, mut oldest) = (None, None);
     let all = desk
         .each(since, |seen| {
@@ -104,7 +105,12 @@ async fn of_event(
             }
             found.get_or_insert(seen.stored_at);
             let reports = decisions.follow(event.clone());
-            write((head(seen, show.output) + &print(&reports, Values::default(), show)?).as_bytes())
+            let mut text = head(seen, show.output) + &print(&reports, Values::default(), show)?;
+            if show.output == Output::Text {
+                let decided = reports.iter().flat_map(Report::decisions);
+                text.extend(progress::of_event(&look, seen.position, decided));
+            }
+            write(text.as_bytes())
         })
         .await?;
     let Some(stored_at) = found else {
@@ -271,6 +277,13 @@ async fn of_sensor(
         if lines.len() == 1 {
             lines.push(format!("  none is for sensor {name}\n"));
         }
+        let look = desk.reached.bus.overview.look().await?;
+        let namespace = desk.namespace.as_deref();
+        let consumers = progress::of_sensor(&look, namespace, &name);
+        if !consumers.is_empty() {
+            lines.push("its consumers on the bus:\n".to_owned());
+        }
+        lines.extend(consumers);
         write(lines.concat().as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::{Durable, Error};
+use crate::{Durable, Error, Position};
 
 /// What a bus says of itself, whatever it holds: it counts, and reads no message.
 #[async_trait]
@@ -36,6 +36,10 @@ pub struct ConsumerLook {
     pub durable: Durable,
     /// How many deliveries there were, repeated ones included.
     pub delivered: u64,
+    /// Up to where it has delivered what it wants. `None`: nothing yet.
+    pub reached: Option<Position>,
+    /// Up to where everything that it wants is acknowledged. `None`: nothing yet.
+    pub done: Option<Position>,
     /// How many messages are still to be delivered.
     pub lag: u64,
     /// How many are delivered and not acknowledged.

@@ -9,6 +9,11 @@ use std::fmt;
 pub struct Position(u64);
 
 impl Position {
+    /// The place of a number; 0 is before all of them.
+    pub(crate) fn of_number(number: u64) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+
     /// As a kept round names it on the wire, in `StreamSeq`.
     pub const fn to_wire(self) -> u64 {
         self.0

@@ -183,8 +183,8 @@ fn wire_path(svg: &mut String, graph: &Graph, wire: &Wire) -> fmt::Result {
     for piece in &wire.pieces {
         curve(svg, *piece)?;
     }
-    svg.push_str("\"/>\n");
-    Ok(())
+    let (from, to) = (&edge.from, &edge.to);
+    writeln!(svg, r#"" data-from="{from}" data-to="{to}"/>"#)
 }
 
 /// Continues a path to the end of a piece.
@@ -222,7 +222,9 @@ fn card_group(svg: &mut String, graph: &Graph, layout: &Layout, card: &Card) -> 
     let missing = if node.is_missing { " missing" } else { "" };
     write!(
         svg,
-        r#"<g class="card {kind}{missing}" transform="translate({} {})"><title>{}"#,
+        r#"<g class="card {kind}{missing}" id="{}" transform="translate({} {})"><title>{}"#,
+        // It has letters, digits and `_` alone.
+        node.id,
         rect.x,
         rect.y,
         Escaped(&node.tag),

@@ -294,6 +294,8 @@ fn the_story_as_svg_shows_each_name_and_knows_dark_and_light() {
         r#"<text class="label flow" "#,
         ">by event</text>",
         r#"<path class="wire flow" marker-end="url(#tiphys-flow)" d="M"#,
+        r#"<g class="card event" id="event_playground_ingress_es_ingress" "#,
+        r#"data-from="event_playground_ingress_es_ingress" data-to="bus_playground_jetstream_eb"/>"#,
     ] {
         assert!(svg.contains(text), "{text}");
     }

@@ -9,6 +9,7 @@
 //! | [`origin`] | who made an object |
 //! | [`sighting`] | what becomes of an event, in short |
 //! | [`conclusion`] | what a report comes to |
+//! | [`progress`] | how far the consumers of triggers are |
 //! | [`dead_letters`] | what could not be processed, why, and how often |
 //! | [`top`] | how many events triggers take, how far they are behind, how long they need |
 //! | [`pause`] | which event sources and sensors do not run for now |
@@ -24,6 +25,7 @@ pub mod object;
 pub mod objects;
 pub mod origin;
 pub mod pause;
+pub mod progress;
 pub mod reach;
 pub mod sighting;
 pub mod top;

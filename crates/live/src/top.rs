@@ -213,6 +213,8 @@ mod tests {
                 ConsumerLook {
                     durable: Durable::trigger("harbour", "gate", "note"),
                     delivered,
+                    reached: None,
+                    done: None,
                     lag: 12,
                     in_hand: 2,
                     repeated: 1,
@@ -220,6 +222,8 @@ mod tests {
                 ConsumerLook {
                     durable: Durable::trigger("docks", "gate", "a trigger with a long name"),
                     delivered: 1,
+                    reached: None,
+                    done: None,
                     lag: 0,
                     in_hand: 0,
                     repeated: 0,

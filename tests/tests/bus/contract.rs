@@ -472,9 +472,10 @@ pub(crate) async fn it_says_how_far_everybody_is(bus: &EventBus) {
     publish(bus, &subject(), &["a", "b", "c"]).await;
     publish(bus, &Subject::event("other", "event"), &["d"]).await;
     let first = next(&mut subscription).await;
+    let second = next(&mut subscription).await;
+    let third = next(&mut subscription).await;
+    let places = [&first, &second, &third].map(|delivery| delivery.position);
     first.ack_confirmed().await.unwrap();
-    let _second = next(&mut subscription).await;
-    let _third = next(&mut subscription).await;
     bus.dead_letters.store(letter("two * .", 3)).await.unwrap();
     bus.dead_letters.store(letter("two * .", 4)).await.unwrap();
     let look = bus.overview.look().await.unwrap();
@@ -482,6 +483,8 @@ pub(crate) async fn it_says_how_far_everybody_is(bus: &EventBus) {
     let expected = ConsumerLook {
         durable: durable(),
         delivered: 3,
+        reached: Some(places[2]),
+        done: Some(places[0]),
         lag: 0,
         in_hand: 2,
         repeated: 0,

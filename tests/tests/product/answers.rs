@@ -100,7 +100,14 @@ async fn what_became_of_events_is_decided_again() {
         "sensor {}/workbench, trigger keep did not fire, because dependency a: data[0] size: 5, wanted a number > 10",
         world.namespace()
     );
-    check(&text, &["✗ data[0] size: 5", &because, "today.yaml:11"]);
+    let past = format!(
+        "sensor {}/workbench, trigger keep: its consumer is past it\n",
+        world.namespace()
+    );
+    check(
+        &text,
+        &["✗ data[0] size: 5", &because, "today.yaml:11", &past],
+    );
     let (text, _) = asked.ask(&["why", "nameless", "-f", &today]);
     check(&text, &["no `name`", "\ndead letter 1 "]);
     let (text, _) = asked.ask(&["why", "other", "-f", &today]);
@@ -119,6 +126,7 @@ async fn what_became_of_events_is_decided_again() {
             "  1 × trigger keep: fired\n",
             "  1 × trigger keep: filtered\n",
             "  1 × trigger keep: dead_lettered\n",
+            "its consumers on the bus:\n  trigger keep: at number 3, 0 to go, ",
         ],
     );
 

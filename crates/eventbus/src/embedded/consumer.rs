@@ -133,6 +133,17 @@ impl Consumer {
         self.delivered
     }
 
+    /// The number of the last message that was delivered, or passed over; 0 if there is none.
+    pub(super) fn reached(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// The number of the last message before which everything is acknowledged; 0 if there is none.
+    pub(super) fn done(&self) -> u64 {
+        let open = self.in_flight.first_key_value();
+        open.map_or(self.reached(), |(sequence, _)| sequence.saturating_sub(1))
+    }
+
     /// How many messages are in flight, and how many of those were delivered before.
     pub(super) fn in_hand(&self) -> (u64, u64) {
         let repeated = self.in_flight.values().filter(|one| one.attempts > 1);

@@ -125,6 +125,8 @@ impl Consumers {
             ConsumerLook {
                 durable: durable.clone(),
                 delivered: slot.consumer.delivered(),
+                reached: Position::of_number(slot.consumer.reached()),
+                done: Position::of_number(slot.consumer.done()),
                 lag: slot.consumer.pending(),
                 in_hand,
                 repeated,

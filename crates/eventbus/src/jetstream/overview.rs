@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::connect::{ApiError, Connection};
 use crate::name::{STREAM, read_token};
-use crate::{ConsumerLook, DEAD_LETTERS, Durable, Letters, Look, dead_letter};
+use crate::{ConsumerLook, DEAD_LETTERS, Durable, Letters, Look, Position, dead_letter};
 
 /// A page of consumers.
 #[derive(Deserialize)]
@@ -60,6 +60,8 @@ async fn consumers(connection: &Connection) -> Result<Vec<ConsumerLook>, ApiErro
         looks.extend(durable.map(|info| ConsumerLook {
             durable: Durable::from_wire(&info.name),
             delivered: info.delivered.consumer_sequence,
+            reached: Position::of_number(info.delivered.stream_sequence),
+            done: Position::of_number(info.ack_floor.stream_sequence),
             lag: info.num_pending,
             in_hand: info.num_ack_pending as u64,
             repeated: info.num_redelivered as u64,
