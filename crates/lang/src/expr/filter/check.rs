@@ -183,8 +183,11 @@ impl Checker<'_> {
             _ => None,
         };
         let Some(kind) = result_of(operator, &left, &right) else {
+            let shadowed = shadowed(left_node, &left, &right.kind)
+                .or_else(|| shadowed(right_node, &right.kind, &left))
+                .unwrap_or_default();
             let message = format!(
-                "'{}' does not take {} and {}",
+                "'{}' does not take {} and {}{shadowed}",
                 operator.text(),
                 left.name(),
                 right.kind.name()
@@ -394,4 +397,20 @@ fn mark(node: &mut Node, strict: bool, pattern: Option<regex::Regex>) {
             None => Kind::StrictEqual(left, right),
         };
     }
+}
+
+/// How the field is had whose name is that of a function, if `node` is such a name and `other` what it is wanted as.
+fn shadowed(node: &Node, of: &Type, other: &Type) -> Option<String> {
+    let (Kind::Name(name), Type::Function) = (&node.kind, of) else {
+        return None;
+    };
+    let conversion = match other {
+        Type::Text => "string",
+        Type::Int => "int",
+        Type::Float => "float",
+        _ => return Some(format!(": {name} is a function")),
+    };
+    Some(format!(
+        ": {name} is a function, and {conversion}({name}) the field of this name"
+    ))
 }

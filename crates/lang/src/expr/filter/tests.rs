@@ -42,6 +42,19 @@ fn a_key_named_like_a_function_has_its_type() {
     fails("type == 'ADD'");
     fails("type in ['ADD']");
     fails("$env['type'] == 'ADD'");
+    for (expression, expected) in [
+        (
+            "type == 'ADD'",
+            "'==' does not take function and string: type is a function, and string(type) the field of this name",
+        ),
+        (
+            "3 > count",
+            "'>' does not take int and function: count is a function, and int(count) the field of this name",
+        ),
+    ] {
+        let answer = answer(expression, EVENT.as_bytes());
+        assert!(answer.contains(expected), "{answer}");
+    }
 }
 
 #[test]
