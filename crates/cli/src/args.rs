@@ -101,10 +101,10 @@ pub(crate) struct SimulateArgs {
     pub(crate) event: Vec<PathBuf>,
     /// File with Kubernetes objects, one after another or in a list as kubectl prints it: makes the events
     /// that resource event sources would make. May be given several times
-    #[arg(long, value_name = "FILE", requires = "as")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) object: Vec<PathBuf>,
-    /// What happens to the object: ADD, UPDATE or DELETE. Without an object, the kind of event source
-    /// that gets the body on standard input, for example `github`
+    /// What happens to the object: ADD, UPDATE or DELETE; by default ADD, or with --old UPDATE. Without
+    /// an object, the kind of event source that gets the body on standard input, for example `github`
     #[arg(long = "as", id = "as", value_name = "TYPE|KIND", value_parser = As::read)]
     pub(crate) r#as: Option<As>,
     /// The event source that gets the body; by default all that have an event of the kind

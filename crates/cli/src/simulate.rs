@@ -100,7 +100,12 @@ fn what(args: &SimulateArgs) -> anyhow::Result<What> {
         return Ok(What::Events(files.collect::<Result<_, _>>()?));
     }
     match (&args.object[..], args.r#as) {
-        (objects @ [_, ..], Some(As::Object(event_type))) => {
+        (objects @ [_, ..], None | Some(As::Object(_))) => {
+            let event_type = match args.r#as {
+                Some(As::Object(event_type)) => event_type,
+                _ if args.old.is_some() => ResourceEventType::Update,
+                _ => ResourceEventType::Add,
+            };
             if args.old.is_some() && event_type != ResourceEventType::Update {
                 bail!("--old goes with --as UPDATE");
             }
@@ -121,9 +126,9 @@ fn what(args: &SimulateArgs) -> anyhow::Result<What> {
             kind,
             source: args.event_source.clone(),
         }),
-        ([_, ..], _) => bail!("an object is there --as ADD, UPDATE or DELETE"),
+        ([_, ..], Some(As::Kind(_))) => bail!("an object is there --as ADD, UPDATE or DELETE"),
         ([], Some(As::Object(_))) => bail!("--as ADD, UPDATE or DELETE goes with --object"),
-        ([], None) => bail!("either --event, or --object and --as, or --as KIND are needed"),
+        ([], None) => bail!("either --event, or --object, or --as KIND is needed"),
     }
 }
 
