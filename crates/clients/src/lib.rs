@@ -13,6 +13,8 @@ pub mod http;
 pub mod kafka;
 pub mod kubernetes;
 pub mod nats;
+#[cfg(feature = "pulsar")]
+pub mod pulsar;
 mod reference;
 pub mod s3;
 pub mod socket;
@@ -43,6 +45,9 @@ pub struct Clients {
     /// Kafka brokers.
     #[cfg(feature = "kafka")]
     pub kafka: kafka::Pool,
+    /// Pulsar.
+    #[cfg(feature = "pulsar")]
+    pub pulsar: pulsar::Pool,
     /// The cluster; `None` where there is none.
     pub cluster: Option<kubernetes::Cluster>,
 }
@@ -59,6 +64,8 @@ impl Clients {
             grpc: grpc::Pool::default(),
             #[cfg(feature = "kafka")]
             kafka: kafka::Pool::default(),
+            #[cfg(feature = "pulsar")]
+            pulsar: pulsar::Pool::default(),
             cluster: client.map(kubernetes::Cluster::new),
         }
     }
