@@ -46,7 +46,8 @@ pub struct ConfigRef {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<ValueRef>,
     /// How to encrypt; it counts if the URL wants it.
-    pub tls: TlsRef,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsRef>,
 }
 
 /// What a spec says of logins and encryption.
@@ -79,14 +80,15 @@ impl ConfigRef {
             None => TlsRef::default(),
         };
         let secret = |key: &SecretKeySelector| ValueRef::secret(key, namespace);
+        let tls = TlsRef {
+            insecure_skip_verify: tls.insecure_skip_verify || *is_insecure,
+            authorities: authorities.as_ref().map(secret).or(tls.authorities),
+            ..tls
+        };
         Ok(Self {
             url: url.to_owned(),
             token: token.as_ref().map(secret),
-            tls: TlsRef {
-                insecure_skip_verify: tls.insecure_skip_verify || *is_insecure,
-                authorities: authorities.as_ref().map(secret).or(tls.authorities),
-                ..tls
-            },
+            tls: Some(tls).filter(|tls| *tls != TlsRef::default()),
         })
     }
 
@@ -95,7 +97,10 @@ impl ConfigRef {
     /// # Errors
     /// If a value is not there.
     pub async fn resolve(&self, values: &dyn Values) -> Result<Config, ClientError> {
-        let tls = self.tls.resolve(values).await?;
+        let tls = match &self.tls {
+            Some(tls) => tls.resolve(values).await?,
+            None => Tls::default(),
+        };
         // As in Argo Events, a certificate goes before a token.
         let login = match &self.token {
             _ if tls.identity.is_some() => Login::Certificate,

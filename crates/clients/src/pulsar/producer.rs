@@ -216,6 +216,11 @@ fn received(frame: Frame, waiting: &mut Waiting, link: &Link) -> Result<(), Erro
         Some(Command::SendReceipt(receipt)) => (receipt.sequence_id, Ok(())),
         Some(Command::SendError(refusal)) => {
             let error = Error::said(refusal.error, &refusal.message);
+            // Some of the broker's disks may have it.
+            let error = match error.kind() {
+                Kind::Unreachable => error.with_kind(Kind::Unconfirmed),
+                _ => error,
+            };
             (refusal.sequence_id, Err(error))
         }
         Some(Command::CloseProducer(_)) => {
