@@ -57,7 +57,13 @@ impl Pulsar {
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
             port,
-            deliveries: Mutex::new(deliveries.iter().rev().map(|bytes| bytes.to_vec()).collect()),
+            deliveries: Mutex::new(
+                deliveries
+                    .iter()
+                    .rev()
+                    .map(|bytes| bytes.to_vec())
+                    .collect(),
+            ),
             receipts: Mutex::new(receipts.iter().rev().copied().collect()),
             told: Mutex::default(),
         });
@@ -142,7 +148,10 @@ fn answer(kind: u8, request: u8, shared: &Shared) -> Option<Vec<u8>> {
         }
         kind::PRODUCER => [&[8, 17, 0x8a, 1, 8, 8, request][..], b"\x12\x04name"].concat(),
         kind::SEND => {
-            let mut receipts = shared.receipts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut receipts = shared
+                .receipts
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             match receipts.pop()? {
                 Receipt::Stored => b"\x08\x07\x3a\x04\x08\x00\x10\x00".to_vec(),
                 Receipt::Refused => b"\x08\x08\x42\x0a\x08\x00\x10\x00\x18\x16\x22\x02no".to_vec(),
@@ -150,7 +159,10 @@ fn answer(kind: u8, request: u8, shared: &Shared) -> Option<Vec<u8>> {
             }
         }
         kind::FLOW => {
-            let mut deliveries = shared.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut deliveries = shared
+                .deliveries
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             return Some(deliveries.pop().unwrap_or_default());
         }
         _ => return Some(Vec::new()),

@@ -52,7 +52,8 @@ fn config(server: &BrokerServer) -> Result<String, std::fmt::Error> {
          managedLedgerDefaultEnsembleSize=1\n\
          managedLedgerDefaultWriteQuorum=1\n\
          managedLedgerDefaultAckQuorum=1\n\
-         journalMaxSizeMB=16\n"
+         journalMaxSizeMB=16\n\
+         maxMessageSize=200000\n"
     );
     if options.password.is_some() {
         write!(

@@ -12,7 +12,10 @@ use tiphys_clients::pulsar::{Config, Consumer, Subscription};
 use tiphys_testbed::{Broker, BrokerOptions, BrokerServer, Certificates, PULSAR_TOKEN};
 
 use self::sender::{Sent, batch, send};
-use crate::promises::*;
+use crate::promises::{
+    broker_killed, bus_killed, contract, encrypted, once_and_in_order, pod_killed, pod_stopped,
+    promised, two_pods, unfit, wrong_password,
+};
 use crate::stage::{Stage, dead_letters, listening, silent};
 use crate::stored::stored;
 use crate::{Kind, Wanted, body};
@@ -309,10 +312,20 @@ async fn a_subscription_that_somebody_else_has_is_named() {
         consumer: "other".to_owned(),
     };
     let other = Consumer::subscribe(&config, WHOLE, &subscription).await;
-    let other = other.unwrap();
+    let mut other = other.unwrap();
     let tiphys = stage.pods.start("pod-0");
     let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
-    let report = tiphys.reported("a refusal", is_refused).await;
+    // The broker asks whether the other one is still there.
+    let answering = async {
+        loop {
+            other.flush().await.unwrap();
+            other.next().await.unwrap();
+        }
+    };
+    let report = tokio::select! {
+        report = tiphys.reported("a refusal", is_refused) => report,
+        () = answering => unreachable!("it answers for ever"),
+    };
     let health = &report["parts"][0]["health"];
     assert_eq!(health["reason"], "Conflict", "{health}");
     other.close().await.unwrap();

@@ -66,8 +66,8 @@ fn noted(note: &str) -> Option<&str> {
 }
 
 fn without_digest(note: &str) -> String {
-    let lines = note.lines().filter(|line| !line.starts_with(DIGEST));
-    lines.map(|line| format!("{line}\n")).collect()
+    let lines = note.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with(DIGEST)).collect()
 }
 
 /// The digest of all files that a note names, and of their names.
@@ -87,8 +87,7 @@ fn digest(root: &Path, note: &str) -> anyhow::Result<String> {
         digest.update([0]);
         digest.update(Sha256::digest(content));
     }
-    let digest = digest.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:x}", digest.finalize()))
 }
 
 /// Adds a file, or all files below a folder; the note itself is none of them.
@@ -121,7 +120,10 @@ mod tests {
         let note = "# What is tested.\n\na\nd.rs\nsha256 0\n";
         let first = digest(&root, note).unwrap();
         assert_eq!(first.len(), 64);
-        assert_eq!(digest(&root, &note.replace("sha256 0", "sha256 1")).unwrap(), first);
+        assert_eq!(
+            digest(&root, &note.replace("sha256 0", "sha256 1")).unwrap(),
+            first
+        );
         fs::write(root.join("a/b/c.rs"), "One").unwrap();
         assert_ne!(digest(&root, note).unwrap(), first);
         fs::write(root.join("a/b/c.rs"), "one").unwrap();

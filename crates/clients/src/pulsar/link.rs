@@ -231,16 +231,12 @@ impl Link {
     async fn command(&mut self, deadline: Instant) -> Result<Command, Error> {
         loop {
             self.flush().await?;
-            match timeout_at(deadline, self.next()).await {
-                Ok(frame) => {
-                    if let Some(command) = frame?.and_then(|frame| frame.command) {
-                        return Ok(command);
-                    }
-                }
-                Err(_) => {
-                    let why = format!("no answer in {} s", ANSWER_WITHIN.as_secs());
-                    return Err(self.failed(Kind::Unreachable, &why));
-                }
+            let Ok(frame) = timeout_at(deadline, self.next()).await else {
+                let why = format!("no answer in {} s", ANSWER_WITHIN.as_secs());
+                return Err(self.failed(Kind::Unreachable, &why));
+            };
+            if let Some(command) = frame?.and_then(|frame| frame.command) {
+                return Ok(command);
             }
         }
     }

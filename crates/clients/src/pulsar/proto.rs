@@ -10,7 +10,7 @@ pub(super) struct Envelope {
     pub(super) kind: i32,
     #[prost(
         oneof = "Command",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 36, 37"
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 36, 37"
     )]
     pub(super) command: Option<Command>,
 }
@@ -65,7 +65,6 @@ commands! {
     "17" ProducerSuccess(ProducerSuccess),
     "18" Ping(Ping),
     "19" Pong(Pong),
-    "20" Redeliver(Redeliver),
     "21" PartitionedMetadata(PartitionedMetadata),
     "22" PartitionedMetadataResponse(PartitionedMetadataResponse),
     "23" Lookup(Lookup),
@@ -112,9 +111,7 @@ messages! {
     }
 
     /// The client is to say again who it is.
-    AuthChallenge {
-        challenge: Option<AuthData> = (message, optional, tag = "2"),
-    }
+    AuthChallenge {}
 
     /// Who the client is.
     AuthResponse {
@@ -146,7 +143,7 @@ messages! {
         permits: u32 = (uint32, required, tag = "2"),
     }
 
-    /// Where an entry stands. `batch_index` and `ack_set` concern the messages in it.
+    /// Where an entry stands.
     MessageId {
         ledger: u64 = (uint64, required, tag = "1"),
         entry: u64 = (uint64, required, tag = "2"),
@@ -166,12 +163,6 @@ messages! {
         /// 0: these alone, 1: all up to this one.
         kind: i32 = (int32, required, tag = "2"),
         ids: Vec<MessageId> = (message, repeated, tag = "3"),
-    }
-
-    /// Entries are to come again: these, or all that are not acknowledged.
-    Redeliver {
-        consumer_id: u64 = (uint64, required, tag = "1"),
-        ids: Vec<MessageId> = (message, repeated, tag = "2"),
     }
 
     /// A consumer ends. A broker says it when the topic goes to another one.
@@ -296,7 +287,6 @@ messages! {
 
     /// What is said of a message in a batch.
     SingleMetadata {
-        properties: Vec<KeyValue> = (message, repeated, tag = "1"),
         key: Option<String> = (string, optional, tag = "2"),
         payload_size: i32 = (int32, required, tag = "3"),
         /// A newer message with its key has taken its place.

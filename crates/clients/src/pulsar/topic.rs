@@ -68,7 +68,7 @@ mod tests {
         ] {
             assert_eq!(whole_name(topic), whole);
             assert_eq!(check_topic(topic), Ok(()));
-            assert_eq!(is_persistent(&whole), !topic.starts_with("non"), "{topic}");
+            assert_eq!(is_persistent(whole), !topic.starts_with("non"), "{topic}");
         }
         assert_eq!(
             partition("persistent://a/b/c", 7),

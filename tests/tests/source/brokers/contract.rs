@@ -4,7 +4,10 @@ use super::generic::Server;
 use super::minio::Bucket;
 use super::nats::{Core, JetStream};
 use super::nsq::Topic;
-use super::promises::*;
+use super::promises::{
+    broker_killed, bus_killed, contract, encrypted, once_and_in_order, pod_killed, pod_stopped,
+    promised, two_pods, unfit, wrong_password,
+};
 use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::sqs::Queue as Messages;

@@ -81,15 +81,6 @@ impl Server {
         subscribed.map_err(|error| self.failed(topic, &config, error))
     }
 
-    /// Why a topic is not read any more.
-    pub(super) fn lost(&self, topic: &str, error: Error) -> SourceError {
-        let reason = match error.kind() {
-            Kind::Malformed => Reason::Malformed,
-            _ => Reason::Disconnected,
-        };
-        SourceError::new(reason, format!("read the topic {topic}")).because(error)
-    }
-
     /// How to reach the brokers, with the values of Secrets as they are now.
     async fn config(&self, context: &SourceContext) -> Result<Config, SourceError> {
         let act = || format!("read the Secrets that {} names", self.path);
@@ -150,6 +141,15 @@ impl Server {
             Login::Certificate => format!("check {path}.tls"),
         }
     }
+}
+
+/// Why a topic is not read any more.
+pub(super) fn lost(topic: &str, error: Error) -> SourceError {
+    let reason = match error.kind() {
+        Kind::Malformed => Reason::Malformed,
+        _ => Reason::Disconnected,
+    };
+    SourceError::new(reason, format!("read the topic {topic}")).because(error)
 }
 
 /// The whole names of the topics of a spec.

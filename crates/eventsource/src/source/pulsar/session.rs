@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use futures::FutureExt as _;
-use tiphys_clients::pulsar::{Consumer, Entry, EntryId, Error, Message, Unreadable};
+use tiphys_clients::pulsar::{Consumer, Entry, EntryId, Message, Unreadable};
 use tokio::sync::watch;
 
 use super::Pulsar;
+use super::server::lost;
 use crate::context::SourceContext;
 use crate::error::SourceError;
 use crate::incoming::{Incoming, Verdict};
@@ -109,7 +110,7 @@ impl<'a> Session<'a> {
                     self.hand_on(permit);
                 }
                 entry = self.consumer.next() => {
-                    if let Some(entry) = entry.map_err(|error| self.lost(error))? {
+                    if let Some(entry) = entry.map_err(|error| lost(&self.topic, error))? {
                         self.received(entry);
                     }
                 }
@@ -179,23 +180,16 @@ impl<'a> Session<'a> {
             self.flush().await?;
         }
         let Self {
-            source,
-            consumer,
-            topic,
-            ..
+            consumer, topic, ..
         } = self;
         let closed = consumer.close().await;
-        closed.map_err(|error| source.server.lost(&topic, error))
+        closed.map_err(|error| lost(&topic, error))
     }
 
     async fn flush(&mut self) -> Result<(), SourceError> {
         self.consumer.acknowledge(self.entries.done.drain(..));
         let flushed = self.consumer.flush().await;
-        flushed.map_err(|error| self.lost(error))
-    }
-
-    fn lost(&self, error: Error) -> SourceError {
-        self.source.server.lost(&self.topic, error)
+        flushed.map_err(|error| lost(&self.topic, error))
     }
 }
 
