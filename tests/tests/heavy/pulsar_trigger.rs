@@ -170,7 +170,10 @@ authTokenSecret: {{name: pulsar, key: token}}",
             assert_eq!(reader.next().await.body, body(7));
         } else {
             let unavailable = sensor.unavailable().await;
-            assert!(unavailable.contains("oken"), "{unavailable}");
+            assert!(
+                unavailable.contains("Failed to authenticate"),
+                "{unavailable}"
+            );
             assert!(!unavailable.contains(&forged), "{unavailable}");
         }
         assert!(sensor.dead_letters().await.is_empty());
