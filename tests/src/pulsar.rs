@@ -51,6 +51,9 @@ mod kind {
 impl Pulsar {
     /// Starts a broker that delivers these bytes, one element on each connection that asks for messages, and
     /// says this of what it is sent.
+    ///
+    /// # Panics
+    /// When there is no port.
     pub async fn start(deliveries: &[&[u8]], receipts: &[Receipt]) -> Self {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
         let listener = listener.expect("a port");
@@ -97,6 +100,9 @@ impl Pulsar {
 }
 
 /// A frame with a command, and with an entry behind it.
+///
+/// # Panics
+/// When it is larger than a frame may be.
 pub fn frame(command: &[u8], entry: &[u8]) -> Vec<u8> {
     let length = |length: usize| u32::try_from(length).expect("a small frame").to_be_bytes();
     let whole = length(4 + command.len() + entry.len());

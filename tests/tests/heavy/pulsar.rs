@@ -251,6 +251,32 @@ async fn a_topic_that_is_unloaded_is_read_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_is_added_is_read() {
+    let mut stage = Stage::<Divided>::usual().await;
+    let tiphys = stage.start("pod-0").await;
+    stage.broker.send(0..30).await;
+    stage.stored(30).await;
+    tokio::task::block_in_place(|| {
+        let Topic { server, .. } = &stage.broker;
+        administer(server, "POST", &format!("{PATH}/partitions"), "4");
+        let sent = Sent {
+            payload: body(30).into(),
+            ..Sent::default()
+        };
+        send(
+            &server.address(),
+            None,
+            &format!("{WHOLE}-partition-3"),
+            &[sent],
+        );
+    });
+    stage.stored(31).await;
+    stage.check_all_once(31).await;
+    stage.check_nothing_left().await;
+    drop(tiphys);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_come_alone_in_batches_and_compressed() {
     let stage = Stage::<Exclusive>::new(Wanted::default(), "max_payload: 32KB", |_| {}).await;
     let tiphys = stage.start("pod-0").await;
