@@ -5,6 +5,7 @@ mod elasticmq;
 mod kafka;
 mod mosquitto;
 mod moto;
+pub(crate) mod pulsar;
 mod rabbitmq;
 mod redis;
 
@@ -45,7 +46,7 @@ pub struct BrokerServer {
     options: BrokerOptions,
     /// Where connections are encrypted.
     tls_port: u16,
-    /// Where it speaks with its kin, if it does.
+    /// Where it speaks with its kin, or with who manages it, if it does.
     cluster_port: u16,
     /// Where it speaks with itself, if it does.
     inner_port: u16,
@@ -81,6 +82,11 @@ impl BrokerServer {
     /// Host and port where connections are encrypted.
     pub fn tls_address(&self) -> String {
         format!("127.0.0.1:{}", self.tls_port)
+    }
+
+    /// Host and port where it is managed, if that is another one.
+    pub fn cluster_address(&self) -> String {
+        format!("127.0.0.1:{}", self.cluster_port)
     }
 
     /// The certificates, if connections may be encrypted.
@@ -134,10 +140,10 @@ impl BrokerServer {
         let mut command = self.command()?;
         let process = Process::spawn("broker", &mut command, &self.scratch)?;
         let process = self.process.insert(process);
-        let (broker, port) = (self.broker, self.port);
+        let (broker, ports) = (self.broker, (self.port, self.cluster_port));
         let serving = wait_for("a broker that serves", PATIENCE, || {
             process.ensure_running()?;
-            Ok(serves(broker, port).then_some(()))
+            Ok(serves(broker, ports).then_some(()))
         });
         serving.with_context(|| process.report(LOG_LINES))
     }
@@ -172,6 +178,7 @@ impl BrokerServer {
             Broker::Kafka => kafka::prepare(self, &mut command)?,
             Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
             Broker::Moto => moto::prepare(self, &mut command),
+            Broker::Pulsar => pulsar::prepare(self, &mut command)?,
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
         }
@@ -200,13 +207,14 @@ impl Drop for BrokerServer {
 }
 
 /// True if it answers.
-fn serves(broker: Broker, port: u16) -> bool {
+fn serves(broker: Broker, (port, cluster_port): (u16, u16)) -> bool {
     match broker {
         Broker::Azurite => azurite::serves(port),
         Broker::Elasticmq => elasticmq::serves(port),
         Broker::Kafka => kafka::serves(port),
         Broker::Mosquitto => mosquitto::serves(port),
         Broker::Moto => moto::serves(port),
+        Broker::Pulsar => pulsar::serves(cluster_port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
     }

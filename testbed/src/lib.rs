@@ -15,6 +15,7 @@ mod programs;
 mod progress;
 mod scratch;
 
+pub use broker::pulsar::TOKEN as PULSAR_TOKEN;
 pub use broker::{BrokerOptions, BrokerServer};
 pub use certificates::Certificates;
 pub use control_plane::{ControlPlane, ControlPlaneOptions, User};

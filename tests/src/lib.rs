@@ -21,6 +21,7 @@ pub mod nsq;
 pub mod page;
 mod pod;
 mod proxy;
+pub mod pulsar;
 mod servers;
 mod tiphys;
 mod tunnel;

@@ -2,6 +2,7 @@
 //! included, and a drill.
 
 mod cluster;
+mod heavy;
 mod summary;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -25,6 +26,10 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "PACKAGE", conflicts_with = "cluster")]
     package: Option<String>,
 
+    /// Run the stories on large servers (Pulsar: 235 MB) too, whether what they test has changed or not
+    #[arg(long, conflicts_with_all = ["package", "cluster"])]
+    all_kinds: bool,
+
     /// Run only the stories that need a cluster with nodes: one of `cargo xtask node` on this
     /// machine, which is started and stopped unless it runs already
     #[arg(long)]
@@ -44,6 +49,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Args {
         filters,
         package,
+        all_kinds,
         cluster,
         context,
         kubeconfig,
@@ -52,7 +58,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut passed = true;
     let everything = package.is_none() && filters.is_empty();
     if !cluster {
-        passed &= run_here(package.as_deref(), &filters, everything, &mut summary)?;
+        let wanted = Wanted {
+            package: package.as_deref(),
+            filters: &filters,
+            all_kinds,
+        };
+        passed &= run_here(&wanted, &mut summary)?;
     }
     let mut skipped = None;
     if cluster || everything {
@@ -75,14 +86,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gets the servers, builds the product and runs the tests that need no nodes; with a drill after them,
-/// if that is wanted.
-fn run_here(
-    package: Option<&str>,
-    filters: &[String],
-    drills: bool,
-    summary: &mut Summary,
-) -> anyhow::Result<bool> {
+/// Which tests are wanted.
+struct Wanted<'a> {
+    package: Option<&'a str>,
+    filters: &'a [String],
+    /// Those on large servers in any case.
+    all_kinds: bool,
+}
+
+/// Gets the servers, builds the product and runs the tests that need no nodes; all of them with those on
+/// large servers, if these are due, and a drill.
+fn run_here(wanted: &Wanted<'_>, summary: &mut Summary) -> anyhow::Result<bool> {
+    let Wanted {
+        package,
+        filters,
+        all_kinds,
+    } = *wanted;
+    let everything = package.is_none() && filters.is_empty();
     let programs = Programs::locate(Progress::Shown)?;
     let mut brokers = Vec::new();
     for broker in Broker::ALL {
@@ -99,7 +119,16 @@ fn run_here(
         .envs(brokers)
         .env(BINARY_VARIABLE, &binary);
     let mut passed = run_tests(&mut tests, filters, summary)?;
-    if drills && let Err(error) = drill::run_usual(&programs, &binary) {
+    if everything || all_kinds {
+        match heavy::run(all_kinds, &programs, &binary, filters, summary)? {
+            heavy::Told::Ran { passed: all } => passed &= all,
+            heavy::Told::Unchanged => eprintln!(
+                "── the stories on large servers were not run: what they test is as it was when they passed \
+                 (--all-kinds runs them)"
+            ),
+        }
+    }
+    if everything && let Err(error) = drill::run_usual(&programs, &binary) {
         eprintln!("error: {error:#}");
         passed = false;
     }

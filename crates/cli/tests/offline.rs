@@ -511,7 +511,7 @@ fn what_is_not_run_here_is_no_error() {
     let (code, text, errors) = tiphys(&format!("{arguments} --expect {expected}"));
     assert_eq!((code, text.as_str()), (0, ""), "{errors}");
     // Once for each type.
-    assert_eq!(errors.matches("pulsar").count(), 1, "{errors}");
+    assert_eq!(errors.matches("type hdfs").count(), 1, "{errors}");
     check_parts(&errors, &["note: ", "1 action, as expected\n"]);
     let text = simulated(&arguments["simulate ".len()..]);
     check_parts(

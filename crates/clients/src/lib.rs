@@ -15,6 +15,8 @@ pub mod http;
 pub mod kafka;
 pub mod kubernetes;
 pub mod nats;
+#[cfg(feature = "pulsar")]
+pub mod pulsar;
 mod reference;
 pub mod s3;
 pub mod socket;
@@ -48,6 +50,9 @@ pub struct Clients {
     /// Schemas of messages in Avro.
     #[cfg(feature = "kafka")]
     pub schemas: avro::Schemas,
+    /// Pulsar.
+    #[cfg(feature = "pulsar")]
+    pub pulsar: pulsar::Pool,
     /// The cluster; `None` where there is none.
     pub cluster: Option<kubernetes::Cluster>,
 }
@@ -66,6 +71,8 @@ impl Clients {
             kafka: kafka::Pool::default(),
             #[cfg(feature = "kafka")]
             schemas: avro::Schemas::default(),
+            #[cfg(feature = "pulsar")]
+            pulsar: pulsar::Pool::default(),
             cluster: client.map(kubernetes::Cluster::new),
         }
     }

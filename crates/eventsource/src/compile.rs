@@ -194,11 +194,11 @@ mod tests {
     #[test]
     fn a_kind_that_is_not_run_is_named() {
         let found = problems(
-            r#"{"metadata":{"name":"es"},"spec":{"pulsar":{"ev":{"url":"u","topics":["t"]}}}}"#,
+            r#"{"metadata":{"name":"es"},"spec":{"hdfs":{"ev":{"directory":"/in/","path":"x","type":"CREATE"}}}}"#,
         );
         assert!(
             found.contains(
-                &"error: spec.pulsar.ev: event sources of type pulsar are not run by this version of tiphys"
+                &"error: spec.hdfs.ev: event sources of type hdfs are not run by this version of tiphys"
                     .to_owned()
             ),
             "{found:#?}"

@@ -121,6 +121,7 @@ macro_rules! sources {
     feature = "grpc",
     feature = "kafka",
     feature = "mqtt",
+    feature = "pulsar",
     feature = "redis"
 )))]
 fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
@@ -147,6 +148,7 @@ sources! {
     mod mqtt::Mqtt if "mqtt";
     mod nats::Nats;
     mod nsq::Nsq;
+    mod pulsar::Pulsar if "pulsar";
     mod redis::Redis if "redis";
     mod redis_stream::RedisStream if "redis";
     pub mod resource::Resource;

@@ -23,6 +23,8 @@ pub mod object;
 pub mod open_whisk;
 mod perform;
 mod policy;
+#[cfg(feature = "pulsar")]
+pub mod pulsar;
 pub mod slack;
 #[cfg(test)]
 mod tests;
@@ -53,6 +55,7 @@ triggers! {
     ArgoWorkflow: argo_workflow,
     Http: http,
     Kafka: kafka if "kafka",
+    Pulsar: pulsar if "pulsar",
     Nats: nats,
     Slack: slack,
     OpenWhisk: open_whisk,

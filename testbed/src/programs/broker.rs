@@ -32,6 +32,8 @@ pub enum Broker {
     Mosquitto,
     /// Moto, for AWS.
     Moto,
+    /// Pulsar.
+    Pulsar,
     /// RabbitMQ, for AMQP.
     Rabbitmq,
     /// Redis.
@@ -50,7 +52,7 @@ enum Origin<'s> {
 }
 
 impl Broker {
-    /// All of them.
+    /// Those of the usual stories.
     pub const ALL: [Self; 7] = [
         Self::Azurite,
         Self::Elasticmq,
@@ -60,6 +62,9 @@ impl Broker {
         Self::Rabbitmq,
         Self::Redis,
     ];
+
+    /// Those that are large: 235 MB.
+    pub const HEAVY: [Self; 1] = [Self::Pulsar];
 
     /// Finds the program, or gets it.
     ///
@@ -77,6 +82,7 @@ impl Broker {
             Self::Kafka => "TIPHYS_KAFKA",
             Self::Mosquitto => "TIPHYS_MOSQUITTO",
             Self::Moto => "TIPHYS_MOTO_SERVER",
+            Self::Pulsar => "TIPHYS_PULSAR",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
         }
@@ -90,6 +96,7 @@ impl Broker {
             Self::Kafka => "kafka",
             Self::Mosquitto => "mosquitto",
             Self::Moto => "moto_server",
+            Self::Pulsar => "pulsar",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
         }
@@ -101,6 +108,7 @@ impl Broker {
             Self::Elasticmq => Origin::Java("1.6.12"),
             Self::Kafka => Origin::Java(&settings.kafka_version),
             Self::Moto => Origin::Python("5.2.5"),
+            Self::Pulsar => Origin::Java("4.0.7"),
             Self::Mosquitto | Self::Rabbitmq | Self::Redis => Origin::Debian,
         }
     }
@@ -113,6 +121,7 @@ impl Broker {
                 // What it writes its log lines with: without one it writes none.
                 ("org.slf4j", "slf4j-simple", "1.7.36"),
             ],
+            Self::Pulsar => vec![("org.apache.pulsar", "pulsar-broker", version)],
             _ => vec![("org.elasticmq", "elasticmq-server_2.13", version)],
         }
     }
@@ -237,6 +246,9 @@ impl Broker {
             }
             // One of its classes.
             Self::Kafka => format!("exec java -Xmx256m -cp '{folder}/*' \"$@\""),
+            Self::Pulsar => {
+                format!("exec java -Xmx384m -XX:MaxDirectMemorySize=256m -cp '{folder}/*' \"$@\"")
+            }
             Self::Moto => format!("exec '{folder}/bin/python' -m moto.server \"$@\""),
             Self::Mosquitto => return debian::script(root, "usr/sbin/mosquitto"),
             Self::Rabbitmq => {

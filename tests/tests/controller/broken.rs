@@ -128,15 +128,16 @@ async fn a_kind_of_bus_that_is_not_run_is_named_by_its_users_too() {
 #[tokio::test]
 async fn a_kind_of_event_that_is_not_run_is_named_at_its_place() {
     let stage = Stage::start().await;
-    let pulsar = "{apiVersion: argoproj.io/v1alpha1, kind: EventSource, metadata: {name: other}, \
-                   spec: {pulsar: {thing: {url: 'pulsar://a:1', topics: [t]}}}}";
-    stage.world.apply(pulsar).await;
+    let hdfs = "{apiVersion: argoproj.io/v1alpha1, kind: EventSource, metadata: {name: other}, \
+                   spec: {hdfs: {thing: {directory: /in/, path: x, type: CREATE, \
+                   addresses: ['n:8020'], hdfsUser: u}}}}";
+    stage.world.apply(hdfs).await;
     let ready = stage
         .reason::<EventSource>("other", "Ready", "InvalidEventSource")
         .await;
     assert_eq!(
         ready.message,
-        "spec.pulsar.thing: event sources of type pulsar are not run by this version of tiphys"
+        "spec.hdfs.thing: event sources of type hdfs are not run by this version of tiphys"
     );
     is_told(&stage, "other", &["Warning InvalidEventSource"]).await;
 }

@@ -53,8 +53,8 @@ const NOT_RUN: &str = r"apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata: {name: not-run}
 spec:
-  pulsar:
-    orders: {url: 'pulsar://pulsar:6650', topics: [orders]}
+  hdfs:
+    orders: {directory: /in/, path: x, type: CREATE, addresses: ['n:8020'], hdfsUser: u}
 ";
 
 const BAD_FIELD: &str = r"apiVersion: argoproj.io/v1alpha1
@@ -93,7 +93,7 @@ const FAULTS: [&str; 6] = [
      missing closing ): `berth-(`",
     "d-dependency.yaml:10:7: error: spec.triggers[0].template.conditions: 'birth' is not a \
      dependency (the dependencies are: berth)",
-    "e-pulsar.yaml:6:5: error: spec.pulsar.orders: event sources of type pulsar are not run by this \
+    "e-hdfs.yaml:6:5: error: spec.hdfs.orders: event sources of type hdfs are not run by this \
      version of tiphys",
     "f-field.yaml:6:5: error: spec.dependencies[0].eventName: event dependency must define the \
      EventName",
@@ -108,7 +108,7 @@ fn with_faults(desk: Desk, namespace: &str) -> Desk {
         .file("b-jq.yaml", BAD_JQ)
         .file("c-regex.yaml", BAD_REGEX)
         .file("d-dependency.yaml", BAD_DEPENDENCY)
-        .file("e-pulsar.yaml", NOT_RUN)
+        .file("e-hdfs.yaml", NOT_RUN)
         .file("f-field.yaml", BAD_FIELD)
         .file("g-good.yaml", &GOOD.replace("NAMESPACE", namespace))
         .file("notes.txt", "no manifest at all")

@@ -12,6 +12,7 @@ mod nats;
 mod open_whisk;
 mod outside;
 mod policies;
+mod pulsar;
 mod running;
 mod slack;
 mod targets;

@@ -306,7 +306,7 @@ object! {
         tls_trust_certs_secret: Option<SecretKeySelector>,
         /// The server's certificate is not checked. Default: false.
         tls_allow_insecure_connection: Given<bool>,
-        /// The name in the server's certificate is checked. Default: false.
+        /// No effect: the name in the server's certificate is checked unless `tlsAllowInsecureConnection` is set.
         tls_validate_hostname: Given<bool>,
         /// TLS login by certificate.
         tls: Option<TlsConfig>,

@@ -7,6 +7,7 @@ mod appetite;
 mod backlog;
 mod forward;
 mod members;
+mod roster;
 
 use bytes::Bytes;
 
@@ -15,6 +16,7 @@ pub(super) use self::address::{Address, Scheme};
 pub(super) use self::appetite::Appetite;
 pub(super) use self::forward::forward;
 pub(super) use self::members::{Members, NotJson};
+pub(super) use self::roster::Roster;
 
 use crate::incoming::Incoming;
 

@@ -4,8 +4,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// A time that nobody has set.
-#[cfg(any(feature = "amqp", feature = "kafka"))]
+#[cfg(any(feature = "amqp", feature = "kafka", feature = "pulsar"))]
 pub(super) const NO_TIME: &str = "0001-01-01 00:00:00 +0000 UTC";
+
+/// Milliseconds since 1970, in UTC.
+#[cfg(any(feature = "kafka", feature = "pulsar"))]
+pub(super) fn go_milliseconds(milliseconds: i64) -> String {
+    let time = Timestamp::from_millisecond(milliseconds).ok();
+    let time = time.filter(|_| milliseconds >= 0);
+    time.map_or_else(|| NO_TIME.to_owned(), |time| go_time(time, &TimeZone::UTC))
+}
 
 /// A time: `2026-01-02 15:04:05.000312 +0100 CET`.
 pub(super) fn go_time(time: Timestamp, zone: &TimeZone) -> String {

@@ -12,14 +12,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tiphys_api::{KafkaEventSource, Problem};
 use tiphys_clients::kafka::{Consumer, Record, Start};
 
 use self::settings::{Read, Settings};
 use self::work::{Keeper, Position, Work};
 use super::broker::{Members, NotJson, incoming};
-use super::go_time::{NO_TIME, go_time};
+use super::go_time::go_milliseconds;
 use super::{Placement, Source, SourceKind};
 use crate::context::SourceContext;
 use crate::error::SourceError;
@@ -172,17 +171,10 @@ impl Kafka {
             None => members.json("body", b"null"),
         };
         Ok(members
-            .text("timestamp", time(record.timestamp).as_bytes())
+            .text("timestamp", go_milliseconds(record.timestamp).as_bytes())
             .texts("headers", headers)
             .finish(&self.metadata))
     }
-}
-
-/// Milliseconds as Go prints them, in UTC.
-fn time(milliseconds: i64) -> String {
-    let time = Timestamp::from_millisecond(milliseconds).ok();
-    let time = time.filter(|_| milliseconds >= 0);
-    time.map_or_else(|| NO_TIME.to_owned(), |time| go_time(time, &TimeZone::UTC))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 mod connection;
 mod frame;
 mod lookup;
-mod roster;
 mod session;
 
 use std::collections::BTreeSet;
@@ -26,16 +25,15 @@ use tokio::time::{Instant, sleep_until};
 use self::connection::Connection;
 use self::frame::Message;
 use self::lookup::Lookup;
-use self::roster::Roster;
 use self::session::Session;
-use super::broker::{Members, NotJson, incoming};
+use super::broker::{Members, NotJson, Roster, incoming};
 use super::{Placement, Source, SourceKind};
 use crate::context::SourceContext;
-use crate::error::SourceError;
+use crate::error::{Reason, SourceError};
 use crate::event::{Draft, Input, SimulateError};
 use crate::incoming::Incoming;
 use crate::served::payload::metadata;
-use crate::status::chain;
+use crate::status::{Condition, chain};
 
 /// How long a message may stay without a verdict. nsqd lets no client keep one for more than 15 minutes.
 const HOLD_LIMIT: Duration = Duration::from_mins(10);
@@ -162,8 +160,7 @@ impl Work<'_> {
                 self.open(address);
             }
             self.sharing.send_replace(self.roster.connections().max(1));
-            let condition = self.roster.condition(&self.source.path, &self.source.topic);
-            if let Some(condition) = condition {
+            if let Some(condition) = self.condition() {
                 self.context.condition(condition);
             }
             let look_at = self.look_at;
@@ -181,6 +178,19 @@ impl Work<'_> {
         }
         while self.connections.next().await.is_some() {}
         Ok(())
+    }
+
+    /// How the event is; `None` while that is being found out.
+    fn condition(&self) -> Option<Condition> {
+        let Nsq { path, topic, .. } = self.source;
+        if !self.roster.is_empty() {
+            return self.roster.condition();
+        }
+        Some(Condition::Failed {
+            reason: Reason::NotFound,
+            message: format!("no nsqd has the topic {topic}"),
+            hint: format!("check {path}.topic; a topic is there from its first message on"),
+        })
     }
 
     fn open(&self, address: String) {

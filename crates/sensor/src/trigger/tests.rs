@@ -123,6 +123,64 @@ fn messages_are_rendered() {
     }
 }
 
+#[cfg(feature = "pulsar")]
+#[test]
+fn messages_for_pulsar_are_rendered() {
+    for (pulsar, data, expected) in [
+        (
+            "{url: 'pulsar://h', topic: t, payload: [{src: {dependencyName: a, dataKey: m}, dest: m}]}",
+            r#"{"m":1}"#,
+            r#"{"pulsar":{"url":"pulsar://h","topic":"t","payload":"{\"m\":\"1\"}"}}"#,
+        ),
+        (
+            "{url: 'pulsar+ssl://h', topic: t, payload: [], authTokenSecret: {name: s, key: t}, tlsTrustCertsSecret: {name: s, key: c}}",
+            "{}",
+            r#"{"pulsar":{"url":"pulsar+ssl://h","token":{"secretKeyRef":{"namespace":"shop","name":"s","key":"t"}},"tls":{"insecureSkipVerify":false,"authorities":{"secretKeyRef":{"namespace":"shop","name":"s","key":"c"}}},"topic":"t","payload":""}}"#,
+        ),
+        (
+            "{url: 'pulsar+ssl://h', topic: t, payload: [], tlsAllowInsecureConnection: true}",
+            "{}",
+            r#"{"pulsar":{"url":"pulsar+ssl://h","tls":{"insecureSkipVerify":true},"topic":"t","payload":""}}"#,
+        ),
+        (
+            "{url: 'pulsar://h', topic: t, payload: [], parameters: [{src: {dependencyName: a, dataKey: m}, dest: topic}]}",
+            r#"{"m":"a/b"}"#,
+            "\"a/b\" cannot be a topic: TOPIC, TENANT/NAMESPACE/TOPIC or persistent://TENANT/NAMESPACE/TOPIC is needed",
+        ),
+    ] {
+        let trigger = format!("{{template: {{name: t, conditions: a, pulsar: {pulsar}}}}}");
+        assert_eq!(render(&trigger, data), expected, "{pulsar}");
+    }
+}
+
+#[cfg(feature = "pulsar")]
+#[test]
+fn messages_for_pulsar_that_cannot_be_sent_are_refused_with_their_field() {
+    for (pulsar, expected) in [
+        (
+            "{url: 'h:6650', topic: t, payload: []}",
+            "spec.triggers[0].template.pulsar.url: it has to begin with pulsar:// or pulsar+ssl://",
+        ),
+        (
+            "{url: 'pulsar://h', topic: a b, payload: []}",
+            "spec.triggers[0].template.pulsar.topic: \"a b\" cannot be a topic: TOPIC, TENANT/NAMESPACE/TOPIC or persistent://TENANT/NAMESPACE/TOPIC is needed",
+        ),
+        (
+            "{url: 'pulsar://h', topic: t}",
+            "spec.triggers[0].template.pulsar.payload: payload must not be empty",
+        ),
+        (
+            "{url: 'pulsar://h', topic: t, payload: [], authAthenzParams: {tenantDomain: d}}",
+            "spec.triggers[0].template.pulsar.authAthenzParams: logins by Athenz are not supported",
+        ),
+    ] {
+        let problems = compile(&format!("{{template: {{name: t, pulsar: {pulsar}}}}}"));
+        let problems = problems.unwrap_err();
+        let expected = format!("error: {expected}");
+        assert!(problems[0].starts_with(&expected), "{problems:?}");
+    }
+}
+
 #[cfg(feature = "kafka")]
 #[test]
 fn records_are_rendered() {
@@ -310,8 +368,8 @@ fn what_cannot_run_is_refused_with_its_field() {
             "spec.triggers[0].template.slack.message: no text to post",
         ),
         (
-            "pulsar: {}",
-            "spec.triggers[0].template.pulsar: triggers of type pulsar are not run by this version of tiphys",
+            "azureServiceBus: {}",
+            "spec.triggers[0].template.azureServiceBus: triggers of type azureServiceBus are not run by this version of tiphys",
         ),
     ] {
         let problems = compile(&format!("{{template: {{name: t, {template}}}}}")).unwrap_err();

@@ -15,7 +15,7 @@ use tiphys_testbed::{Broker, BrokerOptions, BrokerServer, Certificates};
 use tiphys_tests::eventually;
 use tokio::sync::watch;
 
-use super::contract::broker_killed;
+use super::promises::broker_killed;
 use super::stage::{Stage, nameless, silent};
 use super::{Kind, Wanted, body, tls};
 

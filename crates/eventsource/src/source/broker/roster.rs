@@ -1,4 +1,5 @@
-//! The nsqds of a topic: which are to be connected to, and how the event is by how they are.
+//! What an event reads from, each over a connection of its own: which are to be connected to, and how the
+//! event is by how they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,12 +16,12 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// A connection that stood for so long was healthy: its next failure is a first one.
 const HEALTHY_AFTER: Duration = Duration::from_mins(1);
 
-/// All nsqds that are known.
+/// All that are known, by their names.
 #[derive(Debug, Default)]
-pub(super) struct Roster(BTreeMap<String, Producer>);
+pub(in crate::source) struct Roster(BTreeMap<String, Upstream>);
 
 #[derive(Debug)]
-struct Producer {
+struct Upstream {
     is_listed: bool,
     state: State,
     backoff: Backoff,
@@ -44,39 +45,39 @@ struct Failure {
 }
 
 impl Roster {
-    /// These have the topic. One that is not among them is forgotten, unless its connection stands: it
-    /// may still have messages.
-    pub(super) fn list(&mut self, addresses: BTreeSet<String>, now: Instant) {
-        for producer in self.0.values_mut() {
-            producer.is_listed = false;
+    /// These are there. One that is not among them is forgotten, unless its connection stands: it may
+    /// still have messages.
+    pub(in crate::source) fn list(&mut self, names: BTreeSet<String>, now: Instant) {
+        for upstream in self.0.values_mut() {
+            upstream.is_listed = false;
         }
-        for address in addresses {
-            let producer = self.0.entry(address).or_insert_with(|| Producer {
+        for name in names {
+            let upstream = self.0.entry(name).or_insert_with(|| Upstream {
                 is_listed: true,
                 state: State::Closed(now),
                 backoff: Backoff::new(RETRY.0, RETRY.1),
                 failure: None,
             });
-            producer.is_listed = true;
+            upstream.is_listed = true;
         }
         self.forget();
     }
 
     /// Those that are to be connected to now: that has begun with this call.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<String> {
+    pub(in crate::source) fn due(&mut self, now: Instant) -> Vec<String> {
         let mut due = Vec::new();
-        for (address, producer) in &mut self.0 {
-            if matches!(producer.state, State::Closed(at) if at <= now) {
-                producer.state = State::Opening;
-                due.push(address.clone());
+        for (name, upstream) in &mut self.0 {
+            if matches!(upstream.state, State::Closed(at) if at <= now) {
+                upstream.state = State::Opening;
+                due.push(name.clone());
             }
         }
         due
     }
 
     /// When the next one is to be connected to.
-    pub(super) fn next(&self) -> Option<Instant> {
-        let closed = self.0.values().filter_map(|producer| match producer.state {
+    pub(in crate::source) fn next(&self) -> Option<Instant> {
+        let closed = self.0.values().filter_map(|upstream| match upstream.state {
             State::Closed(at) => Some(at),
             State::Opening | State::Open(_) => None,
         });
@@ -84,23 +85,23 @@ impl Roster {
     }
 
     /// A connection stands.
-    pub(super) fn opened(&mut self, address: &str, now: Instant) {
-        if let Some(producer) = self.0.get_mut(address) {
-            producer.state = State::Open(now);
-            producer.failure = None;
+    pub(in crate::source) fn opened(&mut self, name: &str, now: Instant) {
+        if let Some(upstream) = self.0.get_mut(name) {
+            upstream.state = State::Open(now);
+            upstream.failure = None;
         }
     }
 
     /// A connection failed or was lost.
-    pub(super) fn failed(&mut self, address: &str, error: &SourceError, now: Instant) {
-        let Some(producer) = self.0.get_mut(address) else {
+    pub(in crate::source) fn failed(&mut self, name: &str, error: &SourceError, now: Instant) {
+        let Some(upstream) = self.0.get_mut(name) else {
             return;
         };
-        if matches!(producer.state, State::Open(since) if now - since > HEALTHY_AFTER) {
-            producer.backoff.reset();
+        if matches!(upstream.state, State::Open(since) if now - since > HEALTHY_AFTER) {
+            upstream.backoff.reset();
         }
-        producer.state = State::Closed(now + producer.backoff.wait());
-        producer.failure = Some(Failure {
+        upstream.state = State::Closed(now + upstream.backoff.wait());
+        upstream.failure = Some(Failure {
             reason: error.reason(),
             message: chain(error),
             hint: error.hint().to_owned(),
@@ -108,32 +109,30 @@ impl Roster {
         self.forget();
     }
 
+    /// Whether there is nothing to read from.
+    pub(in crate::source) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether any connection stands.
-    pub(super) fn is_any_open(&self) -> bool {
-        self.0.values().any(Producer::is_open)
+    pub(in crate::source) fn is_any_open(&self) -> bool {
+        self.0.values().any(Upstream::is_open)
     }
 
     /// How many are connected to.
-    pub(super) fn connections(&self) -> usize {
-        let producers = self.0.values();
-        producers
-            .filter(|producer| !matches!(producer.state, State::Closed(_)))
+    pub(in crate::source) fn connections(&self) -> usize {
+        let upstreams = self.0.values();
+        upstreams
+            .filter(|upstream| !matches!(upstream.state, State::Closed(_)))
             .count()
     }
 
-    /// How the event is; `None` while that is being found out.
-    pub(super) fn condition(&self, path: &str, topic: &str) -> Option<Condition> {
-        if self.0.is_empty() {
-            return Some(Condition::Failed {
-                reason: Reason::NotFound,
-                message: format!("no nsqd has the topic {topic}"),
-                hint: format!("check {path}.topic; a topic is there from its first message on"),
-            });
-        }
+    /// How the event is; `None` while that is being found out, and if there is nothing to read from.
+    pub(in crate::source) fn condition(&self) -> Option<Condition> {
         let failure = self
             .0
             .values()
-            .find_map(|producer| producer.failure.clone());
+            .find_map(|upstream| upstream.failure.clone());
         match (failure, self.is_any_open()) {
             (None, true) => Some(Condition::Working),
             (None, false) => None,
@@ -161,13 +160,13 @@ impl Roster {
     }
 
     fn forget(&mut self) {
-        self.0.retain(|_, producer| {
-            producer.is_listed || !matches!(producer.state, State::Closed(_))
+        self.0.retain(|_, upstream| {
+            upstream.is_listed || !matches!(upstream.state, State::Closed(_))
         });
     }
 }
 
-impl Producer {
+impl Upstream {
     fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
     }
@@ -177,11 +176,8 @@ impl Producer {
 mod tests {
     use super::*;
 
-    fn listed(addresses: &[&str]) -> BTreeSet<String> {
-        addresses
-            .iter()
-            .map(|&address| address.to_owned())
-            .collect()
+    fn listed(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
     }
 
     fn refused() -> SourceError {
@@ -189,7 +185,7 @@ mod tests {
     }
 
     fn said(roster: &Roster) -> String {
-        match roster.condition("spec.nsq.ev", "orders") {
+        match roster.condition() {
             None => "-".to_owned(),
             Some(Condition::Failed { message, .. }) => format!("failed: {message}"),
             Some(Condition::Impaired { message, .. }) => format!("impaired: {message}"),
@@ -201,7 +197,7 @@ mod tests {
     fn a_new_one_is_connected_to_once() {
         let mut roster = Roster::default();
         let now = Instant::now();
-        assert_eq!(said(&roster), "failed: no nsqd has the topic orders");
+        assert_eq!((&*said(&roster), roster.is_empty()), ("-", true));
         roster.list(listed(&["a:1", "b:1"]), now);
         assert_eq!(said(&roster), "-");
         assert_eq!(roster.due(now), ["a:1", "b:1"]);
@@ -243,7 +239,7 @@ mod tests {
         roster.list(listed(&[]), now);
         assert_eq!(said(&roster), "Working");
         roster.failed("a:1", &refused(), now);
-        assert_eq!(said(&roster), "failed: no nsqd has the topic orders");
+        assert_eq!((&*said(&roster), roster.is_empty()), ("-", true));
         assert_eq!(roster.next(), None);
     }
 }
