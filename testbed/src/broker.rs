@@ -5,6 +5,7 @@ mod elasticmq;
 mod kafka;
 mod mosquitto;
 mod moto;
+mod pubsub;
 mod rabbitmq;
 mod redis;
 
@@ -172,6 +173,7 @@ impl BrokerServer {
             Broker::Kafka => kafka::prepare(self, &mut command)?,
             Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
             Broker::Moto => moto::prepare(self, &mut command),
+            Broker::Pubsub => pubsub::prepare(self, &mut command),
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
         }
@@ -207,6 +209,7 @@ fn serves(broker: Broker, port: u16) -> bool {
         Broker::Kafka => kafka::serves(port),
         Broker::Mosquitto => mosquitto::serves(port),
         Broker::Moto => moto::serves(port),
+        Broker::Pubsub => pubsub::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
     }

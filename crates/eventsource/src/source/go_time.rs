@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// A time that nobody has set.
-#[cfg(any(feature = "amqp", feature = "kafka"))]
+#[cfg(any(feature = "amqp", feature = "gcp", feature = "kafka"))]
 pub(super) const NO_TIME: &str = "0001-01-01 00:00:00 +0000 UTC";
 
 /// A time: `2026-01-02 15:04:05.000312 +0100 CET`.

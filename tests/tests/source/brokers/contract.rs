@@ -14,7 +14,7 @@ use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::sqs::Queue as Messages;
 use super::stage::{PASSWORD, Stage, dead_letters, listening};
-use super::{Kind, Wanted, azurite, kafka, mosquitto};
+use super::{Kind, Wanted, azurite, kafka, mosquitto, pubsub};
 
 /// How long the bus is away: longer than its own clients take to notice.
 const OUTAGE: Duration = Duration::from_secs(7);
@@ -94,6 +94,8 @@ contract! {
     nats_jetstream: JetStream, encrypts, keeps, shares;
     nats_queue: Core<true>, encrypts, shares;
     nsq: Topic, encrypts, keeps, shares;
+    pub_sub: pubsub::Subscription<false>, keeps, shares;
+    pub_sub_ordered: pubsub::Subscription<true>, keeps, shares;
     redis: Channel, encrypts;
     redis_stream: Stream, encrypts, keeps, shares;
     sqs: Messages<false>, keeps, shares;
