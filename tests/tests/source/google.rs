@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kube::api::{DeleteParams, PostParams};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tiphys_api::EventSource;
@@ -12,6 +12,7 @@ use tiphys_tests::google::{Google, PROJECT, numbered, tokens};
 use tiphys_tests::web::Web;
 use tiphys_tests::{Pod, Tiphys, World, eventually, programs, stored_object};
 
+use crate::hosts::create;
 use crate::stored::until_stored;
 
 const TOKEN: &str = "ya29.right";
@@ -154,19 +155,11 @@ async fn a_subscription_goes_with_its_event_source_and_stays_when_a_pod_stops() 
     let world = World::start().await;
     let google = Google::emulator().await;
     google.make_topic("orders").await;
-    let object: EventSource = serde_json::from_value(json!({
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "EventSource",
-        "metadata": {"name": "es"},
-        "spec": {"pubSub": {"ev": {
-            "projectID": PROJECT, "topic": "orders", "subscriptionID": "tiphys",
-            "deleteSubscriptionOnFinish": true,
-        }}},
-    }))
-    .unwrap();
-    let api = world.api::<EventSource>().await;
-    let object = api.create(&PostParams::default(), &object).await.unwrap();
-    let object = serde_json::to_value(object).unwrap();
+    let spec = json!({"pubSub": {"ev": {
+        "projectID": PROJECT, "topic": "orders", "subscriptionID": "tiphys",
+        "deleteSubscriptionOnFinish": true,
+    }}});
+    let object = create(&world, "es", &spec).await;
     let mut pods = Pod::of(&world, &object);
     pods.set("PUBSUB_EMULATOR_HOST", google.address());
     let listens = |report: &Value| report["parts"][0]["health"]["ok"] == true;
@@ -177,6 +170,7 @@ async fn a_subscription_goes_with_its_event_source_and_stays_when_a_pod_stops() 
     assert!(google.has_subscription("tiphys").await);
     let mut tiphys = pods.start("pod-0");
     tiphys.reported("an event that listens", listens).await;
+    let api = world.api::<EventSource>().await;
     api.delete("es", &DeleteParams::default()).await.unwrap();
     let status = tiphys.stop().await;
     assert!(status.success(), "{status}");

@@ -11,6 +11,9 @@ use super::Error;
 /// Where a token is given for what is signed with a key, and to a person.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
+/// Where Google is, unless credentials say something else.
+const UNIVERSE: &str = "googleapis.com";
+
 /// A text that is not printed.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
@@ -119,13 +122,21 @@ impl Credentials {
         struct Kind {
             #[serde(rename = "type")]
             kind: String,
+            universe_domain: Option<String>,
         }
         let invalid = |why: String| Error::new(Reason::Invalid, why);
         // What cannot be read is not shown: it may hold a key.
-        let Kind { kind } = serde_json::from_slice(json).map_err(|_| {
+        let Kind {
+            kind,
+            universe_domain,
+        } = serde_json::from_slice(json).map_err(|_| {
             invalid("the credentials are no JSON object with a type".to_owned())
                 .with_hint("it is the file as Google Cloud gives it, as JSON")
         })?;
+        if let Some(universe) = universe_domain.filter(|universe| universe != UNIVERSE) {
+            let message = format!("the credentials are of {universe:?}: only {UNIVERSE} is asked");
+            return Err(invalid(message));
+        }
         let credentials: Self = serde_json::from_slice(json).map_err(|error| {
             let text = error.to_string();
             if text.starts_with("unknown variant") {
@@ -190,6 +201,10 @@ mod tests {
         assert_eq!(
             refused(r#"{"type":"service_account","client_email":["s3cret"]}"#),
             "the credentials of type service_account are not as they should be"
+        );
+        assert_eq!(
+            refused(r#"{"type":"service_account","universe_domain":"other.example"}"#),
+            "the credentials are of \"other.example\": only googleapis.com is asked"
         );
         let aws = r#"{"type":"external_account","audience":"a","subject_token_type":"t",
             "token_url":"https://sts","credential_source":{"environment_id":"aws1"}}"#;
