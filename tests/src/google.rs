@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::uri::PathAndQuery;
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use hyper::body::Incoming;
 use prost::Message as _;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -346,7 +346,7 @@ impl Rules {
         let body = if what == "StreamingPull" {
             Body::new(body)
         } else {
-            let body = body.collect().await.map(|body| body.to_bytes());
+            let body = body.collect().await.map(Collected::to_bytes);
             let body = body.unwrap_or_default();
             let message = body.slice(FRAME.min(body.len())..);
             if what == "TestIamPermissions" {

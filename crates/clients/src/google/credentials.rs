@@ -30,17 +30,17 @@ impl fmt::Debug for Hidden {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Credentials {
     /// The key of a service account.
-    ServiceAccount(Key),
+    ServiceAccount(ServiceAccount),
     /// A person.
     AuthorizedUser(Person),
     /// Somebody whom another one vouches for (workload identity federation).
-    ExternalAccount(External),
+    ExternalAccount(Box<External>),
     /// A service account that another login may act as.
     ImpersonatedServiceAccount(Impersonated),
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Key {
+pub(super) struct ServiceAccount {
     pub(super) client_email: String,
     pub(super) private_key: Hidden,
     pub(super) private_key_id: Option<String>,

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::Error;
 use super::credentials::{
-    Credentials, External, Format, Hidden, Impersonated, Key, Person, Subject,
+    Credentials, External, Format, Hidden, Impersonated, Person, ServiceAccount, Subject,
 };
 use crate::http::{Settings, parse, read};
 use crate::temporary::Temporary;
@@ -81,7 +81,12 @@ async fn scoped(
 }
 
 /// RFC 7523: a token for what is signed with a key.
-async fn signed(clients: &Clients, key: &Key, scope: &str, now: Timestamp) -> Result<Given, Error> {
+async fn signed(
+    clients: &Clients,
+    key: &ServiceAccount,
+    scope: &str,
+    now: Timestamp,
+) -> Result<Given, Error> {
     // A clock that is a little ahead of Google's would be refused.
     let since = now - SignedDuration::from_secs(30);
     let claims = json!({

@@ -3,6 +3,7 @@
 
 mod names;
 mod server;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod work;

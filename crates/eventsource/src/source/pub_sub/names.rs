@@ -53,73 +53,75 @@ impl Names {
 /// FNV-1a over the event's name and Go's JSON of its settings: with the same ones, Argo Events names a
 /// subscription so, and the messages in it are not lost when tiphys takes over.
 fn hash(event: &str, spec: &PubSubEventSource, project: &str, topic_project: &str) -> u32 {
-    let mut json = String::from(event);
-    let mut mark = '{';
-    let mut member = |name: &str, write: &mut dyn FnMut(&mut String)| {
-        json.push(mark);
-        mark = ',';
-        write_string(name, &mut json);
-        json.push(':');
-        write(&mut json);
-    };
-    let texts = [
-        ("projectID", project),
-        ("topicProjectID", topic_project),
-        ("topic", &spec.topic),
-        ("subscriptionID", ""),
-    ];
-    for (name, text) in texts {
-        member(name, &mut |json| write_string(text, json));
-    }
+    let mut settings = Json::default();
+    settings.text("projectID", project);
+    settings.text("topicProjectID", topic_project);
+    settings.text("topic", &spec.topic);
+    settings.text("subscriptionID", "");
     if let Some(secret) = &spec.credential_secret {
-        member("credentialSecret", &mut |json| {
-            json.push('{');
-            if !secret.name.is_empty() {
-                json.push_str("\"name\":");
-                write_string(&secret.name, json);
-                json.push(',');
-            }
-            json.push_str("\"key\":");
-            write_string(&secret.key, json);
-            if let Some(optional) = secret.optional {
-                json.push_str(&format!(",\"optional\":{optional}"));
-            }
-            json.push('}');
-        });
+        let mut inner = Json::default();
+        inner.text_if_any("name", &secret.name);
+        inner.text("key", &secret.key);
+        if let Some(optional) = secret.optional {
+            inner.member("optional", if optional { "true" } else { "false" });
+        }
+        settings.member("credentialSecret", &inner.finish());
     }
     for (name, flag) in [
         ("deleteSubscriptionOnFinish", *spec.delete_subscription_on_finish),
         ("jsonBody", *spec.json_body),
     ] {
         if flag {
-            member(name, &mut |json| json.push_str("true"));
+            settings.member(name, "true");
         }
     }
     if !spec.metadata.is_empty() {
-        member("metadata", &mut |json| {
-            let mut mark = '{';
-            for (name, value) in spec.metadata.iter() {
-                json.push(mark);
-                mark = ',';
-                write_string(name, json);
-                json.push(':');
-                write_string(value, json);
-            }
-            json.push('}');
-        });
+        let mut inner = Json::default();
+        for (name, value) in spec.metadata.iter() {
+            inner.text(name, value);
+        }
+        settings.member("metadata", &inner.finish());
     }
     if let Some(filter) = &spec.filter {
-        member("filter", &mut |json| {
-            json.push('{');
-            if !filter.expression.is_empty() {
-                json.push_str("\"expression\":");
-                write_string(&filter.expression, json);
-            }
-            json.push('}');
-        });
+        let mut inner = Json::default();
+        inner.text_if_any("expression", &filter.expression);
+        settings.member("filter", &inner.finish());
     }
-    json.push('}');
-    json.bytes().fold(0x811c_9dc5, |hash, byte| {
+    let settings = settings.finish();
+    event.bytes().chain(settings.bytes()).fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+/// An object, as Go writes it.
+#[derive(Default)]
+struct Json(String);
+
+impl Json {
+    fn member(&mut self, name: &str, json: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        write_string(name, &mut self.0);
+        self.0.push(':');
+        self.0.push_str(json);
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        let mut json = String::new();
+        write_string(text, &mut json);
+        self.member(name, &json);
+    }
+
+    fn text_if_any(&mut self, name: &str, text: &str) {
+        if !text.is_empty() {
+            self.text(name, text);
+        }
+    }
+
+    fn finish(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
 }

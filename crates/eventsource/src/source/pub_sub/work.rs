@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::PubSub;
 use super::server::Server;
+use super::stream::{Listening, said};
 use crate::context::SourceContext;
 use crate::error::{Reason, SourceError};
 use crate::incoming::Verdict;
@@ -65,16 +66,6 @@ struct Waiting {
     message: PubsubMessage,
 }
 
-/// A stream of messages.
-struct Listening {
-    messages: Messages,
-    since: Instant,
-    /// Nobody has refused it.
-    is_agreed: bool,
-    /// The first ping that has no answer yet.
-    pinged: Option<Instant>,
-}
-
 /// Why a stream has ended.
 enum Ended {
     Failed(Error),
@@ -92,6 +83,16 @@ enum Done {
     Extended(Result<(), SourceError>),
 }
 
+/// What is to be acknowledged.
+struct Acknowledgements {
+    ack_ids: VecDeque<String>,
+    is_under_way: bool,
+    /// Nothing is acknowledged before.
+    begin_at: Instant,
+    /// Nothing can be acknowledged now: what would be received would come again and again.
+    is_stuck: bool,
+}
+
 /// The messages of a subscription, on their way.
 pub(super) struct Work<'a> {
     source: &'a PubSub,
@@ -104,12 +105,7 @@ pub(super) struct Work<'a> {
     is_opening: bool,
     /// No stream is opened before.
     open_at: Instant,
-    to_acknowledge: VecDeque<String>,
-    is_acknowledging: bool,
-    /// Nothing is acknowledged before.
-    acknowledge_at: Instant,
-    /// Nothing can be acknowledged now: what would be received would come again and again.
-    is_stuck: bool,
+    done: Acknowledgements,
     /// The server answers pings: not all that speak as Google's do.
     answers: bool,
     retry: Backoff,
@@ -132,10 +128,12 @@ impl<'a> Work<'a> {
             stream: None,
             is_opening: false,
             open_at: Instant::now(),
-            to_acknowledge: VecDeque::new(),
-            is_acknowledging: false,
-            acknowledge_at: Instant::now(),
-            is_stuck: false,
+            done: Acknowledgements {
+                ack_ids: VecDeque::new(),
+                is_under_way: false,
+                begin_at: Instant::now(),
+                is_stuck: false,
+            },
             answers: false,
             retry: Backoff::new(RETRY.0, RETRY.1),
             calls: FuturesUnordered::new(),
@@ -156,13 +154,13 @@ impl<'a> Work<'a> {
         loop {
             self.begin();
             let may_read = self.may_read();
-            let may_hand_on = !self.ready.is_empty() && !self.is_stuck;
+            let may_hand_on = !self.ready.is_empty() && !self.done.is_stuck;
             let (waits, change_at) = (self.waits(), self.change_at(may_read));
             tokio::select! {
                 biased;
                 () = self.context.shutdown().cancelled() => break,
                 settled = self.in_hand.settled() => self.settle(settled),
-                Some(done) = self.calls.next() => self.done(done),
+                Some(done) = self.calls.next() => self.ended(done),
                 _ = extend.tick() => self.extend(),
                 permit = self.context.publisher().permit(), if may_hand_on => self.hand_on(permit),
                 _ = ping.tick(), if may_read => self.ping(),
@@ -189,11 +187,11 @@ impl<'a> Work<'a> {
             let call = async move { Done::Opened(server.pull(&flow).await) };
             self.calls.push(call.boxed());
         }
-        let is_due = self.acknowledge_at <= now && !self.is_acknowledging;
-        if is_due && !self.to_acknowledge.is_empty() {
-            self.is_acknowledging = true;
-            let count = self.to_acknowledge.len().min(BATCH);
-            let ack_ids: Vec<String> = self.to_acknowledge.drain(..count).collect();
+        let is_due = self.done.begin_at <= now && !self.done.is_under_way;
+        if is_due && !self.done.ack_ids.is_empty() {
+            self.done.is_under_way = true;
+            let count = self.done.ack_ids.len().min(BATCH);
+            let ack_ids: Vec<String> = self.done.ack_ids.drain(..count).collect();
             let call = async move {
                 let result = server.acknowledge(&ack_ids).await;
                 Done::Acknowledged { ack_ids, result }
@@ -207,15 +205,15 @@ impl<'a> Work<'a> {
         let now = Instant::now();
         let is_later = |at: Instant| (at > now).then_some(at);
         let open = self.stream.is_none() && !self.is_opening;
-        let acknowledge = !self.to_acknowledge.is_empty() && !self.is_acknowledging;
+        let acknowledge = !self.done.ack_ids.is_empty() && !self.done.is_under_way;
         let open = open.then_some(self.open_at).and_then(is_later);
-        let acknowledge = acknowledge.then_some(self.acknowledge_at).and_then(is_later);
+        let acknowledge = acknowledge.then_some(self.done.begin_at).and_then(is_later);
         open.into_iter().chain(acknowledge).min()
     }
 
     /// The server keeps to the window, too; not all that speak as Google's do.
     fn may_read(&self) -> bool {
-        !self.is_stuck && self.ready.len() < MAX_EVENTS && self.ready_bytes < MAX_BYTES
+        !self.done.is_stuck && self.ready.len() < MAX_EVENTS && self.ready_bytes < MAX_BYTES
     }
 
     /// When the stream becomes one that nobody has refused, or one that is silent.
@@ -242,7 +240,7 @@ impl<'a> Work<'a> {
             && !stream.is_agreed
         {
             stream.is_agreed = true;
-            if !self.is_stuck {
+            if !self.done.is_stuck {
                 self.context.condition(Condition::Working);
             }
         }
@@ -334,17 +332,17 @@ impl<'a> Work<'a> {
         while let Some((held, verdict)) = next {
             match verdict {
                 Verdict::Stored | Verdict::Filtered | Verdict::DeadLettered => {
-                    self.to_acknowledge.push_back(held.ack_id);
+                    self.done.ack_ids.push_back(held.ack_id);
                 }
                 Verdict::GivenBack(_) => given_back.push(held.ack_id),
             }
             next = self.in_hand.settled().now_or_never();
         }
-        self.keep(given_back, Duration::ZERO);
+        self.keep(&given_back, Duration::ZERO);
     }
 
     /// Keeps messages from all others for so long; without a time, all may get them at once.
-    fn keep(&mut self, ack_ids: Vec<String>, time: Duration) {
+    fn keep(&mut self, ack_ids: &[String], time: Duration) {
         let server = self.server;
         for batch in ack_ids.chunks(BATCH) {
             let batch = batch.to_vec();
@@ -363,8 +361,9 @@ impl<'a> Work<'a> {
         let ready = self.ready.iter().map(|waiting| &waiting.held);
         let held = self.in_hand.upstreams().chain(ready);
         let held = held.filter(|held| age(held) >= EXTENDED_AGAIN);
-        let held = held.map(|held| &held.ack_id).chain(&self.to_acknowledge);
-        self.keep(held.cloned().collect(), LEASE);
+        let held = held.map(|held| &held.ack_id).chain(&self.done.ack_ids);
+        let held: Vec<String> = held.cloned().collect();
+        self.keep(&held, LEASE);
     }
 
     /// Gives back what was never handed on.
@@ -374,10 +373,10 @@ impl<'a> Work<'a> {
             self.ready_bytes -= size(&message);
             ack_ids.push(held.ack_id);
         }
-        self.keep(ack_ids, Duration::ZERO);
+        self.keep(&ack_ids, Duration::ZERO);
     }
 
-    fn done(&mut self, done: Done) {
+    fn ended(&mut self, done: Done) {
         match done {
             Done::Opened(opened) => {
                 self.is_opening = false;
@@ -387,7 +386,7 @@ impl<'a> Work<'a> {
                 }
             }
             Done::Acknowledged { ack_ids, result } => {
-                self.is_acknowledging = false;
+                self.done.is_under_way = false;
                 self.acknowledged(ack_ids, result);
             }
             Done::Extended(Ok(())) => {}
@@ -401,27 +400,27 @@ impl<'a> Work<'a> {
     fn acknowledged(&mut self, ack_ids: Vec<String>, result: Result<Vec<String>, SourceError>) {
         let left = match result {
             Ok(left) => {
-                if std::mem::take(&mut self.is_stuck) {
+                if std::mem::take(&mut self.done.is_stuck) {
                     self.retry.reset();
                     if self.stream.as_ref().is_some_and(|stream| stream.is_agreed) {
                         self.context.condition(Condition::Working);
                     }
                 }
                 if !left.is_empty() {
-                    self.acknowledge_at = Instant::now() + RETRY.0;
+                    self.done.begin_at = Instant::now() + RETRY.0;
                 }
                 left
             }
             // There is nothing left to acknowledge: the stream says so, too.
             Err(error) if error.reason() == Reason::NotFound => Vec::new(),
             Err(error) => {
-                self.is_stuck = true;
-                self.acknowledge_at = self.failed(&error);
+                self.done.is_stuck = true;
+                self.done.begin_at = self.failed(&error);
                 ack_ids
             }
         };
         for ack_id in left.into_iter().rev() {
-            self.to_acknowledge.push_front(ack_id);
+            self.done.ack_ids.push_front(ack_id);
         }
     }
 
@@ -430,43 +429,28 @@ impl<'a> Work<'a> {
         // What has come already goes back at once.
         while let Some(Ok(Some(response))) = said(&mut self.stream).now_or_never() {
             let received = response.received_messages.into_iter();
-            let ack_ids = received.map(|received| received.ack_id).collect();
-            self.keep(ack_ids, Duration::ZERO);
+            let ack_ids: Vec<String> = received.map(|received| received.ack_id).collect();
+            self.keep(&ack_ids, Duration::ZERO);
         }
         self.stream = None;
         let waiting = std::mem::take(&mut self.ready);
         self.give_back(waiting);
         self.is_opening = true;
-        while !self.in_hand.is_empty() || !self.to_acknowledge.is_empty() || !self.calls.is_empty()
+        while !self.in_hand.is_empty() || !self.done.ack_ids.is_empty() || !self.calls.is_empty()
         {
             // There is no time to wait.
-            self.acknowledge_at = Instant::now();
+            self.done.begin_at = Instant::now();
             self.begin();
             tokio::select! {
                 biased;
                 settled = self.in_hand.settled() => self.settle(settled),
                 Some(done) = self.calls.next() => match done {
                     // It is not tried again: what is not acknowledged comes again, and is known by its id then.
-                    Done::Acknowledged { .. } => self.is_acknowledging = false,
+                    Done::Acknowledged { .. } => self.done.is_under_way = false,
                     Done::Opened(_) | Done::Extended(_) => {}
                 },
             }
         }
-    }
-}
-
-impl Listening {
-    fn new(messages: Messages) -> Self {
-        let now = Instant::now();
-        let mut stream = Self {
-            messages,
-            since: now,
-            is_agreed: false,
-            pinged: Some(now),
-        };
-        // Who answers it has agreed.
-        stream.messages.ping();
-        stream
     }
 }
 
@@ -475,14 +459,6 @@ fn size(message: &PubsubMessage) -> usize {
     let attributes = message.attributes.iter();
     let attributes = attributes.map(|(name, value)| name.len() + value.len());
     message.data.len() + attributes.sum::<usize>()
-}
-
-/// What comes next on a stream; never, if there is none.
-async fn said(stream: &mut Option<Listening>) -> Result<Option<StreamingPullResponse>, Error> {
-    match stream {
-        Some(stream) => stream.messages.next().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Waits until then; for ever, if there is no such moment.
