@@ -162,7 +162,9 @@ impl PubSub {
             publish_time,
             ..
         } = message;
-        let sizes = attributes.iter().map(|(name, value)| name.len() + value.len());
+        let sizes = attributes
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
         let size = sizes.sum::<usize>() + data.len() * 4 / 3;
         let members = Members::with_room_for(size + AROUND).text("id", message_id.as_bytes());
         // Go writes null for bytes and for maps that are not there.

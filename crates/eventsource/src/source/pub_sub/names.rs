@@ -16,7 +16,10 @@ pub(super) struct Names {
 pub(super) fn fault(name: &str) -> Option<(String, &'static str)> {
     if name.contains('/') {
         let message = format!("{name:?} is a path");
-        return Some((message, "write the name alone: the project is a field of its own"));
+        return Some((
+            message,
+            "write the name alone: the project is a field of its own",
+        ));
     }
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+%".contains(&byte);
     let is_name = (3..=255).contains(&name.len())
@@ -68,7 +71,10 @@ fn hash(event: &str, spec: &PubSubEventSource, project: &str, topic_project: &st
         settings.member("credentialSecret", &inner.finish());
     }
     for (name, flag) in [
-        ("deleteSubscriptionOnFinish", *spec.delete_subscription_on_finish),
+        (
+            "deleteSubscriptionOnFinish",
+            *spec.delete_subscription_on_finish,
+        ),
         ("jsonBody", *spec.json_body),
     ] {
         if flag {
@@ -88,9 +94,12 @@ fn hash(event: &str, spec: &PubSubEventSource, project: &str, topic_project: &st
         settings.member("filter", &inner.finish());
     }
     let settings = settings.finish();
-    event.bytes().chain(settings.bytes()).fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+    event
+        .bytes()
+        .chain(settings.bytes())
+        .fold(0x811c_9dc5, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        })
 }
 
 /// An object, as Go writes it.

@@ -89,7 +89,9 @@ impl<'a> Server<'a> {
             let failed = SourceError::new(Reason::NotFound, self.act("receive from"));
             return Err(failed
                 .because("there is no such subscription")
-                .with_hint(format!("check {path}.subscriptionID, or set {path}.topic to make it")));
+                .with_hint(format!(
+                    "check {path}.subscriptionID, or set {path}.topic to make it"
+                )));
         };
         if is_there {
             return self.check_topic(token, topic).await;
@@ -113,9 +115,11 @@ impl<'a> Server<'a> {
         };
         match found {
             Ok(true) => Ok(true),
-            Ok(false) => Err(SourceError::new(Reason::Forbidden, self.act("receive from"))
-                .because(format!("{} has no right to", self.who()))
-                .with_hint(RIGHTS)),
+            Ok(false) => Err(
+                SourceError::new(Reason::Forbidden, self.act("receive from"))
+                    .because(format!("{} has no right to", self.who()))
+                    .with_hint(RIGHTS),
+            ),
             Err(error) if error.kind() == Kind::NotFound => Ok(false),
             Err(error) => Err(self.failed("find", &error).await),
         }
@@ -157,7 +161,9 @@ impl<'a> Server<'a> {
     /// Begins to receive.
     pub(super) async fn pull(&self, flow: &Flow) -> Result<Messages, SourceError> {
         let token = self.token().await?;
-        let messages = self.client.pull(token.as_ref(), &self.names.subscription, flow);
+        let messages = self
+            .client
+            .pull(token.as_ref(), &self.names.subscription, flow);
         messages.map_err(|error| self.explained(self.act("receive from"), &error))
     }
 
@@ -177,7 +183,11 @@ impl<'a> Server<'a> {
         time: Duration,
     ) -> Result<(), SourceError> {
         let (token, name) = (self.token().await?, &self.names.subscription);
-        match self.client.extend(token.as_ref(), name, ack_ids, time).await {
+        match self
+            .client
+            .extend(token.as_ref(), name, ack_ids, time)
+            .await
+        {
             Ok(()) => Ok(()),
             Err(error) => Err(self.failed("keep messages of", &error).await),
         }
@@ -206,7 +216,9 @@ impl<'a> Server<'a> {
         token.map(Some).map_err(|error| {
             let hint = error.hint.clone();
             let act = format!("log in to Google with {}", self.who());
-            SourceError::new(error.reason, act).because(error).with_hint(hint)
+            SourceError::new(error.reason, act)
+                .because(error)
+                .with_hint(hint)
         })
     }
 
@@ -235,7 +247,9 @@ impl<'a> Server<'a> {
         let path = &self.source.path;
         let (reason, hint) = match error.kind() {
             Kind::Settings => (Reason::Configuration, String::new()),
-            Kind::Unreachable | Kind::Unconfirmed | Kind::Tls => (Reason::Unreachable, String::new()),
+            Kind::Unreachable | Kind::Unconfirmed | Kind::Tls => {
+                (Reason::Unreachable, String::new())
+            }
             Kind::Unauthorized => (Reason::Unauthorized, format!("check {}", self.who())),
             Kind::Forbidden => (Reason::Forbidden, RIGHTS.to_owned()),
             Kind::NotFound => (

@@ -30,7 +30,9 @@ impl Listening {
 }
 
 /// What comes next on a stream; never, if there is none.
-pub(super) async fn said(stream: &mut Option<Listening>) -> Result<Option<StreamingPullResponse>, Error> {
+pub(super) async fn said(
+    stream: &mut Option<Listening>,
+) -> Result<Option<StreamingPullResponse>, Error> {
     match stream {
         Some(stream) => stream.messages.next().await,
         None => std::future::pending().await,

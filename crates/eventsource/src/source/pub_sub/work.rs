@@ -322,7 +322,9 @@ impl<'a> Work<'a> {
             return;
         };
         self.ready_bytes -= size(&message);
-        let event = self.source.incoming(&self.server.names.subscription, &message);
+        let event = self
+            .source
+            .incoming(&self.server.names.subscription, &message);
         self.in_hand.hand_on(permit, event, held);
     }
 
@@ -436,8 +438,7 @@ impl<'a> Work<'a> {
         let waiting = std::mem::take(&mut self.ready);
         self.give_back(waiting);
         self.is_opening = true;
-        while !self.in_hand.is_empty() || !self.done.ack_ids.is_empty() || !self.calls.is_empty()
-        {
+        while !self.in_hand.is_empty() || !self.done.ack_ids.is_empty() || !self.calls.is_empty() {
             // There is no time to wait.
             self.done.begin_at = Instant::now();
             self.begin();
