@@ -6,6 +6,7 @@ mod kafka;
 mod mosquitto;
 mod moto;
 pub(crate) mod pulsar;
+mod pubsub;
 mod rabbitmq;
 mod redis;
 
@@ -179,6 +180,7 @@ impl BrokerServer {
             Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
             Broker::Moto => moto::prepare(self, &mut command),
             Broker::Pulsar => pulsar::prepare(self, &mut command)?,
+            Broker::Pubsub => pubsub::prepare(self, &mut command),
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
         }
@@ -215,6 +217,7 @@ fn serves(broker: Broker, (port, cluster_port): (u16, u16)) -> bool {
         Broker::Mosquitto => mosquitto::serves(port),
         Broker::Moto => moto::serves(port),
         Broker::Pulsar => pulsar::serves(cluster_port),
+        Broker::Pubsub => pubsub::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
     }

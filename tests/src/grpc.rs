@@ -33,11 +33,12 @@ use tonic_prost::ProstCodec;
 use crate::web::server_config;
 
 /// Answers a request.
-type Handler = Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+pub(crate) type Handler =
+    Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
 
 /// A server at a port; it ends with the story.
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     tls: Option<TlsAcceptor>,
     handler: Handler,
     serving: Option<JoinSet<()>>,
@@ -50,7 +51,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    fn start(certificates: Option<&Certificates>, handler: Handler) -> Self {
+    pub(crate) fn start(certificates: Option<&Certificates>, handler: Handler) -> Self {
         let tls = certificates.map(|certificates| {
             let mut config = server_config(certificates);
             config.alpn_protocols = vec![b"h2".to_vec()];
@@ -66,7 +67,7 @@ impl Server {
         server
     }
 
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let listener = StdListener::bind(address).expect("the port is free");
         listener.set_nonblocking(true).expect("it can be awaited");
@@ -74,6 +75,11 @@ impl Server {
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, self.tls.clone(), self.handler.clone()));
         self.serving = Some(serving);
+    }
+
+    /// Ends it: its connections break, and its port is free.
+    pub(crate) fn kill(&mut self) {
+        self.serving = None;
     }
 }
 
@@ -167,7 +173,7 @@ impl EventingServer {
     /// # Panics
     /// When the server has panicked.
     pub fn kill(&mut self) {
-        self.server.serving = None;
+        self.server.kill();
         self.listeners.open.lock().expect("nobody panics").clear();
     }
 

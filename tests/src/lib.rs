@@ -12,6 +12,7 @@
 
 pub mod aws;
 mod cluster;
+pub mod google;
 pub mod grpc;
 mod hanging;
 pub mod harbour;

@@ -83,6 +83,16 @@ impl Pod {
         self.variables.push((name.to_owned(), value.into()));
     }
 
+    /// Lets it trust this authority, in PEM, in the place of the system's.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn trust(&mut self, authority: &str) {
+        let file = self.folder("authority.pem");
+        fs::write(&file, authority).expect("it can be written");
+        self.set("SSL_CERT_FILE", file);
+    }
+
     /// Replaces the object and the settings of the bus, as the kubelet does when their ConfigMap has
     /// changed.
     ///

@@ -66,7 +66,7 @@ const SIMULATIONS: [(&str, &str, &str, &str, &str); 14] = [
 
 /// The folder of an example, the kind that is called, the body that is sent, if any, and the file that
 /// says what comes of it.
-const CALLS: [(&str, &str, Option<&str>, &str); 12] = [
+const CALLS: [(&str, &str, Option<&str>, &str); 14] = [
     ("github-workflow", "github", Some("push"), "build"),
     ("github-workflow", "github", Some("push-tag"), "nothing"),
     ("alertmanager-restart", "webhook", Some("firing"), "restart"),
@@ -78,6 +78,8 @@ const CALLS: [(&str, &str, Option<&str>, &str); 12] = [
     ),
     ("sqs-workflow", "sqs", Some("order"), "order"),
     ("sqs-workflow", "sqs", Some("order-empty"), "nothing"),
+    ("pubsub-job", "pubsub", Some("upload"), "import"),
+    ("pubsub-job", "pubsub", Some("upload-folder"), "nothing"),
     ("webhook-workflow", "webhook", Some("order"), "order"),
     (
         "webhook-workflow",

@@ -8,9 +8,12 @@
 pub mod avro;
 pub mod aws;
 mod error;
+#[cfg(feature = "gcp")]
+pub mod google;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod http;
+pub mod jwt;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod kubernetes;
@@ -20,6 +23,7 @@ pub mod pulsar;
 mod reference;
 pub mod s3;
 pub mod socket;
+mod temporary;
 pub mod tls;
 pub mod values;
 
@@ -41,6 +45,9 @@ pub struct Clients {
     pub nats: nats::Pool,
     /// Logins of AWS.
     pub aws: aws::Logins,
+    /// Logins of Google.
+    #[cfg(feature = "gcp")]
+    pub google: google::Logins,
     /// Servers that speak gRPC.
     #[cfg(feature = "grpc")]
     pub grpc: grpc::Pool,
@@ -65,6 +72,8 @@ impl Clients {
             http: http::Pool::default(),
             nats: nats::Pool::default(),
             aws: aws::Logins::new(aws::Environment::of_process()),
+            #[cfg(feature = "gcp")]
+            google: google::Logins::new(google::Environment::of_process()),
             #[cfg(feature = "grpc")]
             grpc: grpc::Pool::default(),
             #[cfg(feature = "kafka")]

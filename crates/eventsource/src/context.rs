@@ -1,6 +1,8 @@
 //! Everything that a running event may touch.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tiphys_api::{BasicAuth, SecretKeySelector, TlsConfig};
 use tiphys_clients::tls::Tls;
@@ -15,7 +17,7 @@ use crate::cursor::Cursor;
 use crate::error::{Reason, SourceError};
 use crate::outlet::Outlet;
 use crate::pump::Publisher;
-use crate::status::Condition;
+use crate::status::{Condition, chain};
 
 /// Everything that a running event may touch. Clones are the same.
 #[derive(Debug, Clone)]
@@ -173,6 +175,27 @@ impl SourceContext {
     /// Something failed that is tried again, and does not keep the event from working.
     pub(crate) fn failed(&self, error: &str) {
         self.outlet.reporter.failed(error);
+    }
+
+    /// It does not work, and is tried again without another start.
+    pub(crate) fn tried_again(&self, error: &SourceError, wait: Duration) {
+        self.condition(Condition::Failed {
+            reason: error.reason(),
+            message: chain(error),
+            hint: error.hint().to_owned(),
+        });
+        let event = self.event();
+        let cause: &dyn StdError = error;
+        tracing::warn!(
+            namespace = %event.namespace,
+            eventSourceName = %event.source,
+            eventName = %event.name,
+            reason = error.reason().as_str(),
+            error = cause,
+            hint = error.hint(),
+            retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            "An event source could not ask its upstream, and asks again"
+        );
     }
 
     /// The time of day.

@@ -118,6 +118,7 @@ macro_rules! sources {
 /// What a build without `feature` says of an event.
 #[cfg(not(all(
     feature = "amqp",
+    feature = "gcp",
     feature = "grpc",
     feature = "kafka",
     feature = "mqtt",
@@ -149,6 +150,7 @@ sources! {
     mod nats::Nats;
     mod nsq::Nsq;
     mod pulsar::Pulsar if "pulsar";
+    mod pub_sub::PubSub if "gcp";
     mod redis::Redis if "redis";
     mod redis_stream::RedisStream if "redis";
     pub mod resource::Resource;

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 
 use super::lock;
-use super::program::{go_arch, go_os};
+use super::program::{go_arch, go_os, hash};
 use super::settings::Settings;
 use crate::Progress;
 
@@ -34,6 +34,8 @@ pub enum Broker {
     Moto,
     /// Pulsar.
     Pulsar,
+    /// Google's server of Pub/Sub for tests.
+    Pubsub,
     /// RabbitMQ, for AMQP.
     Rabbitmq,
     /// Redis.
@@ -49,16 +51,28 @@ enum Origin<'s> {
     Python(&'s str),
     Java(&'s str),
     Node(&'s str),
+    /// A module of ours, in `tests/servers`, which Go builds.
+    Go(GoModule),
+}
+
+/// A module of Go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct GoModule {
+    /// Its folder.
+    name: &'static str,
+    /// All that it is made from.
+    sources: [&'static str; 2],
 }
 
 impl Broker {
     /// Those of the usual stories.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Azurite,
         Self::Elasticmq,
         Self::Kafka,
         Self::Mosquitto,
         Self::Moto,
+        Self::Pubsub,
         Self::Rabbitmq,
         Self::Redis,
     ];
@@ -83,6 +97,7 @@ impl Broker {
             Self::Mosquitto => "TIPHYS_MOSQUITTO",
             Self::Moto => "TIPHYS_MOTO_SERVER",
             Self::Pulsar => "TIPHYS_PULSAR",
+            Self::Pubsub => "TIPHYS_PUBSUB",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
         }
@@ -97,6 +112,7 @@ impl Broker {
             Self::Mosquitto => "mosquitto",
             Self::Moto => "moto_server",
             Self::Pulsar => "pulsar",
+            Self::Pubsub => "pubsub",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
         }
@@ -109,6 +125,13 @@ impl Broker {
             Self::Kafka => Origin::Java(&settings.kafka_version),
             Self::Moto => Origin::Python("5.2.5"),
             Self::Pulsar => Origin::Java("4.0.7"),
+            Self::Pubsub => Origin::Go(GoModule {
+                name: "pubsub",
+                sources: [
+                    include_str!("../../../tests/servers/pubsub/go.mod"),
+                    include_str!("../../../tests/servers/pubsub/main.go"),
+                ],
+            }),
             Self::Mosquitto | Self::Rabbitmq | Self::Redis => Origin::Debian,
         }
     }
@@ -145,6 +168,7 @@ impl Broker {
                 )
             }
             Origin::Node(_) => format!("install npm (`apt-get install npm`), or set {variable}"),
+            Origin::Go(_) => format!("install Go (https://go.dev/dl), or set {variable}"),
         }
     }
 
@@ -190,6 +214,7 @@ impl Broker {
             Origin::Python(version) | Origin::Java(version) | Origin::Node(version) => {
                 version.to_owned()
             }
+            Origin::Go(module) => hash(module.sources),
         };
         format!("{}-{version}-{}-{}", self.name(), go_os(), go_arch())
     }
@@ -220,6 +245,9 @@ impl Broker {
             Origin::Python(version) => registry::python(&format!("moto[server]=={version}"), &root),
             Origin::Java(version) => registry::java(&self.artifacts(version), folder.path(), &root),
             Origin::Node(version) => registry::node(&format!("azurite@{version}"), &root),
+            Origin::Go(module) => {
+                registry::go(&settings.go_module.join(module.name), &root, self.name())
+            }
         })?;
         let kept = settings
             .cache
@@ -250,6 +278,7 @@ impl Broker {
                 format!("exec java -Xmx384m -XX:MaxDirectMemorySize=256m -cp '{folder}/*' \"$@\"")
             }
             Self::Moto => format!("exec '{folder}/bin/python' -m moto.server \"$@\""),
+            Self::Pubsub => format!("exec '{folder}/pubsub' \"$@\""),
             Self::Mosquitto => return debian::script(root, "usr/sbin/mosquitto"),
             Self::Rabbitmq => {
                 debian::relocate_erlang(root)?;

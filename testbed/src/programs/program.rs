@@ -163,10 +163,7 @@ impl Program {
             Source::Module { module, .. } => required_version(module)
                 .map(str::to_owned)
                 .with_context(|| format!("find the version of {module} in go.mod")),
-            Source::Folder { text, .. } => {
-                let hash = Sha256::new().chain_update(GO_MODULE).chain_update(text);
-                Ok(format!("{:x}", hash.finalize())[..HASH_DIGITS].to_owned())
-            }
+            Source::Folder { text, .. } => Ok(hash([GO_MODULE, text])),
         }
     }
 
@@ -222,6 +219,12 @@ fn required_version(module: &str) -> Option<&'static str> {
                 .next()
                 .filter(|word| word.starts_with('v'))
         })
+}
+
+/// A hash of texts that stands for a version.
+pub(super) fn hash(texts: [&str; 2]) -> String {
+    let hash = Sha256::new().chain_update(texts[0]).chain_update(texts[1]);
+    format!("{:x}", hash.finalize())[..HASH_DIGITS].to_owned()
 }
 
 /// The operating system, as Go and the releases call it.

@@ -14,6 +14,7 @@ mod mosquitto;
 mod nats;
 mod nsq;
 mod promises;
+mod pubsub;
 mod rabbitmq;
 mod redis;
 mod sqs;

@@ -21,7 +21,7 @@ use crate::stored::stored;
 const CRD: &str = include_str!("../../../crds/eventsources.argoproj.io.yaml");
 
 /// An event source in the cluster of `world`, as it is stored there.
-async fn create(world: &World, name: &str, spec: &Value) -> Value {
+pub(crate) async fn create(world: &World, name: &str, spec: &Value) -> Value {
     let object = json!({
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "EventSource",

@@ -5,6 +5,7 @@
 mod brokers;
 mod caller;
 mod file;
+mod google;
 mod hosts;
 mod logins;
 mod pulsar;

@@ -1,7 +1,8 @@
 //! Stories of the `argoWorkflow` trigger. There is no workflow controller: what is shown is what one
 //! would find.
 
-use kube::api::{ListParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -259,5 +260,58 @@ async fn a_workflow_is_submitted_once_more() {
     let labels = &workflow["metadata"]["labels"];
     assert_eq!(labels["team"], "shop");
     assert_eq!(labels["workflows.argoproj.io/phase"], json!(null));
+    sensor.stop().await;
+}
+
+#[tokio::test]
+async fn a_workflow_that_has_failed_is_retried_once_without_the_pods_that_run_again() {
+    let story = Story::start().await;
+    let nodes = json!({
+        "w": {"id": "w", "name": "w", "type": "DAG", "phase": "Failed", "children": ["w-1", "w-2"]},
+        "w-1": {"id": "w-1", "name": "w.build", "type": "Pod", "phase": "Failed", "boundaryID": "w",
+            "templateName": "build"},
+        "w-2": {"id": "w-2", "name": "w.lint", "type": "Pod", "phase": "Succeeded", "boundaryID": "w",
+            "templateName": "lint"},
+    });
+    let failed = json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": "w", "labels": {"workflows.argoproj.io/completed": "true"}},
+        "spec": {"entrypoint": "main"},
+        "status": {"phase": "Failed", "nodes": nodes},
+    });
+    story.world.apply(&failed.to_string()).await;
+    let pods: Api<Pod> = Api::namespaced(story.client.clone(), story.world.namespace());
+    for name in ["w-build-2364061144", "w-lint-1"] {
+        let pod = json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+        let pod = serde_json::from_value(pod).unwrap();
+        pods.create(&PostParams::default(), &pod).await.unwrap();
+    }
+    let sensor = story
+        .run(
+            "{operation: retry, source: {resource: {apiVersion: argoproj.io/v1alpha1, kind: Workflow,
+            metadata: {name: w}}}}",
+        )
+        .await;
+    sensor.publish("order", "{}").await;
+    let is_retried = |workflow: &Value| workflow["status"]["phase"].is_null();
+    let workflow = story.workflow("w", is_retried).await;
+    let steps = workflow["status"]["nodes"].as_object().unwrap();
+    let steps: Vec<&String> = steps.keys().collect();
+    assert_eq!(steps, ["w", "w-2"]);
+    assert_eq!(workflow["status"]["nodes"]["w"]["phase"], "Running");
+    let completed = &workflow["metadata"]["labels"]["workflows.argoproj.io/completed"];
+    assert_eq!(*completed, json!(null));
+    let by = &workflow["metadata"]["annotations"]["events.argoproj.io/retried-by"];
+    assert!(by.as_str().unwrap().contains("/flow "), "{by}");
+    eventually("only one pod left", || async {
+        // No node is there to end it.
+        let list = pods.list(&ListParams::default()).await.unwrap();
+        let left = list.items.into_iter();
+        let mut left = left.filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        let first = left.next()?.metadata.name?;
+        (first == "w-lint-1" && left.next().is_none()).then_some(())
+    })
+    .await;
     sensor.stop().await;
 }

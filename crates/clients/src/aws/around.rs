@@ -10,11 +10,11 @@ use serde::Deserialize;
 use tiphys_base::Reason;
 
 use super::environment::{Container, Environment, WebIdentity, is_beside};
-use super::login::Temporary;
 use super::service::exchange;
 use super::{Error, Login, sts};
 use crate::Clients;
 use crate::http::{Settings, parse};
+use crate::temporary::Temporary;
 
 /// How long the service beside a container, and the instance, may take. They are on the same machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ struct Given {
     expiration: Option<Timestamp>,
 }
 
-impl From<Given> for Temporary {
+impl From<Given> for Temporary<Login> {
     fn from(given: Given) -> Self {
         Self {
             login: Login {
@@ -61,7 +61,7 @@ pub(super) async fn find(
     clients: &Clients,
     environment: &Environment,
     region: &str,
-) -> Result<Temporary, Error> {
+) -> Result<Temporary<Login>, Error> {
     if let Some(login) = &environment.login {
         return Ok(Temporary {
             login: login.clone(),
@@ -99,13 +99,13 @@ async fn for_token(
     clients: &Clients,
     identity: &WebIdentity,
     region: &str,
-) -> Result<Temporary, Error> {
+) -> Result<Temporary<Login>, Error> {
     let token = file(&identity.file).await?;
     let session = identity.session.as_deref();
     sts::exchange(clients, &identity.role, session, &token, region).await
 }
 
-async fn of_container(clients: &Clients, container: &Container) -> Result<Temporary, Error> {
+async fn of_container(clients: &Clients, container: &Container) -> Result<Temporary<Login>, Error> {
     let url = parse(&container.url).map_err(|error| Error::of_ours(&error))?;
     if !is_beside(&url) {
         let message = "it is neither encrypted nor beside the container";
@@ -125,7 +125,7 @@ async fn of_container(clients: &Clients, container: &Container) -> Result<Tempor
 
 /// The role of the instance, which wants to be asked twice (`IMDSv2`): what asks on behalf of others can hardly
 /// send a `PUT`.
-async fn of_instance(clients: &Clients, metadata: &str) -> Result<Temporary, Error> {
+async fn of_instance(clients: &Clients, metadata: &str) -> Result<Temporary<Login>, Error> {
     let base = metadata.trim_end_matches('/');
     let ttl = (
         HeaderName::from_static(TTL),
@@ -151,7 +151,7 @@ async fn of_instance(clients: &Clients, metadata: &str) -> Result<Temporary, Err
     given(&get(&format!("{ROLES}{}", role.trim())).await?)
 }
 
-fn given(answer: &[u8]) -> Result<Temporary, Error> {
+fn given(answer: &[u8]) -> Result<Temporary<Login>, Error> {
     let given: Result<Given, _> = serde_json::from_slice(answer);
     // The answer may hold a part of a login: nothing of it is shown.
     let given = given.map_err(|_| Error::new(Reason::Malformed, "the answer is no login"))?;

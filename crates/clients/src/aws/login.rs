@@ -4,24 +4,19 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use tiphys_api::SecretKeySelector;
 use tiphys_base::Cache;
 use tokio::sync::Mutex;
 
 use super::{Environment, Error, Login, around, sts};
+use crate::temporary::Kept;
 use crate::values::Values;
 use crate::{Clients, ValueRef};
 
 /// How many logins are kept: roles in regions.
 const KEPT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-
-/// How long before its end a login is renewed, as by AWS's own libraries.
-const RENEWED_BEFORE: SignedDuration = SignedDuration::from_mins(5);
-
-/// How long nobody is asked again after a login could not be renewed and still counts.
-const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Which login somebody asks with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -128,26 +123,10 @@ impl Keys {
     }
 }
 
-/// A login that may end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Temporary {
-    pub(super) login: Login,
-    /// When it ends, if it does.
-    pub(super) expires: Option<Timestamp>,
-}
-
-/// A login, while it is kept.
-#[derive(Debug, Default)]
-struct Kept {
-    known: Option<Temporary>,
-    /// Nobody is asked for another one before.
-    asked_again_at: Option<Timestamp>,
-}
-
 /// Logins by what they are for.
 pub struct Logins {
     environment: Environment,
-    kept: Cache<(LoginRef, String), Arc<Mutex<Kept>>>,
+    kept: Cache<(LoginRef, String), Arc<Mutex<Kept<Login>>>>,
     now: fn() -> Timestamp,
 }
 
@@ -224,87 +203,9 @@ impl Logins {
     }
 }
 
-impl Kept {
-    /// The login, unless another one is to be asked for.
-    fn usable(&self, now: Timestamp) -> Option<Login> {
-        let known = self.known.as_ref()?;
-        let left = known.expires.map(|end| end.duration_since(now));
-        let is_fresh = left.is_none_or(|left| left > RENEWED_BEFORE);
-        let is_asked_later = self.asked_again_at.is_some_and(|at| now < at);
-        let counts = left.is_none_or(|left| left > SignedDuration::ZERO);
-        (is_fresh || is_asked_later && counts).then(|| known.login.clone())
-    }
-
-    /// Keeps another login; if there is none, the one that is known stays for as long as it counts.
-    fn answered(
-        &mut self,
-        asked: Result<Temporary, Error>,
-        now: Timestamp,
-    ) -> Result<Login, Error> {
-        match asked {
-            Ok(new) => {
-                let login = new.login.clone();
-                self.known = Some(new);
-                // One that lasts less than it is renewed before is asked for no more often, either.
-                self.asked_again_at = now.checked_add(ASKED_AGAIN).ok();
-                Ok(login)
-            }
-            Err(error) => {
-                self.asked_again_at = now.checked_add(ASKED_AGAIN).ok();
-                let usable = self.usable(now);
-                if usable.is_some() {
-                    tracing::warn!(%error, "Failed to renew a login of AWS, which still counts");
-                }
-                usable.ok_or(error)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tiphys_base::Reason;
-
     use super::*;
-
-    fn temporary(name: &str, expires: &str) -> Temporary {
-        Temporary {
-            login: Login {
-                access_key: name.into(),
-                secret_key: "s".into(),
-                session_token: None,
-            },
-            expires: Some(expires.parse().unwrap()),
-        }
-    }
-
-    fn at(time: &str) -> Timestamp {
-        format!("2026-01-02T{time}Z").parse().unwrap()
-    }
-
-    fn usable(kept: &Kept, time: &str) -> Option<String> {
-        kept.usable(at(time)).map(|login| login.access_key)
-    }
-
-    #[test]
-    fn a_login_is_renewed_before_it_ends_and_kept_if_that_fails() {
-        let mut kept = Kept::default();
-        assert_eq!(usable(&kept, "10:00:00"), None);
-        let first = temporary("first", "2026-01-02T11:00:00Z");
-        kept.answered(Ok(first), at("10:00:00")).unwrap();
-        assert_eq!(usable(&kept, "10:54:59").as_deref(), Some("first"));
-        assert_eq!(usable(&kept, "10:55:00"), None);
-        let failed = || Err(Error::new(Reason::Unreachable, "no answer"));
-        let still = kept.answered(failed(), at("10:55:00")).unwrap();
-        assert_eq!(still.access_key, "first");
-        assert_eq!(usable(&kept, "10:55:29").as_deref(), Some("first"));
-        assert_eq!(usable(&kept, "10:55:30"), None);
-        assert!(kept.answered(failed(), at("11:00:00")).is_err());
-        assert_eq!(usable(&kept, "11:00:01"), None);
-        let second = temporary("second", "2026-01-02T12:00:00Z");
-        kept.answered(Ok(second), at("11:00:02")).unwrap();
-        assert_eq!(usable(&kept, "11:30:00").as_deref(), Some("second"));
-    }
 
     #[test]
     fn a_role_goes_before_keys_and_half_a_login_is_a_fault() {

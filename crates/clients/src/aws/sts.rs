@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tiphys_base::Reason;
 
-use super::login::Temporary;
 use super::{Error, Login, LoginRef, Service};
 use crate::Clients;
+use crate::temporary::Temporary;
 
 const VERSION: &str = "2011-06-15";
 
@@ -34,7 +34,7 @@ struct Credentials {
     expiration: Timestamp,
 }
 
-impl From<Credentials> for Temporary {
+impl From<Credentials> for Temporary<Login> {
     fn from(credentials: Credentials) -> Self {
         Self {
             login: Login {
@@ -52,7 +52,7 @@ pub(super) async fn assume(
     clients: &Clients,
     role: &str,
     region: &str,
-) -> Result<Temporary, Error> {
+) -> Result<Temporary<Login>, Error> {
     let parameters = [("RoleArn", role), ("RoleSessionName", SESSION)];
     let login = LoginRef::Environment;
     let given = ask(clients, region, login, "AssumeRole", &parameters).await;
@@ -66,7 +66,7 @@ pub(super) async fn exchange(
     session: Option<&str>,
     token: &str,
     region: &str,
-) -> Result<Temporary, Error> {
+) -> Result<Temporary<Login>, Error> {
     let parameters = [
         ("RoleArn", role),
         ("RoleSessionName", session.unwrap_or(SESSION)),
@@ -90,7 +90,7 @@ async fn ask(
     login: LoginRef,
     action: &str,
     parameters: &[(&str, &str)],
-) -> Result<Temporary, Error> {
+) -> Result<Temporary<Login>, Error> {
     let service = Service::new(clients, "sts", region, "", login)?;
     let mut form = vec![("Action", action), ("Version", VERSION)];
     form.extend(parameters);

@@ -33,6 +33,10 @@ pub enum Kind {
     Unauthorized,
     /// The credentials are good, the permission is missing.
     Forbidden,
+    /// What was asked for is not there.
+    NotFound,
+    /// What was to be made is there already.
+    Exists,
     /// The server asks for fewer calls.
     Busy,
     /// The connection broke, or no answer came in time: what was asked for may have been done.
@@ -108,6 +112,8 @@ impl From<Status> for Error {
             Code::Unavailable => Kind::Unreachable,
             Code::Unauthenticated => Kind::Unauthorized,
             Code::PermissionDenied => Kind::Forbidden,
+            Code::NotFound => Kind::NotFound,
+            Code::AlreadyExists => Kind::Exists,
             Code::ResourceExhausted => Kind::Busy,
             _ => Kind::Refused,
         };
@@ -137,6 +143,8 @@ mod tests {
             (Code::Unavailable, Kind::Unreachable),
             (Code::Unauthenticated, Kind::Unauthorized),
             (Code::PermissionDenied, Kind::Forbidden),
+            (Code::NotFound, Kind::NotFound),
+            (Code::AlreadyExists, Kind::Exists),
             (Code::ResourceExhausted, Kind::Busy),
             (Code::InvalidArgument, Kind::Refused),
             (Code::Unimplemented, Kind::Refused),

@@ -180,7 +180,7 @@ impl Generic {
             Kind::Forbidden => (Reason::Forbidden, login),
             Kind::Busy => (Reason::TooManyRequests, ""),
             Kind::Tls | Kind::Unconfirmed => (Reason::Unreachable, ""),
-            Kind::Refused => (Reason::Refused, "config"),
+            Kind::NotFound | Kind::Exists | Kind::Refused => (Reason::Refused, "config"),
         };
         let mut why = error.to_string();
         if !error.said().is_empty() {

@@ -290,7 +290,7 @@ async fn end<C: Caller>(
 
 /// Whether the event source was deleted, or has this event no longer. Where there is no object in a
 /// cluster, the end of the process is its end.
-async fn is_unwanted(context: &SourceContext) -> Result<bool, SourceError> {
+pub(super) async fn is_unwanted(context: &SourceContext) -> Result<bool, SourceError> {
     let event = context.event();
     if event.uid.is_empty() {
         return Ok(true);

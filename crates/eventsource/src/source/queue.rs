@@ -5,7 +5,6 @@
 //! reached again.
 
 use std::collections::VecDeque;
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -332,23 +331,7 @@ impl<'a, Q: Queue> Work<'a, Q> {
         self.asked_at = Instant::now() + wait;
         self.is_known = false;
         self.receivers = 1;
-        self.context.condition(Condition::Failed {
-            reason: error.reason(),
-            message: chain(error),
-            hint: error.hint().to_owned(),
-        });
-        let event = self.context.event();
-        let cause: &dyn StdError = error;
-        tracing::warn!(
-            namespace = %event.namespace,
-            eventSourceName = %event.source,
-            eventName = %event.name,
-            reason = error.reason().as_str(),
-            error = cause,
-            hint = error.hint(),
-            retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-            "A queue could not be asked and is asked again"
-        );
+        self.context.tried_again(error, wait);
     }
 
     /// Receives no more, and tells the queue what becomes of the rest.

@@ -6,6 +6,7 @@
 mod arguments;
 mod made;
 mod perform;
+mod retry;
 mod steps;
 
 use serde::Serialize;
@@ -52,6 +53,8 @@ pub enum Operation {
     SubmitFrom,
     /// Creates the same once more.
     Resubmit,
+    /// Lets it run again from where it has failed.
+    Retry,
     /// Starts no further steps.
     Suspend,
     /// Goes on after a suspension.
@@ -88,9 +91,12 @@ pub struct Arguments {
     /// The template that it starts with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<String>,
-    /// Which steps that wait are ended. Empty: all, or the workflow as a whole.
+    /// Which steps that wait are ended, or run again. Empty: all, or the workflow as a whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Requirement>,
+    /// These steps run again although they have succeeded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restart_successful: bool,
     /// What is said of these steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -98,10 +104,11 @@ pub struct Arguments {
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Submit,
         Self::SubmitFrom,
         Self::Resubmit,
+        Self::Retry,
         Self::Suspend,
         Self::Resume,
         Self::Stop,
@@ -114,6 +121,7 @@ impl Operation {
             Self::Submit => "submit",
             Self::SubmitFrom => "submit-from",
             Self::Resubmit => "resubmit",
+            Self::Retry => "retry",
             Self::Suspend => "suspend",
             Self::Resume => "resume",
             Self::Stop => "stop",
@@ -235,18 +243,8 @@ fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<Ope
         .into_iter()
         .find(|known| known.name() == text);
     if known.is_none() {
-        let (message, hint) = match text {
-            "retry" => (
-                format!("the operation {text} is not run by this version of tiphys"),
-                "it rewrites the status of each step by rules of the Argo server: call that with an `http` \
-                 trigger, or `resubmit`"
-                    .to_owned(),
-            ),
-            _ => (
-                format!("unknown operation type {text}"),
-                format!("one of {}", Operation::ALL.map(Operation::name).join(", ")),
-            ),
-        };
+        let message = format!("unknown operation type {text}");
+        let hint = format!("one of {}", Operation::ALL.map(Operation::name).join(", "));
         problems.push(Problem::error(format!("{field}.operation"), message).with_hint(hint));
     }
     known

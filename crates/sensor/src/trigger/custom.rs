@@ -213,7 +213,9 @@ fn unexecuted(act: &str, action: &Action, error: &Error) -> PerformError {
         ErrorKind::Unauthorized | ErrorKind::Forbidden => {
             unavailable.with_hint("the trigger has no login: let the server take its calls")
         }
-        ErrorKind::Unconfirmed | ErrorKind::Refused => refused(act, error),
+        ErrorKind::NotFound | ErrorKind::Exists | ErrorKind::Unconfirmed | ErrorKind::Refused => {
+            refused(act, error)
+        }
     }
 }
 

@@ -336,8 +336,8 @@ fn what_cannot_run_is_refused_with_its_field() {
             "spec.triggers[0].template.k8s.source.s3: accessKey and secretKey have to be set together",
         ),
         (
-            "argoWorkflow: {operation: retry, source: {resource: {}}}",
-            "spec.triggers[0].template.argoWorkflow.operation: the operation retry is not run by this version of tiphys",
+            "argoWorkflow: {operation: replay, source: {resource: {}}}",
+            "spec.triggers[0].template.argoWorkflow.operation: unknown operation type replay",
         ),
         (
             "argoWorkflow: {source: {resource: {}}, args: [--watch]}",

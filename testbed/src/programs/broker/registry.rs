@@ -52,3 +52,17 @@ pub(super) fn node(package: &str, root: &Path) -> anyhow::Result<()> {
         .arg(root)
         .arg(package))
 }
+
+/// A program that Go builds from a module, at `root`.
+pub(super) fn go(module: &Path, root: &Path, name: &str) -> anyhow::Result<()> {
+    fs::create_dir_all(root).context("make a folder")?;
+    run(Command::new("go")
+        .arg("build")
+        .arg("-C")
+        .arg(module)
+        .args(["-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
+        .arg(root.join(name))
+        .arg(".")
+        .env("CGO_ENABLED", "0")
+        .env("GOWORK", "off"))
+}

@@ -11,7 +11,7 @@ use super::promises::{
 use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::sqs::Queue as Messages;
-use super::{azurite, kafka, mosquitto};
+use super::{azurite, kafka, mosquitto, pubsub};
 
 contract! {
     amqp: Queue<true>, encrypts, keeps, shares;
@@ -26,6 +26,8 @@ contract! {
     nats_jetstream: JetStream, encrypts, keeps, shares;
     nats_queue: Core<true>, encrypts, shares;
     nsq: Topic, encrypts, keeps, shares;
+    pub_sub: pubsub::Subscription<false>, keeps, shares;
+    pub_sub_ordered: pubsub::Subscription<true>, keeps, shares;
     redis: Channel, encrypts;
     redis_stream: Stream, encrypts, keeps, shares;
     sqs: Messages<false>, keeps, shares;

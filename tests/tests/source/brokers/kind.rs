@@ -42,6 +42,16 @@ pub(crate) trait Kind: Sized + Send {
     /// `password` of the Secret `login`, and `user`, if it needs one.
     fn spec(&self) -> (&'static str, Value);
 
+    /// What the environment of the pods says of the broker.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// The authority that pods trust in the place of the system's, if the spec has no settings of TLS.
+    fn authority(&self) -> Option<&str> {
+        None
+    }
+
     /// User and password, if they are wanted.
     fn login(&self) -> (String, String) {
         ("tiphys".to_owned(), super::stage::PASSWORD.to_owned())

@@ -40,7 +40,13 @@ impl<K: Kind> Stage<K> {
         });
         let object = stored_object("ns", &object.to_string());
         // A pod that listens to a broker has nothing to ask of a cluster.
-        let pods = Pod::at(Path::new("/nowhere"), "ns", &bus.url(), &object);
+        let mut pods = Pod::at(Path::new("/nowhere"), "ns", &bus.url(), &object);
+        for (name, value) in broker.variables() {
+            pods.set(name, value);
+        }
+        if let Some(authority) = broker.authority() {
+            pods.trust(authority);
+        }
         let stage = Self { broker, bus, pods };
         stage.set_password(&stage.broker.login().1);
         stage

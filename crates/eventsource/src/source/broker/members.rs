@@ -47,7 +47,7 @@ impl Members {
     }
 
     /// Texts under their names, in this order.
-    #[cfg(any(feature = "kafka", feature = "redis"))]
+    #[cfg(any(feature = "gcp", feature = "kafka", feature = "redis"))]
     pub(in crate::source) fn texts<'a>(
         self,
         name: &str,

@@ -6,13 +6,10 @@ use async_trait::async_trait;
 use http::Method;
 use http::header::AUTHORIZATION;
 use jiff::{SignedDuration, Timestamp};
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiphys_api::{GithubEventSource, SecretKeySelector};
+use tiphys_clients::jwt;
 use tiphys_clients::tls::Tls;
 
 use crate::context::SourceContext;
@@ -171,14 +168,6 @@ fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, SourceError
                 "githubApp.privateKey names the key as it was downloaded from GitHub, in PEM",
             )
     };
-    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| failed("the key is no PEM".into()))?;
-    let key = match &key {
-        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-        PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-        _ => return Err(failed("the key is no RSA key".into())),
-    };
-    let key = key.map_err(|error| failed(error.to_string()))?;
-    let encode = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
     // A clock that is a little ahead of GitHub's would be refused.
     let since = now - SignedDuration::from_mins(1);
     let claims = json!({
@@ -186,18 +175,7 @@ fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, SourceError
         "exp": (since + APP_LOGIN).as_second(),
         "iss": app.to_string(),
     });
-    let head = encode(r#"{"alg":"RS256","typ":"JWT"}"#);
-    let unsigned = format!("{head}.{}", encode(&claims.to_string()));
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        unsigned.as_bytes(),
-        &mut signature,
-    )
-    .map_err(|_| failed("the key cannot sign".into()))?;
-    let signature = data_encoding::BASE64URL_NOPAD.encode(&signature);
-    Ok(format!("{unsigned}.{signature}"))
+    jwt::sign(pem, None, &claims).map_err(failed)
 }
 
 impl Github {

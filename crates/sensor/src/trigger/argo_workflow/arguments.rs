@@ -4,10 +4,10 @@ use tiphys_api::Problem;
 
 use super::{Arguments, Operation, steps};
 
-use Operation::{Resubmit, Resume, Stop, Submit, SubmitFrom};
+use Operation::{Resubmit, Resume, Retry, Stop, Submit, SubmitFrom};
 
 /// What can be said: a flag, its short form if it has one, and the operations that it means something to.
-const FLAGS: [(&str, &str, &[Operation]); 9] = [
+const FLAGS: [(&str, &str, &[Operation]); 10] = [
     ("--parameter", "-p", &[Submit, SubmitFrom, Resubmit]),
     ("--priority", "", &[Submit, SubmitFrom, Resubmit]),
     ("--name", "", &[Submit, SubmitFrom]),
@@ -15,9 +15,13 @@ const FLAGS: [(&str, &str, &[Operation]); 9] = [
     ("--serviceaccount", "", &[Submit, SubmitFrom]),
     ("--labels", "-l", &[Submit, SubmitFrom]),
     ("--entrypoint", "", &[Submit, SubmitFrom]),
-    ("--node-field-selector", "", &[Resume, Stop]),
+    ("--node-field-selector", "", &[Resume, Retry, Stop]),
+    (RESTART, "", &[Retry]),
     ("--message", "", &[Stop]),
 ];
+
+/// The flag that needs no value.
+const RESTART: &str = "--restart-successful";
 
 /// What an operation can be told, for people.
 fn known(operation: Operation) -> String {
@@ -55,6 +59,7 @@ pub(super) fn compile(
             problem(format!("{arg} means nothing to {}", operation.name()));
             return None;
         }
+        let attached = attached.or_else(|| (flag == RESTART).then(|| "true".to_owned()));
         let value = attached.or_else(|| left.next().map(|(_, value)| value.clone()));
         let Some(value) = value else {
             problem(format!("{arg} needs a value"));
@@ -113,6 +118,11 @@ fn apply(arguments: &mut Arguments, flag: &str, value: String) -> Result<(), Str
         "--serviceaccount" => arguments.service_account = Some(value),
         "--node-field-selector" => arguments.steps = steps::selector(&value)?,
         "--message" => arguments.message = Some(value),
+        RESTART => {
+            let is_wanted = value.parse();
+            arguments.restart_successful =
+                is_wanted.map_err(|_| format!("{flag}={value} is neither true nor false"))?;
+        }
         _ => arguments.entrypoint = Some(value),
     }
     Ok(())
@@ -202,6 +212,11 @@ mod tests {
                 &["--message=no"],
                 Operation::Resume,
                 "--message=no means nothing to resume (of resume tiphys applies --node-field-selector)",
+            ),
+            (
+                &["--restart-successful=maybe"],
+                Operation::Retry,
+                "--restart-successful=maybe is neither true nor false",
             ),
             (
                 &["--node-field-selector", "colour=red"],

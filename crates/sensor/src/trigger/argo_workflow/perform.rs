@@ -7,13 +7,14 @@ use tiphys_base::Failure;
 
 use tiphys_clients::Error;
 use tiphys_clients::kubernetes::{Answer, PatchStrategy, Target};
-use tiphys_lang::json::Value;
+use tiphys_lang::json::{Map, Value};
 
 use super::made::{again, bare, by_reference, change, from_cron};
+use super::retry::{Retried, retry};
 use super::steps::{self, Ended};
 use super::{Action, Arguments, Operation};
 use crate::trigger::Unmet;
-use crate::trigger::k8s::{self, CONFLICTS, Executor, Sent, text};
+use crate::trigger::k8s::{self, CONFLICTS, Executor, Ownership, Sent, member, text};
 use crate::trigger::object::Object;
 
 /// Acts on workflows.
@@ -47,6 +48,7 @@ impl Workflows<'_> {
                 let workflow = self.render_again(&object, action).await?;
                 self.submit(workflow, action).await?
             }
+            Operation::Retry => self.retry(&object, action).await?,
             Operation::Suspend => self.set(&object, action, r#"{"suspend":true}"#).await?,
             Operation::Stop if !action.arguments.steps.is_empty() => {
                 self.end_steps(&object, action, Ended::Failed).await?
@@ -146,6 +148,53 @@ impl Workflows<'_> {
         )))
     }
 
+    /// Lets a workflow run again from where it has failed. Its pods that run again go first: others of the same
+    /// names follow.
+    async fn retry(&self, object: &Value, action: &Action) -> Result<Target, Error> {
+        let target = self.workflow(object, action).await?;
+        let act = format!("retry {target}");
+        let now = (self.0.now)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let mark = mark(&action.ownership);
+        for _ in 0..CONFLICTS {
+            let Some(live) = self.0.cluster.get(&target).await? else {
+                return Err(Error::refused(format!("{act}: it does not exist")));
+            };
+            if text(&live, &["metadata", "annotations", RETRIED]) == Some(&mark) {
+                return Ok(target);
+            }
+            let Retried { mut workflow, pods } = retry(live, &action.arguments, &now)
+                .map_err(|message| Error::refused(format!("{act}: {message}")))?;
+            for pod in pods {
+                self.delete_pod(&pod, &target, action).await?;
+            }
+            if let Value::Object(map) = &mut workflow {
+                let annotations = member(member(map, "metadata"), "annotations");
+                annotations.insert(RETRIED.into(), Value::String(mark.clone()));
+            }
+            match self
+                .0
+                .cluster
+                .replace(&target, workflow.to_go_json())
+                .await?
+            {
+                Answer::Conflict(_) => {}
+                answer => return answer.accept(&act).map(|()| target),
+            }
+        }
+        Err(Error::refused(format!(
+            "{act}: {CONFLICTS} conflicts in a row"
+        )))
+    }
+
+    async fn delete_pod(&self, name: &str, of: &Target, action: &Action) -> Result<(), Error> {
+        let pod = named_pod(name, of.namespace());
+        let target = self.0.target(&pod, &action.ownership).await?;
+        match self.0.cluster.delete(&target).await? {
+            Answer::Missing(_) => Ok(()),
+            answer => answer.accept(&format!("retry {of}: delete {target}")),
+        }
+    }
+
     /// The workflow that is named, whatever kind its object says.
     async fn workflow(&self, object: &Value, action: &Action) -> Result<Target, Error> {
         let name = named(object, action.operation).map_err(Error::refused)?;
@@ -154,6 +203,37 @@ impl Workflows<'_> {
             .target(&bare(None, Some(name), namespace), &action.ownership)
             .await
     }
+}
+
+/// Names the firing that has retried a workflow: it is not retried by the same one again.
+const RETRIED: &str = "events.argoproj.io/retried-by";
+
+fn mark(ownership: &Ownership) -> String {
+    let Ownership {
+        sensor,
+        trigger,
+        event_ids,
+        dependencies,
+        forced,
+        ..
+    } = ownership;
+    let forced = forced.as_deref().unwrap_or_default();
+    format!("{sensor}/{trigger} {event_ids} {dependencies} {forced}")
+        .trim_end()
+        .to_owned()
+}
+
+fn named_pod(name: &str, namespace: Option<&str>) -> Value {
+    let mut pod = Map::new();
+    let string = |text: &str| Value::String(text.to_owned());
+    pod.insert("apiVersion".into(), string("v1"));
+    pod.insert("kind".into(), string("Pod"));
+    let metadata = member(&mut pod, "metadata");
+    metadata.insert("name".into(), string(name));
+    if let Some(namespace) = namespace {
+        metadata.insert("namespace".into(), string(namespace));
+    }
+    Value::Object(pod)
 }
 
 /// What is demanded of a workflow, or of what names one, and is not so.

@@ -127,7 +127,7 @@ pub(super) fn end(
         for step in nodes(status)? {
             let waits = text(step, &["type"]) == Some("Suspend")
                 && text(step, &["phase"]) == Some("Running");
-            if waits && selector.iter().all(|requirement| requirement.holds(step)) {
+            if waits && is_selected(selector, step) {
                 count += 1;
                 end_step(step, arguments.message.as_deref(), ended, now)?;
             }
@@ -139,10 +139,20 @@ pub(super) fn end(
     Ok(workflow)
 }
 
-fn nodes(status: &mut Map) -> Result<impl Iterator<Item = &mut Value>, String> {
+/// Whether a step meets all requirements.
+pub(super) fn is_selected(selector: &[Requirement], step: &Value) -> bool {
+    selector.iter().all(|requirement| requirement.holds(step))
+}
+
+/// Whether the steps of a workflow are kept in a database, or compressed.
+pub(super) fn are_elsewhere(status: &Map) -> bool {
     let is_elsewhere =
         |key| matches!(status.get(key), Some(Value::String(text)) if !text.is_empty());
-    if is_elsewhere("compressedNodes") || is_elsewhere("offloadNodeStatusVersion") {
+    is_elsewhere("compressedNodes") || is_elsewhere("offloadNodeStatusVersion")
+}
+
+fn nodes(status: &mut Map) -> Result<impl Iterator<Item = &mut Value>, String> {
+    if are_elsewhere(status) {
         return Err("its steps are kept where only the Argo server can change them".to_owned());
     }
     let nodes = match status.get_mut("nodes") {
