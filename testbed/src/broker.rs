@@ -7,10 +7,11 @@ mod mosquitto;
 mod moto;
 mod rabbitmq;
 mod redis;
+mod sshd;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -83,6 +84,11 @@ impl BrokerServer {
         format!("127.0.0.1:{}", self.tls_port)
     }
 
+    /// Where it has its files, and its log as `broker.log`.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// The certificates, if connections may be encrypted.
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
@@ -94,6 +100,9 @@ impl BrokerServer {
     /// When it cannot be signalled.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(mut process) = self.process.take() {
+            if self.broker == Broker::Sshd {
+                sshd::kill_sessions(process.id());
+            }
             process.kill()?;
         }
         Ok(())
@@ -174,6 +183,7 @@ impl BrokerServer {
             Broker::Moto => moto::prepare(self, &mut command),
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
+            Broker::Sshd => sshd::prepare(self, &mut command)?,
         }
         Ok(command)
     }
@@ -209,6 +219,7 @@ fn serves(broker: Broker, port: u16) -> bool {
         Broker::Moto => moto::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
+        Broker::Sshd => sshd::serves(port),
     }
 }
 

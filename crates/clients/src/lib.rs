@@ -15,6 +15,8 @@ pub mod kubernetes;
 pub mod nats;
 mod reference;
 pub mod s3;
+#[cfg(feature = "sftp")]
+pub mod sftp;
 pub mod socket;
 pub mod tls;
 pub mod values;

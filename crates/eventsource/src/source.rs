@@ -85,6 +85,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 
 mod aws;
 mod called;
+mod files;
 mod go_time;
 mod hooks;
 mod queue;
@@ -121,7 +122,8 @@ macro_rules! sources {
     feature = "grpc",
     feature = "kafka",
     feature = "mqtt",
-    feature = "redis"
+    feature = "redis",
+    feature = "sftp"
 )))]
 fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
     let kind = config.kind().event_type();
@@ -150,6 +152,7 @@ sources! {
     mod redis::Redis if "redis";
     mod redis_stream::RedisStream if "redis";
     pub mod resource::Resource;
+    mod sftp::Sftp if "sftp";
     mod slack::Slack;
     mod sns::Sns;
     mod sqs::Sqs;

@@ -36,6 +36,8 @@ pub enum Broker {
     Rabbitmq,
     /// Redis.
     Redis,
+    /// OpenSSH, for SFTP.
+    Sshd,
 }
 
 /// Where a server comes from.
@@ -51,7 +53,7 @@ enum Origin<'s> {
 
 impl Broker {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Azurite,
         Self::Elasticmq,
         Self::Kafka,
@@ -59,6 +61,7 @@ impl Broker {
         Self::Moto,
         Self::Rabbitmq,
         Self::Redis,
+        Self::Sshd,
     ];
 
     /// Finds the program, or gets it.
@@ -79,6 +82,7 @@ impl Broker {
             Self::Moto => "TIPHYS_MOTO_SERVER",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
+            Self::Sshd => "TIPHYS_SSHD",
         }
     }
 
@@ -92,6 +96,18 @@ impl Broker {
             Self::Moto => "moto_server",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
+            Self::Sshd => "sshd",
+        }
+    }
+
+    /// The packages of Debian that it needs, if it is one of theirs.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            // The libraries let it run without root and without an account.
+            Self::Sshd => &["openssh-server", "libnss-wrapper", "libuid-wrapper"],
+            Self::Rabbitmq => &["rabbitmq-server"],
+            Self::Redis => &["redis-server"],
+            _ => &["mosquitto"],
         }
     }
 
@@ -101,7 +117,7 @@ impl Broker {
             Self::Elasticmq => Origin::Java("1.6.12"),
             Self::Kafka => Origin::Java(&settings.kafka_version),
             Self::Moto => Origin::Python("5.2.5"),
-            Self::Mosquitto | Self::Rabbitmq | Self::Redis => Origin::Debian,
+            Self::Mosquitto | Self::Rabbitmq | Self::Redis | Self::Sshd => Origin::Debian,
         }
     }
 
@@ -121,6 +137,9 @@ impl Broker {
     fn remedy(self, settings: &Settings) -> String {
         let (name, variable) = (self.name(), self.variable());
         match self.origin(settings) {
+            Origin::Debian if self == Self::Sshd => format!(
+                "run it on Debian or its kin, or set {variable} to a program that runs sshd without root"
+            ),
             Origin::Debian => format!(
                 "install the package {name} (`apt-get install {name}`, `brew install {}`), or set {variable}",
                 name.trim_end_matches("-server"),
@@ -186,8 +205,8 @@ impl Broker {
     }
 
     fn installed(self, settings: &Settings) -> Option<PathBuf> {
-        // Of a language's packages this version counts, and no other.
-        if self.origin(settings) != Origin::Debian {
+        // Of a language's packages this version counts, and no other; sshd needs libraries beside it.
+        if self.origin(settings) != Origin::Debian || self == Self::Sshd {
             return None;
         }
         let mut found = settings.path.iter().map(|folder| folder.join(self.name()));
@@ -207,7 +226,7 @@ impl Broker {
         let root = folder.path().join("root");
         let title = format!("downloading {}", self.name());
         progress.during(&title, || match self.origin(settings) {
-            Origin::Debian => debian::get(self.name(), folder.path(), &root),
+            Origin::Debian => debian::get(self.packages(), folder.path(), &root),
             Origin::Python(version) => registry::python(&format!("moto[server]=={version}"), &root),
             Origin::Java(version) => registry::java(&self.artifacts(version), folder.path(), &root),
             Origin::Node(version) => registry::node(&format!("azurite@{version}"), &root),
@@ -244,6 +263,7 @@ impl Broker {
                 return debian::script(root, "usr/lib/rabbitmq/bin/rabbitmq-server");
             }
             Self::Redis => return debian::script(root, "usr/bin/redis-server"),
+            Self::Sshd => return debian::sshd(root),
         };
         Ok(format!("#!/bin/sh\n{line}\n"))
     }

@@ -7,6 +7,7 @@ mod caller;
 mod file;
 mod hosts;
 mod logins;
+mod sftp;
 mod sns;
 mod stored;
 mod webhook;

@@ -7,7 +7,7 @@ use crate::validate::pace::backoff;
 use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
     AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, NatsJetStream,
-    NsqEventSource, Problem, S3Artifact, SaramaConfig, WatchPathConfig,
+    NsqEventSource, Problem, S3Artifact, SaramaConfig, SftpEventSource, WatchPathConfig,
 };
 
 /// Operations of the file system that can be watched.
@@ -24,19 +24,7 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
             }
             watched(path, source.watch_path_config.as_ref(), problems);
         }
-        EventConfig::Sftp(source) => {
-            watched(path, source.watch_path_config.as_ref(), problems);
-            problems.needed_if(source.address.is_none(), path, "address");
-            if source.password.is_none() && source.ssh_key_secret.is_none() {
-                problems.error(path, "either password or sshKeySecret must be specified");
-            }
-            duration(
-                path,
-                "pollIntervalDuration",
-                &source.poll_interval_duration,
-                problems,
-            );
-        }
+        EventConfig::Sftp(source) => sftp(path, source, problems),
         EventConfig::Hdfs(source) => {
             let paths = WatchPathConfig {
                 directory: source.directory.clone(),
@@ -328,6 +316,34 @@ fn azure_service_bus(path: &str, source: &AzureServiceBusEventSource, problems: 
         problems.error(path, message);
     }
     tls(path, "tls", source.tls.as_ref(), problems);
+}
+
+fn sftp(path: &str, source: &SftpEventSource, problems: &mut Problems) {
+    for operation in source.event_type.split('|').map(str::trim) {
+        if operation == "RENAME" {
+            let message = "no SFTP server tells that a file has another name";
+            let problem = Problem::error(join(path, "eventType"), message);
+            problems.push(problem.with_hint("it is a REMOVE of the one and a CREATE of the other"));
+        } else {
+            file_operation(&join(path, "eventType"), operation, problems);
+        }
+    }
+    watched(path, source.watch_path_config.as_ref(), problems);
+    problems.needed_if(source.username.is_none(), path, "username");
+    problems.needed_if(source.address.is_none(), path, "address");
+    if source.password.is_none() && source.ssh_key_secret.is_none() {
+        problems.error(path, "either password or sshKeySecret must be specified");
+    }
+    if source.password.is_some() && source.ssh_key_secret.is_some() {
+        let message = "has no effect beside sshKeySecret";
+        problems.no_effect(join(path, "password"), message);
+    }
+    duration(
+        path,
+        "pollIntervalDuration",
+        &source.poll_interval_duration,
+        problems,
+    );
 }
 
 fn file_operation(path: &str, name: &str, problems: &mut Problems) {

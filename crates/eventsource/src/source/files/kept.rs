@@ -12,7 +12,7 @@ use crate::context::SourceContext;
 use crate::cursor::{Keys, state};
 use crate::error::{Reason, SourceError};
 
-/// Where it is kept that a directory was looked at, even if nothing was in it.
+/// Where it is kept which files were looked at, even if there were none.
 const BEGUN: &str = "files";
 
 /// What is before the name of a file.
@@ -43,17 +43,19 @@ impl Kept {
         }
     }
 
-    /// What was told; `None` if the directory was never looked at.
-    pub(super) async fn load(&self) -> Result<Option<Snapshot>, SourceError> {
+    /// Of which files something was told, if of any, and what.
+    pub(super) async fn load(&self) -> Result<(Option<String>, Snapshot), SourceError> {
         let entries = self.state.entries().await;
         let entries = entries.map_err(|error| failed("read", &self.event, error))?;
-        let mut has_begun = false;
+        let mut whose = None;
         let mut snapshot = Snapshot::new();
         for entry in entries {
             let Some(name) = self.keys.name(&entry.key) else {
                 continue;
             };
-            has_begun |= name == BEGUN;
+            if name == BEGUN {
+                whose = Some(String::from_utf8_lossy(&entry.value).into_owned());
+            }
             if let (Some(name), Ok(known)) = (
                 name.strip_prefix(FILE),
                 serde_json::from_slice::<Entry>(&entry.value),
@@ -61,15 +63,23 @@ impl Kept {
                 snapshot.insert(decoded(name), known);
             }
         }
-        Ok(has_begun.then_some(snapshot))
+        Ok((whose, snapshot))
     }
 
-    /// Keeps a first look.
-    pub(super) async fn begin(&self, seen: &Snapshot) -> Result<(), SourceError> {
-        self.store(seen.iter().map(|(name, entry)| (&**name, Some(entry))))
-            .await?;
+    /// Keeps a first look, in the place of what was told of other files.
+    pub(super) async fn begin(
+        &self,
+        whose: &str,
+        before: &Snapshot,
+        seen: &Snapshot,
+    ) -> Result<(), SourceError> {
+        let gone = before.keys().filter(|name| !seen.contains_key(*name));
+        let gone = gone.map(|name| (&**name, None));
+        let files = seen.iter().map(|(name, entry)| (&**name, Some(entry)));
+        self.store(gone.chain(files)).await?;
         let begun = async {
-            let begun = self.state.put(&self.keys.of(BEGUN), Bytes::new()).await?;
+            let whose = Bytes::copy_from_slice(whose.as_bytes());
+            let begun = self.state.put(&self.keys.of(BEGUN), whose).await?;
             begun.await
         };
         let begun = begun.await.map(drop);
