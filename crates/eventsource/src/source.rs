@@ -146,6 +146,7 @@ sources! {
     mod gitlab::Gitlab;
     mod kafka::Kafka if "kafka";
     mod minio::Minio;
+    mod mns::Mns;
     mod mqtt::Mqtt if "mqtt";
     mod nats::Nats;
     mod nsq::Nsq;

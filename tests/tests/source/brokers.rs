@@ -9,6 +9,7 @@ mod contract;
 mod generic;
 mod kafka;
 mod minio;
+mod mns;
 mod mosquitto;
 mod nats;
 mod nsq;

@@ -8,6 +8,7 @@ use tiphys_tests::pause;
 
 use super::generic::Server;
 use super::minio::Bucket;
+use super::mns::Queue as MnsQueue;
 use super::nats::{Core, JetStream};
 use super::nsq::Topic;
 use super::rabbitmq::Queue;
@@ -89,6 +90,7 @@ contract! {
     kafka_group: kafka::Topic<true>, encrypts, keeps, shares;
     kafka_partition: kafka::Topic<false>, encrypts, keeps;
     minio: Bucket,;
+    mns: MnsQueue, keeps, shares;
     mqtt: mosquitto::Topic, encrypts, keeps;
     nats: Core<false>, encrypts;
     nats_jetstream: JetStream, encrypts, keeps, shares;
