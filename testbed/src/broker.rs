@@ -5,6 +5,7 @@ mod elasticmq;
 mod kafka;
 mod mosquitto;
 mod moto;
+mod namenode;
 mod rabbitmq;
 mod redis;
 mod sshd;
@@ -181,6 +182,7 @@ impl BrokerServer {
             Broker::Kafka => kafka::prepare(self, &mut command)?,
             Broker::Mosquitto => mosquitto::prepare(self, &mut command)?,
             Broker::Moto => moto::prepare(self, &mut command),
+            Broker::Namenode => namenode::prepare(self, &mut command)?,
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
             Broker::Sshd => sshd::prepare(self, &mut command)?,
@@ -217,6 +219,7 @@ fn serves(broker: Broker, port: u16) -> bool {
         Broker::Kafka => kafka::serves(port),
         Broker::Mosquitto => mosquitto::serves(port),
         Broker::Moto => moto::serves(port),
+        Broker::Namenode => namenode::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
         Broker::Sshd => sshd::serves(port),

@@ -8,6 +8,8 @@ pub mod aws;
 mod error;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+#[cfg(feature = "hdfs")]
+pub mod hdfs;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;

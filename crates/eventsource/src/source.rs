@@ -120,6 +120,7 @@ macro_rules! sources {
 #[cfg(not(all(
     feature = "amqp",
     feature = "grpc",
+    feature = "hdfs",
     feature = "kafka",
     feature = "mqtt",
     feature = "redis",
@@ -144,6 +145,7 @@ sources! {
     mod gerrit::Gerrit;
     mod github::Github;
     mod gitlab::Gitlab;
+    mod hdfs::Hdfs if "hdfs";
     mod kafka::Kafka if "kafka";
     mod minio::Minio;
     mod mns::Mns;

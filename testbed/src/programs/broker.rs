@@ -32,6 +32,8 @@ pub enum Broker {
     Mosquitto,
     /// Moto, for AWS.
     Moto,
+    /// The name node of HDFS.
+    Namenode,
     /// RabbitMQ, for AMQP.
     Rabbitmq,
     /// Redis.
@@ -52,7 +54,7 @@ enum Origin<'s> {
 }
 
 impl Broker {
-    /// All of them.
+    /// Those of the usual stories.
     pub const ALL: [Self; 8] = [
         Self::Azurite,
         Self::Elasticmq,
@@ -63,6 +65,9 @@ impl Broker {
         Self::Redis,
         Self::Sshd,
     ];
+
+    /// Those that are large: 89 MB.
+    pub const HEAVY: [Self; 1] = [Self::Namenode];
 
     /// Finds the program, or gets it.
     ///
@@ -80,6 +85,7 @@ impl Broker {
             Self::Kafka => "TIPHYS_KAFKA",
             Self::Mosquitto => "TIPHYS_MOSQUITTO",
             Self::Moto => "TIPHYS_MOTO_SERVER",
+            Self::Namenode => "TIPHYS_HDFS_NAMENODE",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
             Self::Sshd => "TIPHYS_SSHD",
@@ -94,6 +100,7 @@ impl Broker {
             Self::Kafka => "kafka",
             Self::Mosquitto => "mosquitto",
             Self::Moto => "moto_server",
+            Self::Namenode => "hdfs-namenode",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
             Self::Sshd => "sshd",
@@ -117,6 +124,7 @@ impl Broker {
             Self::Elasticmq => Origin::Java("1.6.12"),
             Self::Kafka => Origin::Java(&settings.kafka_version),
             Self::Moto => Origin::Python("5.2.5"),
+            Self::Namenode => Origin::Java("3.4.1"),
             Self::Mosquitto | Self::Rabbitmq | Self::Redis | Self::Sshd => Origin::Debian,
         }
     }
@@ -128,6 +136,13 @@ impl Broker {
                 ("org.apache.kafka", "kafka_2.13", version),
                 // What it writes its log lines with: without one it writes none.
                 ("org.slf4j", "slf4j-simple", "1.7.36"),
+            ],
+            Self::Namenode => vec![
+                ("org.apache.hadoop", "hadoop-client-minicluster", version),
+                ("org.apache.hadoop", "hadoop-client-runtime", version),
+                // What it writes its log lines with, and what it wants at its end.
+                ("org.slf4j", "slf4j-simple", "1.7.36"),
+                ("ch.qos.reload4j", "reload4j", "1.2.22"),
             ],
             _ => vec![("org.elasticmq", "elasticmq-server_2.13", version)],
         }
@@ -257,6 +272,8 @@ impl Broker {
             // One of its classes.
             Self::Kafka => format!("exec java -Xmx256m -cp '{folder}/*' \"$@\""),
             Self::Moto => format!("exec '{folder}/bin/python' -m moto.server \"$@\""),
+            // One of its classes, with the settings of the folder that it is in.
+            Self::Namenode => format!("exec java -Xmx256m -cp '.:{folder}/*' \"$@\""),
             Self::Mosquitto => return debian::script(root, "usr/sbin/mosquitto"),
             Self::Rabbitmq => {
                 debian::relocate_erlang(root)?;

@@ -63,7 +63,8 @@ impl Settings {
             || ENVTEST_INDEX.to_owned(),
             |mirror| format!("{mirror}/envtest-releases.yaml"),
         );
-        let brokers = Broker::ALL.map(Broker::variable);
+        let brokers = Broker::ALL.into_iter().chain(Broker::HEAVY);
+        let brokers = brokers.map(Broker::variable);
         let named = VARIABLES
             .into_iter()
             .chain(brokers)

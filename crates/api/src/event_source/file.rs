@@ -74,7 +74,7 @@ object! {
         path: Given<String>,
         /// Regular expression of the file's path in the directory.
         path_regexp: Given<String>,
-        /// `CREATE`, `WRITE`, `REMOVE`, `RENAME` or `CHMOD`.
+        /// `CREATE`, `WRITE`, `REMOVE` or `CHMOD`; an extension of tiphys: several, with `|` between them.
         r#type: Given<String>,
         /// Time between two looks, for example `1m` (the default).
         check_interval: Given<String>,

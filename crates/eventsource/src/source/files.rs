@@ -6,15 +6,15 @@
 
 mod directory;
 mod kept;
-#[cfg(feature = "sftp")]
+#[cfg(any(feature = "hdfs", feature = "sftp"))]
 mod poll;
 mod rules;
 mod snapshot;
 mod telling;
 
 pub(super) use self::directory::{Directory, Names};
-#[cfg(feature = "sftp")]
-pub(super) use self::poll::{Lister, MOST_FILES, poll};
+#[cfg(any(feature = "hdfs", feature = "sftp"))]
+pub(super) use self::poll::{Lister, MOST_FILES, pause, poll};
 pub(super) use self::rules::{Fields, Rules};
 pub(super) use self::snapshot::{Entry, Operation, Snapshot};
 pub(super) use self::telling::Telling;

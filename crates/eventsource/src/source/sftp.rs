@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use tiphys_api::{Problem, SftpEventSource, parse_duration};
+use tiphys_api::{Problem, SftpEventSource};
 
 use self::server::Server;
-use super::files::{Fields, Rules, poll};
+use super::files::{Fields, Rules, pause, poll};
 use super::{Placement, Source, SourceKind};
 use crate::context::SourceContext;
 use crate::error::SourceError;
@@ -22,9 +22,6 @@ use crate::event::{Draft, Input, SimulateError};
 
 /// The pause between two looks if the spec does not say it, as documented by Argo Events.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
-
-/// The shortest pause: a server is no busier with a client than with a shell.
-const SHORTEST_PAUSE: SignedDuration = SignedDuration::from_millis(100);
 
 /// Files on a server.
 #[derive(Debug)]
@@ -38,7 +35,7 @@ impl SourceKind for Sftp {
     type Spec = SftpEventSource;
 
     fn compile(path: &str, spec: &SftpEventSource) -> Result<Self, Vec<Problem>> {
-        let pause = pause(&spec.poll_interval_duration);
+        let pause = pause(&spec.poll_interval_duration, PAUSE);
         let pause = pause.map_err(|message| {
             let path = format!("{path}.pollIntervalDuration");
             vec![Problem::error(path, message)]
@@ -90,16 +87,4 @@ impl Source for Sftp {
     fn draft(&self, input: &Input<'_>, _now: Timestamp) -> Result<Draft, SimulateError> {
         self.rules.draft("sftp", input)
     }
-}
-
-/// The pause that a spec says.
-fn pause(text: &str) -> Result<Duration, String> {
-    let pause = match text {
-        "" => PAUSE,
-        text => parse_duration(text).map_err(|error| error.to_string())?,
-    };
-    if pause < SHORTEST_PAUSE {
-        return Err(format!("{text:?} is shorter than 100ms"));
-    }
-    pause.try_into().map_err(|_| format!("{text:?} is no pause"))
 }

@@ -32,7 +32,7 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
                 path_regexp: source.path_regexp.clone(),
             };
             watch_path(path, &paths, problems);
-            file_operation(&join(path, "type"), &source.r#type, problems);
+            listed_operations(&join(path, "type"), &source.r#type, problems);
             problems.needed_if(source.addresses.is_empty(), path, "addresses");
             duration(path, "checkInterval", &source.check_interval, problems);
         }
@@ -319,15 +319,7 @@ fn azure_service_bus(path: &str, source: &AzureServiceBusEventSource, problems: 
 }
 
 fn sftp(path: &str, source: &SftpEventSource, problems: &mut Problems) {
-    for operation in source.event_type.split('|').map(str::trim) {
-        if operation == "RENAME" {
-            let message = "no SFTP server tells that a file has another name";
-            let problem = Problem::error(join(path, "eventType"), message);
-            problems.push(problem.with_hint("it is a REMOVE of the one and a CREATE of the other"));
-        } else {
-            file_operation(&join(path, "eventType"), operation, problems);
-        }
-    }
+    listed_operations(&join(path, "eventType"), &source.event_type, problems);
     watched(path, source.watch_path_config.as_ref(), problems);
     problems.needed_if(source.username.is_none(), path, "username");
     problems.needed_if(source.address.is_none(), path, "address");
@@ -344,6 +336,19 @@ fn sftp(path: &str, source: &SftpEventSource, problems: &mut Problems) {
         &source.poll_interval_duration,
         problems,
     );
+}
+
+/// Operations on files of which nothing but a list is known.
+fn listed_operations(path: &str, names: &str, problems: &mut Problems) {
+    for name in names.split('|').map(str::trim) {
+        if name == "RENAME" {
+            let message = "nobody tells that a file has another name";
+            let problem = Problem::error(path.to_owned(), message);
+            problems.push(problem.with_hint("it is a REMOVE of the one and a CREATE of the other"));
+        } else {
+            file_operation(path, name, problems);
+        }
+    }
 }
 
 fn file_operation(path: &str, name: &str, problems: &mut Problems) {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
+use tiphys_api::parse_duration;
 use tokio::time::sleep;
 
 use super::{Rules, Snapshot, Telling};
@@ -12,6 +14,9 @@ use crate::status::Condition;
 
 /// How many files may count: each takes some hundred bytes of memory, and as many on the bus.
 pub(in crate::source) const MOST_FILES: usize = 100_000;
+
+/// The shortest pause: a server is no busier with a client than with a user at a terminal.
+const SHORTEST_PAUSE: SignedDuration = SignedDuration::from_millis(100);
 
 /// Lists files.
 #[async_trait]
@@ -64,4 +69,21 @@ pub(in crate::source) async fn poll(
     };
     telling.finish().await?;
     ended
+}
+
+/// The pause between two looks that a spec says, or `usual`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(in crate::source) fn pause(text: &str, usual: SignedDuration) -> Result<Duration, String> {
+    let pause = match text {
+        "" => usual,
+        text => parse_duration(text).map_err(|error| error.to_string())?,
+    };
+    if pause < SHORTEST_PAUSE {
+        return Err(format!("{text:?} is shorter than 100ms"));
+    }
+    pause
+        .try_into()
+        .map_err(|_| format!("{text:?} is no pause"))
 }

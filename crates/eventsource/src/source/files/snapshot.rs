@@ -152,7 +152,10 @@ pub(in crate::source) fn difference(before: &Snapshot, now: &Snapshot) -> Vec<Ch
 
 /// A name as text, whatever bytes it has.
 pub(in crate::source) fn encoded(name: &OsStr) -> String {
-    percent_encode(name.as_encoded_bytes(), NON_ALPHANUMERIC).to_string()
+    match name.to_str() {
+        Some(name) => name.replace('%', "%25"),
+        None => percent_encode(name.as_encoded_bytes(), NON_ALPHANUMERIC).to_string(),
+    }
 }
 
 /// The name of a text.
@@ -253,6 +256,6 @@ mod tests {
             let name = OsString::from_vec(name.to_vec());
             assert_eq!(decoded(&encoded(&name)), name);
         }
-        assert_eq!(encoded(OsStr::new("a b.txt")), "a%20b%2Etxt");
+        assert_eq!(encoded(OsStr::new("ä b%.txt")), "ä b%25.txt");
     }
 }
