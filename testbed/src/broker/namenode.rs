@@ -30,8 +30,10 @@ pub(super) fn prepare(server: &BrokerServer, command: &mut Command) -> anyhow::R
         format!("<property><name>{name}</name><value>{value}</value></property>")
     });
     let text = format!("<configuration>{}</configuration>", settings.concat());
-    scratch.write("core-site.xml", &text)?;
-    scratch.write("hdfs-site.xml", "<configuration/>")?;
+    // Each of the two overrides defaults of its own.
+    for name in ["core-site.xml", "hdfs-site.xml"] {
+        scratch.write(name, &text)?;
+    }
     if !folder.exists() {
         run(server, &[MAIN, "-format", "-nonInteractive"])?;
     }

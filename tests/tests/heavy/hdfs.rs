@@ -106,7 +106,9 @@ async fn what_happens_to_files_is_told_with_their_paths() {
     .await;
     stage.write(0..1);
     let _tiphys = stage.start("pod-0").await;
-    stage.write(1..2);
+    // A file that is made where it is looked for may be seen before it is closed, which changes it.
+    stage.hdfs(&["-touchz", "/landing/part"]);
+    stage.hdfs(&["-mv", "/landing/part", "/landing/2026/1.json"]);
     stage.payloads(1).await;
     stage.hdfs(&[
         "-touch",

@@ -114,8 +114,7 @@ impl Connection {
                 Proof::Key(_) => "key",
             };
             let message = format!(
-                "the server does not accept user {:?} with this {what}; it takes {}",
-                config.login.user,
+                "the server does not accept this user with this {what}; it takes {}",
                 taken.join(", ")
             );
             return Err(Error::new(Kind::Unauthorized, message));

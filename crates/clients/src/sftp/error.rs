@@ -40,6 +40,11 @@ impl Error {
         }
     }
 
+    /// The same, of a line in a file.
+    pub(super) fn in_line(self, number: usize) -> Self {
+        Self::new(self.kind, format!("line {number}: {}", self.message))
+    }
+
     /// In one word why.
     pub fn kind(&self) -> Kind {
         self.kind

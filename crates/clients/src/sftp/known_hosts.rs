@@ -29,7 +29,8 @@ impl HostKey {
         &self.0
     }
 
-    /// A line of `ssh-keygen`: the type, the key, and whatever else, with anything before it.
+    /// A line of `ssh-keygen`: the type, the key, and whatever else, with anything before it. What is wrong is said
+    /// without the line, which may be a secret.
     ///
     /// # Errors
     /// If there is no key in it.
@@ -37,12 +38,10 @@ impl HostKey {
         let words: Vec<&str> = line.split_whitespace().collect();
         let pair = words.windows(2).find(|pair| is_type(pair[0]));
         let Some([_, key]) = pair else {
-            let message = format!("no public key in the line {:?}", shortened(line));
-            return Err(Error::new(Kind::Key, message));
+            return Err(Error::new(Kind::Key, "it has no public key"));
         };
         let key = parse_public_key_base64(key).map_err(|error| {
-            let message = format!("the public key in {:?}: {error}", shortened(line));
-            Error::new(Kind::Key, message)
+            Error::new(Kind::Key, format!("its public key cannot be read: {error}"))
         })?;
         Ok(Self::new(&key))
     }
@@ -67,18 +66,16 @@ impl KnownHosts {
     /// # Errors
     /// The first line that cannot be used.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let lines = text.lines().map(str::trim);
-        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let entries = lines.map(|line| {
+        let lines = (1..).zip(text.lines().map(str::trim));
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let entries = lines.map(|(number, line)| {
             if line.starts_with('@') {
-                let message = format!(
-                    "the line {:?} begins with a marker, which is not known here",
-                    shortened(line)
-                );
+                let message = format!("line {number}: markers are not known here");
                 return Err(Error::new(Kind::Key, message));
             }
             let hosts = line.split_whitespace().next().unwrap_or_default();
-            Ok((hosts.to_owned(), HostKey::parse(line)?))
+            let key = HostKey::parse(line).map_err(|error| error.in_line(number))?;
+            Ok((hosts.to_owned(), key))
         });
         Ok(Self {
             entries: entries.collect::<Result<_, _>>()?,
@@ -181,15 +178,6 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-fn shortened(line: &str) -> String {
-    let short: String = line.chars().take(40).collect();
-    if short.len() < line.len() {
-        format!("{short}…")
-    } else {
-        short
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,14 +219,10 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_named() {
         let refused = |text: &str| KnownHosts::parse(text).unwrap_err().to_string();
+        assert_eq!(refused("\nfiles.example"), "line 2: it has no public key");
         assert_eq!(
-            refused("files.example"),
-            "no public key in the line \"files.example\""
-        );
-        let line = format!("@cert-authority *.example {ED25519}");
-        assert_eq!(
-            refused(&line),
-            "the line \"@cert-authority *.example ssh-ed25519 AA…\" begins with a marker, which is not known here"
+            refused(&format!("@cert-authority *.example {ED25519}")),
+            "line 1: markers are not known here"
         );
         assert!(HostKey::parse("ssh-ed25519 AAAA").is_err());
     }

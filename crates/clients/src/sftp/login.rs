@@ -53,8 +53,10 @@ impl KeyFile {
             Error::new(Kind::Key, message)
         })?;
         let own = HostKey::new(key.public_key());
-        let keys: Result<Vec<HostKey>, Error> =
-            lines.iter().map(|line| HostKey::parse(line)).collect();
+        let keys = lines
+            .iter()
+            .map(|(number, line)| HostKey::parse(line).map_err(|error| error.in_line(*number)));
+        let keys: Result<Vec<HostKey>, Error> = keys.collect();
         // The public half of the private key says nothing of the server.
         let host_keys = keys?.into_iter().filter(|key| *key != own).collect();
         Ok(Self {
@@ -69,17 +71,17 @@ impl KeyFile {
     }
 }
 
-/// The lines of a private key, and the others that say something.
-fn parts(text: &str) -> (String, Vec<&str>) {
+/// The lines of a private key, and the others that say something, with their numbers.
+fn parts(text: &str) -> (String, Vec<(usize, &str)>) {
     let (mut private, mut others) = (String::new(), Vec::new());
     let mut is_inside = false;
-    for line in text.lines().map(str::trim_end) {
+    for (number, line) in (1..).zip(text.lines().map(str::trim_end)) {
         is_inside |= line.starts_with("-----BEGIN ");
         if is_inside {
             private.push_str(line);
             private.push('\n');
         } else if !line.is_empty() && !line.starts_with('#') {
-            others.push(line);
+            others.push((number, line));
         }
         is_inside &= !line.starts_with("-----END ");
     }
@@ -150,7 +152,7 @@ LBE2U/MF+RZn2M9A==
         assert_eq!(refused(LOCKED), "the private key has a passphrase");
         assert_eq!(
             refused(&format!("{PRIVATE}well\n")),
-            "no public key in the line \"well\""
+            "line 8: it has no public key"
         );
         let broken = PRIVATE.replace("b3Bl", "b3Bm");
         assert!(refused(&broken).starts_with("the private key cannot be read: "));

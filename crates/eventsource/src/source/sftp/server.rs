@@ -66,7 +66,8 @@ impl<'a> Server<'a> {
             login,
         };
         let connection = Connection::open(&config).await.map_err(|error| {
-            let act = format!("open an SFTP session at {}", config.address);
+            // The address itself is in a Secret, and so is the user's name.
+            let act = format!("open an SFTP session at {}.address", rules.path);
             let hint = hint(error.kind(), spec, rules, &trust);
             failed(act, error).with_hint(hint)
         })?;
@@ -185,7 +186,7 @@ async fn known_keys(
 ) -> Result<Vec<HostKey>, SourceError> {
     let field = format!("{}.knownHosts", rules.path);
     let text = context.secret(known).await?.text();
-    let act = format!("look for the key of {address} in {field}");
+    let act = format!("look for the key of {}.address in {field}", rules.path);
     let keys = KnownHosts::parse(&text).map_err(|error| failed(&act, error))?.of(address);
     if keys.is_empty() {
         return Err(SourceError::new(Reason::Missing, act)
