@@ -185,9 +185,10 @@ impl Files {
     /// If it is not, or is a file.
     pub async fn check_directory(&self, path: &str) -> Result<(), Error> {
         let found = in_time(self.client.get_file_info(path)).await??;
-        match found.isdir {
-            true => Ok(()),
-            false => Err(Error::new(Kind::NotFound, "it is no directory")),
+        if found.isdir {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::NotFound, "it is no directory"))
         }
     }
 }

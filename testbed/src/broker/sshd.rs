@@ -101,9 +101,10 @@ fn configuration(server: &BrokerServer) -> String {
 fn make_key(program: &Path, path: &Path, kind: &str) -> anyhow::Result<()> {
     // It came with the server, or it was here.
     let beside = PathBuf::from(format!("{}.root/usr/bin/ssh-keygen", program.display()));
-    let keygen = match beside.is_file() {
-        true => beside,
-        false => PathBuf::from("ssh-keygen"),
+    let keygen = if beside.is_file() {
+        beside
+    } else {
+        PathBuf::from("ssh-keygen")
     };
     let mut command = Command::new(keygen);
     command

@@ -92,13 +92,11 @@ impl Connection {
     /// # Errors
     /// If nobody answers in time, the server's key is not one that is wanted, or the login is refused.
     pub async fn open(config: &Config) -> Result<Self, Error> {
-        match timeout(OPEN_WITHIN, Self::open_now(config)).await {
-            Ok(opened) => opened,
-            Err(_) => {
-                let message = format!("no answer in {} s", OPEN_WITHIN.as_secs());
-                Err(Error::new(Kind::Unreachable, message))
-            }
-        }
+        let opened = timeout(OPEN_WITHIN, Self::open_now(config)).await;
+        opened.unwrap_or_else(|_| {
+            let message = format!("no answer in {} s", OPEN_WITHIN.as_secs());
+            Err(Error::new(Kind::Unreachable, message))
+        })
     }
 
     async fn open_now(config: &Config) -> Result<Self, Error> {
@@ -218,9 +216,10 @@ impl std::fmt::Debug for Connection {
 /// Connects, and looks at the server's key.
 async fn greet(config: &Config) -> Result<(Handle<Check>, HostKey), Error> {
     let (host, port) = parts(&config.address);
-    let address = match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
+    let address = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     };
     let stream = connect_plain(&address).await.map_err(|error| {
         let cause = std::error::Error::source(&error).map(ToString::to_string);

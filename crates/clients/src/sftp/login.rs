@@ -41,9 +41,12 @@ impl KeyFile {
             return Err(Error::new(Kind::Key, "there is no private key in it"));
         }
         let key = decode_secret_key(&private, None);
-        let key = key.and_then(|key| match key.is_encrypted() {
-            true => Err(KeyError::KeyIsEncrypted),
-            false => Ok(key),
+        let key = key.and_then(|key| {
+            if key.is_encrypted() {
+                Err(KeyError::KeyIsEncrypted)
+            } else {
+                Ok(key)
+            }
         });
         let key = key.map_err(|error| {
             let message = match error {

@@ -69,9 +69,10 @@ pub(super) fn script(root: &Path, program: &str) -> anyhow::Result<String> {
 /// Starts `sshd`, which may be installed already, with the libraries that say who it is.
 pub(super) fn sshd(root: &Path) -> anyhow::Result<String> {
     let unpacked = root.join("usr/sbin/sshd");
-    let program = match unpacked.is_file() {
-        true => unpacked,
-        false => PathBuf::from("/usr/sbin/sshd"),
+    let program = if unpacked.is_file() {
+        unpacked
+    } else {
+        PathBuf::from("/usr/sbin/sshd")
     };
     let libraries = "export LD_PRELOAD='libnss_wrapper.so libuid_wrapper.so'\n";
     start(root, &program, libraries)

@@ -151,9 +151,10 @@ impl Messages {
             }
         }
         assert!((1..=16).contains(&count), "{count} receipts");
-        match errors.is_empty() {
-            true => answer(204),
-            false => answer(404).body(format!("<Errors>{errors}</Errors>")),
+        if errors.is_empty() {
+            answer(204)
+        } else {
+            answer(404).body(format!("<Errors>{errors}</Errors>"))
         }
     }
 
