@@ -279,7 +279,7 @@ fn files_that_are_listed_have_no_new_names() {
         &[
             "error: spec.sftp.a.eventType: nobody tells that a file has another name (it is a REMOVE of the one and a \
              CREATE of the other)",
-            "error: spec.sftp.a: username must be specified",
+            "error: spec.sftp.a.username: username must be specified",
             "warning: spec.sftp.a.password: has no effect beside sshKeySecret",
             "error: spec.hdfs.b.type: unknown operation \"MADE\" (one of CREATE, WRITE, REMOVE, RENAME, CHMOD)",
         ],
