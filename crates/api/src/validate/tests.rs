@@ -281,7 +281,7 @@ fn files_that_are_listed_have_no_new_names() {
              CREATE of the other)",
             "error: spec.sftp.a.username: username must be specified",
             "warning: spec.sftp.a.password: has no effect beside sshKeySecret",
-            "error: spec.hdfs.b.type: unknown operation \"MADE\" (one of CREATE, WRITE, REMOVE, RENAME, CHMOD)",
+            "error: spec.hdfs.b.type: unknown operation \"MADE\" (one of CREATE, WRITE, REMOVE, CHMOD)",
         ],
     );
 }

@@ -10,8 +10,9 @@ use crate::{
     NsqEventSource, Problem, S3Artifact, SaramaConfig, SftpEventSource, WatchPathConfig,
 };
 
-/// Operations of the file system that can be watched.
+/// Operations of the file system that can be watched, and those that a list tells of.
 const FILE_OPERATIONS: [&str; 5] = ["CREATE", "WRITE", "REMOVE", "RENAME", "CHMOD"];
+const LISTED_OPERATIONS: [&str; 4] = ["CREATE", "WRITE", "REMOVE", "CHMOD"];
 
 // One arm for each kind: splitting it would hide that none is missing.
 #[expect(clippy::too_many_lines, reason = "a flat list of kinds")]
@@ -20,7 +21,8 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
         EventConfig::Minio(source) => s3(path, source, problems),
         EventConfig::File(source) => {
             for operation in source.event_type.split('|') {
-                file_operation(&join(path, "eventType"), operation.trim(), problems);
+                let path = join(path, "eventType");
+                file_operation(&path, operation.trim(), &FILE_OPERATIONS, problems);
             }
             watched(path, source.watch_path_config.as_ref(), problems);
         }
@@ -346,18 +348,18 @@ fn listed_operations(path: &str, names: &str, problems: &mut Problems) {
             let problem = Problem::error(path.to_owned(), message);
             problems.push(problem.with_hint("it is a REMOVE of the one and a CREATE of the other"));
         } else {
-            file_operation(path, name, problems);
+            file_operation(path, name, &LISTED_OPERATIONS, problems);
         }
     }
 }
 
-fn file_operation(path: &str, name: &str, problems: &mut Problems) {
-    if !FILE_OPERATIONS.contains(&name) {
+fn file_operation(path: &str, name: &str, known: &[&str], problems: &mut Problems) {
+    if !known.contains(&name) {
         let message = match name {
             "" => "an operation must be specified".to_owned(),
             _ => format!("unknown operation {name:?}"),
         };
-        problems.one_of(path.to_owned(), message, name, &FILE_OPERATIONS);
+        problems.one_of(path.to_owned(), message, name, known);
     }
 }
 
