@@ -7,12 +7,14 @@ mod mosquitto;
 mod moto;
 pub(crate) mod pulsar;
 mod pubsub;
+mod namenode;
 mod rabbitmq;
 mod redis;
+mod sshd;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -90,6 +92,11 @@ impl BrokerServer {
         format!("127.0.0.1:{}", self.cluster_port)
     }
 
+    /// Where it has its files, and its log as `broker.log`.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// The certificates, if connections may be encrypted.
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
@@ -101,6 +108,9 @@ impl BrokerServer {
     /// When it cannot be signalled.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(mut process) = self.process.take() {
+            if self.broker == Broker::Sshd {
+                sshd::kill_sessions(process.id());
+            }
             process.kill()?;
         }
         Ok(())
@@ -181,8 +191,10 @@ impl BrokerServer {
             Broker::Moto => moto::prepare(self, &mut command),
             Broker::Pulsar => pulsar::prepare(self, &mut command)?,
             Broker::Pubsub => pubsub::prepare(self, &mut command),
+            Broker::Namenode => namenode::prepare(self, &mut command)?,
             Broker::Rabbitmq => rabbitmq::prepare(self, &mut command)?,
             Broker::Redis => redis::prepare(self, &mut command),
+            Broker::Sshd => sshd::prepare(self, &mut command)?,
         }
         Ok(command)
     }
@@ -218,8 +230,10 @@ fn serves(broker: Broker, (port, cluster_port): (u16, u16)) -> bool {
         Broker::Moto => moto::serves(port),
         Broker::Pulsar => pulsar::serves(cluster_port),
         Broker::Pubsub => pubsub::serves(port),
+        Broker::Namenode => namenode::serves(port),
         Broker::Rabbitmq => rabbitmq::serves(port),
         Broker::Redis => redis::serves(port),
+        Broker::Sshd => sshd::serves(port),
     }
 }
 

@@ -12,6 +12,8 @@ mod error;
 pub mod google;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+#[cfg(feature = "hdfs")]
+pub mod hdfs;
 pub mod http;
 pub mod jwt;
 #[cfg(feature = "kafka")]
@@ -22,6 +24,8 @@ pub mod nats;
 pub mod pulsar;
 mod reference;
 pub mod s3;
+#[cfg(feature = "sftp")]
+pub mod sftp;
 pub mod socket;
 mod temporary;
 pub mod tls;

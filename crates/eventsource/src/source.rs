@@ -85,6 +85,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 
 mod aws;
 mod called;
+mod files;
 mod go_time;
 mod hooks;
 mod queue;
@@ -120,10 +121,12 @@ macro_rules! sources {
     feature = "amqp",
     feature = "gcp",
     feature = "grpc",
+    feature = "hdfs",
     feature = "kafka",
     feature = "mqtt",
     feature = "pulsar",
-    feature = "redis"
+    feature = "redis",
+    feature = "sftp"
 )))]
 fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
     let kind = config.kind().event_type();
@@ -144,8 +147,10 @@ sources! {
     mod gerrit::Gerrit;
     mod github::Github;
     mod gitlab::Gitlab;
+    mod hdfs::Hdfs if "hdfs";
     mod kafka::Kafka if "kafka";
     mod minio::Minio;
+    mod mns::Mns;
     mod mqtt::Mqtt if "mqtt";
     mod nats::Nats;
     mod nsq::Nsq;
@@ -154,6 +159,7 @@ sources! {
     mod redis::Redis if "redis";
     mod redis_stream::RedisStream if "redis";
     pub mod resource::Resource;
+    mod sftp::Sftp if "sftp";
     mod slack::Slack;
     mod sns::Sns;
     mod sqs::Sqs;

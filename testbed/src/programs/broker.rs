@@ -36,10 +36,14 @@ pub enum Broker {
     Pulsar,
     /// Google's server of Pub/Sub for tests.
     Pubsub,
+    /// The name node of HDFS.
+    Namenode,
     /// RabbitMQ, for AMQP.
     Rabbitmq,
     /// Redis.
     Redis,
+    /// OpenSSH, for SFTP.
+    Sshd,
 }
 
 /// Where a server comes from.
@@ -66,7 +70,7 @@ struct GoModule {
 
 impl Broker {
     /// Those of the usual stories.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Azurite,
         Self::Elasticmq,
         Self::Kafka,
@@ -75,10 +79,11 @@ impl Broker {
         Self::Pubsub,
         Self::Rabbitmq,
         Self::Redis,
+        Self::Sshd,
     ];
 
-    /// Those that are large: 235 MB.
-    pub const HEAVY: [Self; 1] = [Self::Pulsar];
+    /// Those that are large: 235 and 89 MB.
+    pub const HEAVY: [Self; 2] = [Self::Pulsar, Self::Namenode];
 
     /// Finds the program, or gets it.
     ///
@@ -98,8 +103,10 @@ impl Broker {
             Self::Moto => "TIPHYS_MOTO_SERVER",
             Self::Pulsar => "TIPHYS_PULSAR",
             Self::Pubsub => "TIPHYS_PUBSUB",
+            Self::Namenode => "TIPHYS_HDFS_NAMENODE",
             Self::Rabbitmq => "TIPHYS_RABBITMQ_SERVER",
             Self::Redis => "TIPHYS_REDIS_SERVER",
+            Self::Sshd => "TIPHYS_SSHD",
         }
     }
 
@@ -113,8 +120,21 @@ impl Broker {
             Self::Moto => "moto_server",
             Self::Pulsar => "pulsar",
             Self::Pubsub => "pubsub",
+            Self::Namenode => "hdfs-namenode",
             Self::Rabbitmq => "rabbitmq-server",
             Self::Redis => "redis-server",
+            Self::Sshd => "sshd",
+        }
+    }
+
+    /// The packages of Debian that it needs, if it is one of theirs.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            // The libraries let it run without root and without an account.
+            Self::Sshd => &["openssh-server", "libnss-wrapper", "libuid-wrapper"],
+            Self::Rabbitmq => &["rabbitmq-server"],
+            Self::Redis => &["redis-server"],
+            _ => &["mosquitto"],
         }
     }
 
@@ -132,7 +152,8 @@ impl Broker {
                     include_str!("../../../tests/servers/pubsub/main.go"),
                 ],
             }),
-            Self::Mosquitto | Self::Rabbitmq | Self::Redis => Origin::Debian,
+            Self::Namenode => Origin::Java("3.4.1"),
+            Self::Mosquitto | Self::Rabbitmq | Self::Redis | Self::Sshd => Origin::Debian,
         }
     }
 
@@ -145,6 +166,13 @@ impl Broker {
                 ("org.slf4j", "slf4j-simple", "1.7.36"),
             ],
             Self::Pulsar => vec![("org.apache.pulsar", "pulsar-broker", version)],
+            Self::Namenode => vec![
+                ("org.apache.hadoop", "hadoop-client-minicluster", version),
+                ("org.apache.hadoop", "hadoop-client-runtime", version),
+                // What it writes its log lines with, and what it wants at its end.
+                ("org.slf4j", "slf4j-simple", "1.7.36"),
+                ("ch.qos.reload4j", "reload4j", "1.2.22"),
+            ],
             _ => vec![("org.elasticmq", "elasticmq-server_2.13", version)],
         }
     }
@@ -153,6 +181,9 @@ impl Broker {
     fn remedy(self, settings: &Settings) -> String {
         let (name, variable) = (self.name(), self.variable());
         match self.origin(settings) {
+            Origin::Debian if self == Self::Sshd => format!(
+                "run it on Debian or its kin, or set {variable} to a program that runs sshd without root"
+            ),
             Origin::Debian => format!(
                 "install the package {name} (`apt-get install {name}`, `brew install {}`), or set {variable}",
                 name.trim_end_matches("-server"),
@@ -220,8 +251,8 @@ impl Broker {
     }
 
     fn installed(self, settings: &Settings) -> Option<PathBuf> {
-        // Of a language's packages this version counts, and no other.
-        if self.origin(settings) != Origin::Debian {
+        // Of a language's packages this version counts, and no other; sshd needs libraries beside it.
+        if self.origin(settings) != Origin::Debian || self == Self::Sshd {
             return None;
         }
         let mut found = settings.path.iter().map(|folder| folder.join(self.name()));
@@ -241,7 +272,7 @@ impl Broker {
         let root = folder.path().join("root");
         let title = format!("downloading {}", self.name());
         progress.during(&title, || match self.origin(settings) {
-            Origin::Debian => debian::get(self.name(), folder.path(), &root),
+            Origin::Debian => debian::get(self.packages(), folder.path(), &root),
             Origin::Python(version) => registry::python(&format!("moto[server]=={version}"), &root),
             Origin::Java(version) => registry::java(&self.artifacts(version), folder.path(), &root),
             Origin::Node(version) => registry::node(&format!("azurite@{version}"), &root),
@@ -279,12 +310,15 @@ impl Broker {
             }
             Self::Moto => format!("exec '{folder}/bin/python' -m moto.server \"$@\""),
             Self::Pubsub => format!("exec '{folder}/pubsub' \"$@\""),
+            // One of its classes, with the settings of the folder that it is in.
+            Self::Namenode => format!("exec java -Xmx256m -cp '.:{folder}/*' \"$@\""),
             Self::Mosquitto => return debian::script(root, "usr/sbin/mosquitto"),
             Self::Rabbitmq => {
                 debian::relocate_erlang(root)?;
                 return debian::script(root, "usr/lib/rabbitmq/bin/rabbitmq-server");
             }
             Self::Redis => return debian::script(root, "usr/bin/redis-server"),
+            Self::Sshd => return debian::sshd(root),
         };
         Ok(format!("#!/bin/sh\n{line}\n"))
     }

@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod hdfs;
 #[expect(dead_code, reason = "other brokers need more of it")]
 #[path = "../source/brokers/kind.rs"]
 mod kind;

@@ -10,6 +10,7 @@ mod generic;
 mod kafka;
 mod kind;
 mod minio;
+mod mns;
 mod mosquitto;
 mod nats;
 mod nsq;

@@ -9,6 +9,7 @@ mod google;
 mod hosts;
 mod logins;
 mod pulsar;
+mod sftp;
 mod sns;
 mod stored;
 mod webhook;

@@ -39,7 +39,8 @@ object! {
 object! {
     /// Watches files on an SFTP server.
     pub struct SftpEventSource {
-        /// `CREATE` or `REMOVE`.
+        /// `CREATE` (a file is new, or has changed) or `REMOVE`; an extension of tiphys: `WRITE` (it has changed), `CHMOD`
+        /// (it has other rights), and several, with `|` between them.
         event_type: Given<String>,
         /// Which files are watched.
         watch_path_config: Option<WatchPathConfig>,
@@ -47,8 +48,12 @@ object! {
         username: Option<SecretKeySelector>,
         /// Secret with the password.
         password: Option<SecretKeySelector>,
-        /// Secret with an SSH private key.
+        /// Secret with an SSH private key, and the public keys of the server, a line each, if it has any. Goes before
+        /// `password`.
         ssh_key_secret: Option<SecretKeySelector>,
+        /// Secret with the public keys of servers, as in `~/.ssh/known_hosts`. Default: those in `sshKeySecret`, or the key
+        /// that the server shows first. An extension of tiphys.
+        known_hosts: Option<SecretKeySelector>,
         /// Secret with the address (host and port) of the server.
         address: Option<SecretKeySelector>,
         /// Time between two looks, for example `10s` (the default).
@@ -69,7 +74,7 @@ object! {
         path: Given<String>,
         /// Regular expression of the file's path in the directory.
         path_regexp: Given<String>,
-        /// `CREATE`, `WRITE`, `REMOVE`, `RENAME` or `CHMOD`.
+        /// `CREATE`, `WRITE`, `REMOVE` or `CHMOD`; an extension of tiphys: several, with `|` between them.
         r#type: Given<String>,
         /// Time between two looks, for example `1m` (the default).
         check_interval: Given<String>,

@@ -269,6 +269,24 @@ fn a_web_server_needs_a_path_and_a_port() {
 }
 
 #[test]
+fn files_that_are_listed_have_no_new_names() {
+    check(
+        "EventSource",
+        "{sftp: {a: {eventType: CREATE|RENAME, watchPathConfig: {directory: /a, path: x},
+                     address: {name: s, key: a},
+                     password: {name: s, key: p}, sshKeySecret: {name: s, key: k}}},
+          hdfs: {b: {type: MADE, directory: /a, path: x, addresses: ['h:1'], hdfsUser: u}}}",
+        &[
+            "error: spec.sftp.a.eventType: nobody tells that a file has another name (it is a REMOVE of the one and a \
+             CREATE of the other)",
+            "error: spec.sftp.a.username: username must be specified",
+            "warning: spec.sftp.a.password: has no effect beside sshKeySecret",
+            "error: spec.hdfs.b.type: unknown operation \"MADE\" (one of CREATE, WRITE, REMOVE, CHMOD)",
+        ],
+    );
+}
+
+#[test]
 fn other_sources_need_their_fields() {
     check(
         "EventSource",

@@ -17,16 +17,18 @@ pub(super) fn release() -> String {
     release_name(&release).to_owned()
 }
 
-/// Downloads a package, with those that it needs and that are missing here, and unpacks them at `root`.
-pub(super) fn get(package: &str, folder: &Path, root: &Path) -> anyhow::Result<()> {
+/// Downloads packages, with those that they need and that are missing here, and unpacks them at `root`.
+pub(super) fn get(wanted: &[&str], folder: &Path, root: &Path) -> anyhow::Result<()> {
     let packages = folder.join("packages");
     fs::create_dir_all(packages.join("partial")).context("make a folder")?;
+    // There is nothing to unpack if all of them are installed.
+    fs::create_dir_all(root.join("usr/lib")).context("make a folder")?;
     let mut download = Command::new("apt-get");
     download
         .args(["install", "--yes", "--quiet", "--no-install-recommends"])
         .args(["--download-only", "-o", "Debug::NoLocking=1", "-o"])
         .arg(format!("Dir::Cache::Archives={}", packages.display()))
-        .arg(package);
+        .args(wanted);
     run(&mut download).or_else(|_| {
         // A machine may not have asked yet which packages there are, or long ago.
         run(Command::new("apt-get").args(["update", "--quiet"]))?;
@@ -61,6 +63,22 @@ pub(super) fn relocate_erlang(root: &Path) -> anyhow::Result<()> {
 pub(super) fn script(root: &Path, program: &str) -> anyhow::Result<String> {
     let program = root.join(program);
     anyhow::ensure!(program.is_file(), "there is no {}", program.display());
+    start(root, &program, "")
+}
+
+/// Starts `sshd`, which may be installed already, with the libraries that say who it is.
+pub(super) fn sshd(root: &Path) -> anyhow::Result<String> {
+    let unpacked = root.join("usr/sbin/sshd");
+    let program = if unpacked.is_file() {
+        unpacked
+    } else {
+        PathBuf::from("/usr/sbin/sshd")
+    };
+    let libraries = "export LD_PRELOAD='libnss_wrapper.so libuid_wrapper.so'\n";
+    start(root, &program, libraries)
+}
+
+fn start(root: &Path, program: &Path, more: &str) -> anyhow::Result<String> {
     let libraries: Vec<String> = folders(&root.join("usr/lib"))?
         .iter()
         .filter(|folder| folder.to_string_lossy().ends_with("-linux-gnu"))
@@ -71,6 +89,7 @@ pub(super) fn script(root: &Path, program: &str) -> anyhow::Result<String> {
         "#!/bin/sh\n\
          export LD_LIBRARY_PATH='{libraries}'\n\
          export PATH='{root}/usr/bin':\"$PATH\"\n\
+         {more}\
          exec '{}' \"$@\"\n",
         program.display()
     ))

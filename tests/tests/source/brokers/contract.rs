@@ -2,6 +2,7 @@
 
 use super::generic::Server;
 use super::minio::Bucket;
+use super::mns::Queue as MnsQueue;
 use super::nats::{Core, JetStream};
 use super::nsq::Topic;
 use super::promises::{
@@ -21,6 +22,7 @@ contract! {
     kafka_group: kafka::Topic<true>, encrypts, keeps, shares;
     kafka_partition: kafka::Topic<false>, encrypts, keeps;
     minio: Bucket,;
+    mns: MnsQueue, keeps, shares;
     mqtt: mosquitto::Topic, encrypts, keeps;
     nats: Core<false>, encrypts;
     nats_jetstream: JetStream, encrypts, keeps, shares;

@@ -7,11 +7,12 @@ use crate::validate::pace::backoff;
 use crate::validate::{basic_auth, nats_login, sasl, tls, told_login};
 use crate::{
     AzureServiceBusEventSource, EventConfig, KafkaEventSource, NatsAuth, NatsJetStream,
-    NsqEventSource, Problem, S3Artifact, SaramaConfig, WatchPathConfig,
+    NsqEventSource, Problem, S3Artifact, SaramaConfig, SftpEventSource, WatchPathConfig,
 };
 
-/// Operations of the file system that can be watched.
+/// Operations of the file system that can be watched, and those that a list tells of.
 const FILE_OPERATIONS: [&str; 5] = ["CREATE", "WRITE", "REMOVE", "RENAME", "CHMOD"];
+const LISTED_OPERATIONS: [&str; 4] = ["CREATE", "WRITE", "REMOVE", "CHMOD"];
 
 // One arm for each kind: splitting it would hide that none is missing.
 #[expect(clippy::too_many_lines, reason = "a flat list of kinds")]
@@ -20,23 +21,12 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
         EventConfig::Minio(source) => s3(path, source, problems),
         EventConfig::File(source) => {
             for operation in source.event_type.split('|') {
-                file_operation(&join(path, "eventType"), operation.trim(), problems);
+                let path = join(path, "eventType");
+                file_operation(&path, operation.trim(), &FILE_OPERATIONS, problems);
             }
             watched(path, source.watch_path_config.as_ref(), problems);
         }
-        EventConfig::Sftp(source) => {
-            watched(path, source.watch_path_config.as_ref(), problems);
-            problems.needed_if(source.address.is_none(), path, "address");
-            if source.password.is_none() && source.ssh_key_secret.is_none() {
-                problems.error(path, "either password or sshKeySecret must be specified");
-            }
-            duration(
-                path,
-                "pollIntervalDuration",
-                &source.poll_interval_duration,
-                problems,
-            );
-        }
+        EventConfig::Sftp(source) => sftp(path, source, problems),
         EventConfig::Hdfs(source) => {
             let paths = WatchPathConfig {
                 directory: source.directory.clone(),
@@ -44,7 +34,7 @@ pub(super) fn config(path: &str, config: EventConfig<'_>, problems: &mut Problem
                 path_regexp: source.path_regexp.clone(),
             };
             watch_path(path, &paths, problems);
-            file_operation(&join(path, "type"), &source.r#type, problems);
+            listed_operations(&join(path, "type"), &source.r#type, problems);
             problems.needed_if(source.addresses.is_empty(), path, "addresses");
             duration(path, "checkInterval", &source.check_interval, problems);
         }
@@ -330,13 +320,46 @@ fn azure_service_bus(path: &str, source: &AzureServiceBusEventSource, problems: 
     tls(path, "tls", source.tls.as_ref(), problems);
 }
 
-fn file_operation(path: &str, name: &str, problems: &mut Problems) {
-    if !FILE_OPERATIONS.contains(&name) {
+fn sftp(path: &str, source: &SftpEventSource, problems: &mut Problems) {
+    listed_operations(&join(path, "eventType"), &source.event_type, problems);
+    watched(path, source.watch_path_config.as_ref(), problems);
+    problems.needed_if(source.username.is_none(), path, "username");
+    problems.needed_if(source.address.is_none(), path, "address");
+    if source.password.is_none() && source.ssh_key_secret.is_none() {
+        problems.error(path, "either password or sshKeySecret must be specified");
+    }
+    if source.password.is_some() && source.ssh_key_secret.is_some() {
+        let message = "has no effect beside sshKeySecret";
+        problems.no_effect(join(path, "password"), message);
+    }
+    duration(
+        path,
+        "pollIntervalDuration",
+        &source.poll_interval_duration,
+        problems,
+    );
+}
+
+/// Operations on files of which nothing but a list is known.
+fn listed_operations(path: &str, names: &str, problems: &mut Problems) {
+    for name in names.split('|').map(str::trim) {
+        if name == "RENAME" {
+            let message = "nobody tells that a file has another name";
+            let problem = Problem::error(path.to_owned(), message);
+            problems.push(problem.with_hint("it is a REMOVE of the one and a CREATE of the other"));
+        } else {
+            file_operation(path, name, &LISTED_OPERATIONS, problems);
+        }
+    }
+}
+
+fn file_operation(path: &str, name: &str, known: &[&str], problems: &mut Problems) {
+    if !known.contains(&name) {
         let message = match name {
             "" => "an operation must be specified".to_owned(),
             _ => format!("unknown operation {name:?}"),
         };
-        problems.one_of(path.to_owned(), message, name, &FILE_OPERATIONS);
+        problems.one_of(path.to_owned(), message, name, known);
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 #[cfg(target_os = "linux")]
 use self::kernel::Kernel;
-use super::snapshot::{Directory, Operation};
+use super::super::files::{Directory, Operation};
 
 /// The pause between two looks, as in Argo Events.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -91,7 +91,7 @@ mod kernel {
     use inotify::{EventMask, EventStream, Inotify, WatchMask};
 
     use super::News;
-    use crate::source::file::snapshot::Operation;
+    use crate::source::files::Operation;
 
     /// How many bytes of messages are read at a time.
     const READ: usize = 16 << 10;
