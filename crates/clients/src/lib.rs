@@ -5,6 +5,7 @@
 //! is printed, logged or stored names them by [`ValueRef`] and never holds them.
 
 pub mod aws;
+pub mod azure;
 mod error;
 #[cfg(feature = "grpc")]
 pub mod grpc;
@@ -37,6 +38,9 @@ pub struct Clients {
     pub nats: nats::Pool,
     /// Logins of AWS.
     pub aws: aws::Logins,
+    /// Senders of Azure Service Bus and Event Hubs.
+    #[cfg(feature = "azure")]
+    pub azure: azure::amqp::Pool,
     /// Servers that speak gRPC.
     #[cfg(feature = "grpc")]
     pub grpc: grpc::Pool,
@@ -55,6 +59,8 @@ impl Clients {
             http: http::Pool::default(),
             nats: nats::Pool::default(),
             aws: aws::Logins::new(aws::Environment::of_process()),
+            #[cfg(feature = "azure")]
+            azure: azure::amqp::Pool::default(),
             #[cfg(feature = "grpc")]
             grpc: grpc::Pool::default(),
             #[cfg(feature = "kafka")]

@@ -118,6 +118,7 @@ macro_rules! sources {
 /// What a build without `feature` says of an event.
 #[cfg(not(all(
     feature = "amqp",
+    feature = "azure",
     feature = "grpc",
     feature = "kafka",
     feature = "mqtt",
@@ -133,6 +134,7 @@ fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
 sources! {
     mod amqp::Amqp if "amqp";
     mod azure_queue_storage::AzureQueueStorage;
+    mod azure_service_bus::AzureServiceBus if "azure";
     mod bitbucket::Bitbucket;
     mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;

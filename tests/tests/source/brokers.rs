@@ -14,6 +14,7 @@ mod nats;
 mod nsq;
 mod rabbitmq;
 mod redis;
+mod service_bus;
 mod sqs;
 mod stage;
 
