@@ -125,6 +125,11 @@ impl Azure {
         format!("localhost:{}", self.port)
     }
 
+    /// What stands for the host of a namespace that is not encrypted.
+    pub fn fqdn(&self) -> String {
+        format!("{};UseDevelopmentEmulator=true", self.address())
+    }
+
     /// A connection string with this key.
     pub fn connection_string(&self, key: &str) -> String {
         let emulator = match self.shared.tls {
@@ -170,13 +175,25 @@ impl Azure {
         self.shared.entities().insert(path.to_owned(), entity);
     }
 
-    /// Sends messages. Those of a hub go to the partition of their number among these.
+    /// Sends messages.
     pub fn send(&self, path: &str, bodies: impl IntoIterator<Item = Vec<u8>>) {
         self.shared.change(path, |entity| {
-            for (number, body) in bodies.into_iter().enumerate() {
-                entity.take(Kept::of(body), Some(number));
+            for body in bodies {
+                entity.take(Kept::of(body), None);
             }
         });
+    }
+
+    /// Sends an event to a partition of a hub.
+    pub fn send_to(&self, hub: &str, partition: usize, body: Vec<u8>) {
+        self.shared
+            .change(hub, |entity| entity.take(Kept::of(body), Some(partition)));
+    }
+
+    /// Empties the hub of this name, as if it had been made anew.
+    pub fn renew_hub(&self, name: &str, partitions: usize) {
+        self.shared
+            .change(name, |hub| *hub = Entity::Hub(Hub::new(partitions)));
     }
 
     /// How many messages are kept.

@@ -517,7 +517,7 @@ fn what_is_not_run_here_is_no_error() {
     check_parts(
         &text,
         &[
-            "  trigger far (AzureEventHubs) is not run here: triggers of type azureEventHubs are not run by this version of tiphys\n",
+            "  trigger far (Pulsar) is not run here: triggers of type pulsar are not run by this version of tiphys\n",
         ],
     );
     let arguments = "simulate -f expect-exit-code.yaml --event expect-exit-code.json";

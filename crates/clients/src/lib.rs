@@ -38,6 +38,8 @@ pub struct Clients {
     pub nats: nats::Pool,
     /// Logins of AWS.
     pub aws: aws::Logins,
+    /// Logins of Azure.
+    pub entra: azure::entra::Logins,
     /// Senders of Azure Service Bus and Event Hubs.
     #[cfg(feature = "azure")]
     pub azure: azure::amqp::Pool,
@@ -59,6 +61,7 @@ impl Clients {
             http: http::Pool::default(),
             nats: nats::Pool::default(),
             aws: aws::Logins::new(aws::Environment::of_process()),
+            entra: azure::entra::Logins::new(azure::entra::Environment::of_process()),
             #[cfg(feature = "azure")]
             azure: azure::amqp::Pool::default(),
             #[cfg(feature = "grpc")]

@@ -133,6 +133,7 @@ fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
 
 sources! {
     mod amqp::Amqp if "amqp";
+    mod azure_events_hub::AzureEventsHub if "azure";
     mod azure_queue_storage::AzureQueueStorage;
     mod azure_service_bus::AzureServiceBus if "azure";
     mod bitbucket::Bitbucket;

@@ -307,9 +307,11 @@ fn selected(sender: &Sender) -> Option<usize> {
         },
         _ => None,
     });
-    let number = selectors.filter_map(|selector| {
+    let mut number = selectors.filter_map(|selector| {
         let number = selector.strip_prefix("amqp.annotation.x-opt-sequence-number > '")?;
-        number.strip_suffix('\'')?.parse::<usize>().ok()
+        number.strip_suffix('\'')?.parse::<i64>().ok()
     });
-    number.last().map(|number| number + 1)
+    // After -1 comes the first.
+    let next = number.next()? + 1;
+    usize::try_from(next).ok()
 }

@@ -6,6 +6,7 @@
 
 mod azurite;
 mod contract;
+mod event_hubs;
 mod generic;
 mod kafka;
 mod minio;

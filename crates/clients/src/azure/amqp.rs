@@ -18,6 +18,6 @@ pub use connection::Connection;
 pub use error::{Error, Kind};
 pub use message::{Delivery, LockToken, Message, Outgoing, Value};
 pub use pool::Pool;
-pub use receiver::{Receiver, Start};
+pub use receiver::Receiver;
 pub use requests::Management;
 pub use sender::Sender;

@@ -65,14 +65,14 @@ impl Source for AzureServiceBus {
         let config = self.settings.config(context).await?;
         let entity = &self.settings.entity;
         let failed = |error| self.settings.failed(format!("receive from {entity}"), error);
-        let opened = Connection::open(&config, entity).await;
+        let opened = Connection::open(context.clients(), &config, entity).await;
         let mut connection = opened.map_err(failed)?;
         let receiver = connection.receive(entity).await.map_err(failed)?;
         let node = format!("{entity}/$management");
         let management = connection.manage(&node).await.map_err(failed)?;
         context.condition(Condition::Working);
         let mut work = Work::new(self, context, receiver, management);
-        let ended = work.run(connection.keep()).await;
+        let ended = work.run(connection.keep(context.clients())).await;
         if ended.is_ok() {
             connection.close().await;
         }

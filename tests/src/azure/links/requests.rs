@@ -91,7 +91,10 @@ impl Client {
         let path = node.trim_end_matches("$management").trim_end_matches('/');
         match property("operation").as_str() {
             "com.microsoft:renew-lock" => self.renew(path, &body),
-            "READ" => self.partitions(&property("name")),
+            "READ" if property("security_token").is_empty() => {
+                (401, "There is no security token.".to_owned(), Value::Null)
+            }
+            "READ" => self.read(&property("name"), &property("partition")),
             operation => (400, format!("{operation:?} is not known."), Value::Null),
         }
     }
@@ -130,7 +133,8 @@ impl Client {
         (200, "OK".to_owned(), Value::Map(answer))
     }
 
-    fn partitions(&self, hub: &str) -> Answer {
+    /// What is known of a hub, or of one of its partitions.
+    fn read(&self, hub: &str, partition: &str) -> Answer {
         if !self.may(hub) {
             return (401, super::UNAUTHORIZED.to_owned(), Value::Null);
         }
@@ -143,7 +147,13 @@ impl Client {
         let mut answer = OrderedMap::new();
         let mut say = |name: &str, value| answer.insert(Value::String(name.to_owned()), value);
         say("name", Value::String(hub.to_owned()));
-        say("partition_ids", Value::Array(Array::from(names)));
+        match known.partition(partition) {
+            Some(events) => {
+                let last = i64::try_from(events.len()).expect("it is small") - 1;
+                say("last_enqueued_sequence_number", Value::Long(last))
+            }
+            None => say("partition_ids", Value::Array(Array::from(names))),
+        };
         (200, "OK".to_owned(), Value::Map(answer))
     }
 }

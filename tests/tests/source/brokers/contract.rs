@@ -14,7 +14,7 @@ use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::sqs::Queue as Messages;
 use super::stage::{PASSWORD, Stage, dead_letters, listening};
-use super::{Kind, Wanted, azurite, kafka, mosquitto, service_bus};
+use super::{Kind, Wanted, azurite, event_hubs, kafka, mosquitto, service_bus};
 
 /// How long the bus is away: longer than its own clients take to notice.
 const OUTAGE: Duration = Duration::from_secs(7);
@@ -83,6 +83,7 @@ macro_rules! promised {
 
 contract! {
     amqp: Queue<true>, encrypts, keeps, shares;
+    azure_events_hub: event_hubs::Hub, keeps;
     azure_queue_storage: azurite::Queue, keeps, shares;
     azure_service_bus: service_bus::Queue<false>, encrypts, keeps, shares;
     azure_service_bus_topic: service_bus::Queue<true>, keeps, shares;

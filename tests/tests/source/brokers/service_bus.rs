@@ -1,12 +1,15 @@
 //! Azure Service Bus as an upstream: a queue, or a subscription. The namespace is a fake of its protocol.
 
 use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tiphys_testbed::Certificates;
 use tiphys_tests::azure::{Azure, Encryption};
-use tiphys_tests::eventually;
+use tiphys_tests::web::{Web, answer};
+use tiphys_tests::{Pod, eventually, stored_object};
 
 use super::stage::{Stage, listening};
 use super::{Kind, Wanted, body, tls};
@@ -158,4 +161,73 @@ async fn a_queue_that_is_not_there_or_has_sessions_is_said_with_its_field() {
         stage.stored(1).await;
         assert_eq!(stage.numbers().await, [7]);
     }
+}
+
+/// What gives out tokens for a workload identity; the first that it gives is one that nobody knows.
+async fn entra(azure: &Azure) -> Web {
+    azure.let_in("second");
+    let asked = AtomicU32::new(0);
+    Web::start(move |request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let expected = "grant_type=client_credentials&client_id=till&\
+                        scope=https%3A%2F%2Fservicebus.azure.net%2F.default&\
+                        client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&\
+                        client_assertion=of-the-account";
+        if request.path != "/harbour/oauth2/v2.0/token" || body != expected {
+            let why = json!({"error": "invalid_request", "error_description": body});
+            return answer(400).body(why.to_string());
+        }
+        let token = match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => "first",
+            _ => "second",
+        };
+        let token = json!({"token_type": "Bearer", "expires_in": 3599, "access_token": token});
+        answer(200).body(token.to_string())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_logs_in_by_the_token_of_its_service_account() {
+    let wanted = Wanted {
+        tls: true,
+        ..Wanted::default()
+    };
+    let mut stage = Stage::<Queue<false>>::new(wanted, "", |_| {}).await;
+    let (kind, mut event) = stage.broker.spec();
+    event.as_object_mut().unwrap().remove("connectionString");
+    event["fullyQualifiedNamespace"] = stage.broker.azure.address().into();
+    let object = json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "EventSource",
+        "metadata": {"name": "es"},
+        "spec": {kind: {"ev": event}},
+    });
+    let object = stored_object("ns", &object.to_string());
+    stage.pods = Pod::at(Path::new("/nowhere"), "ns", &stage.bus.url(), &object);
+    stage.set_certificates(stage.broker.certificates().unwrap());
+    let entra = entra(&stage.broker.azure).await;
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "of-the-account\n").unwrap();
+    for (name, value) in [
+        (
+            "AZURE_AUTHORITY_HOST",
+            format!("http://{}/", entra.address()),
+        ),
+        ("AZURE_TENANT_ID", "harbour".to_owned()),
+        ("AZURE_CLIENT_ID", "till".to_owned()),
+        (
+            "AZURE_FEDERATED_TOKEN_FILE",
+            token.path().display().to_string(),
+        ),
+    ] {
+        stage.pods.set(name, value);
+    }
+    let tiphys = stage.pods.start("pod-0");
+    listening(&tiphys).await;
+    stage.broker.send(0..10).await;
+    stage.stored(10).await;
+    stage.check_all_once(10).await;
+    stage.check_nothing_left().await;
+    assert!(!tiphys.output().contains("of-the-account"));
 }

@@ -9,12 +9,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sha2::Sha256;
 
 use super::{Error, Kind, Login};
+use crate::Clients;
 
 /// How long a signature that is made here counts, as long as those of Microsoft's libraries.
 const COUNTS_FOR: Duration = Duration::from_hours(1);
 
 /// How long before its end a claim is renewed, if it counts for longer than twice that.
 const RENEWED_BEFORE: Duration = Duration::from_mins(10);
+
+/// The type of signatures.
+const SIGNATURE: &str = "servicebus.windows.net:sastoken";
+
+/// A claim is not shown more often than this.
+const SHOWN_EVERY: Duration = Duration::from_secs(30);
 
 /// What stands in a signature as it is.
 const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
@@ -35,25 +42,40 @@ pub(super) struct Claim {
 
 impl Claim {
     /// What `login` shows for the resource of this name, such as `sb://shop/orders`.
-    pub(super) fn of(login: &Login, resource: &str, now: Timestamp) -> Result<Self, Error> {
+    pub(super) async fn of(
+        login: &Login,
+        resource: &str,
+        clients: &Clients,
+    ) -> Result<Self, Error> {
+        let now = Timestamp::now();
         match login {
             Login::Key { name, key } => Ok(Self {
-                kind: "servicebus.windows.net:sastoken",
+                kind: SIGNATURE,
                 token: signature(name, key, resource, now)?,
                 renewed_in: Some(renewed_in(COUNTS_FOR)),
             }),
             Login::Signature(signature) => Ok(Self {
-                kind: "servicebus.windows.net:sastoken",
+                kind: SIGNATURE,
                 token: signature.clone(),
                 renewed_in: None,
             }),
+            Login::Entra(service) => {
+                let token = clients.entra.token(clients, service).await?;
+                let left = Duration::try_from(token.expires.duration_since(now));
+                Ok(Self {
+                    kind: "jwt",
+                    token: token.text,
+                    renewed_in: Some(renewed_in(left.unwrap_or_default())),
+                })
+            }
         }
     }
 }
 
 /// When a claim that counts for so long is renewed.
 fn renewed_in(left: Duration) -> Duration {
-    left.saturating_sub(RENEWED_BEFORE).max(left / 2)
+    let early = left.saturating_sub(RENEWED_BEFORE);
+    early.max(left / 2).max(SHOWN_EVERY)
 }
 
 /// A signature by the key of a policy.
@@ -77,28 +99,24 @@ mod tests {
 
     #[test]
     fn a_signature_is_that_of_the_documentation() {
-        let login = Login::Key {
-            name: "RootManageSharedAccessKey".to_owned(),
-            key: "c2VjcmV0".to_owned(),
-        };
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
         let resource = "sb://shop.servicebus.windows.net/orders";
-        let claim = Claim::of(&login, resource, now).unwrap();
+        let signature = signature("RootManageSharedAccessKey", "c2VjcmV0", resource, now);
         // Made with Python's hmac, by Microsoft's example.
         assert_eq!(
-            claim.token,
+            signature.unwrap(),
             "SharedAccessSignature sr=sb%3A%2F%2Fshop.servicebus.windows.net%2Forders&\
              sig=ze6vOKFTlkNLtBe3lzHYDUib7BeC0f67AL%2BCwFp3ijg%3D&se=1767326645&\
              skn=RootManageSharedAccessKey"
         );
-        assert_eq!(claim.renewed_in, Some(Duration::from_mins(50)));
     }
 
     #[test]
     fn a_short_claim_is_renewed_at_half_its_time() {
-        for (left, expected) in [(60, 50), (20, 10), (10, 5), (0, 0)] {
+        for (left, expected) in [(60, 50), (20, 10), (10, 5)] {
             let [left, expected] = [left, expected].map(Duration::from_mins);
             assert_eq!(renewed_in(left), expected);
         }
+        assert_eq!(renewed_in(Duration::ZERO), Duration::from_secs(30));
     }
 }

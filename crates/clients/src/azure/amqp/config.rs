@@ -47,6 +47,8 @@ pub enum Login {
     },
     /// Who holds a signature that somebody else has made.
     Signature(String),
+    /// The pod, to a service by its name in tokens of Entra.
+    Entra(&'static str),
 }
 
 /// A connection string.
@@ -65,6 +67,7 @@ impl fmt::Debug for Login {
         match self {
             Self::Key { name, .. } => write!(f, "Key({name})"),
             Self::Signature(_) => f.write_str("Signature"),
+            Self::Entra(service) => write!(f, "Entra({service})"),
         }
     }
 }
@@ -80,7 +83,7 @@ impl Namespace {
             Some((host, port)) => {
                 let port = port
                     .parse()
-                    .map_err(|_| format!("{port:?} is no number of a port"))?;
+                    .map_err(|_| format!("{host:?} is no host, or what follows it is no port"))?;
                 (host, port)
             }
             None => (text, if is_encrypted { ENCRYPTED } else { PLAIN }),
@@ -94,6 +97,21 @@ impl Namespace {
             port,
             is_encrypted,
         })
+    }
+
+    /// Reads a host, and perhaps a port, as `fqdn` has it. Argo Events puts it into a connection string, where more
+    /// may follow: `localhost;UseDevelopmentEmulator=true` is an emulator, which encrypts nothing.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn of_fqdn(fqdn: &str) -> Result<Self, String> {
+        let (host, more) = fqdn.split_once(';').unwrap_or((fqdn, ""));
+        let is_emulator = more.split(';').any(|field| {
+            field
+                .trim_matches([' ', '/'])
+                .eq_ignore_ascii_case("UseDevelopmentEmulator=true")
+        });
+        Self::read(host, !is_emulator)
     }
 
     /// Host and port.
@@ -165,6 +183,7 @@ impl Config {
         let (kind, name, secret) = match &self.login {
             Login::Key { name, key } => (0, name.as_str(), key.as_str()),
             Login::Signature(signature) => (1, "", signature.as_str()),
+            Login::Entra(service) => (2, *service, ""),
         };
         let mut digest = Sha256::new();
         digest.update([kind, u8::from(*is_encrypted)]);
@@ -242,7 +261,7 @@ mod tests {
             ),
             (
                 "Endpoint=sb://shop:many;SharedAccessKeyName=a;SharedAccessKey=s3cret",
-                "its Endpoint: \"many\" is no number of a port",
+                "its Endpoint: \"shop\" is no host, or what follows it is no port",
             ),
             (
                 "Endpoint=sb://a b;SharedAccessKeyName=a;SharedAccessKey=s3cret",
@@ -251,6 +270,33 @@ mod tests {
         ] {
             assert_eq!(read(text).unwrap_err(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_host_may_be_that_of_an_emulator() {
+        let read = |fqdn: &str| {
+            let namespace = Namespace::of_fqdn(fqdn)?;
+            Ok::<_, String>((namespace.address(), namespace.is_encrypted))
+        };
+        for (fqdn, expected) in [
+            (
+                "shop.servicebus.windows.net",
+                ("shop.servicebus.windows.net:5671", true),
+            ),
+            (
+                "localhost:7000;UseDevelopmentEmulator=true",
+                ("localhost:7000", false),
+            ),
+            (
+                "localhost;UseDevelopmentEmulator=true;x=",
+                ("localhost:5672", false),
+            ),
+        ] {
+            let (address, is_encrypted) = expected;
+            assert_eq!(read(fqdn), Ok((address.to_owned(), is_encrypted)), "{fqdn}");
+        }
+        let error = "\"https\" is no host, or what follows it is no port";
+        assert_eq!(read("https://shop").unwrap_err(), error);
     }
 
     #[test]

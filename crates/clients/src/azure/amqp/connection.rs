@@ -8,7 +8,6 @@ use std::time::Duration;
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
-use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -16,7 +15,8 @@ use super::claim::Claim;
 use super::receiver::Receiver;
 use super::requests::{ANSWER_WITHIN, Management, Requests};
 use super::sender::Sender;
-use super::{Config, Error, Login, Start};
+use super::{Config, Error, Kind, Login};
+use crate::Clients;
 use crate::socket::{Stream, connect};
 
 /// A connection on which nothing comes for so long is lost: both sides send something before.
@@ -29,7 +29,6 @@ const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 const SHOWN_AGAIN: Duration = Duration::from_secs(10);
 
 /// A connection to a namespace, on behalf of one queue, topic, subscription or hub.
-#[derive(Debug)]
 pub struct Connection {
     connection: ConnectionHandle<()>,
     session: SessionHandle<()>,
@@ -37,7 +36,17 @@ pub struct Connection {
     login: Login,
     /// What claims are about, such as `sb://shop/orders`.
     resource: String,
+    /// What was shown last.
+    token: String,
     renewed_at: Option<Instant>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {
@@ -45,7 +54,7 @@ impl Connection {
     ///
     /// # Errors
     /// If nobody answers, or the claim is refused.
-    pub async fn open(config: &Config, entity: &str) -> Result<Self, Error> {
+    pub async fn open(clients: &Clients, config: &Config, entity: &str) -> Result<Self, Error> {
         let namespace = &config.namespace;
         let usual = crate::tls::Tls::default();
         let tls = config.tls.as_ref().unwrap_or(&usual);
@@ -71,16 +80,24 @@ impl Connection {
             claims,
             login: config.login.clone(),
             resource: format!("sb://{}/{entity}", namespace.host),
+            token: String::new(),
             renewed_at: None,
         };
-        opened.show().await?;
+        opened.show(clients).await?;
         Ok(opened)
     }
 
     /// Shows what lets in.
-    async fn show(&mut self) -> Result<(), Error> {
-        let claim = Claim::of(&self.login, &self.resource, Timestamp::now())?;
-        self.claims.put_token(&claim, &self.resource).await?;
+    async fn show(&mut self, clients: &Clients) -> Result<(), Error> {
+        let claim = Claim::of(&self.login, &self.resource, clients).await?;
+        let shown = self.claims.put_token(&claim, &self.resource).await;
+        if let (Err(error), Login::Entra(service)) = (&shown, &self.login)
+            && error.kind() == Kind::Unauthorized
+        {
+            clients.entra.forget(service);
+        }
+        shown?;
+        self.token = claim.token;
         self.renewed_at = claim.renewed_in.map(|time| Instant::now() + time);
         Ok(())
     }
@@ -93,12 +110,12 @@ impl Connection {
         in_time(Receiver::attach(&mut self.session, source)).await
     }
 
-    /// Reads a partition of a hub, which keeps its events.
+    /// Reads a partition of a hub, which keeps its events, after the one of this sequence number.
     ///
     /// # Errors
     /// If the other side refuses it.
-    pub async fn read(&mut self, source: &str, start: &Start) -> Result<Receiver, Error> {
-        in_time(Receiver::attach_reader(&mut self.session, source, start)).await
+    pub async fn read(&mut self, source: &str, after: i64) -> Result<Receiver, Error> {
+        in_time(Receiver::attach_reader(&mut self.session, source, after)).await
     }
 
     /// Sends messages to `target`.
@@ -115,14 +132,15 @@ impl Connection {
     /// If the other side refuses it.
     pub async fn manage(&mut self, node: &str) -> Result<Management, Error> {
         let attaching = Requests::attach(&mut self.session, node);
-        in_time(attaching).await.map(Management)
+        let requests = in_time(attaching).await?;
+        Ok(Management::new(requests, self.token.clone()))
     }
 
     /// Shows claims again before they end, for as long as the connection stands. Why it does not any more.
     ///
     /// # Cancellation
     /// Nothing is lost: call it again.
-    pub async fn keep(&mut self) -> Error {
+    pub async fn keep(&mut self, clients: &Clients) -> Error {
         loop {
             let due = self.renewed_at;
             let due = async {
@@ -142,7 +160,7 @@ impl Connection {
                 () = due => {
                     // It is tried again, or the other side ends the links of whom it knows no more.
                     self.renewed_at = Some(Instant::now() + SHOWN_AGAIN);
-                    if let Err(error) = self.show().await {
+                    if let Err(error) = self.show(clients).await {
                         tracing::warn!(%error, "Failed to show a claim to Azure again");
                     }
                 }
@@ -151,9 +169,9 @@ impl Connection {
     }
 
     /// Shows a claim again, if it is time to.
-    pub(super) async fn refresh(&mut self) -> Result<(), Error> {
+    pub(super) async fn refresh(&mut self, clients: &Clients) -> Result<(), Error> {
         match self.renewed_at {
-            Some(moment) if Instant::now() >= moment => self.show().await,
+            Some(moment) if Instant::now() >= moment => self.show(clients).await,
             _ => Ok(()),
         }
     }

@@ -8,8 +8,10 @@ use fe2o3_amqp::link::{
 use fe2o3_amqp::session::BeginError;
 use fe2o3_amqp::types::definitions::{self, ErrorCondition};
 use fe2o3_amqp::types::primitives::Symbol;
+use tiphys_base::Reason;
 
 use crate::BoxError;
+use crate::azure::entra;
 use crate::socket::SocketError;
 
 /// Why an act failed.
@@ -18,6 +20,7 @@ use crate::socket::SocketError;
 pub struct Error {
     kind: Kind,
     message: String,
+    hint: String,
 }
 
 /// In one word why an act failed.
@@ -50,7 +53,12 @@ pub enum Kind {
 impl Error {
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, message }
+        let hint = String::new();
+        Self {
+            kind,
+            message,
+            hint,
+        }
     }
 
     pub(super) fn lost(message: impl Into<String>) -> Self {
@@ -60,6 +68,11 @@ impl Error {
     /// In one word why.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What a human can do, beyond what the kind says; may be empty.
+    pub fn hint(&self) -> &str {
+        &self.hint
     }
 
     /// What a request was answered with, which is not what was hoped for.
@@ -119,6 +132,20 @@ impl From<definitions::Error> for Error {
         let kind = kind_of(condition.as_str(), &description);
         let message = format!("{}: {text}", condition.as_str());
         Self::new(kind, message.trim_end_matches(": "))
+    }
+}
+
+impl From<entra::Error> for Error {
+    fn from(error: entra::Error) -> Self {
+        let kind = match error.reason {
+            Reason::Configuration => Kind::Settings,
+            Reason::Unreachable | Reason::TooManyRequests => Kind::Unreachable,
+            _ => Kind::Unauthorized,
+        };
+        Self {
+            hint: error.hint,
+            ..Self::new(kind, error.message)
+        }
     }
 }
 
@@ -229,23 +256,23 @@ impl From<RecvError> for Error {
     }
 }
 
-impl From<SendError> for Error {
-    fn from(error: SendError) -> Self {
+impl Error {
+    /// A message was not sent.
+    pub(super) fn unsent(error: SendError) -> Self {
         match error {
             SendError::MessageSizeExceeded(error) => Self::new(Kind::TooLarge, error.to_string()),
-            SendError::LinkStateError(error) => Self::from(error).while_sending(),
-            SendError::Detached(error) => Self::from(error).while_sending(),
+            SendError::LinkStateError(error) => error.into(),
+            SendError::Detached(error) => error.into(),
             error => Self::new(Kind::Refused, error.to_string()),
         }
     }
-}
 
-impl Error {
-    /// What was on its way when the connection was lost may have been taken.
-    fn while_sending(self) -> Self {
-        match self.kind {
-            Kind::Unreachable => Self::new(Kind::Unconfirmed, self.message),
-            _ => self,
+    /// A message was sent: if the connection was lost then, it may have been taken.
+    pub(super) fn sent(error: SendError) -> Self {
+        let error = Self::unsent(error);
+        match error.kind {
+            Kind::Unreachable => Self::new(Kind::Unconfirmed, error.message),
+            _ => error,
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::sender::Sender;
 use super::{Config, Connection, Error, Kind, Outgoing};
+use crate::Clients;
 
 /// How many senders are kept.
 const SENDERS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -19,6 +20,8 @@ pub struct Pool(Cache<[u8; 32], Arc<Mutex<Option<Link>>>>);
 
 /// A sender on its connection.
 struct Link {
+    /// Tells it from the one before.
+    number: u64,
     connection: Connection,
     sender: Sender,
 }
@@ -40,10 +43,15 @@ impl Pool {
     ///
     /// # Errors
     /// If nobody answers, or sending is refused.
-    pub async fn warm(&self, config: &Config, target: &str) -> Result<(), Error> {
+    pub async fn warm(
+        &self,
+        clients: &Clients,
+        config: &Config,
+        target: &str,
+    ) -> Result<(), Error> {
         let link = self.link(config, target);
         let mut link = link.lock().await;
-        usable(&mut link, config, target).await.map(drop)
+        usable(&mut link, clients, config, target).await.map(drop)
     }
 
     /// Sends a message to a queue, topic or hub, and returns when it was taken.
@@ -52,20 +60,27 @@ impl Pool {
     /// If it was not, or that is not known.
     pub async fn send(
         &self,
+        clients: &Clients,
         config: &Config,
         target: &str,
         message: Outgoing,
     ) -> Result<(), Error> {
         let kept = self.link(config, target);
         let mut link = kept.lock().await;
-        let sender = usable(&mut link, config, target).await?;
-        let sent = sender.send(message).await;
+        let known = usable(&mut link, clients, config, target).await?;
+        let number = known.number;
+        let sent = known.sender.send(message).await;
         if sent.as_ref().is_err_and(ends_link) {
             *link = None;
         }
-        // Others send meanwhile. A link that has ended is noticed by whoever sends next.
+        // Others send meanwhile.
         drop(link);
-        sent?.await
+        let taken = sent?.await;
+        if taken.as_ref().is_err_and(ends_link) {
+            let mut link = kept.lock().await;
+            link.take_if(|known| known.number == number);
+        }
+        taken
     }
 
     fn link(&self, config: &Config, target: &str) -> Arc<Mutex<Option<Link>>> {
@@ -80,31 +95,32 @@ impl Pool {
 /// The sender, on a connection that stands as far as one can tell.
 async fn usable<'a>(
     link: &'a mut Option<Link>,
+    clients: &Clients,
     config: &Config,
     target: &str,
-) -> Result<&'a mut Sender, Error> {
+) -> Result<&'a mut Link, Error> {
     if let Some(known) = link {
         // Azure ends a link on which nothing was sent for ten minutes.
         let is_ended = known.sender.ended().is_some();
-        if is_ended || known.connection.refresh().await.is_err() {
+        if is_ended || known.connection.refresh(clients).await.is_err() {
             *link = None;
         }
     }
-    let link = match link {
-        Some(link) => link,
+    match link {
+        Some(link) => Ok(link),
         None => {
-            let mut connection = Connection::open(config, target).await?;
+            let mut connection = Connection::open(clients, config, target).await?;
             let sender = connection.send(target).await?;
-            link.insert(Link { connection, sender })
+            Ok(link.insert(Link {
+                number: fastrand::u64(..),
+                connection,
+                sender,
+            }))
         }
-    };
-    Ok(&mut link.sender)
+    }
 }
 
-/// Whether the link that it happened to can do nothing any more.
+/// Whether the link that it happened to may do nothing any more.
 fn ends_link(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        Kind::Unconfirmed | Kind::Forbidden | Kind::NotFound
-    )
+    !matches!(error.kind(), Kind::TooLarge | Kind::Refused)
 }

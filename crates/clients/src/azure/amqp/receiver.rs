@@ -14,26 +14,13 @@ use super::{Delivery, Error};
 const SELECTOR: &str = "apache.org:selector-filter:string";
 const SELECTOR_CODE: u64 = 0x0000_468C_0000_0004;
 
-/// Where in a partition to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// With what comes from now on.
-    Newest,
-    /// With what comes after the event of this sequence number.
-    After(i64),
-}
-
 /// Receives messages, as many as it was allowed to.
 #[derive(Debug)]
 pub struct Receiver(fe2o3_amqp::Receiver);
 
-impl Start {
-    fn selector(self) -> String {
-        match self {
-            Self::Newest => "amqp.annotation.x-opt-offset > '@latest'".to_owned(),
-            Self::After(number) => format!("amqp.annotation.x-opt-sequence-number > '{number}'"),
-        }
-    }
+/// What comes after the event of this sequence number.
+fn selector(after: i64) -> String {
+    format!("amqp.annotation.x-opt-sequence-number > '{after}'")
 }
 
 impl Receiver {
@@ -47,11 +34,11 @@ impl Receiver {
     pub(super) async fn attach_reader(
         session: &mut SessionHandle<()>,
         source: &str,
-        start: &Start,
+        after: i64,
     ) -> Result<Self, Error> {
         let selector = Described {
             descriptor: Descriptor::Code(SELECTOR_CODE),
-            value: Value::String(start.selector()),
+            value: Value::String(selector(after)),
         };
         let from = Source::builder()
             .address(source)
@@ -119,22 +106,5 @@ impl Receiver {
             message_annotations: None,
         };
         Ok(self.0.modify(delivery.info.clone(), modified).await?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_in_a_partition_is_a_condition() {
-        assert_eq!(
-            Start::Newest.selector(),
-            "amqp.annotation.x-opt-offset > '@latest'"
-        );
-        assert_eq!(
-            Start::After(41).selector(),
-            "amqp.annotation.x-opt-sequence-number > '41'"
-        );
     }
 }

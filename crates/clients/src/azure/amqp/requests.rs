@@ -1,5 +1,6 @@
 //! Requests over a pair of links, one for what is asked and one for the answers.
 
+use std::fmt;
 use std::time::Duration;
 
 use fe2o3_amqp::link::{Receiver, Sender};
@@ -102,7 +103,7 @@ impl Requests {
             body: Body::Value(AmqpValue(body)),
             footer: None,
         };
-        let sent = self.sender.send(message).await?;
+        let sent = self.sender.send(message).await.map_err(Error::unsent)?;
         sent.accepted_or_else(|_| Error::new(Kind::Refused, "the request was not taken"))?;
         loop {
             let answer = self.receiver.recv::<Body<Value>>().await?.into_message();
@@ -169,10 +170,25 @@ impl Answer {
 }
 
 /// What can be asked about a queue, a subscription or a hub.
-#[derive(Debug)]
-pub struct Management(pub(super) Requests);
+pub struct Management {
+    requests: Requests,
+    /// What lets in: hubs want to see it with each request.
+    token: String,
+}
+
+impl fmt::Debug for Management {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Management")
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Management {
+    pub(super) fn new(requests: Requests, token: String) -> Self {
+        Self { requests, token }
+    }
+
     /// Keeps messages of Service Bus from others for longer. Until when, one for each.
     ///
     /// # Errors
@@ -186,8 +202,10 @@ impl Management {
         let mut body = OrderedMap::new();
         body.insert(Value::String("lock-tokens".to_owned()), tokens);
         let operation = SimpleValue::String("com.microsoft:renew-lock".to_owned());
-        let answer = self.0.ask([("operation", operation)], Value::Map(body));
-        let answer = answer.await?;
+        let asked = self
+            .requests
+            .ask([("operation", operation)], Value::Map(body));
+        let answer = asked.await?;
         let times = match answer.member("expirations") {
             Some(Value::Array(times)) => times.0.as_slice(),
             Some(Value::List(times)) => times.as_slice(),
@@ -210,8 +228,9 @@ impl Management {
             ("operation", text("READ")),
             ("name", text(hub)),
             ("type", text("com.microsoft:eventhub")),
+            ("security_token", text(&self.token)),
         ];
-        let answer = self.0.ask(properties, Value::Null).await?;
+        let answer = self.requests.ask(properties, Value::Null).await?;
         let names = match answer.member("partition_ids") {
             Some(Value::Array(names)) => names.0.as_slice(),
             Some(Value::List(names)) => names.as_slice(),
@@ -223,5 +242,25 @@ impl Management {
             _ => None,
         };
         Ok(names.iter().filter_map(name).collect())
+    }
+
+    /// The sequence number of the last event of a partition; -1, if there was none yet.
+    ///
+    /// # Errors
+    /// If there is no such partition, or nobody answers.
+    pub async fn last_event(&mut self, hub: &str, partition: &str) -> Result<i64, Error> {
+        let text = |text: &str| SimpleValue::String(text.to_owned());
+        let properties = [
+            ("operation", text("READ")),
+            ("name", text(hub)),
+            ("type", text("com.microsoft:partition")),
+            ("partition", text(partition)),
+            ("security_token", text(&self.token)),
+        ];
+        let answer = self.requests.ask(properties, Value::Null).await?;
+        match answer.member("last_enqueued_sequence_number") {
+            Some(Value::Long(number)) => Ok(*number),
+            _ => Err(Error::new(Kind::Refused, "an answer without a number")),
+        }
     }
 }

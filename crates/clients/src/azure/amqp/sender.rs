@@ -41,19 +41,18 @@ impl Sender {
     ) -> Result<impl Future<Output = Result<(), Error>> + use<>, Error> {
         let sending = self.0.send_batchable(message.into_wire());
         let Ok(outcome) = timeout(OUTCOME_WITHIN, sending).await else {
-            return Err(late());
+            let why = format!("nothing was taken for {} s", OUTCOME_WITHIN.as_secs());
+            return Err(Error::new(Kind::Busy, why));
         };
-        let outcome = outcome?;
+        let outcome = outcome.map_err(Error::unsent)?;
         Ok(async {
-            let outcome = timeout(OUTCOME_WITHIN, outcome).await;
-            taken(outcome.map_err(|_| late())??)
+            let Ok(outcome) = timeout(OUTCOME_WITHIN, outcome).await else {
+                let why = format!("no outcome in {} s", OUTCOME_WITHIN.as_secs());
+                return Err(Error::new(Kind::Unconfirmed, why));
+            };
+            taken(outcome.map_err(Error::sent)?)
         })
     }
-}
-
-fn late() -> Error {
-    let why = format!("no outcome in {} s", OUTCOME_WITHIN.as_secs());
-    Error::new(Kind::Unconfirmed, why)
 }
 
 fn taken(outcome: Outcome) -> Result<(), Error> {

@@ -1,7 +1,8 @@
 //! Where the messages are, and who asks for them.
 
-use tiphys_api::{AzureServiceBusEventSource, Code, Problem, SecretKeySelector, TlsConfig};
-use tiphys_clients::azure::amqp::{Config, ConnectionString, Error, Kind};
+use tiphys_api::{AzureServiceBusEventSource, Problem, SecretKeySelector, TlsConfig};
+use tiphys_clients::azure::amqp::{Config, ConnectionString, Error, Kind, Login, Namespace};
+use tiphys_clients::azure::entra::SERVICE_BUS;
 
 use crate::context::SourceContext;
 use crate::error::{Reason, SourceError};
@@ -11,7 +12,7 @@ use crate::error::{Reason, SourceError};
 pub(super) struct Settings {
     /// The event's place in the spec.
     path: String,
-    connection_string: SecretKeySelector,
+    login: LoginBy,
     tls: Option<TlsConfig>,
     /// Its path in the namespace.
     pub(super) entity: String,
@@ -19,17 +20,30 @@ pub(super) struct Settings {
     named_by: (&'static str, String),
 }
 
+/// Who asks for messages.
+#[derive(Debug)]
+enum LoginBy {
+    /// Who holds this connection string.
+    ConnectionString(SecretKeySelector),
+    /// The pod, at this namespace.
+    Pod(Namespace),
+}
+
 impl Settings {
     pub(super) fn compile(
         path: &str,
         spec: &AzureServiceBusEventSource,
     ) -> Result<Self, Vec<Problem>> {
-        let Some(connection_string) = &spec.connection_string else {
-            let message =
-                "a login by Azure's managed identity is not known to this version of tiphys";
-            let problem = Problem::error(format!("{path}.fullyQualifiedNamespace"), message);
-            let problem = problem.with_code(Code::NotRun);
-            return Err(vec![problem.with_hint("name a Secret by connectionString")]);
+        let login = match &spec.connection_string {
+            Some(secret) => LoginBy::ConnectionString(secret.clone()),
+            None => {
+                let namespace = Namespace::read(&spec.fully_qualified_namespace, true);
+                LoginBy::Pod(namespace.map_err(|why| {
+                    let path = format!("{path}.fullyQualifiedNamespace");
+                    let problem = Problem::error(path, why);
+                    vec![problem.with_hint("such as shop.servicebus.windows.net")]
+                })?)
+            }
         };
         // Whether one of them is there, and not both, is asked before.
         let (queue, topic) = (&*spec.queue_name, &*spec.topic_name);
@@ -41,7 +55,7 @@ impl Settings {
         };
         Ok(Self {
             path: path.to_owned(),
-            connection_string: connection_string.clone(),
+            login,
             tls: spec.tls.clone(),
             entity,
             named_by,
@@ -50,7 +64,18 @@ impl Settings {
 
     /// How the namespace is reached, with the values of Secrets as they are now.
     pub(super) async fn config(&self, context: &SourceContext) -> Result<Config, SourceError> {
-        let text = context.secret(&self.connection_string).await?.text();
+        let tls = context.tls(self.tls.as_ref()).await?;
+        let secret = match &self.login {
+            LoginBy::ConnectionString(secret) => secret,
+            LoginBy::Pod(namespace) => {
+                return Ok(Config {
+                    namespace: namespace.clone(),
+                    login: Login::Entra(SERVICE_BUS),
+                    tls,
+                });
+            }
+        };
+        let text = context.secret(secret).await?.text();
         let path = &self.path;
         let fault = |why| {
             let act = format!("read {path}.connectionString");
@@ -64,35 +89,45 @@ impl Settings {
         } = ConnectionString::read(&text).map_err(fault)?;
         let (field, name) = &self.named_by;
         if let Some(entity) = entity.filter(|entity| !entity.eq_ignore_ascii_case(name)) {
-            return Err(fault(format!("it is for {entity} alone, and {path}.{field} is {name}")));
+            let why = format!("it is for {entity} alone, and {path}.{field} is {name}");
+            return Err(fault(why));
         }
         Ok(Config {
             namespace,
             login,
-            tls: context.tls(self.tls.as_ref()).await?,
+            tls,
         })
     }
 
     /// Why an act failed, with the field to look at.
     pub(super) fn failed(&self, act: impl Into<String>, error: Error) -> SourceError {
         let (path, (field, _)) = (&self.path, &self.named_by);
+        let (place, is_pod) = match &self.login {
+            LoginBy::ConnectionString(_) => ("connectionString", false),
+            LoginBy::Pod(_) => ("fullyQualifiedNamespace", true),
+        };
         let (reason, hint) = match error.kind() {
             Kind::Settings => (
                 Reason::Configuration,
-                format!("check {path}.connectionString and {path}.tls"),
+                format!("check {path}.{place} and {path}.tls"),
             ),
             Kind::Unreachable | Kind::Unconfirmed => (
                 Reason::Unreachable,
-                format!("check the Endpoint in {path}.connectionString"),
+                format!("check the host in {path}.{place}"),
             ),
             Kind::Tls => (Reason::Unreachable, format!("check {path}.tls")),
+            Kind::Unauthorized if is_pod => (Reason::Unauthorized, error.hint().to_owned()),
             Kind::Unauthorized => (
                 Reason::Unauthorized,
-                format!("check the policy and its key in {path}.connectionString"),
+                format!("check the policy and its key in {path}.{place}"),
+            ),
+            Kind::Forbidden if is_pod => (
+                Reason::Forbidden,
+                "give the identity of the pod the role Azure Service Bus Data Receiver".to_owned(),
             ),
             Kind::Forbidden => (
                 Reason::Forbidden,
-                format!("the policy in {path}.connectionString needs the claim Listen"),
+                format!("the policy in {path}.{place} needs the claim Listen"),
             ),
             Kind::NotFound => (Reason::NotFound, format!("check {path}.{field}")),
             Kind::Sessions => (
