@@ -111,12 +111,8 @@ async fn an_event_arrives_in_a_hub_with_the_id_of_its_firing() {
 /// A namespace that is not there, and one that goes while a message may be on its way.
 async fn away(mut azure: Azure, spec: String) {
     azure.kill();
-    let again = "    atLeastOnce: true\n    retryStrategy: {duration: 100ms, steps: 100}\n";
-    let spec = spec.replacen(
-        "- template:",
-        &format!("- {}  template:", again.trim_start()),
-        1,
-    );
+    let again = "- atLeastOnce: true\n  retryStrategy: {duration: 100ms, steps: 100}\n  template:";
+    let spec = spec.replacen("- template:", again, 1);
     let sensor = start(&azure, &spec, KEY).await;
     sensor.publish("order", r#"{"id":7}"#).await;
     let unavailable = sensor.unavailable().await;
