@@ -12,6 +12,7 @@ mod links;
 mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -34,6 +35,9 @@ const LOCKED_FOR: Duration = Duration::from_secs(4);
 
 /// The largest message, as in the standard tier.
 const LARGEST: u64 = 256 * 1024;
+
+/// How soon a port is tried again that is not free yet.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// How much of a connection is on its way.
 const BUFFER: usize = 64 * 1024;
@@ -220,10 +224,18 @@ impl Azure {
     /// Starts it on its port, with its messages.
     ///
     /// # Panics
-    /// When its port is not free.
+    /// When its port cannot be listened to.
     pub fn restart(&mut self) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let listener = StdListener::bind(address).expect("the port is free");
+        // What was killed lets go of its port a moment later.
+        let listener = loop {
+            match StdListener::bind(address) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    std::thread::sleep(RETRY);
+                }
+                bound => break bound.expect("the port can be listened to"),
+            }
+        };
         listener.set_nonblocking(true).expect("it can be awaited");
         let listener = TcpListener::from_std(listener).expect("it can be awaited");
         let mut serving = JoinSet::new();
