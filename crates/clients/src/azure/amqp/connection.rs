@@ -30,7 +30,7 @@ const SHOWN_AGAIN: Duration = Duration::from_secs(10);
 
 /// A connection to a namespace, on behalf of one queue, topic, subscription or hub.
 pub struct Connection {
-    connection: ConnectionHandle<()>,
+    handle: ConnectionHandle<()>,
     session: SessionHandle<()>,
     claims: Requests,
     login: Login,
@@ -75,7 +75,7 @@ impl Connection {
         };
         let (connection, session, claims) = in_time(opening).await?;
         let mut opened = Self {
-            connection,
+            handle: connection,
             session,
             claims,
             login: config.login.clone(),
@@ -150,7 +150,7 @@ impl Connection {
                 }
             };
             tokio::select! {
-                ended = self.connection.on_close() => {
+                ended = self.handle.on_close() => {
                     return match ended {
                         Ok(()) => Error::lost("the connection was closed"),
                         Err(fe2o3_amqp::connection::Error::RemoteClosedWithError(error)) => error.into(),
@@ -179,7 +179,7 @@ impl Connection {
     /// Says goodbye, after what has been said before.
     pub async fn close(mut self) {
         // Who does not answer has gone.
-        let closing = self.connection.close();
+        let closing = self.handle.close();
         drop(timeout(CLOSE_WITHIN, closing).await);
     }
 }
@@ -187,13 +187,11 @@ impl Connection {
 async fn in_time<T, E: Into<Error>>(
     acting: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {
-    match timeout(ANSWER_WITHIN, acting).await {
-        Ok(done) => done.map_err(Into::into),
-        Err(_) => {
-            let seconds = ANSWER_WITHIN.as_secs();
-            Err(Error::lost(format!("no answer in {seconds} s")))
-        }
-    }
+    let Ok(done) = timeout(ANSWER_WITHIN, acting).await else {
+        let seconds = ANSWER_WITHIN.as_secs();
+        return Err(Error::lost(format!("no answer in {seconds} s")));
+    };
+    done.map_err(Into::into)
 }
 
 /// A connection below, which the library wants to be able to print.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use fe2o3_amqp::link::delivery::DeliveryInfo;
-use fe2o3_amqp::types::messaging::annotations::Annotations;
+use fe2o3_amqp::types::messaging::annotations::{Annotations, OwnedKey};
 use fe2o3_amqp::types::messaging::{
     ApplicationProperties, Batch, Body, Data, Message as Wire, MessageId, Properties,
 };
@@ -102,9 +103,10 @@ impl Delivery {
 
 /// A lock as a delivery has it: a GUID of .NET, whose first three numbers have their lowest byte first.
 fn uuid_of(guid: [u8; 16]) -> LockToken {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = guid;
-    let mut uuid = [d, c, b, a, f, e, h, g, 0, 0, 0, 0, 0, 0, 0, 0];
-    uuid[8..].copy_from_slice(&rest);
+    let mut uuid = guid;
+    for number in [0..4, 4..6, 6..8] {
+        uuid[number].reverse();
+    }
     uuid
 }
 
@@ -115,9 +117,12 @@ fn lock_of(annotations: &Annotations) -> Option<LockToken> {
     }
 }
 
-fn annotation<'a>(annotations: &'a Annotations, name: &'static str) -> Option<&'a WireValue> {
-    let is_it = |(key, _): &(&fe2o3_amqp::types::messaging::annotations::OwnedKey, _)| matches!(key, fe2o3_amqp::types::messaging::annotations::OwnedKey::Symbol(key) if key.as_str() == name);
-    annotations.iter().find(is_it).map(|(_, value)| value)
+fn annotation<'a>(annotations: &'a Annotations, name: &str) -> Option<&'a WireValue> {
+    let mut annotations = annotations.iter();
+    annotations.find_map(|(key, value)| match key {
+        OwnedKey::Symbol(key) if key.as_str() == name => Some(value),
+        _ => None,
+    })
 }
 
 impl Message {
@@ -163,14 +168,8 @@ fn text_of(id: MessageId) -> String {
 
 /// A UUID as it is written.
 fn hyphened(uuid: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (at, byte) in uuid.iter().enumerate() {
-        if [4, 6, 8, 10].contains(&at) {
-            text.push('-');
-        }
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    let parts = [0..4, 4..6, 6..8, 8..10, 10..16];
+    parts.map(|part| HEXLOWER.encode(&uuid[part])).join("-")
 }
 
 fn properties_of(properties: ApplicationProperties) -> BTreeMap<String, Value> {

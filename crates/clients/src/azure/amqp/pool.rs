@@ -106,17 +106,16 @@ async fn usable<'a>(
             *link = None;
         }
     }
-    match link {
-        Some(link) => Ok(link),
-        None => {
-            let mut connection = Connection::open(clients, config, target).await?;
-            let sender = connection.send(target).await?;
-            Ok(link.insert(Link {
-                number: fastrand::u64(..),
-                connection,
-                sender,
-            }))
-        }
+    if let Some(link) = link {
+        Ok(link)
+    } else {
+        let mut connection = Connection::open(clients, config, target).await?;
+        let sender = connection.send(target).await?;
+        Ok(link.insert(Link {
+            number: fastrand::u64(..),
+            connection,
+            sender,
+        }))
     }
 }
 

@@ -136,9 +136,8 @@ impl Answer {
             let mut found = names.iter().filter_map(|name| properties.get(*name));
             found.next().cloned()
         };
-        let status = match property(["status-code", "statusCode"]) {
-            Some(SimpleValue::Int(status)) => status,
-            _ => return Err(Error::new(Kind::Refused, "an answer without a status")),
+        let Some(SimpleValue::Int(status)) = property(["status-code", "statusCode"]) else {
+            return Err(Error::new(Kind::Refused, "an answer without a status"));
         };
         let description = match property(["status-description", "statusDescription"]) {
             Some(SimpleValue::String(text)) => text,

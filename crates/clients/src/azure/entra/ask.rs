@@ -50,7 +50,7 @@ pub(super) async fn find(
         query.push(("api-version", "2019-08-01"));
         let request = local(clients, url, &query)?.header("x-identity-header", header);
         let asked = exchange(request, ANSWER_WITHIN, now).await;
-        return asked.map_err(|error| failed(error, "of the managed identity"));
+        return asked.map_err(|error| failed(&error, "of the managed identity"));
     }
     query.push(("api-version", "2018-02-01"));
     let url = format!("{}/metadata/identity/oauth2/token", environment.metadata);
@@ -114,7 +114,7 @@ async fn as_application(
         .header("content-type", "application/x-www-form-urlencoded")
         .body(form);
     let asked = exchange(request, ANSWER_WITHIN, now).await;
-    asked.map_err(|error| failed(error, &act))
+    asked.map_err(|error| failed(&error, &act))
 }
 
 fn is_here(url: &Url) -> bool {
@@ -140,15 +140,15 @@ fn ours(error: &crate::Error) -> Error {
     Error::new(Reason::Configuration, error.to_string())
 }
 
-fn failed(error: Error, whose: &str) -> Error {
+fn failed(error: &Error, whose: &str) -> Error {
     let hint = match error.reason {
         Reason::Unauthorized => "check the identity of the service account of the pod",
         _ => "",
     };
     Error {
+        reason: error.reason,
         message: format!("get a token {whose}: {error}"),
         hint: hint.to_owned(),
-        ..error
     }
 }
 

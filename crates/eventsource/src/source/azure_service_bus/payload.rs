@@ -88,7 +88,7 @@ fn write(value: &Value, out: &mut String) {
         // Go has an array of 16 numbers there.
         Value::Uuid(uuid) => {
             let numbers = uuid.map(|byte| byte.to_string());
-            out.push_str(&format!("[{}]", numbers.join(",")));
+            out.extend(["[", &numbers.join(","), "]"]);
         }
         Value::Bytes(bytes) => json::write_string(&BASE64.encode(bytes), out),
         Value::Text(text) => json::write_string(text, out),

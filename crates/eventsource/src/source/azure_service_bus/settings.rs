@@ -34,16 +34,15 @@ impl Settings {
         path: &str,
         spec: &AzureServiceBusEventSource,
     ) -> Result<Self, Vec<Problem>> {
-        let login = match &spec.connection_string {
-            Some(secret) => LoginBy::ConnectionString(secret.clone()),
-            None => {
-                let namespace = Namespace::read(&spec.fully_qualified_namespace, true);
-                LoginBy::Pod(namespace.map_err(|why| {
-                    let path = format!("{path}.fullyQualifiedNamespace");
-                    let problem = Problem::error(path, why);
-                    vec![problem.with_hint("such as shop.servicebus.windows.net")]
-                })?)
-            }
+        let login = if let Some(secret) = &spec.connection_string {
+            LoginBy::ConnectionString(secret.clone())
+        } else {
+            let namespace = Namespace::read(&spec.fully_qualified_namespace, true);
+            LoginBy::Pod(namespace.map_err(|why| {
+                let path = format!("{path}.fullyQualifiedNamespace");
+                let problem = Problem::error(path, why);
+                vec![problem.with_hint("such as shop.servicebus.windows.net")]
+            })?)
         };
         // Whether one of them is there, and not both, is asked before.
         let (queue, topic) = (&*spec.queue_name, &*spec.topic_name);
