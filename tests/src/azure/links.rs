@@ -31,6 +31,9 @@ use super::{LARGEST, LOCKED_FOR, Shared};
 const UNAUTHORIZED: &str = "Unauthorized access. 'Listen' or 'Send' claim(s) are required to perform this \
                             operation. TrackingId:1";
 
+/// A link that answers go out by.
+type Answers = UnboundedSender<Message<Body<Value>>>;
+
 /// A client.
 #[derive(Clone)]
 struct Client {
@@ -38,7 +41,7 @@ struct Client {
     /// The resources that it has shown claims to.
     claims: Arc<Mutex<Vec<String>>>,
     /// Where answers go, by the name of their link.
-    answers: Arc<Mutex<BTreeMap<String, UnboundedSender<Message<Body<Value>>>>>>,
+    answers: Arc<Mutex<BTreeMap<String, Answers>>>,
 }
 
 /// A message of a queue that a link has.
