@@ -197,8 +197,8 @@ fn messages_to_azure_are_rendered() {
             r#"{"azureServiceBus":{"connectionString":{"secretKeyRef":{"namespace":"shop","name":"s","key":"c"}},"entity":"q1","payload":""}}"#,
         ),
         (
-            "azureEventHubs: {fqdn: shop, hubName: h, payload: [], sharedAccessKeyName: {name: s, key: n}, sharedAccessKey: {name: s, key: k}}",
-            r#"{"azureEventHubs":{"fqdn":"shop","hubName":"h","policy":{"sharedAccessKeyName":{"secretKeyRef":{"namespace":"shop","name":"s","key":"n"}},"sharedAccessKey":{"secretKeyRef":{"namespace":"shop","name":"s","key":"k"}}},"payload":""}}"#,
+            "azureEventHubs: {fqdn: shop, hubName: h, payload: [], sharedAccessKeyName: {name: s, key: p}, sharedAccessKey: {name: s, key: k}}",
+            r#"{"azureEventHubs":{"fqdn":"shop","hubName":"h","policy":{"sharedAccessKeyName":{"secretKeyRef":{"namespace":"shop","name":"s","key":"p"}},"sharedAccessKey":{"secretKeyRef":{"namespace":"shop","name":"s","key":"k"}}},"payload":""}}"#,
         ),
         (
             "azureEventHubs: {fqdn: shop, hubName: h, payload: []}",
