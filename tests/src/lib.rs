@@ -11,6 +11,7 @@
 )]
 
 pub mod aws;
+pub mod azure;
 mod cluster;
 pub mod google;
 pub mod grpc;

@@ -89,7 +89,9 @@ impl Nsqd {
             .then(|| Certificates::generate().expect("certificates can be made"));
         let shared = Arc::new(Shared {
             secret: options.secret,
-            tls: certificates.as_ref().map(acceptor),
+            tls: certificates
+                .as_ref()
+                .map(|certificates| acceptor(certificates, true)),
             topics: Mutex::new(Topics::new(topics, MESSAGE_TIMEOUT)),
             changes: watch::Sender::new(0),
             is_up: watch::Sender::new(false),
@@ -216,7 +218,8 @@ fn looked_up(asked: &Asked, nsqds: &[(&Shared, u16)]) -> Answer {
         .body(body)
 }
 
-fn acceptor(certificates: &Certificates) -> TlsAcceptor {
+/// Shows the certificate of the server, and may ask for that of the client.
+pub(crate) fn acceptor(certificates: &Certificates, asks: bool) -> TlsAcceptor {
     let chain = |pem: &str| {
         let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
         chain.expect("the certificates can be read")
@@ -230,8 +233,13 @@ fn acceptor(certificates: &Certificates) -> TlsAcceptor {
     let key = PrivateKeyDer::from_pem_slice(certificates.server.key.as_bytes());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("the provider has them")
-        .with_client_cert_verifier(clients.build().expect("there is an authority"))
+        .expect("the provider has them");
+    let config = if asks {
+        config.with_client_cert_verifier(clients.build().expect("there is an authority"))
+    } else {
+        config.with_no_client_auth()
+    };
+    let config = config
         .with_single_cert(
             chain(&certificates.server.certificate),
             key.expect("the key can be read"),

@@ -91,6 +91,17 @@ pub(crate) fn build_binary(profile: Profile) -> anyhow::Result<PathBuf> {
     find(&built(build)?, "tiphys")
 }
 
+/// Builds the program with what no usual build has, as a file beside the usual one, which is there afterwards.
+pub(crate) fn build_with_all_kinds() -> anyhow::Result<PathBuf> {
+    let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
+    build.args(["--features", "hdfs"]).args(MESSAGES);
+    let built = find(&built(build)?, "tiphys")?;
+    let kept = built.with_file_name("tiphys-all-kinds");
+    std::fs::copy(&built, &kept).with_context(|| format!("write {}", kept.display()))?;
+    build_binary(Profile::Dev)?;
+    Ok(kept)
+}
+
 /// What makes cargo say where it puts programs.
 pub(crate) const MESSAGES: [&str; 2] = ["--message-format", "json-render-diagnostics"];
 

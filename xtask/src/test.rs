@@ -120,7 +120,7 @@ fn run_here(wanted: &Wanted<'_>, summary: &mut Summary) -> anyhow::Result<bool> 
         .env(BINARY_VARIABLE, &binary);
     let mut passed = run_tests(&mut tests, filters, summary)?;
     if everything || all_kinds {
-        match heavy::run(all_kinds, &programs, &binary, filters, summary)? {
+        match heavy::run(all_kinds, &programs, filters, summary)? {
             heavy::Told::Ran { passed: all } => passed &= all,
             heavy::Told::Unchanged => eprintln!(
                 "── the stories on large servers were not run: what they test is as it was when they passed \

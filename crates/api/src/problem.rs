@@ -90,7 +90,7 @@ impl Code {
             Self::Program => {
                 "a program (jq, Lua, template, expression, regex, path) does not compile"
             }
-            Self::NotRun => "this version or build of tiphys does not run it",
+            Self::NotRun => "this build of tiphys does not run it",
             Self::NoEffect => "a field is known, and changes nothing where it stands",
             Self::Doubtful => "it runs, but hardly as its author thinks",
             Self::Insecure => "a login or an event goes to a server that may be anybody",

@@ -7,6 +7,7 @@
 #[cfg(feature = "kafka")]
 pub mod avro;
 pub mod aws;
+pub mod azure;
 mod error;
 #[cfg(feature = "gcp")]
 pub mod google;
@@ -52,6 +53,11 @@ pub struct Clients {
     /// Logins of Google.
     #[cfg(feature = "gcp")]
     pub google: google::Logins,
+    /// Logins of Azure.
+    pub entra: azure::entra::Logins,
+    /// Senders of Azure Service Bus and Event Hubs.
+    #[cfg(feature = "azure")]
+    pub azure: azure::amqp::Pool,
     /// Servers that speak gRPC.
     #[cfg(feature = "grpc")]
     pub grpc: grpc::Pool,
@@ -78,6 +84,9 @@ impl Clients {
             aws: aws::Logins::new(aws::Environment::of_process()),
             #[cfg(feature = "gcp")]
             google: google::Logins::new(google::Environment::of_process()),
+            entra: azure::entra::Logins::new(azure::entra::Environment::of_process()),
+            #[cfg(feature = "azure")]
+            azure: azure::amqp::Pool::default(),
             #[cfg(feature = "grpc")]
             grpc: grpc::Pool::default(),
             #[cfg(feature = "kafka")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tiphys_api::{Code, EventSource, EventSourceKind, Problem, field_path, validate};
+use tiphys_api::{EventSource, EventSourceKind, Problem, field_path, validate};
 
 use crate::expression::Expression;
 use crate::served::Route;
@@ -74,8 +74,7 @@ pub fn compile_sound(event_source: &EventSource) -> (Compiled, Vec<Problem>) {
     let mut events = Vec::new();
     for event in event_source.spec.events() {
         let path = event.field_path();
-        let config = source::compile(&path, event.config)
-            .unwrap_or_else(|| Err(vec![not_run(&path, event.kind.event_type())]));
+        let config = source::compile(&path, event.config);
         let is_refused = |problem: &Problem| {
             problem.is_error() && field_path::is_within(&problem.field_path, &path)
         };
@@ -104,14 +103,6 @@ pub fn compile_sound(event_source: &EventSource) -> (Compiled, Vec<Problem>) {
         events,
     };
     (compiled, problems)
-}
-
-fn not_run(path: &str, kind: &str) -> Problem {
-    Problem::error(
-        path,
-        format!("event sources of type {kind} are not run by this version of tiphys"),
-    )
-    .with_code(Code::NotRun)
 }
 
 /// One problem a field: the static rules and the compiler see some of them both.
@@ -191,6 +182,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "hdfs"))]
     #[test]
     fn a_kind_that_is_not_run_is_named() {
         let found = problems(
@@ -198,7 +190,7 @@ mod tests {
         );
         assert!(
             found.contains(
-                &"error: spec.hdfs.ev: event sources of type hdfs are not run by this version of tiphys"
+                &"error: spec.hdfs.ev: event sources of type hdfs are not in this build of tiphys (feature hdfs)"
                     .to_owned()
             ),
             "{found:#?}"

@@ -97,20 +97,22 @@ macro_rules! sources {
     ($($(#[$doc:meta])* $visibility:vis mod $module:ident :: $kind:ident $(if $feature:literal)?;)*) => {
         $($(#[$doc])* $(#[cfg(feature = $feature)])? $visibility mod $module;)*
 
-        /// Compiles an event of any kind that is run; `None` for the others.
+        /// Compiles an event of any kind.
+        ///
+        /// # Errors
+        /// What is wrong with it, or that this build does not have its kind.
         pub(crate) fn compile(
             path: &str,
             config: EventConfig<'_>,
-        ) -> Option<Result<Arc<dyn Source>, Vec<Problem>>> {
+        ) -> Result<Arc<dyn Source>, Vec<Problem>> {
             match config {
                 $($(#[cfg(feature = $feature)])? EventConfig::$kind(spec) => {
                     let compiled = $module::$kind::compile(path, spec);
-                    Some(compiled.map(|source| Arc::new(source) as Arc<dyn Source>))
+                    compiled.map(|source| Arc::new(source) as Arc<dyn Source>)
                 })*
                 $($(#[cfg(not(feature = $feature))] EventConfig::$kind(_) => {
-                    Some(Err(vec![left_out(path, config, $feature)]))
+                    Err(vec![left_out(path, config, $feature)])
                 })?)*
-                _ => None,
             }
         }
     };
@@ -119,6 +121,7 @@ macro_rules! sources {
 /// What a build without `feature` says of an event.
 #[cfg(not(all(
     feature = "amqp",
+    feature = "azure",
     feature = "gcp",
     feature = "grpc",
     feature = "hdfs",
@@ -137,7 +140,9 @@ fn left_out(path: &str, config: EventConfig<'_>, feature: &str) -> Problem {
 
 sources! {
     mod amqp::Amqp if "amqp";
+    mod azure_events_hub::AzureEventsHub if "azure";
     mod azure_queue_storage::AzureQueueStorage;
+    mod azure_service_bus::AzureServiceBus if "azure";
     mod bitbucket::Bitbucket;
     mod bitbucket_server::BitbucketServer;
     mod calendar::Calendar;

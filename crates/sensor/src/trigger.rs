@@ -7,6 +7,10 @@
 pub mod argo_workflow;
 pub mod artifact;
 pub mod aws_lambda;
+#[cfg(feature = "azure")]
+pub mod azure_event_hubs;
+#[cfg(feature = "azure")]
+pub mod azure_service_bus;
 mod compiled;
 #[cfg(feature = "grpc")]
 pub mod custom;
@@ -62,6 +66,8 @@ triggers! {
     Custom: custom if "grpc",
     Log: log,
     AwsLambda: aws_lambda,
+    AzureEventHubs: azure_event_hubs if "azure",
+    AzureServiceBus: azure_service_bus if "azure",
     Email: email if "email",
 }
 

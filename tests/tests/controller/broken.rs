@@ -137,7 +137,7 @@ async fn a_kind_of_event_that_is_not_run_is_named_at_its_place() {
         .await;
     assert_eq!(
         ready.message,
-        "spec.hdfs.thing: event sources of type hdfs are not run by this version of tiphys"
+        "spec.hdfs.thing: event sources of type hdfs are not in this build of tiphys (feature hdfs)"
     );
     is_told(&stage, "other", &["Warning InvalidEventSource"]).await;
 }

@@ -1,7 +1,7 @@
 //! Files in HDFS become events, on a real name node and a real bus.
 //!
-//! A build of tiphys has no HDFS unless it is asked for: `cargo build --bin tiphys --features tiphys/hdfs --workspace`
-//! makes one that has, which `TIPHYS_BIN` names then.
+//! A build of tiphys has no HDFS unless it is asked for: `cargo build --package tiphys --features hdfs` makes one that has,
+//! which `TIPHYS_BIN` names. `cargo xtask test` does so.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

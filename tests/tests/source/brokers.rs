@@ -6,6 +6,7 @@
 
 mod azurite;
 mod contract;
+mod event_hubs;
 mod generic;
 mod kafka;
 mod kind;
@@ -18,6 +19,7 @@ mod promises;
 mod pubsub;
 mod rabbitmq;
 mod redis;
+mod service_bus;
 mod sqs;
 mod stage;
 

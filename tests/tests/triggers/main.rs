@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod artifacts;
+mod azure;
 mod custom;
 mod email;
 mod http;

@@ -11,7 +11,7 @@ use tiphys_testbed::{Broker, Programs, Progress};
 
 use super::run_tests;
 use super::summary::Summary;
-use crate::command::{cargo, workspace};
+use crate::command::{build_with_all_kinds, cargo, workspace};
 use crate::drill::BINARY_VARIABLE;
 
 /// The files and folders that the stories test, one a line, and behind them their digest.
@@ -32,7 +32,6 @@ pub(super) enum Told {
 pub(super) fn run(
     always: bool,
     programs: &Programs,
-    binary: &Path,
     filters: &[String],
     summary: &mut Summary,
 ) -> anyhow::Result<Told> {
@@ -51,7 +50,7 @@ pub(super) fn run(
     tests
         .envs(programs.variables())
         .envs(brokers)
-        .env(BINARY_VARIABLE, binary);
+        .env(BINARY_VARIABLE, build_with_all_kinds()?);
     let passed = run_tests(&mut tests, filters, summary)?;
     if passed && always && filters.is_empty() {
         let note = format!("{}{DIGEST}{digest}\n", without_digest(&note));

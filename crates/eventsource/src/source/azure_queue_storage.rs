@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tiphys_api::{AzureQueueStorageEventSource, Code, Problem, SecretKeySelector};
+use tiphys_api::{AzureQueueStorageEventSource, Problem, SecretKeySelector};
 
 use self::message::Message;
 use self::queue::Messages;
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct AzureQueueStorage {
     path: String,
-    connection_string: SecretKeySelector,
+    login: LoginBy,
     queue: String,
     pause: Duration,
     is_encoded: bool,
@@ -38,6 +38,25 @@ pub(crate) struct AzureQueueStorage {
     is_left: bool,
     /// `metadata` of the spec as JSON; empty if there is none.
     metadata: String,
+}
+
+/// Who asks for messages.
+#[derive(Debug)]
+enum LoginBy {
+    /// Who holds this connection string.
+    ConnectionString(SecretKeySelector),
+    /// The pod, at the account of this name.
+    Pod(String),
+}
+
+impl LoginBy {
+    /// The field that names it.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::ConnectionString(_) => "connectionString",
+            Self::Pod(_) => "storageAccountName",
+        }
+    }
 }
 
 impl SourceKind for AzureQueueStorage {
@@ -57,17 +76,20 @@ impl SourceKind for AzureQueueStorage {
             let path = format!("{path}.waitTimeInSeconds");
             problems.push(Problem::error(path, "a number of seconds is needed"));
         }
-        if spec.connection_string.is_none() {
-            let message =
-                "a login by Azure's managed identity is not known to this version of tiphys";
+        let account = &*spec.storage_account_name;
+        let login = match &spec.connection_string {
+            Some(secret) => LoginBy::ConnectionString(secret.clone()),
+            None => LoginBy::Pod(account.clone()),
+        };
+        if spec.connection_string.is_none() && !is_account(account) {
+            let message = format!("{account:?} is no name of a storage account");
             let problem = Problem::error(format!("{path}.storageAccountName"), message);
-            let problem = problem.with_code(Code::NotRun);
-            problems.push(problem.with_hint("name a Secret by connectionString"));
+            problems.push(problem.with_hint("3 to 24 small letters and digits"));
         }
-        match (&spec.connection_string, pause) {
-            (Some(connection_string), Some(pause)) if problems.is_empty() => Ok(Self {
+        match pause {
+            Some(pause) if problems.is_empty() => Ok(Self {
                 path: path.to_owned(),
-                connection_string: connection_string.clone(),
+                login,
                 queue: spec.queue_name.to_string(),
                 pause,
                 is_encoded: *spec.decode_message,
@@ -116,4 +138,9 @@ fn is_name(queue: &str) -> bool {
         && !queue.starts_with('-')
         && !queue.ends_with('-')
         && !queue.contains("--")
+}
+
+fn is_account(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (3..=24).contains(&name.len()) && name.bytes().all(is_letter)
 }

@@ -114,7 +114,9 @@ impl File {
                 let looking = name.clone();
                 let entry = move || look_at(&directory, &looking);
                 let entry = tokio::task::spawn_blocking(entry).await;
-                telling.hear(operation, name, entry.unwrap_or_default()).await
+                telling
+                    .hear(operation, name, entry.unwrap_or_default())
+                    .await
             }
         }
     }

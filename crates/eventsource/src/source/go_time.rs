@@ -4,7 +4,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// A time that nobody has set.
-#[cfg(any(feature = "amqp", feature = "gcp", feature = "kafka", feature = "pulsar"))]
+#[cfg(any(
+    feature = "amqp",
+    feature = "gcp",
+    feature = "kafka",
+    feature = "pulsar"
+))]
 pub(super) const NO_TIME: &str = "0001-01-01 00:00:00 +0000 UTC";
 
 /// Milliseconds since 1970, in UTC.

@@ -48,9 +48,8 @@ impl SourceKind for Hdfs {
             let message = "the name of a user is needed";
             problems.push(Problem::error(format!("{path}.hdfsUser"), message));
         }
-        let pause = pause(&spec.check_interval, PAUSE).map_err(|message| {
-            vec![Problem::error(format!("{path}.checkInterval"), message)]
-        });
+        let pause = pause(&spec.check_interval, PAUSE)
+            .map_err(|message| vec![Problem::error(format!("{path}.checkInterval"), message)]);
         let rules = Rules::compile(&Fields {
             path,
             operations: ("type", &spec.r#type),
@@ -133,14 +132,20 @@ impl Lister for Listing<'_> {
     async fn list(&self) -> Result<Snapshot, SourceError> {
         let found = self.found().await;
         let found = found.map_err(|error| {
-            let folder = if self.folder.is_empty() { "/" } else { &self.folder };
+            let folder = if self.folder.is_empty() {
+                "/"
+            } else {
+                &self.folder
+            };
             failed(self.rules, format!("list {folder}"), error)
         })?;
         let files = found.into_iter().filter_map(|found| {
             let name = OsString::from(self.name(&found.path)?);
             let entry = Entry {
                 inode: None,
-                modified: i64::try_from(found.modified).ok()?.saturating_mul(1_000_000),
+                modified: i64::try_from(found.modified)
+                    .ok()?
+                    .saturating_mul(1_000_000),
                 size: found.size,
                 mode: found.mode.into(),
             };

@@ -193,21 +193,15 @@ impl Template {
             return template;
         }
         let (place, code, message) = match spec.kind() {
-            Ok(kind) => (
-                format!("{field}.{kind}"),
-                Code::NotRun,
-                match super::LEFT_OUT
-                    .iter()
-                    .find(|(left_out, _)| *left_out == kind)
-                {
-                    Some((_, feature)) => format!(
-                        "triggers of type {kind} are not in this build of tiphys (feature {feature})"
-                    ),
-                    None => {
-                        format!("triggers of type {kind} are not run by this version of tiphys")
-                    }
-                },
-            ),
+            Ok(kind) => {
+                let mut left_out = super::LEFT_OUT.iter();
+                let left_out = left_out.find(|(left_out, _)| *left_out == kind);
+                let feature = left_out.map_or("", |(_, feature)| feature);
+                let message = format!(
+                    "triggers of type {kind} are not in this build of tiphys (feature {feature})"
+                );
+                (format!("{field}.{kind}"), Code::NotRun, message)
+            }
             Err(error) => (field.to_owned(), Code::Invalid, error.to_string()),
         };
         let problem = Problem::error(place, message).with_code(code);

@@ -12,11 +12,14 @@ use super::promises::{
 use super::rabbitmq::Queue;
 use super::redis::{Channel, Stream};
 use super::sqs::Queue as Messages;
-use super::{azurite, kafka, mosquitto, pubsub};
+use super::{azurite, event_hubs, kafka, mosquitto, pubsub, service_bus};
 
 contract! {
     amqp: Queue<true>, encrypts, keeps, shares;
+    azure_events_hub: event_hubs::Hub, keeps;
     azure_queue_storage: azurite::Queue, keeps, shares;
+    azure_service_bus: service_bus::Queue<false>, encrypts, keeps, shares;
+    azure_service_bus_topic: service_bus::Queue<true>, keeps, shares;
     emitter: mosquitto::Channel, encrypts;
     generic: Server,;
     kafka_group: kafka::Topic<true>, encrypts, keeps, shares;

@@ -1,5 +1,5 @@
-//! A storage account of Azure, and how requests say who asks: by a signature with the account's key, or by one
-//! that is part of the URL (SAS).
+//! A storage account of Azure, and how requests say who asks: by a signature with the account's key, by one that is
+//! part of the URL (SAS), or by a token of Entra.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +34,8 @@ enum Login {
     Key(Vec<u8>),
     /// What follows the question mark.
     Signature(String),
+    /// A token of Entra.
+    Token(String),
 }
 
 impl fmt::Debug for Account {
@@ -75,6 +77,15 @@ impl Account {
         Self::new(name, &endpoint, field("accountkey"), signature)
     }
 
+    /// The account of this name, for who holds a token of Entra.
+    pub(super) fn of_token(name: &str, token: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoint: format!("https://{name}.queue.core.windows.net"),
+            login: Login::Token(token),
+        }
+    }
+
     fn new(
         name: &str,
         endpoint: &str,
@@ -113,7 +124,9 @@ impl Account {
         let mut headers = HeaderMap::new();
         let header = |text: &str| {
             let value = HeaderValue::from_str(text);
-            value.map_err(|_| "the name of the account cannot stand in a header".to_owned())
+            value.map_err(|_| {
+                "the name of the account, or the token, cannot stand in a header".to_owned()
+            })
         };
         headers.insert("x-ms-date", header(date)?);
         headers.insert("x-ms-version", HeaderValue::from_static(VERSION));
@@ -124,6 +137,11 @@ impl Account {
                     None => signature.clone(),
                 };
                 url.set_query(Some(&query));
+            }
+            Login::Token(token) => {
+                let mut value = header(&format!("Bearer {token}"))?;
+                value.set_sensitive(true);
+                headers.insert(http::header::AUTHORIZATION, value);
             }
             Login::Key(key) => {
                 let signed = self.signed(method, &url, date);
@@ -233,5 +251,16 @@ mod tests {
         let (url, headers) = account.unwrap().sign(&Method::GET, url, "now").unwrap();
         assert_eq!(url.query(), Some("numofmessages=32&sv=1&sig=a%3D"));
         assert!(!headers.contains_key("authorization"));
+    }
+
+    #[test]
+    fn a_token_is_a_header() {
+        let account = Account::of_token("shop", "t0ken".to_owned());
+        assert_eq!(account.endpoint, "https://shop.queue.core.windows.net");
+        let url = Url::parse("https://shop.queue.core.windows.net/orders/messages").unwrap();
+        let (url, headers) = account.sign(&Method::GET, url, "now").unwrap();
+        assert_eq!(url.query(), None);
+        assert_eq!(headers["authorization"], "Bearer t0ken");
+        assert_eq!(headers["x-ms-version"], "2021-12-02");
     }
 }

@@ -11,14 +11,15 @@ use jiff::tz::TimeZone;
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use tiphys_api::message::shortened;
+use tiphys_clients::azure::entra::STORAGE;
 use tiphys_clients::http::{Settings, parse, read};
 use tiphys_clients::tls::Tls;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::AzureQueueStorage;
 use super::account::Account;
 use super::message::{Message, Page};
+use super::{AzureQueueStorage, LoginBy};
 use crate::context::SourceContext;
 use crate::error::{Reason, SourceError};
 use crate::incoming::Incoming;
@@ -69,15 +70,8 @@ impl<'a> Messages<'a> {
         message: &str,
         query: &[(&str, &str)],
     ) -> Result<RequestBuilder, SourceError> {
-        let AzureQueueStorage { path, queue, .. } = self.source;
-        let text = self.context.secret(&self.source.connection_string).await?;
-        let account = Account::read(&text.text()).map_err(|error| {
-            SourceError::new(
-                Reason::Configuration,
-                format!("read {path}.connectionString"),
-            )
-            .because(error)
-        })?;
+        let AzureQueueStorage { queue, .. } = self.source;
+        let account = self.account().await?;
         let failed = || SourceError::new(Reason::Configuration, act);
         let url = format!("{}/{queue}/messages{message}", account.endpoint);
         let mut url = parse(&url).map_err(|error| failed().because(error))?;
@@ -92,6 +86,32 @@ impl<'a> Messages<'a> {
         let client = client.map_err(|error| failed().because(error))?;
         // An empty body, whose length has to be said.
         Ok(client.request(method, url).headers(headers).body(""))
+    }
+
+    /// The account, and who asks.
+    async fn account(&self) -> Result<Account, SourceError> {
+        let (path, context) = (&self.source.path, self.context);
+        match &self.source.login {
+            LoginBy::ConnectionString(secret) => {
+                let text = context.secret(secret).await?;
+                Account::read(&text.text()).map_err(|error| {
+                    let act = format!("read {path}.connectionString");
+                    SourceError::new(Reason::Configuration, act).because(error)
+                })
+            }
+            LoginBy::Pod(name) => {
+                let clients = context.clients();
+                let token = clients.entra.token(clients, STORAGE).await;
+                let token = token.map_err(|error| {
+                    let act = format!("log in to the account of {path}.storageAccountName");
+                    let hint = error.hint.clone();
+                    SourceError::new(error.reason, act)
+                        .because(error)
+                        .with_hint(hint)
+                })?;
+                Ok(Account::of_token(name, token.text))
+            }
+        }
     }
 
     /// One call.
@@ -145,18 +165,29 @@ impl<'a> Messages<'a> {
         // Further lines are about the request, with its signature.
         let text = refusal.message.lines().next().unwrap_or_default();
         let why = format!("{status} {code}: {}", shortened(text, LONGEST_REASON));
+        let (login, field) = (&self.source.login, self.source.login.field());
         let whom = match reason {
-            Reason::Unauthorized => format!("{act} with {path}.connectionString"),
+            Reason::Unauthorized => format!("{act} with {path}.{field}"),
             _ => act.to_owned(),
         };
         let error = SourceError::new(reason, whom).because(why);
-        match reason {
-            Reason::Unauthorized => error.with_hint("check the key or the signature in the Secret"),
-            Reason::Forbidden => {
+        match (reason, login) {
+            (Reason::Unauthorized, LoginBy::ConnectionString(_)) => {
+                error.with_hint("check the key or the signature in the Secret")
+            }
+            (Reason::Unauthorized, LoginBy::Pod(_)) => {
+                // The next request asks for another one.
+                self.context.clients().entra.forget(STORAGE);
+                error.with_hint("check the identity of the service account of the pod")
+            }
+            (Reason::Forbidden, LoginBy::ConnectionString(_)) => {
                 error.with_hint("a signature needs the right to process messages of queues")
             }
-            Reason::NotFound => error.with_hint(format!(
-                "check {path}.queueName and the account in {path}.connectionString"
+            (Reason::Forbidden, LoginBy::Pod(_)) => error.with_hint(
+                "give the identity of the pod the role Storage Queue Data Message Processor",
+            ),
+            (Reason::NotFound, _) => error.with_hint(format!(
+                "check {path}.queueName and the account in {path}.{field}"
             )),
             _ => error,
         }

@@ -57,7 +57,7 @@ fn a_message_has_the_members_of_argo_events() {
 #[test]
 fn what_is_wrong_with_a_spec_has_its_field() {
     let problems =
-        compiled(r#"{"queueName":"Orders","storageAccountName":"shop","waitTimeInSeconds":-1}"#);
+        compiled(r#"{"queueName":"Orders","storageAccountName":"Shop","waitTimeInSeconds":-1}"#);
     let problems = problems.unwrap_err();
     let texts: Vec<String> = problems
         .iter()
@@ -68,8 +68,7 @@ fn what_is_wrong_with_a_spec_has_its_field() {
         [
             "spec.azureQueueStorage.ev.queueName: \"Orders\" is no name of a queue",
             "spec.azureQueueStorage.ev.waitTimeInSeconds: a number of seconds is needed",
-            "spec.azureQueueStorage.ev.storageAccountName: a login by Azure's managed identity is not known to \
-             this version of tiphys",
+            "spec.azureQueueStorage.ev.storageAccountName: \"Shop\" is no name of a storage account",
         ]
     );
 }

@@ -74,11 +74,16 @@ impl Members {
         if is_json {
             return self.json_body(body);
         }
+        Ok(self.encoded_body(body))
+    }
+
+    /// The body of a message in Base64.
+    pub(in crate::source) fn encoded_body(self, body: &[u8]) -> Self {
         let mut text = String::with_capacity(body.len() / 3 * 4 + 6);
         text.push('"');
         BASE64.encode_append(body, &mut text);
         text.push('"');
-        Ok(self.json("body", text.as_bytes()))
+        self.json("body", text.as_bytes())
     }
 
     /// The body of a message that has to be JSON, as it is.

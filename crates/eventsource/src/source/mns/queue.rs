@@ -269,9 +269,8 @@ impl Queue for Messages<'_> {
             Answer::Refused(status, refusal) => return Err(self.refused(act, status, &refusal)),
         };
         let page = quick_xml::de::from_str(&String::from_utf8_lossy(&body));
-        let page: Page = page.map_err(|error| {
-            SourceError::new(Reason::Malformed, self.act(act)).because(error)
-        })?;
+        let page: Page = page
+            .map_err(|error| SourceError::new(Reason::Malformed, self.act(act)).because(error))?;
         let soon = self.context.clock().now().as_millisecond() + SHORT;
         let messages = page.messages.into_iter().map(|message| async move {
             let is_short = message.visible_at < soon;
@@ -301,7 +300,9 @@ impl Queue for Messages<'_> {
             Answer::Refused(_, refusal) => {
                 let again = refusal.parts.iter().filter(|part| !is_over(&part.code));
                 let again = again.filter_map(|part| {
-                    let at = receipts.iter().position(|receipt| *receipt == part.receipt)?;
+                    let at = receipts
+                        .iter()
+                        .position(|receipt| *receipt == part.receipt)?;
                     Some(Arc::clone(handles.get(at)?))
                 });
                 Ok(again.collect())

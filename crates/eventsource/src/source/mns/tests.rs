@@ -28,7 +28,8 @@ fn a_signature_is_that_of_the_sdk() {
 
 #[test]
 fn what_is_signed_has_the_query_as_it_is_sent() {
-    let mut url = Url::parse("http://1.mns.cn-hangzhou.aliyuncs.com/queues/orders/messages").unwrap();
+    let mut url =
+        Url::parse("http://1.mns.cn-hangzhou.aliyuncs.com/queues/orders/messages").unwrap();
     url.query_pairs_mut()
         .extend_pairs([("ReceiptHandle", "1-ODU4=="), ("VisibilityTimeout", "30")]);
     assert_eq!(
@@ -91,7 +92,10 @@ fn what_would_be_published_can_be_seen_without_a_server() {
     let source = source.unwrap();
     assert_eq!(source.endpoint, "http://1.mns.cn-hangzhou.aliyuncs.com");
     let now = "2026-01-02T03:04:05Z".parse().unwrap();
-    let body = Input::Body { body: b"aGk=", headers: &[] };
+    let body = Input::Body {
+        body: b"aGk=",
+        headers: &[],
+    };
     assert_eq!(
         source.draft(&body, now).unwrap().payload,
         r#"{"messageId":"00000000000000000000000000000000","body":"aGk="}"#

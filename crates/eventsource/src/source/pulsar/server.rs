@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use tiphys_api::{Problem, PulsarEventSource};
 use tiphys_clients::pulsar::{
-    Config, ConfigRef, Consumer, Error, Kind, Login, Security, Subscription, check_topic, check_url,
-    parts, whole_name,
+    Config, ConfigRef, Consumer, Error, Kind, Login, Security, Subscription, check_topic,
+    check_url, parts, whole_name,
 };
 
 use crate::context::SourceContext;

@@ -217,14 +217,20 @@ mod tests {
         assert_eq!((&entries.done[..], entries.messages), (&[id(3)][..], 3));
         entries.settle(id(1), Verdict::Stored);
         entries.settle(id(2), Verdict::DeadLettered);
-        assert_eq!((&entries.done[..], entries.messages), (&[id(3), id(2)][..], 1));
+        assert_eq!(
+            (&entries.done[..], entries.messages),
+            (&[id(3), id(2)][..], 1)
+        );
         entries.settle(id(1), Verdict::Filtered);
         assert_eq!((entries.done.last(), entries.messages), (Some(&id(1)), 0));
     }
 
     #[test]
     fn an_entry_of_which_something_is_given_back_comes_again() {
-        let id = EntryId { ledger: 1, entry: 1 };
+        let id = EntryId {
+            ledger: 1,
+            entry: 1,
+        };
         let mut entries = Entries::default();
         entries.open(id, 3);
         for verdict in [

@@ -20,7 +20,10 @@ fn incoming_of(more: &str, topic: &str, body: &'static [u8]) -> Incoming {
         publish_time: 1_767_366_245_120,
         body: Bytes::from_static(body),
     };
-    let id = EntryId { ledger: 7, entry: 9 };
+    let id = EntryId {
+        ledger: 7,
+        entry: 9,
+    };
     pulsar(more).unwrap().incoming(topic, id, &message)
 }
 

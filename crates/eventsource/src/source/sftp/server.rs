@@ -111,9 +111,13 @@ impl Lister for Server<'_> {
         let found: Vec<Found> = found.map_err(|error| {
             let Rules { path, field, .. } = self.rules;
             let hint = match error.kind() {
-                Kind::NotFound => format!("check {field}: it is a path from the root that the server shows this user"),
+                Kind::NotFound => format!(
+                    "check {field}: it is a path from the root that the server shows this user"
+                ),
                 Kind::Forbidden => format!("let the user of {path}.username read {field}"),
-                Kind::TooMany => format!("move files away, or narrow {path}.watchPathConfig.pathRegexp"),
+                Kind::TooMany => {
+                    format!("move files away, or narrow {path}.watchPathConfig.pathRegexp")
+                }
                 _ => String::new(),
             };
             failed(format!("list {}", self.folder), error).with_hint(hint)
@@ -187,7 +191,9 @@ async fn known_keys(
     let field = format!("{}.knownHosts", rules.path);
     let text = context.secret(known).await?.text();
     let act = format!("look for the key of {}.address in {field}", rules.path);
-    let keys = KnownHosts::parse(&text).map_err(|error| failed(&act, error))?.of(address);
+    let keys = KnownHosts::parse(&text)
+        .map_err(|error| failed(&act, error))?
+        .of(address);
     if keys.is_empty() {
         return Err(SourceError::new(Reason::Missing, act)
             .because("no line of it is for this server")

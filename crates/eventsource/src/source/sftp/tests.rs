@@ -18,7 +18,8 @@ fn compiled(edit: &Value) -> Result<Sftp, Vec<Problem>> {
 
 #[test]
 fn a_pause_is_what_the_spec_says() {
-    let pause = |text: &str| compiled(&json!({"pollIntervalDuration": text})).map(|sftp| sftp.pause);
+    let pause =
+        |text: &str| compiled(&json!({"pollIntervalDuration": text})).map(|sftp| sftp.pause);
     assert_eq!(pause("").unwrap(), Duration::from_secs(10));
     assert_eq!(pause("1m30s").unwrap(), Duration::from_secs(90));
     let refused = |text: &str| {
@@ -41,7 +42,11 @@ fn all_that_is_wrong_has_its_field() {
         "watchPathConfig": {"directory": "incoming", "path": "x"},
         "pollIntervalDuration": "0s",
     }));
-    let fields: Vec<String> = problems.unwrap_err().into_iter().map(|problem| problem.field_path).collect();
+    let fields: Vec<String> = problems
+        .unwrap_err()
+        .into_iter()
+        .map(|problem| problem.field_path)
+        .collect();
     assert_eq!(
         fields,
         [
