@@ -95,9 +95,9 @@ pub(crate) fn build_binary(profile: Profile) -> anyhow::Result<PathBuf> {
 pub(crate) fn build_with_all_kinds() -> anyhow::Result<PathBuf> {
     let mut build = cargo(["build", "--package", "tiphys", "--bin", "tiphys"]);
     build.args(["--features", "hdfs"]).args(MESSAGES);
-    let built = find(&built(build)?, "tiphys")?;
-    let kept = built.with_file_name("tiphys-all-kinds");
-    std::fs::copy(&built, &kept).with_context(|| format!("write {}", kept.display()))?;
+    let program = find(&built(build)?, "tiphys")?;
+    let kept = program.with_file_name("tiphys-all-kinds");
+    std::fs::copy(&program, &kept).with_context(|| format!("write {}", kept.display()))?;
     build_binary(Profile::Dev)?;
     Ok(kept)
 }

@@ -151,9 +151,8 @@ impl<'a> Writer<'a> {
         }
         let takes = |branch: &Branch| self.takes(branch.of, value);
         let Some(index) = branches.iter().position(takes) else {
-            let names: Vec<&str> = branches.iter().map(|branch| &*branch.name).collect();
-            let shown = shown(value);
-            return Err(format!("{shown} is none of {}", names.join(", ")));
+            let all: Vec<&str> = branches.iter().map(|branch| &*branch.name).collect();
+            return Err(format!("{} is none of {}", shown(value), all.join(", ")));
         };
         self.index(index);
         let depth = self.at.len();

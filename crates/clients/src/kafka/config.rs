@@ -94,7 +94,7 @@ pub struct LoginRef {
     pub user: BasicAuth,
     /// Where tokens come from, if it takes one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub oauth: Option<Oauth>,
+    pub oauth: Option<Box<Oauth>>,
 }
 
 impl Mechanism {
@@ -130,7 +130,7 @@ impl LoginRef {
         let oauth = match mechanism {
             Mechanism::OauthBearer => {
                 let oauth = Oauth::of(spec.oauth.as_ref());
-                Some(oauth.map_err(|why| ("oauth.tokenURL", why))?)
+                Some(Box::new(oauth.map_err(|why| ("oauth.tokenURL", why))?))
             }
             _ => None,
         };

@@ -67,7 +67,7 @@ pub struct Action {
     pub tls: Option<TlsRef>,
     /// The schema that the message is written with, in Avro. `None`: it is sent as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub schema: Option<SchemaRef>,
+    pub schema: Option<Box<SchemaRef>>,
 }
 
 /// A schema of a registry.
@@ -194,7 +194,7 @@ impl Kind for Template {
             schema: match &self.registry {
                 Some(registry) => {
                     let schema = schema(registry, namespace);
-                    Some(schema.map_err(|(_, why)| FireError::Object(why))?)
+                    Some(Box::new(schema.map_err(|(_, why)| FireError::Object(why))?))
                 }
                 None => None,
             },
@@ -227,15 +227,10 @@ impl Kind for Template {
         let secure = action.secure_headers.iter();
         parts.extend(secure.map(|(name, from)| Part::Line(format!("{name}: <{from}>"))));
         let schema = action.schema.iter();
-        parts.extend(schema.map(
-            |SchemaRef {
-                 schema_id,
-                 registry,
-             }| {
-                let url = tiphys_base::text::without_passwords(&registry.url);
-                Part::Line(format!("in Avro, by schema {schema_id} of {url}"))
-            },
-        ));
+        parts.extend(schema.map(|schema| {
+            let url = tiphys_base::text::without_passwords(&schema.registry.url);
+            Part::Line(format!("in Avro, by schema {} of {url}", schema.schema_id))
+        }));
         parts.extend(Part::lines(&action.payload));
         parts
     }
@@ -350,15 +345,15 @@ async fn message(action: &Action, clients: &Clients) -> Result<Message, PerformE
 
 /// The payload, in Avro if it has a schema.
 async fn value(action: &Action, clients: &Clients) -> Result<Bytes, PerformError> {
-    let Some(SchemaRef {
-        schema_id,
-        registry,
-    }) = &action.schema
-    else {
+    let Some(schema) = &action.schema else {
         return Ok(action.payload.clone().into());
     };
+    let SchemaRef {
+        schema_id,
+        registry,
+    } = &**schema;
     let schema = registry.schema(clients, *schema_id).await;
-    let schema = schema.map_err(without_schema)?;
+    let schema = schema.map_err(|error| without_schema(&error))?;
     let refused = |why: &dyn std::fmt::Display| {
         PerformError::refused(format!("write the message with schema {schema_id}: {why}"))
     };
@@ -368,7 +363,7 @@ async fn value(action: &Action, clients: &Clients) -> Result<Bytes, PerformError
 }
 
 /// A schema that is not there may come, as a topic may.
-fn without_schema(error: RegistryError) -> PerformError {
+fn without_schema(error: &RegistryError) -> PerformError {
     let unavailable = PerformError::unavailable(error.to_string());
     match error.reason {
         Reason::Unreachable => unavailable,
