@@ -93,8 +93,8 @@ const FAULTS: [&str; 6] = [
      missing closing ): `berth-(`",
     "d-dependency.yaml:10:7: error: spec.triggers[0].template.conditions: 'birth' is not a \
      dependency (the dependencies are: berth)",
-    "e-hdfs.yaml:6:5: error: spec.hdfs.orders: event sources of type hdfs are not run by this \
-     version of tiphys",
+    "e-hdfs.yaml:6:5: error: spec.hdfs.orders: event sources of type hdfs are not in this \
+     build of tiphys (feature hdfs)",
     "f-field.yaml:6:5: error: spec.dependencies[0].eventName: event dependency must define the \
      EventName",
 ];

@@ -16,7 +16,7 @@ use crate::error::{Reason, SourceError};
 const DELETED: &str = "_deleted-topic_";
 
 const RIGHTS: &str = "it needs roles/pubsub.subscriber for the subscription, and roles/pubsub.viewer if topic is set; \
-                      to make a subscription, roles/pubsub.editor, or those rights that docs/sources/pubsub.md lists";
+                      to make a subscription, roles/pubsub.editor, or those rights that docs/sources/pubSub.md lists";
 
 /// A subscription, and who asks.
 pub(super) struct Server<'a> {
