@@ -5,6 +5,7 @@ mod cluster;
 mod heavy;
 mod summary;
 
+use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -86,6 +87,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many tests run at a time, if nobody says it: most of them wait for servers.
+const THREADS: &str = "RUST_TEST_THREADS";
+const AT_ONCE: &str = "4";
+
 /// Which tests are wanted.
 struct Wanted<'a> {
     package: Option<&'a str>,
@@ -141,6 +146,9 @@ fn run_tests(
     filters: &[String],
     summary: &mut Summary,
 ) -> anyhow::Result<bool> {
+    if env::var_os(THREADS).is_none() {
+        tests.env(THREADS, AT_ONCE);
+    }
     tests
         .arg("--")
         .args(["--color", if is_watched() { "always" } else { "never" }])

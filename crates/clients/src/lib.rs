@@ -9,6 +9,7 @@ pub mod avro;
 pub mod aws;
 pub mod azure;
 mod error;
+pub mod github;
 #[cfg(feature = "gcp")]
 pub mod google;
 #[cfg(feature = "grpc")]
@@ -50,6 +51,8 @@ pub struct Clients {
     pub nats: nats::Pool,
     /// Logins of AWS.
     pub aws: aws::Logins,
+    /// Tokens of GitHub Apps.
+    pub github: github::Tokens,
     /// Logins of Google.
     #[cfg(feature = "gcp")]
     pub google: google::Logins,
@@ -82,6 +85,7 @@ impl Clients {
             http: http::Pool::default(),
             nats: nats::Pool::default(),
             aws: aws::Logins::new(aws::Environment::of_process()),
+            github: github::Tokens::default(),
             #[cfg(feature = "gcp")]
             google: google::Logins::new(google::Environment::of_process()),
             entra: azure::entra::Logins::new(azure::entra::Environment::of_process()),

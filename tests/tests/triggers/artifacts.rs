@@ -167,14 +167,24 @@ fn git(folder: &Path, arguments: &[&str]) {
     assert!(status.success(), "git {arguments:?}");
 }
 
-/// Answers as a git server below `root`, for who has the password.
+/// Answers as GitHub below `root`: its git, for who has the password, and for an app's installation 5 the password.
 fn git_server(root: &Path, asked: &Asked) -> Answer {
-    // ada:pw
-    if asked
+    let login = asked
         .headers
         .get("authorization")
-        .is_none_or(|login| login != "Basic YWRhOnB3")
-    {
+        .map_or("", String::as_str);
+    if asked.path == "/api/v3/app/installations/5/access_tokens" {
+        // A token that is signed for the app 17; what is in it has a test of its own.
+        let is_app = login.starts_with("Bearer eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.");
+        let given = r#"{"token":"pw","expires_at":"2100-01-02T03:04:05Z"}"#;
+        return if is_app {
+            answer(201).body(given)
+        } else {
+            answer(401)
+        };
+    }
+    // ada:pw, x-access-token:pw
+    if !["Basic YWRhOnB3", "Basic eC1hY2Nlc3MtdG9rZW46cHc="].contains(&login) {
         return answer(401).header("www-authenticate", "Basic realm=story");
     }
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
@@ -234,16 +244,33 @@ async fn an_object_comes_from_a_git_repository_with_a_login() {
     );
     let root = folder.path().to_owned();
     let web = Web::start(move |asked| git_server(&root, asked)).await;
-    let source = format!(
-        "{{git: {{url: '{}', branch: main, filePath: jobs/map.yaml, cloneDirectory: /git,
-        creds: {{username: {{name: git, key: user}}, password: {{name: git, key: word}}}}}}}}",
-        web.url("/manifests.git")
-    );
-    let values = KnownValues::of(&[("git", "user", "ada"), ("git", "word", "pw")]);
-    let sensor = story.run(&source, values).await;
-    sensor.publish("order", r#"{"id":"git"}"#).await;
-    story.made("git").await;
-    sensor.stop().await;
+    let key = include_str!("../../src/google/key.pem");
+    for (id, login) in [
+        (
+            "git",
+            "creds: {username: {name: git, key: user}, password: {name: git, key: word}}",
+        ),
+        (
+            "app",
+            "githubApp: {privateKey: {name: git, key: app}, appID: 17, installationID: 5}",
+        ),
+    ] {
+        let source = format!(
+            "{{git: {{url: '{}', branch: main, filePath: jobs/map.yaml, cloneDirectory: /git, {login}}}}}",
+            web.url("/manifests.git")
+        );
+        let values = [
+            ("git", "user", "ada"),
+            ("git", "word", "pw"),
+            ("git", "app", key),
+        ];
+        let sensor = story.run(&source, KnownValues::of(&values)).await;
+        sensor
+            .publish("order", &format!(r#"{{"id":"{id}"}}"#))
+            .await;
+        story.made(id).await;
+        sensor.stop().await;
+    }
 }
 
 /// An S3 server with one bucket, `manifests`.

@@ -5,7 +5,7 @@ mod git;
 mod location;
 
 use serde::Serialize;
-use tiphys_clients::{KeyOf, ValueRef, http, s3};
+use tiphys_clients::{KeyOf, ValueRef, github, http, s3};
 
 use super::Unmet;
 
@@ -103,6 +103,8 @@ pub enum GitLogin {
         /// Where the password is.
         password: ValueRef,
     },
+    /// An installation of a GitHub App.
+    App(github::App),
     /// The owner of a key.
     #[serde(rename_all = "camelCase")]
     Ssh {

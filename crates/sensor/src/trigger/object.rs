@@ -144,13 +144,8 @@ impl Base {
             Err(Fault {
                 field: name,
                 message,
-                hint,
             }) => {
-                let problem = Problem::error(format!("{field}.{name}"), message);
-                problems.push(match hint {
-                    Some(hint) => problem.with_hint(hint),
-                    None => problem,
-                });
+                problems.push(Problem::error(format!("{field}.{name}"), message));
                 None
             }
         }

@@ -357,7 +357,7 @@ fn what_cannot_run_is_refused_with_its_field() {
         ),
         (
             "k8s: {source: {git: {url: u, filePath: f, githubApp: {}}}}",
-            "spec.triggers[0].template.k8s.source.git.githubApp: GitHub apps do not log in in this version of tiphys",
+            "spec.triggers[0].template.k8s.source.git.githubApp.privateKey: must be specified",
         ),
         (
             "k8s: {source: {s3: {endpoint: e, bucket: {name: b, key: k}, accessKey: {name: a, key: b}}}}",

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use http::Method;
 use http::header::AUTHORIZATION;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiphys_api::{GithubEventSource, SecretKeySelector};
-use tiphys_clients::jwt;
 use tiphys_clients::tls::Tls;
 
 use crate::context::SourceContext;
@@ -22,9 +21,6 @@ const PUBLIC: &str = "https://api.github.com/";
 
 const HINT: &str = "the token has to be allowed to manage webhooks there: admin:repo_hook or \
                     admin:org_hook, or of an app or a fine-grained token Webhooks: read and write";
-
-/// How long a login as an app holds: ten minutes at most, by GitHub's rules.
-const APP_LOGIN: SignedDuration = SignedDuration::from_mins(9);
 
 /// Who asks.
 #[derive(Debug)]
@@ -168,14 +164,7 @@ fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, SourceError
                 "githubApp.privateKey names the key as it was downloaded from GitHub, in PEM",
             )
     };
-    // A clock that is a little ahead of GitHub's would be refused.
-    let since = now - SignedDuration::from_mins(1);
-    let claims = json!({
-        "iat": since.as_second(),
-        "exp": (since + APP_LOGIN).as_second(),
-        "iss": app.to_string(),
-    });
-    jwt::sign(pem, None, &claims).map_err(failed)
+    tiphys_clients::github::app_token(pem, app, now).map_err(failed)
 }
 
 impl Github {
@@ -245,29 +234,6 @@ impl Hooks for Github {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Made for this test by `openssl genrsa -traditional 2048`.
-    const KEY: &str = include_str!("testdata/app.pem");
-
-    #[test]
-    fn an_app_is_known_by_a_signed_token() {
-        let now = Timestamp::from_second(1_767_323_045).unwrap();
-        let token = app_token(KEY.as_bytes(), 17, now).unwrap();
-        let parts: Vec<&str> = token.split('.').collect();
-        let decode = |part: &str| {
-            let bytes = data_encoding::BASE64URL_NOPAD
-                .decode(part.as_bytes())
-                .unwrap();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        assert_eq!(decode(parts[0]), r#"{"alg":"RS256","typ":"JWT"}"#);
-        assert_eq!(
-            decode(parts[1]),
-            r#"{"exp":1767323525,"iat":1767322985,"iss":"17"}"#
-        );
-        // What `openssl dgst -sha256 -sign` makes of the two parts before.
-        assert_eq!(parts[2], include_str!("testdata/app.signature").trim());
-    }
 
     #[test]
     fn another_file_is_no_key() {

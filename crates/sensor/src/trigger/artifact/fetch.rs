@@ -73,7 +73,7 @@ impl fmt::Debug for Fetcher {
 impl Fetcher {
     pub(in crate::trigger) fn new(clients: Arc<Clients>, now: fn() -> Timestamp) -> Self {
         Self {
-            git: git::Repositories::new(Arc::clone(&clients.values)),
+            git: git::Repositories::new(Arc::clone(&clients)),
             clients,
             kept: Cache::within(KEPT, KEPT_BYTES, |kept: &Kept| kept.document.len()),
             now,

@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::{NamedTempFile, TempDir};
 use tiphys_base::Cache;
-use tiphys_clients::Error;
-use tiphys_clients::values::Values;
+use tiphys_clients::{Clients, Error};
 use tokio::sync::Mutex;
 
 use self::program::{Ran, Setting, Stop, git, run};
@@ -43,7 +42,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The repositories that were fetched from. Those that were not used for the longest time are removed.
 #[derive(Debug)]
 pub(super) struct Repositories {
-    values: Arc<dyn Values>,
+    clients: Arc<Clients>,
     known: Cache<Fetch, Arc<Repository>>,
     /// Where they are.
     place: PathBuf,
@@ -77,9 +76,9 @@ struct Fetched {
 }
 
 impl Repositories {
-    pub(super) fn new(values: Arc<dyn Values>) -> Self {
+    pub(super) fn new(clients: Arc<Clients>) -> Self {
         Self {
-            values,
+            clients,
             known: Cache::within(KEPT, KEPT_BYTES, |repository: &Arc<Repository>| {
                 repository.size.load(Ordering::Relaxed)
             }),
@@ -227,28 +226,21 @@ impl Repositories {
         match &fetch.login {
             None => {}
             Some(GitLogin::Basic { username, password }) => {
-                setting.variables = vec![
-                    (
-                        "TIPHYS_GIT_USERNAME",
-                        self.values.find(username).await?.text().into(),
-                    ),
-                    (
-                        "TIPHYS_GIT_PASSWORD",
-                        self.values.find(password).await?.text().into(),
-                    ),
-                ];
-                let answer = "!f() { test \"$1\" = get && \
-                    printf 'username=%s\\npassword=%s\\n' \
-                    \"$TIPHYS_GIT_USERNAME\" \"$TIPHYS_GIT_PASSWORD\"; }; f";
-                // Only the repository's own server is given the password.
-                let server = server(&fetch.url);
-                setting.config = vec![(format!("credential.{server}.helper"), answer.to_owned())];
+                let values = &self.clients.values;
+                let name = values.find(username).await?.text();
+                let password = values.find(password).await?.text();
+                setting.log_in(&fetch.url, name, password);
+            }
+            Some(GitLogin::App(app)) => {
+                let token = app.token(&self.clients, &fetch.url).await?;
+                // By GitHub's rules.
+                setting.log_in(&fetch.url, "x-access-token".to_owned(), token);
             }
             Some(GitLogin::Ssh {
                 private_key,
                 insecure_ignore_host_key,
             }) => {
-                let key = self.values.find(private_key).await?;
+                let key = self.clients.values.find(private_key).await?;
                 let file = key_file(key.bytes())
                     .map_err(|error| Error::unavailable(format!("write the SSH key: {error}")))?;
                 let hosts = if *insecure_ignore_host_key {
@@ -265,6 +257,21 @@ impl Repositories {
             }
         }
         Ok(setting)
+    }
+}
+
+impl Setting {
+    /// Gives name and password to the repository's own server alone.
+    fn log_in(&mut self, url: &str, name: String, password: String) {
+        self.variables = vec![
+            ("TIPHYS_GIT_USERNAME", name.into()),
+            ("TIPHYS_GIT_PASSWORD", password.into()),
+        ];
+        let answer = "!f() { test \"$1\" = get && \
+            printf 'username=%s\\npassword=%s\\n' \
+            \"$TIPHYS_GIT_USERNAME\" \"$TIPHYS_GIT_PASSWORD\"; }; f";
+        let server = server(url);
+        self.config = vec![(format!("credential.{server}.helper"), answer.to_owned())];
     }
 }
 
@@ -363,6 +370,10 @@ mod tests {
         assert!(status.success(), "git {arguments:?}");
     }
 
+    fn nobody() -> Arc<Clients> {
+        Arc::new(Clients::new(None, Arc::new(NoValues)))
+    }
+
     fn file(repository: &Path, reference: GitRef, path: &str) -> GitFile {
         let url = format!("file://{}", repository.display());
         GitFile {
@@ -386,7 +397,7 @@ mod tests {
         std::fs::write(at.join("job.yaml"), "two").unwrap();
         git_here(at, &["commit", "--quiet", "-am", "two"]);
 
-        let repositories = Repositories::new(Arc::new(NoValues));
+        let repositories = Repositories::new(nobody());
         for (reference, expected) in [
             (GitRef::Default, "two"),
             (GitRef::Branch("main".into()), "two"),
@@ -440,7 +451,7 @@ mod tests {
             place: place.path().to_owned(),
             largest: 2 << 20,
             fresh: Duration::ZERO,
-            ..Repositories::new(Arc::new(NoValues))
+            ..Repositories::new(nobody())
         };
         let job = file(at, GitRef::Branch("main".into()), "job.yaml");
         let folders = || std::fs::read_dir(place.path()).unwrap().count();

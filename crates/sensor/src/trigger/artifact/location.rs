@@ -4,7 +4,7 @@
 //! `configmap`, `resource`.
 
 use tiphys_api::{ArtifactLocation, ConfigMapKeySelector, GitArtifact, S3Artifact};
-use tiphys_clients::{KeyOf, ValueRef, s3};
+use tiphys_clients::{KeyOf, ValueRef, github, s3};
 
 use super::{Artifact, GitFile, GitLogin, GitRef, UrlDocument};
 
@@ -15,7 +15,6 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub(in crate::trigger) struct Fault {
     pub(in crate::trigger) field: &'static str,
     pub(in crate::trigger) message: String,
-    pub(in crate::trigger) hint: Option<&'static str>,
 }
 
 impl Fault {
@@ -23,7 +22,6 @@ impl Fault {
         Self {
             field,
             message: message.into(),
-            hint: None,
         }
     }
 }
@@ -125,13 +123,6 @@ fn git_file(spec: &GitArtifact, namespace: &str) -> Result<Artifact, Fault> {
             return Err(Fault::new(field, "must not contain `..`, `~` or `\\`"));
         }
     }
-    if spec.github_app.is_some() && spec.creds.is_none() {
-        return Err(Fault {
-            field: "git.githubApp",
-            message: "GitHub apps do not log in in this version of tiphys".to_owned(),
-            hint: Some("use `creds` with a token as the password, or `sshKeySecret`"),
-        });
-    }
     let secret = |selector: &Option<_>, field| match selector {
         Some(selector) => Ok(ValueRef::secret(selector, namespace)),
         None => Err(Fault::new(field, "must be specified")),
@@ -141,6 +132,12 @@ fn git_file(spec: &GitArtifact, namespace: &str) -> Result<Artifact, Fault> {
             username: secret(&creds.username, "git.creds.username")?,
             password: secret(&creds.password, "git.creds.password")?,
         })
+    } else if let Some(app) = &spec.github_app {
+        Some(GitLogin::App(github::App {
+            private_key: secret(&app.private_key, "git.githubApp.privateKey")?,
+            app: *app.app_id,
+            installation: *app.installation_id,
+        }))
     } else {
         spec.ssh_key_secret.as_ref().map(|key| GitLogin::Ssh {
             private_key: ValueRef::secret(key, namespace),
