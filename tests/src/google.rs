@@ -290,14 +290,6 @@ impl Google {
         self.server.freeze().expect("it can be frozen");
     }
 
-    /// Lets it go on.
-    ///
-    /// # Panics
-    /// When it cannot be signalled.
-    pub fn thaw(&mut self) {
-        self.server.thaw().expect("it goes on");
-    }
-
     /// Kills the server and starts another one, which knows nothing.
     ///
     /// # Panics

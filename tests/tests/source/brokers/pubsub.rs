@@ -238,11 +238,13 @@ async fn what_cannot_be_acknowledged_is_published_once_and_acknowledged_when_it_
     stage.check_all_once(50).await;
 }
 
+/// Another server takes its place: Google's for tests locks itself up if a stream ends behind several pings, which
+/// it answers while it holds the lock of all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_silent_is_listened_to_again() {
+async fn a_server_that_is_silent_is_noticed_and_another_one_listened_to() {
     silent::<Plain>(
         |broker| broker.google.freeze(),
-        |broker| broker.google.thaw(),
+        |broker| broker.google.lose_everything(),
     )
     .await;
 }
