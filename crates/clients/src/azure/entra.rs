@@ -7,13 +7,14 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tiphys_base::{Cache, Reason};
 use tokio::sync::Mutex;
 
 pub use environment::Environment;
 
 use crate::Clients;
+use crate::temporary::{Kept, Temporary};
 
 /// Service Bus, as tokens name it.
 pub const SERVICE_BUS: &str = "https://servicebus.azure.net";
@@ -26,12 +27,6 @@ pub const STORAGE: &str = "https://storage.azure.com";
 
 /// How many tokens are kept: one for each service.
 const KEPT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-
-/// How long before its end a token is renewed, as by Microsoft's own libraries.
-const RENEWED_BEFORE: SignedDuration = SignedDuration::from_mins(5);
-
-/// How long nobody is asked again after a token could not be renewed and still counts.
-const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// A token.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,18 +69,19 @@ impl Error {
     }
 }
 
-/// A token, while it is kept.
-#[derive(Debug, Default)]
-struct Kept {
-    known: Option<Token>,
-    /// Nobody is asked for another one before.
-    asked_again_at: Option<Timestamp>,
+impl From<Token> for Temporary<Token> {
+    fn from(token: Token) -> Self {
+        Self {
+            expires: Some(token.expires),
+            login: token,
+        }
+    }
 }
 
 /// Tokens by the services that they are for.
 pub struct Logins {
     environment: Environment,
-    kept: Cache<&'static str, Arc<Mutex<Kept>>>,
+    kept: Cache<&'static str, Arc<Mutex<Kept<Token>>>>,
     now: fn() -> Timestamp,
 }
 
@@ -116,41 +112,12 @@ impl Logins {
             return Ok(known);
         }
         let asked = ask::find(clients, &self.environment, service, (self.now)()).await;
-        kept.answered(asked, (self.now)())
+        kept.answered(asked.map(Temporary::from), (self.now)())
     }
 
     /// The token was refused: another one is asked for.
     pub fn forget(&self, service: &'static str) {
         self.kept.remove(&service);
-    }
-}
-
-impl Kept {
-    /// The token, unless another one is to be asked for.
-    fn usable(&self, now: Timestamp) -> Option<Token> {
-        let known = self.known.as_ref()?;
-        let left = known.expires.duration_since(now);
-        let is_asked_later = self.asked_again_at.is_some_and(|at| now < at);
-        let is_usable = left > RENEWED_BEFORE || is_asked_later && left > SignedDuration::ZERO;
-        is_usable.then(|| known.clone())
-    }
-
-    /// Keeps another token; if there is none, the one that is known stays for as long as it counts.
-    fn answered(&mut self, asked: Result<Token, Error>, now: Timestamp) -> Result<Token, Error> {
-        self.asked_again_at = now.checked_add(ASKED_AGAIN).ok();
-        match asked {
-            Ok(new) => {
-                self.known = Some(new.clone());
-                Ok(new)
-            }
-            Err(error) => {
-                let usable = self.usable(now);
-                if usable.is_some() {
-                    tracing::warn!(%error, "Failed to renew a token of Entra, which still counts");
-                }
-                usable.ok_or(error)
-            }
-        }
     }
 }
 
@@ -169,7 +136,7 @@ mod tests {
         }
     }
 
-    fn usable(kept: &Kept, time: &str) -> Option<String> {
+    fn usable(kept: &Kept<Token>, time: &str) -> Option<String> {
         kept.usable(at(time)).map(|token| token.text)
     }
 
@@ -178,7 +145,8 @@ mod tests {
         let mut kept = Kept::default();
         assert_eq!(usable(&kept, "10:00:00"), None);
         let first = token("first", "11:00:00");
-        kept.answered(Ok(first), at("10:00:00")).unwrap();
+        kept.answered(Ok::<_, Error>(first.into()), at("10:00:00"))
+            .unwrap();
         assert_eq!(usable(&kept, "10:54:59").as_deref(), Some("first"));
         assert_eq!(usable(&kept, "10:55:00"), None);
         let failed = || Err(Error::new(Reason::Unreachable, "no answer"));
