@@ -1,13 +1,25 @@
 //! What the test runner printed, summed up over all test programs.
 
+use std::collections::VecDeque;
 use std::fmt;
 
-/// Counts over all test programs, and the names of the tests that failed.
+/// How much of what a failed test printed is repeated, in lines: its last ones say why.
+const REPEATED: usize = 12;
+
+/// Counts over all test programs, and the tests that failed with the end of what they printed.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(super) struct Summary {
     passed: u32,
     ignored: u32,
-    failed: Vec<String>,
+    failed: Vec<Failed>,
+    /// The failed test whose output is being read.
+    open: Option<usize>,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+struct Failed {
+    name: String,
+    printed: VecDeque<String>,
 }
 
 impl Summary {
@@ -18,10 +30,28 @@ impl Summary {
             .strip_prefix("test ")
             .and_then(|rest| rest.strip_suffix(" ... FAILED"))
         {
-            self.failed.push(name.to_owned());
+            self.failed.push(Failed {
+                name: name.to_owned(),
+                printed: VecDeque::new(),
+            });
+        } else if let Some(name) = plain
+            .strip_prefix("---- ")
+            .and_then(|rest| rest.strip_suffix(" stdout ----"))
+        {
+            // Two programs may have a test of one name: the last one is meant.
+            self.open = self.failed.iter().rposition(|failed| failed.name == name);
+        } else if plain == "failures:" {
+            self.open = None;
         } else if plain.starts_with("test result: ") {
             self.passed += count_before(&plain, " passed");
             self.ignored += count_before(&plain, " ignored");
+        } else if let Some(failed) = self.open.and_then(|open| self.failed.get_mut(open))
+            && !plain.is_empty()
+        {
+            if failed.printed.len() == REPEATED {
+                failed.printed.pop_front();
+            }
+            failed.printed.push_back(plain);
         }
     }
 }
@@ -32,15 +62,20 @@ impl fmt::Display for Summary {
             passed,
             ignored,
             failed,
+            open: _,
         } = self;
         write!(
             f,
             "{passed} passed, {} failed, {ignored} ignored",
             failed.len()
         )?;
-        failed
-            .iter()
-            .try_for_each(|name| write!(f, "\n  failed: {name}"))
+        for Failed { name, printed } in failed {
+            write!(f, "\n  failed: {name}")?;
+            printed
+                .iter()
+                .try_for_each(|line| write!(f, "\n    {line}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -95,6 +130,33 @@ mod tests {
         assert_eq!(
             summary,
             "1 passed, 1 failed, 0 ignored\n  failed: path::writes"
+        );
+    }
+
+    /// A run of half an hour ended with a name alone: why it failed stood thousands of lines before.
+    #[test]
+    fn the_end_of_what_a_failed_test_printed_is_repeated() {
+        let long: Vec<String> = (0..20).map(|line| format!("line {line}")).collect();
+        let mut lines = vec![
+            "test a ... FAILED",
+            "test b ... ok",
+            "failures:",
+            "",
+            "---- a stdout ----",
+        ];
+        lines.extend(long.iter().map(String::as_str));
+        lines.extend([
+            "failures:",
+            "    a",
+            "test result: FAILED. 1 passed; 1 failed; 0 ignored",
+        ]);
+        let repeated: String = long[8..]
+            .iter()
+            .map(|line| format!("\n    {line}"))
+            .collect();
+        assert_eq!(
+            summary_of(&lines),
+            format!("1 passed, 1 failed, 0 ignored\n  failed: a{repeated}")
         );
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tiphys_testbed::{Broker, BrokerOptions, BrokerServer, Certificates};
 use tiphys_tests::eventually;
 
-use super::stage::{PASSWORD, Stage, listening, nameless, silent};
+use super::stage::{PASSWORD, Stage, listening, nameless, refused, silent};
 use super::{Kind, Wanted, body, tls};
 use crate::stored::stored;
 
@@ -211,10 +211,7 @@ async fn a_user_logs_in_by_scram_over_tls() {
         stage.set_certificates(stage.broker.certificates().unwrap());
         stage.set_password("mistaken");
         let tiphys = stage.pods.start("pod-0");
-        let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
-        let report = tiphys.reported("a refusal", is_refused).await;
-        let health = &report["parts"][0]["health"];
-        assert_eq!(health["reason"], "Unauthorized", "{health}");
+        refused(&tiphys, "Unauthorized").await;
         stage.set_password(PASSWORD);
         listening(&tiphys).await;
         stage.broker.send(0..1).await;
@@ -264,10 +261,7 @@ async fn a_partition_that_is_not_there_is_named() {
     let seventh = |event: &mut Value| event["partition"] = "7".into();
     let stage = Stage::<Topic<false>>::new(Wanted::default(), "", seventh).await;
     let tiphys = stage.pods.start("pod-0");
-    let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
-    let report = tiphys.reported("a refusal", is_refused).await;
-    let health = &report["parts"][0]["health"];
-    assert_eq!(health["reason"], "NotFound", "{health}");
+    let health = refused(&tiphys, "NotFound").await;
     let message = health["message"].as_str().unwrap();
     assert!(
         message.contains("topic orders has no partition 7"),

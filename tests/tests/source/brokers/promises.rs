@@ -6,7 +6,7 @@ use serde_json::Value;
 use tiphys_testbed::Certificates;
 use tiphys_tests::pause;
 
-use super::stage::{PASSWORD, Stage, dead_letters, listening};
+use super::stage::{PASSWORD, Stage, dead_letters, listening, names_tls, refused};
 use super::{Kind, Wanted};
 
 /// How long the bus is away: longer than its own clients take to notice.
@@ -205,10 +205,7 @@ pub(crate) async fn wrong_password<K: Kind>() {
     let mut stage = Stage::<K>::new(wanted, "", |_| {}).await;
     stage.set_password(&stage.broker.mistaken());
     let tiphys = stage.pods.start("pod-0");
-    let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
-    let report = tiphys.reported("a refusal", is_refused).await;
-    let health = &report["parts"][0]["health"];
-    assert_eq!(health["reason"], "Unauthorized", "{health}");
+    let health = refused(&tiphys, "Unauthorized").await;
     let message = health["message"].as_str().unwrap();
     assert!(message.contains(K::PASSWORD), "{message}");
     assert!(!tiphys.output().contains("mistaken"));
@@ -226,11 +223,7 @@ pub(crate) async fn encrypted<K: Kind>() {
     let mut stage = Stage::<K>::new(wanted, "", |_| {}).await;
     stage.set_certificates(&Certificates::generate().unwrap());
     let tiphys = stage.pods.start("pod-0");
-    let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
-    let report = tiphys.reported("a refusal", is_refused).await;
-    let health = &report["parts"][0]["health"];
-    let message = health["message"].as_str().unwrap();
-    assert!(message.contains(".ev.tls"), "{health}");
+    names_tls(&tiphys).await;
     stage.set_certificates(stage.broker.certificates().unwrap());
     listening(&tiphys).await;
     stage.broker.send(0..1).await;

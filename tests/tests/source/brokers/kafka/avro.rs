@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tiphys_tests::web::{Answer, Asked, Web, answer};
 
 use super::super::Wanted;
-use super::super::stage::{Stage, dead_letters};
+use super::super::stage::{Stage, dead_letters, refused};
 use super::{TOPIC, Topic};
 use crate::stored::stored;
 
@@ -75,10 +75,7 @@ async fn a_record_in_avro_is_json_by_its_schema() {
     stage.broker.publish(records).await;
 
     // A registry that is away keeps records where they are.
-    let is_lost = |report: &Value| report["parts"][0]["health"]["ok"] == false;
-    let report = tiphys.reported("a registry that is away", is_lost).await;
-    let health = &report["parts"][0]["health"];
-    assert_eq!(health["reason"], "Unreachable", "{health}");
+    let health = refused(&tiphys, "Unreachable").await;
     let message = health["message"].as_str().unwrap();
     assert!(message.contains("/apis/schemas/ids/7: 503"), "{message}");
     assert!(

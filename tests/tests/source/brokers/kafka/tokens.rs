@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tiphys_tests::web::{Web, answer};
 
-use super::super::stage::{PASSWORD, Stage, listening};
+use super::super::stage::{PASSWORD, Stage, listening, refused};
 use super::super::{Kind as _, Wanted};
 use super::{Topic, sasl};
 
@@ -48,10 +48,7 @@ async fn a_token_is_granted_to_a_client() {
     let mut stage = Stage::<Topic<true>>::new(WANTED, "", with_tokens).await;
     stage.set_password("mistaken");
     let tiphys = stage.pods.start("pod-0");
-    let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
-    let report = tiphys.reported("a refusal", is_refused).await;
-    let health = &report["parts"][0]["health"];
-    assert_eq!(health["reason"], "Unauthorized", "{health}");
+    let health = refused(&tiphys, "Unauthorized").await;
     let message = health["message"].as_str().unwrap();
     assert!(
         message.contains("401 Unauthorized: {\"error\":\"invalid_client\"}"),
