@@ -13,10 +13,12 @@
 //! | [`dead_letters`] | what could not be processed, why, and how often |
 //! | [`top`] | how many events triggers take, how far they are behind, how long they need |
 //! | [`pause`] | which event sources and sensors do not run for now |
+//! | [`access`] | who somebody is, and what he may do |
 //! | [`mask`] | which values are not for everybody who may look |
 //!
 //! Nothing is changed here but by functions that say so in their names.
 
+pub mod access;
 pub mod conclusion;
 pub mod dead_letters;
 pub mod events;
