@@ -31,6 +31,16 @@ pub enum Format {
 /// The content of files, by name.
 pub type Texts = BTreeMap<Arc<str>, String>;
 
+/// Faults for people: a line each that says where and what, and the line of its file with a caret. `texts`
+/// are the files that have some.
+pub fn in_text<'f>(
+    faults: impl IntoIterator<Item = &'f Fault>,
+    texts: &Texts,
+    is_coloured: bool,
+) -> String {
+    text::render(&Vec::from_iter(faults), texts, is_coloured)
+}
+
 /// What was found in files.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -88,7 +98,7 @@ impl Findings {
     /// The faults in a format; `texts` are the files that have some.
     pub fn print(&self, format: Format, texts: &Texts) -> String {
         match format {
-            Format::Text { is_coloured } => text::render(&self.faults, texts, is_coloured),
+            Format::Text { is_coloured } => in_text(&self.faults, texts, is_coloured),
             Format::Json => json::render(self),
             Format::Sarif => sarif::render(&self.faults),
             Format::Github => github::render(&self.faults),

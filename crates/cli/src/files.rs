@@ -6,14 +6,14 @@ mod kustomization;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tiphys_api::Code;
 use tiphys_api::manifest::{self, Content, Fault, Manifest, Object};
 use tiphys_check::Checked;
-use tiphys_check::report::Texts;
+use tiphys_check::report::{self, Texts};
 use tiphys_live::objects::Text;
 
 pub(crate) use tiphys_check::Program;
@@ -209,6 +209,17 @@ impl Loaded {
         self.faults.append(&mut faults);
         self.texts.insert(file.display().to_string().into(), text);
     }
+}
+
+/// Says on standard error what is wrong with files, as `lint` says it: with the lines of the files.
+pub(crate) fn say<'f>(faults: impl IntoIterator<Item = &'f Fault>, texts: &Texts) {
+    let is_coloured = is_coloured(&std::io::stderr());
+    eprint!("{}", report::in_text(faults, texts, is_coloured));
+}
+
+/// Whether colours are shown where something is printed.
+pub(crate) fn is_coloured(out: &impl IsTerminal) -> bool {
+    out.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 const TEMPLATE: &str = "a template that is not rendered yet";

@@ -60,9 +60,8 @@ pub(crate) fn main(args: &GraphArgs) -> anyhow::Result<ExitCode> {
         }
     }
     // A flow with faults is drawn all the same: seeing where it breaks is what the picture is for.
-    for fault in loaded.faults.iter().filter(|fault| is_wrong(fault)) {
-        eprintln!("{fault}");
-    }
+    let wrong = loaded.faults.iter().filter(|fault| is_wrong(fault));
+    files::say(wrong, &loaded.texts);
     let focus = Focus {
         namespace: args.namespace.clone(),
         sensor: args.sensor.clone(),

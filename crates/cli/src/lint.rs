@@ -1,6 +1,6 @@
 //! `tiphys lint`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -52,7 +52,7 @@ pub(crate) fn main(args: &LintArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     let format = match args.output {
         Faults::Text => Format::Text {
-            is_coloured: out.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            is_coloured: files::is_coloured(&out),
         },
         Faults::Json => Format::Json,
         Faults::Sarif => Format::Sarif,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use tiphys_api::manifest::Content;
+use tiphys_api::manifest::{Content, Fault};
 use tiphys_api::{Code, EventSourceKind, ResourceEventType};
 use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, Subject, What};
 
@@ -175,14 +175,15 @@ fn compare(simulation: Simulation<'_>, expected: Expected, format: Format) -> an
 /// Says what is wrong with the files; true if a part of them has errors. What is only not run here has none:
 /// events are given, and actions are pretended.
 pub(crate) fn say(loaded: &Loaded) -> bool {
+    let faults = loaded.faults.iter();
+    let (not_run, faults): (Vec<_>, Vec<_>) =
+        faults.partition(|fault| fault.problem.code == Code::NotRun);
+    let has_errors = faults.iter().any(|fault| fault.problem.is_error());
+    files::say(faults, &loaded.texts);
     let mut said = HashSet::new();
-    let mut has_errors = false;
-    for fault in &loaded.faults {
-        if fault.problem.code != Code::NotRun {
-            has_errors |= fault.problem.is_error();
-            eprintln!("{fault}");
-        } else if said.insert(&fault.problem.message) {
-            eprintln!("note: {}", fault.problem.message);
+    for Fault { problem, .. } in not_run {
+        if said.insert(&problem.message) {
+            eprintln!("note: {}", problem.message);
         }
     }
     has_errors

@@ -309,6 +309,18 @@ fn what_no_api_server_takes_fails() {
 ",
         ],
     );
+    // A program sees what is sent, too.
+    let (_, text, _) = tiphys(&format!("{arguments} -o json"));
+    let sent = r#""action":{"k8s":{"object":{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"gate","namespace":"harbour"},"patch":[{"op":"replace","path":"/spec/ingressClassName","value":"traefik"}]},"operation":"patch","patch":"application/json-patch+json"}}"#;
+    check_parts(&text, &[sent]);
+}
+
+#[test]
+fn simulate_shows_the_line_of_a_fault() {
+    let (_, _, errors) = tiphys("simulate -f wrong-type.yaml --event faulty-sensor-hidden.json");
+    let (_, faults, _) = tiphys("lint wrong-type.yaml");
+    assert!(faults.contains("\n11 | "), "{faults}");
+    assert_eq!(errors, faults);
 }
 
 #[test]

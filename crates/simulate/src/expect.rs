@@ -13,6 +13,9 @@ use crate::{Error, File, documents};
 /// What stands for the operation of an object that names none.
 const ANY_BUT_DELETE: &str = "create, update or patch";
 
+/// The strategy of a patch of which only the operations are sent.
+const JSON_PATCH: &str = "application/json-patch+json";
+
 /// The actions that a file expects, in their order.
 #[derive(Debug)]
 pub struct Expected {
@@ -413,7 +416,11 @@ fn words(action: &Value) -> String {
 
 fn different(expected: &Value, performed: &Performed) -> Option<Part> {
     let differences = match (expected.get("kind"), as_object(&performed.action)) {
-        (Some(_), Some(actual)) => object_differences(expected.clone(), actual),
+        (Some(_), Some(actual)) => {
+            let spec = performed.action.get("k8s");
+            let is_json_patch = spec.is_some_and(|spec| text(spec, "patch") == JSON_PATCH);
+            object_differences(expected.clone(), actual, is_json_patch)
+        }
         _ => diff::differences(expected, &performed.action),
     };
     (!differences.is_empty()).then(|| Part {
@@ -424,7 +431,11 @@ fn different(expected: &Value, performed: &Performed) -> Option<Part> {
     })
 }
 
-fn object_differences(mut expected: Value, mut actual: Value) -> Vec<Difference> {
+fn object_differences(
+    mut expected: Value,
+    mut actual: Value,
+    is_json_patch: bool,
+) -> Vec<Difference> {
     let deletes = text(&actual, "operation") == "delete";
     if let (Value::Object(expected), Value::Object(actual)) = (&mut expected, &mut actual) {
         if !expected.contains_key("operation") {
@@ -436,16 +447,19 @@ fn object_differences(mut expected: Value, mut actual: Value) -> Vec<Difference>
             }
         }
         if deletes {
-            keep_names(expected);
-            keep_names(actual);
+            keep_sent(expected, &[]);
+            keep_sent(actual, &[]);
+        } else if is_json_patch {
+            keep_sent(expected, &["patch"]);
         }
     }
     diff::differences(&expected, &actual)
 }
 
-/// Leaves of an object what a deletion uses: the rest has no meaning.
-fn keep_names(object: &mut Map) {
-    object.retain(|key, _| ["operation", "apiVersion", "kind", "metadata"].contains(&key.as_str()));
+/// Leaves of an object what names it, and the `body`, if only that is sent: the rest has no meaning.
+fn keep_sent(object: &mut Map, body: &[&str]) {
+    let names = ["operation", "apiVersion", "kind", "metadata"];
+    object.retain(|key, _| names.contains(&key.as_str()) || body.contains(&key.as_str()));
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         metadata.retain(|key, _| ["name", "generateName", "namespace"].contains(&key.as_str()));
     }

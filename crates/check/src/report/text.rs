@@ -13,7 +13,7 @@ use super::Texts;
 const LONGEST: usize = 500;
 
 /// The faults, each with its line of the file.
-pub(super) fn render(faults: &[Fault], texts: &Texts, is_coloured: bool) -> String {
+pub(super) fn render(faults: &[&Fault], texts: &Texts, is_coloured: bool) -> String {
     let renderer = if is_coloured {
         Renderer::styled()
     } else {
@@ -29,7 +29,7 @@ pub(super) fn render(faults: &[Fault], texts: &Texts, is_coloured: bool) -> Stri
         let lines = lines.get(&fault.file)?;
         lines.get(fault.line.checked_sub(1)?).copied()
     };
-    let render = |fault: &Fault| {
+    let render = |fault: &&Fault| {
         let source = line(fault).filter(|source| source.len() <= LONGEST);
         match source {
             Some(source) => format!(

@@ -7,6 +7,7 @@ mod perform;
 
 use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -17,6 +18,7 @@ use tiphys_api::{
     K8sOperation, Problem, StandardK8sTrigger, TriggerKind, TriggerParameter, TriggerTemplate,
 };
 use tiphys_clients::kubernetes::PatchStrategy;
+use tiphys_lang::json::Value;
 
 use super::fire::Input;
 use super::object::{Base, Object};
@@ -230,6 +232,13 @@ impl Kind for Template {
             let place = "template.k8s.parameters";
             self.base.render(&self.parameters, place, input)?
         };
+        let patch = (self.operation == K8sOperation::Patch).then_some(self.patch);
+        let object = match (patch, object) {
+            (Some(PatchStrategy::Json), Object::Known { object }) => Object::Known {
+                object: Arc::new(operations(Arc::unwrap_or_clone(object))),
+            },
+            (_, object) => object,
+        };
         // What is deleted gets no labels.
         let policy = input
             .policy
@@ -238,7 +247,7 @@ impl Kind for Template {
             .filter(|_| self.operation != K8sOperation::Delete);
         Ok(Action {
             operation: self.operation,
-            patch: (self.operation == K8sOperation::Patch).then_some(self.patch),
+            patch,
             object,
             policy,
             ownership: input.ownership(),
@@ -267,7 +276,6 @@ impl Kind for Template {
         };
         let mut parts = vec![Part::Act(act)];
         match (action.patch, &action.object) {
-            // Of the object only this is sent.
             (Some(PatchStrategy::Json), Object::Known { object }) => {
                 let text = |path: &[&str]| demand::text(object, path).unwrap_or_default();
                 let (kind, name) = (text(&["kind"]), text(&["metadata", "name"]));
@@ -296,6 +304,18 @@ impl Kind for Template {
     ) -> Result<(), PerformError> {
         Executor::new(context)?.perform(action).await
     }
+}
+
+/// Leaves of the object of a JSON patch what names it, and the operations: nothing else is sent.
+fn operations(mut object: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members
+            .retain(|key, _| ["apiVersion", "kind", "metadata", "patch"].contains(&key.as_str()));
+        if let Some(Value::Object(metadata)) = members.get_mut("metadata") {
+            metadata.retain(|key, _| ["name", "generateName", "namespace"].contains(&key.as_str()));
+        }
+    }
+    object
 }
 
 fn operation(text: &str, field: &str, problems: &mut Vec<Problem>) -> Option<K8sOperation> {

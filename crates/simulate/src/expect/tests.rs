@@ -35,6 +35,26 @@ fn with(object: &str, member: &str) -> String {
 }
 
 #[test]
+fn of_a_json_patch_only_its_operations_are_compared() {
+    let patch = r#""patch":[{"op":"remove","path":"/spec/port"}]"#;
+    let object = r#"{"apiVersion":"networking.k8s.io/v1","kind":"Ingress",
+        "metadata":{"name":"a-ing","namespace":"ns"},"#;
+    let performed = format!(
+        r#"{{"k8s":{{"operation":"patch","patch":"application/json-patch+json","object":{object}{patch}}}}}}}"#
+    );
+    let written = with(INGRESS, patch);
+    assert_eq!(compared(&[&written], &[performed.clone()]), "");
+    let other = with(INGRESS, &patch.replace("remove", "test"));
+    assert_eq!(
+        compared(&[&other], &[performed]),
+        "--- expected.yaml\n+++ what would happen\n\
+         @@ patch Ingress ns/a-ing (sensor ns/s, trigger t) @@\n\
+         - patch[0].op: \"test\"\n\
+         + patch[0].op: \"remove\"\n"
+    );
+}
+
+#[test]
 fn an_object_without_operation_is_created_updated_or_patched() {
     for operation in ["create", "update", "patch"] {
         assert_eq!(compared(&[INGRESS], &[action(operation, INGRESS)]), "");
