@@ -16,6 +16,7 @@
 //! budget of time and memory ([`effort`]).
 
 pub mod link;
+mod loaded;
 pub mod report;
 mod set;
 pub mod stream_config;
@@ -26,6 +27,7 @@ use tiphys_api::manifest::{Content, Object};
 use tiphys_api::{BusKind, EventBus, EventSource, Problem, Sensor, field_path, pause, validate};
 use tiphys_lang::effort;
 
+pub use loaded::{LeftOut, Loadable, Loaded};
 pub use set::{missing_bus, set};
 
 /// What is wrong with an object, and what it compiles to.

@@ -92,7 +92,7 @@ impl Desk {
         let mut desk = Self::of_bus(bus).await?;
         if let (Some(client), Some(namespace)) = (&desk.client, &desk.namespace) {
             let texts = objects::read(client, namespace).await?;
-            desk.loaded = Some(files::of_cluster(texts, namespace));
+            desk.loaded = Some(objects::loaded(texts, namespace));
         }
         Ok(desk)
     }
@@ -101,7 +101,7 @@ impl Desk {
     pub(crate) fn objects(&self) -> Option<Objects<'_>> {
         let loaded = self.loaded.as_ref()?;
         simulate::say(loaded);
-        Some(simulate::objects(loaded, self.namespace.as_deref()))
+        Some(objects::subjects(loaded, self.namespace.as_deref()))
     }
 
     /// The objects, where there is no answer without them.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tiphys_eventbus::Event;
 use tiphys_live::mask::Values;
+use tiphys_live::objects::subjects;
 use tiphys_runtime::process;
 use tiphys_simulate::{Changes, Decisions, Objects};
 
@@ -18,7 +19,7 @@ use crate::bus::BusArgs;
 use crate::desk::{Desk, write};
 use crate::dlq::moment;
 use crate::files;
-use crate::simulate::{self, DEFAULT, objects};
+use crate::simulate::{self, DEFAULT};
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
@@ -74,7 +75,7 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
     let before = old.as_ref().or(live);
     let before = before.context("nothing says what EventSources and Sensors there are today")?;
     let has_faults = simulate::say(&new);
-    let [before, after] = [before, &new].map(|loaded| objects(loaded, namespace.as_deref()));
+    let [before, after] = [before, &new].map(|loaded| subjects(loaded, namespace.as_deref()));
     let mut comparison = Comparison::new(&before, &after, reveal);
     match &desk {
         Some(desk) if events.is_empty() => {

@@ -7,15 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use tiphys_api::manifest::{Content, Fault};
+use tiphys_api::manifest::Fault;
 use tiphys_api::{Code, EventSourceKind, ResourceEventType};
-use tiphys_simulate::{Expected, File, Format, Objects, Question, Simulation, Subject, What};
+use tiphys_simulate::{Expected, File, Format, Question, Simulation, What};
 
 use crate::args::{As, SimulateArgs};
-use crate::files::{self, Loaded, Program};
+use crate::files::{self, Loaded};
 
-/// The namespace of objects that name none.
-pub(crate) const DEFAULT: &str = "default";
+pub(crate) use tiphys_live::objects::DEFAULT;
 
 pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let files = args.files.all();
@@ -33,7 +32,7 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let expected = args.expect.as_deref().map(file).transpose()?;
     let expected = expected.as_ref().map(Expected::read).transpose()?;
     let now = args.time.unwrap_or_else(Timestamp::now);
-    let objects = objects(&loaded, namespace);
+    let objects = tiphys_live::objects::subjects(&loaded, namespace);
     let simulation = Simulation::new(&what(args)?, &objects, now)?;
     let refused = say(&loaded);
     let format = args.output.format();
@@ -46,51 +45,6 @@ pub(crate) fn main(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
-}
-
-/// The objects of the files that events can go through. Those that name no namespace are in
-/// `namespace`; without it nobody knows.
-pub(crate) fn objects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Objects<'l> {
-    let mut objects = Objects {
-        default: namespace.unwrap_or(DEFAULT),
-        event_sources: Vec::new(),
-        sensors: Vec::new(),
-    };
-    for loadable in &loaded.objects {
-        let namespace = match loadable.object.namespace() {
-            "" => namespace.unwrap_or_default(),
-            named => named,
-        };
-        let errors = loadable.faults.iter();
-        let errors = errors.filter(|fault| fault.problem.is_error()).collect();
-        let program = loadable.program.as_ref().or(loadable.sound.as_ref());
-        match &loadable.object.content {
-            Content::Sensor(object) => objects.sensors.push(Subject {
-                object,
-                manifest: &loadable.object,
-                namespace,
-                compiled: match program {
-                    Some(Program::Sensor(sensor)) => Some(sensor),
-                    _ => None,
-                },
-                faults: errors,
-                is_live: loaded.is_live,
-            }),
-            Content::EventSource(object) => objects.event_sources.push(Subject {
-                object,
-                manifest: &loadable.object,
-                namespace,
-                compiled: match program {
-                    Some(Program::EventSource(source)) => Some(source),
-                    _ => None,
-                },
-                faults: errors,
-                is_live: loaded.is_live,
-            }),
-            Content::EventBus(_) | Content::Other(_) => {}
-        }
-    }
-    objects
 }
 
 /// The events that the arguments name.

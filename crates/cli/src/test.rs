@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
+use tiphys_live::objects::subjects;
 use tiphys_simulate::{File, Suite};
 
 use crate::files::{self, read};
-use crate::simulate::{DEFAULT, objects};
+use crate::simulate::DEFAULT;
 
 /// What the names of files of tests end with.
 const ENDING: &str = ".tiphys-test.yaml";
@@ -113,7 +114,7 @@ fn run(path: &Path) -> anyhow::Result<Vec<Tested>> {
     let namespace = suite.namespace.as_deref();
     let loaded = files::load(&manifests, namespace.unwrap_or(DEFAULT))
         .with_context(|| format!("read the manifests of {name}"))?;
-    let objects = objects(&loaded, namespace);
+    let objects = subjects(&loaded, namespace);
     let now = Timestamp::now();
     let run = |case: &tiphys_simulate::Case| {
         let (failure, expectation) = match case.run(&objects, now) {

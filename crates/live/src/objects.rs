@@ -1,9 +1,14 @@
 //! The objects of a namespace, as a cluster has them.
 
+use std::path::Path;
+
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::Value;
+use tiphys_api::manifest::{self, Content};
+use tiphys_check::{Loaded, Program};
+use tiphys_simulate::{Objects, Subject};
 
 use crate::reach::{Error, refused};
 
@@ -15,6 +20,9 @@ pub struct Text {
     /// JSON.
     pub json: String,
 }
+
+/// The namespace of objects that name none.
+pub const DEFAULT: &str = "default";
 
 /// How many objects are asked for at a time.
 const PAGE: u32 = 200;
@@ -69,6 +77,64 @@ fn text(object: &DynamicObject, resource: &ApiResource) -> Text {
         name,
         json: value.to_string(),
     }
+}
+
+/// Checks and compiles the objects of a namespace of a cluster.
+pub fn loaded(texts: Vec<Text>, namespace: &str) -> Loaded {
+    let mut loaded = Loaded {
+        is_live: true,
+        ..Loaded::default()
+    };
+    for Text { name, json } in texts {
+        let manifest = manifest::read(&name, &json);
+        loaded.add(manifest, Path::new(&name), json, namespace);
+    }
+    loaded
+}
+
+/// The objects of the files that events can go through. Those that name no namespace are in
+/// `namespace`; without it nobody knows.
+pub fn subjects<'l>(loaded: &'l Loaded, namespace: Option<&'l str>) -> Objects<'l> {
+    let mut objects = Objects {
+        default: namespace.unwrap_or(DEFAULT),
+        event_sources: Vec::new(),
+        sensors: Vec::new(),
+    };
+    for loadable in &loaded.objects {
+        let namespace = match loadable.object.namespace() {
+            "" => namespace.unwrap_or_default(),
+            named => named,
+        };
+        let errors = loadable.faults.iter();
+        let errors = errors.filter(|fault| fault.problem.is_error()).collect();
+        let program = loadable.program.as_ref().or(loadable.sound.as_ref());
+        match &loadable.object.content {
+            Content::Sensor(object) => objects.sensors.push(Subject {
+                object,
+                manifest: &loadable.object,
+                namespace,
+                compiled: match program {
+                    Some(Program::Sensor(sensor)) => Some(sensor),
+                    _ => None,
+                },
+                faults: errors,
+                is_live: loaded.is_live,
+            }),
+            Content::EventSource(object) => objects.event_sources.push(Subject {
+                object,
+                manifest: &loadable.object,
+                namespace,
+                compiled: match program {
+                    Some(Program::EventSource(source)) => Some(source),
+                    _ => None,
+                },
+                faults: errors,
+                is_live: loaded.is_live,
+            }),
+            Content::EventBus(_) | Content::Other(_) => {}
+        }
+    }
+    objects
 }
 
 #[cfg(test)]
