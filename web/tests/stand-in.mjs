@@ -138,7 +138,11 @@ class World {
       return;
     }
     const answer = this.routes[route]?.(query, body);
-    json(response, answer === undefined ? 404 : 200, answer ?? { error: `There is no ${url.pathname}.`, hint: "Look at the list." });
+    json(
+      response,
+      answer === undefined ? 404 : 200,
+      answer ?? { error: `There is no ${url.pathname}.`, hint: "Look at the list." },
+    );
   }
 
   dressed(svg) {
@@ -156,9 +160,22 @@ class World {
 
   rates() {
     const row = (namespace, sensor, trigger, rate, lag, deadLetters, p95) => {
-      return { namespace, sensor, trigger, consumer: `${sensor}-${trigger}`, rate, lag, inHand: 1, repeated: 0, deadLetters, p95 };
+      return {
+        namespace,
+        sensor,
+        trigger,
+        consumer: `${sensor}-${trigger}`,
+        rate,
+        lag,
+        inHand: 1,
+        repeated: 0,
+        deadLetters,
+        p95,
+      };
     };
-    const crowd = Array.from({ length: this.sensors }, (_, at) => row("crowd", `sensor-${at}`, "call", (at % 7) / 3, at % 5, 0, 4));
+    const crowd = Array.from({ length: this.sensors }, (_, at) =>
+      row("crowd", `sensor-${at}`, "call", (at % 7) / 3, at % 5, 0, 4),
+    );
     const dead = (sensor) => this.letters.filter((letter) => letter.sensor === sensor).length;
     return {
       published: 14.3 + Math.round(Math.random() * 10) / 10,
@@ -195,7 +212,9 @@ class World {
       events: [],
       ...more,
     });
-    const crowd = Array.from({ length: this.sensors }, (_, at) => object("Sensor", "crowd", `sensor-${at}`, { triggers: ["call"] }));
+    const crowd = Array.from({ length: this.sensors }, (_, at) =>
+      object("Sensor", "crowd", `sensor-${at}`, { triggers: ["call"] }),
+    );
     return [
       object("EventBus", "playground", "jetstream-eb"),
       object("EventBus", "filters", "jetstream-eb"),
@@ -233,14 +252,25 @@ class World {
     "GET /flow": () => (this.sensors > 0 ? crowdFlow(this.sensors) : JSON.parse(literal("flow.json"))),
     "GET /objects": () => ({ objects: this.objects() }),
     "GET /object": (query) => {
-      const found = this.objects().find((one) => one.kind === query.kind && one.namespace === query.namespace && one.name === query.name);
+      const found = this.objects().find(
+        (one) => one.kind === query.kind && one.namespace === query.namespace && one.name === query.name,
+      );
       return (
         found && {
           ...found,
-          manifest: found.kind === "Sensor" ? MANIFEST : `apiVersion: argoproj.io/v1alpha1\nkind: ${found.kind}\nmetadata:\n  name: ${found.name}\n`,
+          manifest:
+            found.kind === "Sensor"
+              ? MANIFEST
+              : `apiVersion: argoproj.io/v1alpha1\nkind: ${found.kind}\nmetadata:\n  name: ${found.name}\n`,
           conditions: [
             { type: "Deployed", status: "True", reason: null, message: null, since: ago(86400) },
-            { type: "Ready", status: found.ready === false ? "False" : "True", reason: found.reason, message: found.message, since: ago(3000) },
+            {
+              type: "Ready",
+              status: found.ready === false ? "False" : "True",
+              reason: found.reason,
+              message: found.message,
+              since: ago(3000),
+            },
           ],
           consumers: this.rates().rows.filter((row) => row.sensor === found.name && row.namespace === found.namespace),
           lines: found.kind === "Sensor" ? ["trigger ingress: 4,308 of 4,312 events done, 4 to come"] : [],
@@ -255,7 +285,12 @@ class World {
         (!query.text || JSON.stringify(event).includes(query.text));
       const all = this.events.filter(passes);
       const events = all.slice(-Number(query.limit ?? 100)).reverse();
-      return { events, first: this.events[0].number, last: this.events[this.events.length - 1].number, more: all.length > events.length };
+      return {
+        events,
+        first: this.events[0].number,
+        last: this.events[this.events.length - 1].number,
+        more: all.length > events.length,
+      };
     },
     "GET /event": (query) => this.detail(Number(query.number)),
     "GET /dead-letters": (query) => {
@@ -267,27 +302,47 @@ class World {
     }),
     "GET /dead-letter": (query) => {
       const letter = this.letters.find((letter) => letter.number === Number(query.number));
-      return letter && { ...letter, payload: this.viewer ? null : letter.payload, text: `dead letter ${letter.number} of sensor ${letter.sensor}` };
+      return (
+        letter && {
+          ...letter,
+          payload: this.viewer ? null : letter.payload,
+          text: `dead letter ${letter.number} of sensor ${letter.sensor}`,
+        }
+      );
     },
     "POST /dead-letters/replay": (_, body) => this.act("replay", body),
     "POST /dead-letters/drop": (_, body) => this.act("drop", body),
     "POST /objects/pause": (_, body) => this.pause(body, true),
     "POST /objects/resume": (_, body) => this.pause(body, false),
     "POST /events/send-again": (_, body) => ({
-      done: [`Event ${body.number} ${body.dryRun ? "would be" : "was"} published again on playground.ingress-es.ingress with a new id.`],
+      done: [
+        `Event ${body.number} ${body.dryRun ? "would be" : "was"} published again on playground.ingress-es.ingress with a new id.`,
+      ],
       refused: [],
     }),
     "POST /event/explain": (_, body) => ({
       ...this.detail(body.number),
       conclusion: ["With the edited Sensor it would fire trigger ingress of playground/ingress-sn."],
     }),
-    "POST /events/test": (_, body) => ({ file: `# Event ${body.number} of the bus.\ncases:\n- name: event ${body.number}\n  expect: nothing\n` }),
+    "POST /events/test": (_, body) => ({
+      file: `# Event ${body.number} of the bus.\ncases:\n- name: event ${body.number}\n  expect: nothing\n`,
+    }),
     "POST /try": (_, body) => {
       if (body.manifests.includes("kind: Sensr")) {
-        const fault = { line: 3, path: "kind", message: "Sensr is no kind of ours", hint: "Did you mean Sensor?", severity: "error" };
+        const fault = {
+          line: 3,
+          path: "kind",
+          message: "Sensr is no kind of ours",
+          hint: "Did you mean Sensor?",
+          severity: "error",
+        };
         return { text: "", reports: [], faults: [fault] };
       }
-      return { text: "sensor playground/ingress-sn\n  trigger ingress (Kubernetes) fires\n", reports: [JSON.parse(literal("fired.json"))], faults: [] };
+      return {
+        text: "sensor playground/ingress-sn\n  trigger ingress (Kubernetes) fires\n",
+        reports: [JSON.parse(literal("fired.json"))],
+        faults: [],
+      };
     },
     "POST /compare": () => COMPARED,
   };
@@ -305,7 +360,10 @@ class World {
     }
     const word = verb === "replay" ? "replayed through Sensor" : "dropped from Sensor";
     return {
-      done: meant.map((letter) => `Dead letter ${letter.number} ${body.dryRun ? "would be" : "was"} ${word} ${letter.namespace}/${letter.sensor}.`),
+      done: meant.map(
+        (letter) =>
+          `Dead letter ${letter.number} ${body.dryRun ? "would be" : "was"} ${word} ${letter.namespace}/${letter.sensor}.`,
+      ),
       refused: body.all ? ["Dead letter 7 is cut: its payload was too long to keep."] : [],
     };
   }
@@ -316,7 +374,10 @@ class World {
       this.paused[isPaused ? "add" : "delete"](`${namespace}/${name}`);
       this.send("objects", { version: Date.now() });
     }
-    return { done: [`${namespace}/${name} ${dryRun ? "would be" : "was"} ${word}; events wait on the bus.`], refused: [] };
+    return {
+      done: [`${namespace}/${name} ${dryRun ? "would be" : "was"} ${word}; events wait on the bus.`],
+      refused: [],
+    };
   }
 
   detail(number) {
@@ -348,7 +409,10 @@ class World {
       deadLetters: event.decisions.some((one) => one.outcome === "dead-lettered")
         ? [{ number: 41, at: ago(400), line: mark("playground/ingress-sn ingress  rejected: 422 from the API server") }]
         : [],
-      commands: { why: `tiphys why ${event.number} -n playground`, simulate: "tiphys simulate -f . --event event.json" },
+      commands: {
+        why: `tiphys why ${event.number} -n playground`,
+        simulate: "tiphys simulate -f . --event event.json",
+      },
       notes: [mark("What was seen in the window of deduplication cannot be computed again.")],
     };
   }
@@ -409,8 +473,23 @@ const letter = (number, sensor, trigger, reason, error, age) => ({
   dependencies: ["service"],
   mayBeDone: false,
   cutFrom: null,
-  event: { id: `7188f3f167d6c1e88049ded8a4${number}`, source: "ingress-es", subject: "ingress", type: "resource", time: ago(age + 21) },
-  action: { k8s: { operation: "create", object: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata: { name: "harbour-svc-ing", namespace: "playground" } } } },
+  event: {
+    id: `7188f3f167d6c1e88049ded8a4${number}`,
+    source: "ingress-es",
+    subject: "ingress",
+    type: "resource",
+    time: ago(age + 21),
+  },
+  action: {
+    k8s: {
+      operation: "create",
+      object: {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "Ingress",
+        metadata: { name: "harbour-svc-ing", namespace: "playground" },
+      },
+    },
+  },
   payload: { body: { metadata: { name: "harbour-svc" }, spec: { ports: [] } } },
 });
 const MISSING = "parameters[4]: body.spec.ports is an array of 0: no 0 (give a default with value:)";
@@ -423,7 +502,18 @@ const LETTERS = [
 function groups(letters) {
   const groups = new Map();
   for (const { namespace, sensor, trigger, reason, error, attempts, deadLetteredAt, number } of letters) {
-    const group = groups.get(error) ?? { count: 0, namespace, sensor, trigger, reason, error, first: deadLetteredAt, last: deadLetteredAt, attempts, example: number };
+    const group = groups.get(error) ?? {
+      count: 0,
+      namespace,
+      sensor,
+      trigger,
+      reason,
+      error,
+      first: deadLetteredAt,
+      last: deadLetteredAt,
+      attempts,
+      example: number,
+    };
     group.count += 1;
     groups.set(error, group);
   }
@@ -444,9 +534,19 @@ const COMPARED = {
       event: "7188f3f167d6c1e88049ded8a41000",
       action: "update Ingress playground/harbour-svc-ing",
       instead: null,
-      differences: [{ action: null, verdict: "different", path: "spec.ingressClassName", expected: "nginx", actual: "traefik" }],
+      differences: [
+        { action: null, verdict: "different", path: "spec.ingressClassName", expected: "nginx", actual: "traefik" },
+      ],
     },
-    { by: "playground/ingress-sn log", change: "gone", count: 7, event: "7188f3f167d6c1e88049ded8a41004", action: "log service", instead: "filtered", differences: [] },
+    {
+      by: "playground/ingress-sn log",
+      change: "gone",
+      count: 7,
+      event: "7188f3f167d6c1e88049ded8a41004",
+      action: "log service",
+      instead: "filtered",
+      differences: [],
+    },
   ],
 };
 
@@ -460,7 +560,9 @@ function crowdPicture(sensors) {
   const wire = (d, from, to) => `<path class="wire flow" d="${d}" data-from="${from}" data-to="${to}"/>`;
   const rows = Array.from({ length: sensors }, (_, at) => {
     const y = 150 + at * 120;
-    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map((kind) => `${kind}_crowd_sensor_${at}_call`);
+    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
+      (kind) => `${kind}_crowd_sensor_${at}_call`,
+    );
     return [
       wire(`M670 300C700 300 700 ${y + 37} 734 ${y + 37}`, "bus_crowd", dependency),
       wire(`M924 ${y + 37}H976`, dependency, trigger),
@@ -477,18 +579,43 @@ ${rows.join("\n")}</svg>`;
 }
 
 function crowdFlow(sensors) {
-  const node = (id, kind, title, sensor) => ({ id, kind, namespace: "crowd", bus: "default", tag: kind, title, detail: "", badges: [], isMissing: false, ...(sensor ? { sensor } : {}) });
-  const nodes = [node("source_crowd", "source", "crowd-es"), node("event_crowd", "event", "call"), node("bus_crowd", "bus", "default")];
+  const node = (id, kind, title, sensor) => ({
+    id,
+    kind,
+    namespace: "crowd",
+    bus: "default",
+    tag: kind,
+    title,
+    detail: "",
+    badges: [],
+    isMissing: false,
+    ...(sensor ? { sensor } : {}),
+  });
+  const nodes = [
+    node("source_crowd", "source", "crowd-es"),
+    node("event_crowd", "event", "call"),
+    node("bus_crowd", "bus", "default"),
+  ];
   const edges = [
     { from: "source_crowd", to: "event_crowd", label: "", kind: "flow" },
     { from: "event_crowd", to: "bus_crowd", label: "", kind: "flow" },
   ];
   const routes = [];
   for (let at = 0; at < sensors; at += 1) {
-    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map((kind) => `${kind}_crowd_sensor_${at}_call`);
+    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
+      (kind) => `${kind}_crowd_sensor_${at}_call`,
+    );
     const sensor = `sensor-${at}`;
-    nodes.push(node(dependency, "dependency", "call", sensor), node(trigger, "trigger", "call", sensor), node(target, "target", "https://harbour.example"));
-    edges.push({ from: "bus_crowd", to: dependency, label: "", kind: "flow" }, { from: dependency, to: trigger, label: "", kind: "flow" }, { from: trigger, to: target, label: "", kind: "flow" });
+    nodes.push(
+      node(dependency, "dependency", "call", sensor),
+      node(trigger, "trigger", "call", sensor),
+      node(target, "target", "https://harbour.example"),
+    );
+    edges.push(
+      { from: "bus_crowd", to: dependency, label: "", kind: "flow" },
+      { from: dependency, to: trigger, label: "", kind: "flow" },
+      { from: trigger, to: target, label: "", kind: "flow" },
+    );
     routes.push({ event: "event_crowd", dependency });
   }
   return { nodes, edges, routes };

@@ -26,7 +26,12 @@ interface Books {
 }
 
 /** Everything that is known of the cards and wires. */
-export function live(flow: Flow, rates: Rates | null, objects: readonly ObjectRow[]): LiveFlow {
+export function live(
+  flow: Flow,
+  rates: Rates | null,
+  objects: readonly ObjectRow[],
+  bus: { namespace: string | null; bus: string | null } | null,
+): LiveFlow {
   const nodes = new Map(flow.nodes.map((node) => [node.id, node]));
   const books = booksOf(rates?.rows ?? []);
   const speed = speeds(flow, nodes, rates, books);
@@ -37,7 +42,12 @@ export function live(flow: Flow, rates: Rates | null, objects: readonly ObjectRo
     }
   }
   const owners = byOwner(objects);
-  const cards = new Map(flow.nodes.map((node) => [node.id, card(node, rates, books, owners)]));
+  const cards = new Map(flow.nodes.map((node) => [node.id, card(node, books, owners)]));
+  const ours = rates && busOf(flow, bus);
+  if (rates && ours) {
+    const text = `${rate(rates.published)}/s · ${whole(rates.stored)} stored`;
+    cards.get(ours.id)?.notes.push({ text, tone: "plain" });
+  }
   return { cards, wires };
 }
 
@@ -92,12 +102,17 @@ function speeds(
   return speed;
 }
 
-function card(
-  node: FlowNode,
-  rates: Rates | null,
-  books: Map<string, Books>,
-  owners: Map<string, ObjectRow>,
-): CardState {
+/** The card of the bus that the figures are of: the one that was named, or the only one. */
+function busOf(flow: Flow, bus: { namespace: string | null; bus: string | null } | null): FlowNode | undefined {
+  const buses = flow.nodes.filter((node) => node.kind === "bus");
+  const isNamed = (node: FlowNode) =>
+    bus?.bus === node.bus && (bus.namespace === null || node.namespace === "" || bus.namespace === node.namespace);
+  const named = buses.filter(isNamed);
+  const meant = named.length === 1 ? named : buses;
+  return meant.length === 1 ? meant[0] : undefined;
+}
+
+function card(node: FlowNode, books: Map<string, Books>, owners: Map<string, ObjectRow>): CardState {
   const state: CardState = { notes: [], health: "unknown" };
   const owner = ownerOf(node);
   const object = owner && owners.get(`${owner.kind}/${node.namespace}/${owner.name}`);
@@ -108,9 +123,6 @@ function card(
     if (now !== "ok" && now !== "unknown" && (node.kind === "trigger" || owner.kind !== "Sensor")) {
       state.notes.push({ text: word, tone: now });
     }
-  }
-  if (node.kind === "bus" && rates) {
-    state.notes.push({ text: `${rate(rates.published)}/s · ${whole(rates.stored)} stored`, tone: "plain" });
   }
   const known = node.kind === "trigger" ? books.get(triggerKey(node)) : undefined;
   if (known && known.dead > 0) {
@@ -172,7 +184,7 @@ export function around(flow: Flow, id: string): Set<string> {
     before.set(to, [...(before.get(to) ?? []), from]);
   };
   for (const { from, to } of flow.edges) {
-    if (from === id || to === id || !buses.has(from)) {
+    if (from === id || !buses.has(from)) {
       add(from, to);
     }
   }

@@ -52,7 +52,6 @@ function List({ rows, more }: { rows: Row[]; more: boolean }) {
     const { pointer, focus } = state.current;
     store.isReading.value = pointer || focus || (box.current?.scrollTop ?? 0) > 0;
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: measured once and at every change of the window
   useLayoutEffect(() => {
     measure();
     window.addEventListener("resize", measure);

@@ -14,7 +14,7 @@ import * as store from "../shell/store.ts";
 import { EventRow } from "./events.tsx";
 
 /** So many events are in the ticker. */
-const LAST = 6;
+const LAST = 4;
 
 export function FlowPage({ focus }: { focus: string }) {
   const { namespace, sensor, text } = store.address.value.filters;
@@ -22,7 +22,6 @@ export function FlowPage({ focus }: { focus: string }) {
   const [error, setError] = useState<ApiError | null>(null);
   const [isWhole, setWhole] = useState(true);
   const version = store.version.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: other objects are another picture
   useEffect(() => {
     const controller = new AbortController();
     getText(`/api/flow.svg${query({ namespace, sensor })}`, controller.signal)

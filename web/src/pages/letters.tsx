@@ -119,7 +119,7 @@ function Group(props: { group: LetterGroup; onAsk: (verb: "replay" | "drop", whi
               {namespace}/{sensor}
             </a>{" "}
             · trigger {trigger} · <Chip tone="bad">{reason}</Chip> · {count(attempts, "attempt")} at most ·{" "}
-            {group.count === 1 ? null : (
+            {clock(first) === clock(last) ? null : (
               <>
                 <Ago time={first} /> to{" "}
               </>

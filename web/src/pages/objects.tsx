@@ -156,7 +156,7 @@ function Details({ object, onChange }: { object: ObjectDetail; onChange: () => v
   const filters = kind === "Sensor" ? { namespace, sensor: name } : kind === "EventSource" ? { source: name } : {};
   return (
     <>
-      <div class="buttons">
+      <div class="buttons row">
         <a class="button" href={format({ page: "flow", focus: "" }, kind === "Sensor" ? filters : { namespace })}>
           In the flow
         </a>

@@ -108,7 +108,7 @@ function AnswerView({ answer }: { answer: TryAnswer }) {
         <FaultView key={at} fault={fault} />
       ))}
       {answer.reports.map((report, at) => (
-        <Stages key={at} report={report} />
+        <Stages key={at} report={report} isHere={false} />
       ))}
       {answer.reports.length === 0 ? <Empty>No event came of it.</Empty> : null}
       {answer.text ? (

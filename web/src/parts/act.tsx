@@ -37,7 +37,6 @@ export function ActDialog({ act, onClose, onDone }: { act: Act; onClose: () => v
       setState({ step: "failed", error: asApiError(error) });
     }
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asked once, when the dialog opens
   useEffect(() => {
     void call(true);
   }, []);

@@ -116,6 +116,7 @@ export function Code({ text, label, numbered }: { text: string; label: string; n
   const lines = text.replace(/\n$/, "").split("\n");
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
+    // biome-ignore lint/a11y/useSemanticElements: a section cannot be preformatted
     <pre class={numbered ? "code numbered" : "code"} tabIndex={0} role="region" aria-label={label}>
       {numbered ? lines.map((line, at) => <code key={at}>{line || " "}</code>) : <code>{text}</code>}
     </pre>

@@ -17,6 +17,9 @@ const NS = "http://www.w3.org/2000/svg";
 /** So many wires move at once; those out of sight stand still. */
 const MOVING = 150;
 
+/** So high is the heading of the picture, in its own measure. */
+const HEADING = 52;
+
 interface Props {
   markup: string;
   focus: string;
@@ -59,6 +62,7 @@ export function Picture({ markup, focus, text, isWhole, onFocus }: Props) {
   return (
     <>
       <Failure error={error} />
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the cards inside are buttons, their events rise to here */}
       <div
         class={isWhole ? "picture" : "picture full"}
         ref={host}
@@ -120,14 +124,16 @@ function keepAlive(drawing: Drawing, host: HTMLElement | null): () => void {
   const stop = effect(() => {
     const [graph, rates, objects] = [store.flow.value, store.rates.value, store.objects.value];
     if (graph && !store.paused.value) {
-      drawing.show(live(graph, rates, objects));
+      drawing.show(live(graph, rates, objects, store.session.value));
       seen();
     }
   });
+  host?.addEventListener("scroll", seen, { passive: true });
   window.addEventListener("scroll", seen, { passive: true });
   window.addEventListener("resize", seen);
   return () => {
     stop();
+    host?.removeEventListener("scroll", seen);
     window.removeEventListener("scroll", seen);
     window.removeEventListener("resize", seen);
   };
@@ -157,6 +163,10 @@ class Drawing {
   constructor(svg: SVGSVGElement) {
     this.svg = svg;
     svg.setAttribute("role", "group");
+    // The page has the heading already.
+    const { width, height } = svg.viewBox.baseVal;
+    svg.setAttribute("viewBox", `0 ${HEADING} ${width} ${height - HEADING}`);
+    svg.setAttribute("height", String(height - HEADING));
     for (const element of svg.querySelectorAll<SVGGElement>("g.card")) {
       const width = Number(element.querySelector("rect.face")?.getAttribute("width") ?? 180);
       const title = element.querySelector("title")?.textContent ?? "";
@@ -207,9 +217,11 @@ class Drawing {
   move(host: HTMLElement | null): void {
     const box = this.svg.getBoundingClientRect();
     const scale = box.height / (this.svg.viewBox.baseVal.height || box.height || 1);
-    const [top, bottom] = [-box.top / scale, (window.innerHeight - box.top) / scale];
+    const room = host?.getBoundingClientRect() ?? box;
+    const [low, high] = [Math.max(room.top, 0), Math.min(room.bottom, window.innerHeight)];
+    const [top, bottom] = [low, high].map((at) => (at - box.top) / scale + HEADING) as [number, number];
     let moving = 0;
-    const isHidden = host === null || box.height === 0;
+    const isHidden = box.height === 0;
     for (const drawn of this.wires) {
       const speed = speedClass(drawn.rate);
       const isSeen = !isHidden && drawn.y[1] >= top && drawn.y[0] <= bottom && moving < MOVING;
@@ -276,7 +288,7 @@ function label(drawn: Wire): void {
     drawn.label = document.createElementNS(NS, "text");
     drawn.label.setAttribute("class", drawn.isDim ? "rate dim" : "rate");
     drawn.label.setAttribute("x", String(Number(x) + 4));
-    drawn.label.setAttribute("y", String(Number(y) - 5));
+    drawn.label.setAttribute("y", String(Number(y) + (drawn.from.startsWith("trigger") ? 13 : -5)));
     drawn.path.after(drawn.label);
   }
   drawn.label.textContent = `${rate(drawn.rate)}/s`;

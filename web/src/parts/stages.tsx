@@ -18,7 +18,7 @@ import { action, brief, toYaml } from "../core/yaml.ts";
 import { kept } from "../shell/store.ts";
 import { Chip, Code, OutcomeChip, Section } from "./common.tsx";
 
-export function Stages({ report }: { report: Report }) {
+export function Stages({ report, isHere = true }: { report: Report; isHere?: boolean }) {
   const before = report.event?.data ?? null;
   return (
     <>
@@ -29,7 +29,7 @@ export function Stages({ report }: { report: Report }) {
         </Section>
       ) : null}
       {report.sensors.map((sensor) => (
-        <SensorStages key={`${sensor.namespace}/${sensor.sensor}`} report={sensor} before={before} />
+        <SensorStages key={`${sensor.namespace}/${sensor.sensor}`} report={sensor} before={before} isHere={isHere} />
       ))}
       {report.notWaiting.length > 0 ? (
         <Section title="Sensors that do not wait for it">
@@ -46,7 +46,7 @@ export function Stages({ report }: { report: Report }) {
   );
 }
 
-function SensorStages({ report, before }: { report: SensorReport; before: Json }) {
+function SensorStages({ report, before, isHere }: { report: SensorReport; before: Json; isHere: boolean }) {
   const { namespace, sensor } = report;
   const faults = texts(report.faults);
   return (
@@ -54,9 +54,11 @@ function SensorStages({ report, before }: { report: SensorReport; before: Json }
       title={`Sensor ${namespace}/${sensor}`}
       class="sensor-stages"
       aside={
-        <a class="mute" href={format({ page: "object", kind: "Sensor", namespace, name: sensor }, kept())}>
-          open
-        </a>
+        isHere ? (
+          <a class="mute" href={format({ page: "object", kind: "Sensor", namespace, name: sensor }, kept())}>
+            open
+          </a>
+        ) : null
       }
     >
       {faults.map((fault, at) => (
@@ -249,17 +251,11 @@ function FiringView({ firing }: { firing: Firing }) {
 
 function Parameter({ step }: { step: ParameterStep }) {
   const { parameter, dest, value, skipped, matched, why } = step;
-  if (matched === false) {
-    return (
-      <Line passed={false} text={parameter}>
-        <code>{dest}</code> finds nothing
-      </Line>
-    );
-  }
   return (
-    <Line passed text={parameter}>
+    <Line passed={matched !== false} text="" place={parameter}>
       <code>{dest}</code>
-      {skipped ? " is left as it is" : null}
+      {matched === false ? " finds nothing" : ""}
+      {skipped ? " is left as it is" : ""}
       {value === undefined ? null : (
         <>
           {" ← "}

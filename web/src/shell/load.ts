@@ -18,7 +18,6 @@ export function useGet<T>(path: string | null, version: unknown = 0): Loaded<T> 
     error: null,
   });
   const [round, setRound] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new version or round is a reason to read again
   useEffect(() => {
     if (path === null) {
       return;
