@@ -1,0 +1,654 @@
+// A server that speaks the console's contract from fixed literals. It decides nothing.
+// By itself (`node tests/stand-in.mjs [PORT]`) it serves the pages for a look.
+
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** The folder of the pages' sources; tests are started in it. */
+const WEB = process.cwd();
+const literal = (name) => readFileSync(join(WEB, "tests/literals", name), "utf8");
+
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const ALL_RIGHTS = { payload: true, replay: true, drop: true, pause: true, send: true };
+const NO_RIGHTS = { payload: false, replay: false, drop: false, pause: false, send: false };
+const REASONS = {
+  payload: "you may not get `payloads` of sensors.argoproj.io in namespace playground",
+  replay: "you may not create `replays` in namespace playground",
+  drop: "you may not delete dead letters in namespace playground",
+  pause: "you may not patch sensors.argoproj.io in namespace playground",
+  send: "you may not create events in namespace playground",
+};
+
+export const NAUGHTY = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+
+/** A time so many seconds ago. */
+const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
+
+/** Starts it on a free port, or on `port`. */
+export async function startStandIn({ port = 0, viewer = false, naughty = false, sensors = 0, rate = 0 } = {}) {
+  const world = new World({ viewer, naughty, sensors });
+  const server = createServer((request, response) => world.answer(request, response));
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const timers = [setInterval(() => world.tick(), 2000)];
+  if (rate > 0) {
+    timers.push(setInterval(() => world.publish(Math.max(1, Math.round(rate / 5))), 200));
+  }
+  const address = `http://127.0.0.1:${server.address().port}`;
+  return {
+    address,
+    world,
+    close: async () => {
+      timers.forEach(clearInterval);
+      world.breakStreams();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+class World {
+  constructor({ viewer, naughty, sensors }) {
+    this.viewer = viewer;
+    this.naughty = naughty;
+    this.sensors = sensors;
+    this.streams = new Set();
+    this.isDown = false;
+    this.letters = [...LETTERS];
+    this.paused = new Set(["filters/release-sn"]);
+    this.acts = [];
+    this.events = Array.from({ length: 240 }, (_, at) => this.event(1000 + at, (240 - at) * 17));
+  }
+
+  event(number, age) {
+    const kinds = [fired, filtered, dead, waits, fired, fired];
+    const event = kinds[number % kinds.length](number, ago(age));
+    if (this.sensors > 0) {
+      const at = number % this.sensors;
+      event.decisions = [decision("crowd", `sensor-${at}`, "call", "fired", ""), ...event.decisions];
+    }
+    if (this.naughty) {
+      const { id, source, name, type, subject } = event;
+      Object.assign(event, { id: id + NAUGHTY, source: source + NAUGHTY, name: name + NAUGHTY, type: type + NAUGHTY });
+      event.subject = subject + NAUGHTY;
+      event.summary = NAUGHTY;
+      event.decisions = event.decisions.map((one) => ({ ...one, sensor: one.sensor + NAUGHTY, reason: NAUGHTY }));
+    }
+    if (this.viewer) {
+      delete event.summary;
+    }
+    return event;
+  }
+
+  publish(count = 1) {
+    const next = this.events[this.events.length - 1].number + 1;
+    const events = Array.from({ length: count }, (_, at) => this.event(next + at, 0));
+    this.events.push(...events);
+    this.events.splice(0, this.events.length - 5000);
+    this.send("events", [...events].reverse(), events[events.length - 1].number);
+  }
+
+  send(name, data, id) {
+    for (const stream of this.streams) {
+      stream.write(`event: ${name}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`);
+    }
+  }
+
+  tick() {
+    this.send("rates", this.rates());
+  }
+
+  breakStreams() {
+    for (const stream of this.streams) {
+      stream.destroy();
+    }
+    this.streams.clear();
+  }
+
+  async answer(request, response) {
+    const url = new URL(request.url, "http://stand-in");
+    response.setHeader("Content-Security-Policy", POLICY);
+    response.setHeader("X-Content-Type-Options", "nosniff");
+    if (this.isDown) {
+      request.socket.destroy();
+      return;
+    }
+    if (!url.pathname.startsWith("/api/")) {
+      page(url.pathname, response);
+      return;
+    }
+    if (url.pathname === "/api/stream") {
+      this.open(response);
+      return;
+    }
+    const chunks = [];
+    for await (const chunk of request) {
+      chunks.push(chunk);
+    }
+    const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : null;
+    const query = Object.fromEntries(url.searchParams);
+    const route = `${request.method} ${url.pathname.slice(4)}`;
+    if (route === "GET /flow.svg") {
+      response.setHeader("Content-Type", "image/svg+xml");
+      response.end(this.sensors > 0 ? crowdPicture(this.sensors) : this.dressed(literal("flow.svg")));
+      return;
+    }
+    const answer = this.routes[route]?.(query, body);
+    json(
+      response,
+      answer === undefined ? 404 : 200,
+      answer ?? { error: `There is no ${url.pathname}.`, hint: "Look at the list." },
+    );
+  }
+
+  dressed(svg) {
+    return this.naughty ? svg.replaceAll("harbour", "&lt;img src=x onerror=alert(1)&gt;") : svg;
+  }
+
+  open(response) {
+    response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+    response.write("retry: 300\n\n");
+    this.streams.add(response);
+    response.on("close", () => this.streams.delete(response));
+    response.write(`event: bus\ndata: {"ok":true,"message":null}\n\n`);
+    response.write(`event: rates\ndata: ${JSON.stringify(this.rates())}\n\n`);
+  }
+
+  rates() {
+    const row = (namespace, sensor, trigger, rate, lag, deadLetters, p95) => {
+      return {
+        namespace,
+        sensor,
+        trigger,
+        consumer: `${sensor}-${trigger}`,
+        rate,
+        lag,
+        inHand: 1,
+        repeated: 0,
+        deadLetters,
+        p95,
+      };
+    };
+    const crowd = Array.from({ length: this.sensors }, (_, at) =>
+      row("crowd", `sensor-${at}`, "call", (at % 7) / 3, at % 5, 0, 4),
+    );
+    const dead = (sensor) => this.letters.filter((letter) => letter.sensor === sensor).length;
+    return {
+      published: 14.3 + Math.round(Math.random() * 10) / 10,
+      stored: 12345,
+      rows: [
+        row("playground", "ingress-sn", "ingress", 2.3, 4, dead("ingress-sn"), 12.4),
+        row("playground", "ingress-sn", "log", 2.3, 0, 0, 0.4),
+        row("filters", "release-sn", "note", 0, 312, 0, null),
+        row("github-workflow", "build-sn", "build", 12, 0, dead("build-sn"), 41.7),
+        row("ingress-port-fallback", "ingress-sn", "ingress", 0.2, 0, 0, 9.1),
+        ...crowd,
+      ],
+      events: [
+        { source: "playground/ingress-es", name: "ingress", rate: 2.3, count: 4312 },
+        { source: "filters/release-es", name: "deployment", rate: 0.4, count: 77 },
+        { source: "github-workflow/code-es", name: "push", rate: 12, count: 8801 },
+        { source: "ingress-port-fallback/ingress-es", name: "ingress", rate: 0.2, count: 21 },
+        { source: "crowd/crowd-es", name: "call", rate: 20, count: 100 },
+      ],
+    };
+  }
+
+  objects() {
+    const object = (kind, namespace, name, more = {}) => ({
+      kind,
+      namespace,
+      name,
+      ready: true,
+      reason: null,
+      message: null,
+      paused: this.paused.has(`${namespace}/${name}`),
+      faults: [],
+      triggers: [],
+      events: [],
+      ...more,
+    });
+    const crowd = Array.from({ length: this.sensors }, (_, at) =>
+      object("Sensor", "crowd", `sensor-${at}`, { triggers: ["call"] }),
+    );
+    return [
+      object("EventBus", "playground", "jetstream-eb"),
+      object("EventBus", "filters", "jetstream-eb"),
+      object("EventBus", "github-workflow", "jetstream-eb"),
+      object("EventSource", "playground", "ingress-es", { events: ["ingress"] }),
+      object("EventSource", "filters", "release-es", { events: ["deployment"] }),
+      object("EventSource", "github-workflow", "code-es", {
+        events: ["push"],
+        ready: false,
+        reason: "PodsNotReady",
+        message: "0 of 1 pods are ready: the webhook's port 12000 is taken",
+      }),
+      object("Sensor", "playground", "ingress-sn", { triggers: ["ingress", "log"] }),
+      object("Sensor", "filters", "release-sn", { triggers: ["note"] }),
+      object("Sensor", "github-workflow", "build-sn", {
+        triggers: ["build"],
+        faults: ["build-sn.yaml:31: parameters[1]: nothing reads `body.head_comit`; did you mean `body.head_commit`?"],
+      }),
+      object("Sensor", "ingress-port-fallback", "ingress-sn", { triggers: ["ingress"], ready: null }),
+      ...crowd,
+    ];
+  }
+
+  routes = {
+    "GET /session": () => ({
+      version: "0.9.0",
+      mode: "desk",
+      place: "nats://127.0.0.1:4222, through the API server of kind-harbour",
+      namespace: null,
+      bus: null,
+      user: this.viewer ? "viewer" : "ada",
+      rights: this.viewer ? NO_RIGHTS : ALL_RIGHTS,
+      reasons: this.viewer ? REASONS : {},
+    }),
+    "GET /flow": () => (this.sensors > 0 ? crowdFlow(this.sensors) : JSON.parse(literal("flow.json"))),
+    "GET /objects": () => ({ objects: this.objects() }),
+    "GET /object": (query) => {
+      const found = this.objects().find(
+        (one) => one.kind === query.kind && one.namespace === query.namespace && one.name === query.name,
+      );
+      return (
+        found && {
+          ...found,
+          manifest:
+            found.kind === "Sensor"
+              ? MANIFEST
+              : `apiVersion: argoproj.io/v1alpha1\nkind: ${found.kind}\nmetadata:\n  name: ${found.name}\n`,
+          conditions: [
+            { type: "Deployed", status: "True", reason: null, message: null, since: ago(86400) },
+            {
+              type: "Ready",
+              status: found.ready === false ? "False" : "True",
+              reason: found.reason,
+              message: found.message,
+              since: ago(3000),
+            },
+          ],
+          consumers: this.rates().rows.filter((row) => row.sensor === found.name && row.namespace === found.namespace),
+          lines: found.kind === "Sensor" ? ["trigger ingress: 4,308 of 4,312 events done, 4 to come"] : [],
+        }
+      );
+    },
+    "GET /events": (query) => {
+      const before = Number(query.before ?? Number.MAX_SAFE_INTEGER);
+      const passes = (event) =>
+        event.number < before &&
+        (!query.sensor || event.decisions.some((one) => one.sensor === query.sensor)) &&
+        (!query.text || JSON.stringify(event).includes(query.text));
+      const all = this.events.filter(passes);
+      const events = all.slice(-Number(query.limit ?? 100)).reverse();
+      return {
+        events,
+        first: this.events[0].number,
+        last: this.events[this.events.length - 1].number,
+        more: all.length > events.length,
+      };
+    },
+    "GET /event": (query) => this.detail(Number(query.number)),
+    "GET /dead-letters": (query) => {
+      const letters = this.letters.filter((letter) => !query.sensor || letter.sensor === query.sensor);
+      return { groups: groups(letters), total: letters.length };
+    },
+    "GET /dead-letters/list": (query) => ({
+      letters: this.letters.filter((letter) => letter.sensor === query.sensor && letter.trigger === query.trigger),
+    }),
+    "GET /dead-letter": (query) => {
+      const letter = this.letters.find((letter) => letter.number === Number(query.number));
+      return (
+        letter && {
+          ...letter,
+          payload: this.viewer ? null : letter.payload,
+          text: `dead letter ${letter.number} of sensor ${letter.sensor}`,
+        }
+      );
+    },
+    "POST /dead-letters/replay": (_, body) => this.act("replay", body),
+    "POST /dead-letters/drop": (_, body) => this.act("drop", body),
+    "POST /objects/pause": (_, body) => this.pause(body, true),
+    "POST /objects/resume": (_, body) => this.pause(body, false),
+    "POST /events/send-again": (_, body) => ({
+      done: [
+        `Event ${body.number} ${body.dryRun ? "would be" : "was"} published again on playground.ingress-es.ingress with a new id.`,
+      ],
+      refused: [],
+    }),
+    "POST /event/explain": (_, body) => ({
+      ...this.detail(body.number),
+      conclusion: ["With the edited Sensor it would fire trigger ingress of playground/ingress-sn."],
+    }),
+    "POST /events/test": (_, body) => ({
+      file: `# Event ${body.number} of the bus.\ncases:\n- name: event ${body.number}\n  expect: nothing\n`,
+    }),
+    "POST /try": (_, body) => {
+      if (body.manifests.includes("kind: Sensr")) {
+        const fault = {
+          line: 3,
+          path: "kind",
+          message: "Sensr is no kind of ours",
+          hint: "Did you mean Sensor?",
+          severity: "error",
+        };
+        return { text: "", reports: [], faults: [fault] };
+      }
+      return {
+        text: "sensor playground/ingress-sn\n  trigger ingress (Kubernetes) fires\n",
+        reports: [JSON.parse(literal("fired.json"))],
+        faults: [],
+      };
+    },
+    "POST /compare": () => COMPARED,
+  };
+
+  act(verb, body) {
+    this.acts.push({ verb, ...body });
+    const isMeant = (letter) =>
+      body.all ||
+      body.numbers?.includes(letter.number) ||
+      (body.group && letter.trigger === body.group.trigger && letter.error === body.group.error);
+    const meant = this.letters.filter(isMeant);
+    if (!body.dryRun) {
+      this.letters = this.letters.filter((letter) => !isMeant(letter));
+      this.tick();
+    }
+    const word = verb === "replay" ? "replayed through Sensor" : "dropped from Sensor";
+    return {
+      done: meant.map(
+        (letter) =>
+          `Dead letter ${letter.number} ${body.dryRun ? "would be" : "was"} ${word} ${letter.namespace}/${letter.sensor}.`,
+      ),
+      refused: body.all ? ["Dead letter 7 is cut: its payload was too long to keep."] : [],
+    };
+  }
+
+  pause({ namespace, name, dryRun }, isPaused) {
+    const word = isPaused ? "paused" : "resumed";
+    if (!dryRun) {
+      this.paused[isPaused ? "add" : "delete"](`${namespace}/${name}`);
+      this.send("objects", { version: Date.now() });
+    }
+    return {
+      done: [`${namespace}/${name} ${dryRun ? "would be" : "was"} ${word}; events wait on the bus.`],
+      refused: [],
+    };
+  }
+
+  detail(number) {
+    const event = this.events.find((event) => event.number === number);
+    if (!event) {
+      return undefined;
+    }
+    const isFiltered = event.decisions.some((one) => one.outcome === "filtered");
+    const report = JSON.parse(literal(isFiltered ? "filtered.json" : "fired.json"));
+    const mark = (text) => (this.naughty ? text + NAUGHTY : text);
+    if (this.naughty) {
+      report.event.data.body.note = NAUGHTY;
+      report.sensors[0].triggers[0].trigger = NAUGHTY;
+      report.notWaiting = [{ sensor: NAUGHTY, reason: NAUGHTY }];
+    }
+    return {
+      event,
+      data: this.viewer ? null : report.event.data,
+      reports: [report],
+      text: mark(literal("filtered.txt")),
+      conclusion: [
+        mark(
+          isFiltered
+            ? "It did not fire because filter time of dependency deployment did not pass: 00:00:00 is not between 07:00:00 and 19:00:00."
+            : "It fired triggers ingress and log of playground/ingress-sn.",
+        ),
+      ],
+      progress: [mark("trigger ingress: acknowledged after 12 ms, attempt 1")],
+      deadLetters: event.decisions.some((one) => one.outcome === "dead-lettered")
+        ? [{ number: 41, at: ago(400), line: mark("playground/ingress-sn ingress  rejected: 422 from the API server") }]
+        : [],
+      commands: {
+        why: `tiphys why ${event.number} -n playground`,
+        simulate: "tiphys simulate -f . --event event.json",
+      },
+      notes: [mark("What was seen in the window of deduplication cannot be computed again.")],
+    };
+  }
+}
+
+function decision(namespace, sensor, trigger, outcome, reason) {
+  return { namespace, sensor, trigger, outcome, reason };
+}
+
+function event(number, storedAt, source, name, summary, decisions, more = {}) {
+  return {
+    number,
+    storedAt,
+    id: `7188f3f167d6c1e88049ded8a4${number}`,
+    source,
+    name,
+    type: "resource",
+    subject: `${source}.${name}`,
+    unreadable: null,
+    replay: null,
+    summary,
+    decisions,
+    unanswered: [],
+    ...more,
+  };
+}
+
+const fired = (number, at) =>
+  event(number, at, "ingress-es", "ingress", "type=ADD body.metadata.name=harbour-svc body.spec.type=ClusterIP", [
+    decision("playground", "ingress-sn", "ingress", "fired", ""),
+    decision("playground", "ingress-sn", "log", "fired", ""),
+  ]);
+const filtered = (number, at) =>
+  event(number, at, "release-es", "deployment", "type=UPDATE body.metadata.name=pier body.spec.replicas=3", [
+    decision("filters", "release-sn", "note", "filtered", "00:00:00 is not between 07:00:00 and 19:00:00"),
+  ]);
+const dead = (number, at) =>
+  event(number, at, "code-es", "push", "body.ref=refs/heads/main body.pusher.name=ada", [
+    decision("github-workflow", "build-sn", "build", "dead-lettered", "422 from the API server"),
+    decision("playground", "ingress-sn", "log", "fired", ""),
+  ]);
+const waits = (number, at) =>
+  event(number, at, "code-es", "push", "body.ref=refs/heads/next body.pusher.name=grace", [
+    decision("github-workflow", "build-sn", "build", "waiting", "has push of push && approval"),
+  ]);
+
+const letter = (number, sensor, trigger, reason, error, age) => ({
+  number,
+  namespace: sensor === "build-sn" ? "github-workflow" : "playground",
+  sensor,
+  trigger,
+  reason,
+  error,
+  attempts: 3,
+  deadLetteredAt: ago(age),
+  subject: `playground.${sensor}.${trigger}`,
+  storedAt: ago(age + 20),
+  dependencies: ["service"],
+  mayBeDone: false,
+  cutFrom: null,
+  event: {
+    id: `7188f3f167d6c1e88049ded8a4${number}`,
+    source: "ingress-es",
+    subject: "ingress",
+    type: "resource",
+    time: ago(age + 21),
+  },
+  action: {
+    k8s: {
+      operation: "create",
+      object: {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "Ingress",
+        metadata: { name: "harbour-svc-ing", namespace: "playground" },
+      },
+    },
+  },
+  payload: { body: { metadata: { name: "harbour-svc" }, spec: { ports: [] } } },
+});
+const MISSING = "parameters[4]: body.spec.ports is an array of 0: no 0 (give a default with value:)";
+const REFUSED = "Workflow build- is invalid: spec.entrypoint: Required value (422 from the API server)";
+const LETTERS = [
+  ...[41, 44, 45].map((number) => letter(number, "ingress-sn", "ingress", "parameter", MISSING, 400 + number)),
+  ...[42, 43].map((number) => letter(number, "build-sn", "build", "rejected", REFUSED, 90 + number)),
+];
+
+function groups(letters) {
+  const groups = new Map();
+  for (const { namespace, sensor, trigger, reason, error, attempts, deadLetteredAt, number } of letters) {
+    const group = groups.get(error) ?? {
+      count: 0,
+      namespace,
+      sensor,
+      trigger,
+      reason,
+      error,
+      first: deadLetteredAt,
+      last: deadLetteredAt,
+      attempts,
+      example: number,
+    };
+    group.count += 1;
+    groups.set(error, group);
+  }
+  return [...groups.values()];
+}
+
+const MANIFEST = readFileSync(join(WEB, "../examples/auto-ingress/ingress-sn.yaml"), "utf8");
+
+const COMPARED = {
+  events: 1000,
+  changed: 137,
+  text: "1000 events, 137 of them with other actions\n",
+  changes: [
+    {
+      by: "playground/ingress-sn ingress",
+      change: "changed",
+      count: 130,
+      event: "7188f3f167d6c1e88049ded8a41000",
+      action: "update Ingress playground/harbour-svc-ing",
+      instead: null,
+      differences: [
+        { action: null, verdict: "different", path: "spec.ingressClassName", expected: "nginx", actual: "traefik" },
+      ],
+    },
+    {
+      by: "playground/ingress-sn log",
+      change: "gone",
+      count: 7,
+      event: "7188f3f167d6c1e88049ded8a41004",
+      action: "log service",
+      instead: "filtered",
+      differences: [],
+    },
+  ],
+};
+
+/** A picture of many Sensors, drawn as the program draws it. */
+function crowdPicture(sensors) {
+  const height = 120 * sensors + 200;
+  const face = '<rect class="face" width="190" height="75" rx="9"/>';
+  const card = (kind, id, x, y, tag, title) =>
+    `<g class="card ${kind}" id="${id}" transform="translate(${x} ${y})"><title>${tag}\n${title}</title>${face}` +
+    `<svg width="186" height="75"><text class="tag" x="38" y="23">${tag}</text><text class="title" x="16" y="45">${title}</text></svg></g>`;
+  const wire = (d, from, to) => `<path class="wire flow" d="${d}" data-from="${from}" data-to="${to}"/>`;
+  const rows = Array.from({ length: sensors }, (_, at) => {
+    const y = 150 + at * 120;
+    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
+      (kind) => `${kind}_crowd_sensor_${at}_call`,
+    );
+    return [
+      wire(`M670 300C700 300 700 ${y + 37} 734 ${y + 37}`, "bus_crowd", dependency),
+      wire(`M924 ${y + 37}H976`, dependency, trigger),
+      wire(`M1166 ${y + 37}H1282`, trigger, target),
+      card("dependency", dependency, 734, y, "DEPENDENCY", "call"),
+      card("trigger", trigger, 976, y, "HTTP", "call"),
+      card("target", target, 1282, y, "TARGET", "https://harbour.example"),
+    ].join("\n");
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="1580" height="${height}" viewBox="0 0 1580 ${height}" role="img" aria-label="Event flow">
+<rect class="page" width="1580" height="${height}"/>
+${card("source", "source_crowd", 28, 150, "EVENT SOURCE", "crowd-es")}${card("event", "event_crowd", 272, 150, "WEBHOOK", "call")}${card("bus", "bus_crowd", 502, 150, "JETSTREAM", "default")}
+${rows.join("\n")}</svg>`;
+}
+
+function crowdFlow(sensors) {
+  const node = (id, kind, title, sensor) => ({
+    id,
+    kind,
+    namespace: "crowd",
+    bus: "default",
+    tag: kind,
+    title,
+    detail: "",
+    badges: [],
+    isMissing: false,
+    ...(sensor ? { sensor } : {}),
+  });
+  const nodes = [
+    node("source_crowd", "source", "crowd-es"),
+    node("event_crowd", "event", "call"),
+    node("bus_crowd", "bus", "default"),
+  ];
+  const edges = [
+    { from: "source_crowd", to: "event_crowd", label: "", kind: "flow" },
+    { from: "event_crowd", to: "bus_crowd", label: "", kind: "flow" },
+  ];
+  const routes = [];
+  for (let at = 0; at < sensors; at += 1) {
+    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
+      (kind) => `${kind}_crowd_sensor_${at}_call`,
+    );
+    const sensor = `sensor-${at}`;
+    nodes.push(
+      node(dependency, "dependency", "call", sensor),
+      node(trigger, "trigger", "call", sensor),
+      node(target, "target", "https://harbour.example"),
+    );
+    edges.push(
+      { from: "bus_crowd", to: dependency, label: "", kind: "flow" },
+      { from: dependency, to: trigger, label: "", kind: "flow" },
+      { from: trigger, to: target, label: "", kind: "flow" },
+    );
+    routes.push({ event: "event_crowd", dependency });
+  }
+  return { nodes, edges, routes };
+}
+
+function json(response, status, value) {
+  response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
+  response.end(JSON.stringify(value));
+}
+
+function page(path, response) {
+  const types = { js: "text/javascript", css: "text/css" };
+  if (path === "/assets/flow.css") {
+    response.writeHead(200, { "Content-Type": "text/css" });
+    response.end(literal("flow.css"));
+    return;
+  }
+  if (/^\/assets\/[\w.-]+$/.test(path)) {
+    try {
+      const bytes = readFileSync(join(WEB, "dist", path));
+      response.writeHead(200, { "Content-Type": types[path.split(".").pop()] ?? "application/octet-stream" });
+      response.end(bytes);
+    } catch {
+      json(response, 404, { error: "There is no such file." });
+    }
+    return;
+  }
+  response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
+  response.end(readFileSync(join(WEB, "dist/index.html")));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
+  const { address } = await startStandIn({ port: Number(process.argv[2] ?? 7781), rate: 1 });
+  process.stdout.write(`${address}\n`);
+}

@@ -1,0 +1,31 @@
+// Runs the tests of `tests/`: `unit` or `browser`. They are TypeScript, so they are bundled first.
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(dirname(fileURLToPath(import.meta.url)));
+const kind = process.argv[2] ?? "unit";
+const folder = join(here, "tests", kind);
+const out = join(here, ".tests", kind);
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const tests = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
+await build({
+  entryPoints: tests.map((name) => join(folder, name)),
+  outdir: out,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  packages: "external",
+  logLevel: "warning",
+});
+const paths = tests.map((name) => join(out, name.replace(/\.ts$/, ".mjs")));
+const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...process.argv.slice(3), ...paths], {
+  cwd: here,
+  stdio: "inherit",
+});
+process.exitCode = status ?? 1;
