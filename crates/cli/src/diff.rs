@@ -8,11 +8,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
-use tiphys_eventbus::Event;
-use tiphys_live::mask::Values;
+use tiphys_live::comparison::Comparison;
 use tiphys_live::objects::subjects;
 use tiphys_runtime::process;
-use tiphys_simulate::{Changes, Decisions, Objects};
 
 use crate::args::{LogArgs, Output};
 use crate::bus::BusArgs;
@@ -80,7 +78,7 @@ async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
     match &desk {
         Some(desk) if events.is_empty() => {
             desk.each(since, |seen| match &seen.event {
-                Ok(event) => comparison.add(event),
+                Ok(event) => Ok(comparison.add(event)?),
                 Err(_) => Ok(()),
             })
             .await?;
@@ -132,36 +130,4 @@ fn of_file(path: &Path, comparison: &mut Comparison<'_>) -> anyhow::Result<()> {
         comparison.add(&event)?;
     }
     Ok(())
-}
-
-/// Both specs, each with what it has seen.
-struct Comparison<'o> {
-    before: Decisions<'o>,
-    after: Decisions<'o>,
-    is_revealed: bool,
-    changes: Changes,
-    secrets: Values,
-}
-
-impl<'o> Comparison<'o> {
-    fn new(before: &'o Objects<'o>, after: &'o Objects<'o>, is_revealed: bool) -> Self {
-        let now = Timestamp::now();
-        Self {
-            before: Decisions::new(before, now),
-            after: Decisions::new(after, now),
-            is_revealed,
-            changes: Changes::default(),
-            secrets: Values::default(),
-        }
-    }
-
-    fn add(&mut self, event: &Event) -> anyhow::Result<()> {
-        if !self.is_revealed {
-            self.secrets.add(event);
-        }
-        let before = self.before.follow(event.clone());
-        let after = self.after.follow(event.clone());
-        self.changes.add(&event.context.id, &before, &after)?;
-        Ok(())
-    }
 }

@@ -4,6 +4,7 @@
 mod args;
 mod bus;
 mod completions;
+mod console;
 mod controller;
 mod crds;
 mod create;
@@ -37,6 +38,7 @@ use tiphys_worker::Kind;
 
 use args::{LogArgs, SimulateArgs};
 use completions::CompletionsArgs;
+use console::ConsoleArgs;
 use controller::ControllerArgs;
 use create::CreateArgs;
 use diff::DiffArgs;
@@ -135,6 +137,12 @@ enum Command {
     /// Two looks at the bus, two seconds apart, or one each so often with --watch. How long actions take is asked of
     /// the pods of a cluster, and is since they started.
     Top(Box<TopArgs>),
+    /// Show the event flow in a browser: live, with every decision and its reason
+    ///
+    /// Prints an address of this machine with a token, which is whose it is. Everything is read with the rights of
+    /// the kubeconfig, or of the NATS login; nothing is asked while nobody looks. What can be changed there (dead
+    /// letters, pausing, sending again) says first what it would do. Ctrl-C ends it.
+    Console(Box<ConsoleArgs>),
     /// Say where an object comes from: the trigger, the event, and the object that the event is about
     Trace(Box<TraceArgs>),
     /// Write the events of a bus to a file: a line of JSON each, for simulate and diff
@@ -206,6 +214,7 @@ fn main() -> ExitCode {
         Command::Why(args) => why::main(*args, &log),
         Command::Tail(args) => tail::main(*args, &log),
         Command::Top(args) => top::main(*args, &log),
+        Command::Console(args) => console::main(*args, &log),
         Command::Trace(args) => trace::main(*args, &log),
         Command::Record(args) => record::main(*args, &log),
         Command::Diff(args) => diff::main(*args, &log),

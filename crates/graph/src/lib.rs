@@ -19,6 +19,7 @@ mod text;
 pub use fault::Fault;
 pub use focus::{Focus, Objects};
 pub use model::{Edge, EdgeKind, Graph, Node, NodeKind, Route};
+pub use svg::STYLE;
 
 #[cfg(test)]
 mod tests;

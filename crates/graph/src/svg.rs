@@ -6,7 +6,9 @@ use std::fmt::{self, Write as _};
 
 use crate::layout::{Card, Frame, Layout, MARGIN, Piece, Style, Wire, layout};
 use crate::model::{EdgeKind, Graph, NodeKind};
-use style::{STYLE, icon};
+use style::icon;
+
+pub use style::STYLE;
 
 /// Radius of the corners of cards.
 const RADIUS: i64 = 9;
@@ -16,10 +18,19 @@ const STRIPE: i64 = 4;
 impl Graph {
     /// The graph as a picture.
     pub fn to_svg(&self) -> String {
+        self.drawn(true)
+    }
+
+    /// The same without its style, for pages that have [`STYLE`] beside it.
+    pub fn to_bare_svg(&self) -> String {
+        self.drawn(false)
+    }
+
+    fn drawn(&self, is_styled: bool) -> String {
         let layout = layout(self);
         let mut svg = String::with_capacity(8192 + layout.cards.len() * 1024);
         // Writing into a text cannot fail.
-        if write(&mut svg, self, &layout).is_err() {
+        if write(&mut svg, self, &layout, is_styled).is_err() {
             svg.clear();
         }
         svg
@@ -45,13 +56,15 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-fn write(svg: &mut String, graph: &Graph, layout: &Layout) -> fmt::Result {
+fn write(svg: &mut String, graph: &Graph, layout: &Layout, is_styled: bool) -> fmt::Result {
     let Layout { width, height, .. } = *layout;
     writeln!(
         svg,
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-label="Event flow">"#
     )?;
-    writeln!(svg, "<style>{STYLE}</style>")?;
+    if is_styled {
+        writeln!(svg, "<style>{STYLE}</style>")?;
+    }
     definitions(svg)?;
     writeln!(
         svg,

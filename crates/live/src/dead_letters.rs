@@ -157,6 +157,11 @@ pub fn event_id(letter: &DeadLetter) -> Option<String> {
     Some(event.context.id.clone())
 }
 
+/// The error of a letter as groups have it.
+pub fn error_in_short(letter: &DeadLetter) -> String {
+    shortened(&letter.error)
+}
+
 impl What {
     fn of(letter: &DeadLetter) -> Self {
         Self {

@@ -47,7 +47,18 @@ pub async fn read(
     since: Option<Timestamp>,
     until: Until,
 ) -> Result<BoxStream<'static, Result<Seen, Error>>, Error> {
-    let start = since.map_or(StartAt::First, StartAt::Time);
+    read_from(history, since.map_or(StartAt::First, StartAt::Time), until).await
+}
+
+/// The events from a place on, in the order of the bus.
+///
+/// # Errors
+/// If the bus is out of reach; see [`History::read`].
+pub async fn read_from(
+    history: &dyn History,
+    start: StartAt,
+    until: Until,
+) -> Result<BoxStream<'static, Result<Seen, Error>>, Error> {
     let stored = history.read(start, until).await?;
     Ok(stored.map_ok(Seen::of).boxed())
 }

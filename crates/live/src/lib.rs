@@ -8,20 +8,24 @@
 //! | [`object`] | what an object is that is named as `kubectl` takes it |
 //! | [`origin`] | who made an object |
 //! | [`sighting`] | what becomes of an event, in short |
+//! | [`comparison`] | what becomes of events by two specs |
 //! | [`conclusion`] | what a report comes to |
 //! | [`progress`] | how far the consumers of triggers are |
 //! | [`dead_letters`] | what could not be processed, why, and how often |
 //! | [`top`] | how many events triggers take, how far they are behind, how long they need |
 //! | [`pause`] | which event sources and sensors do not run for now |
+//! | [`flow`] | how events go through the objects |
 //! | [`access`] | who somebody is, and what he may do |
 //! | [`mask`] | which values are not for everybody who may look |
 //!
 //! Nothing is changed here but by functions that say so in their names.
 
 pub mod access;
+pub mod comparison;
 pub mod conclusion;
 pub mod dead_letters;
 pub mod events;
+pub mod flow;
 pub mod mask;
 pub mod object;
 pub mod objects;

@@ -19,6 +19,8 @@ pub struct Text {
     pub name: String,
     /// JSON.
     pub json: String,
+    /// What its controller says of it, if it does.
+    pub status: Option<Value>,
 }
 
 /// The namespace of objects that name none.
@@ -32,26 +34,41 @@ const PAGE: u32 = 200;
 /// # Errors
 /// If the API server refuses, or does not answer.
 pub async fn read(client: &Client, namespace: &str) -> Result<Vec<Text>, Error> {
+    let mut texts = list(client, namespace, "EventSource", "eventsources").await?;
+    texts.extend(list(client, namespace, "Sensor", "sensors").await?);
+    Ok(texts)
+}
+
+/// The EventBuses of a namespace.
+///
+/// # Errors
+/// If the API server refuses, or does not answer.
+pub async fn buses(client: &Client, namespace: &str) -> Result<Vec<Text>, Error> {
+    list(client, namespace, "EventBus", "eventbus").await
+}
+
+async fn list(
+    client: &Client,
+    namespace: &str,
+    kind: &str,
+    plural: &str,
+) -> Result<Vec<Text>, Error> {
+    let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", kind);
+    let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let mut params = ListParams::default().limit(PAGE);
     let mut texts = Vec::new();
-    for (kind, plural) in [("EventSource", "eventsources"), ("Sensor", "sensors")] {
-        let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-        let mut params = ListParams::default().limit(PAGE);
-        loop {
-            let page = api.list(&params).await.map_err(|error| {
-                let act = format!("read the {plural} of namespace {namespace}");
-                refused(act, &format!("list {plural}"), namespace, &error)
-            })?;
-            let resource = &resource;
-            texts.extend(page.items.iter().map(|object| text(object, resource)));
-            match page.metadata.continue_.filter(|next| !next.is_empty()) {
-                Some(next) => params = params.continue_token(&next),
-                None => break,
-            }
+    loop {
+        let page = api.list(&params).await.map_err(|error| {
+            let act = format!("read the {plural} of namespace {namespace}");
+            refused(act, &format!("list {plural}"), namespace, &error)
+        })?;
+        texts.extend(page.items.iter().map(|object| text(object, &resource)));
+        match page.metadata.continue_.filter(|next| !next.is_empty()) {
+            Some(next) => params = params.continue_token(&next),
+            None => return Ok(texts),
         }
     }
-    Ok(texts)
 }
 
 /// An object of a list names neither its kind nor its version.
@@ -64,11 +81,12 @@ fn text(object: &DynamicObject, resource: &ApiResource) -> Text {
         metadata.name.as_deref().unwrap_or_default()
     );
     let mut value = serde_json::to_value(object).unwrap_or(Value::Null);
+    let mut status = None;
     if let Some(members) = value.as_object_mut() {
         members.insert("apiVersion".to_owned(), resource.api_version.clone().into());
         members.insert("kind".to_owned(), resource.kind.clone().into());
         // Nothing of it is a wish of its author.
-        members.remove("status");
+        status = members.remove("status");
         if let Some(Value::Object(metadata)) = members.get_mut("metadata") {
             metadata.remove("managedFields");
         }
@@ -76,6 +94,7 @@ fn text(object: &DynamicObject, resource: &ApiResource) -> Text {
     Text {
         name,
         json: value.to_string(),
+        status,
     }
 }
 
@@ -85,7 +104,7 @@ pub fn loaded(texts: Vec<Text>, namespace: &str) -> Loaded {
         is_live: true,
         ..Loaded::default()
     };
-    for Text { name, json } in texts {
+    for Text { name, json, .. } in texts {
         let manifest = manifest::read(&name, &json);
         loaded.add(manifest, Path::new(&name), json, namespace);
     }

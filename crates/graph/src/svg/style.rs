@@ -3,7 +3,7 @@
 use crate::model::NodeKind;
 
 /// The style sheet. Readers that know nothing of dark and light see it light.
-pub(super) const STYLE: &str = "
+pub const STYLE: &str = "
 text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans',Arial,sans-serif;fill:#0f172a}
 .page{fill:#f8fafc}
 .heading{font-size:20px;font-weight:700}
