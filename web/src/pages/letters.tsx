@@ -289,12 +289,20 @@ function LetterFacts({ letter }: { letter: Letter }) {
             </span>,
           ],
           ["sensor", <a key="n" href={sensorPage}>{`${namespace}/${sensor}`}</a>],
-          ["event", event ? <code key="e">{event.id}</code> : "cannot be read"],
+          ["event", event ? <EventLink key="e" id={event.id} /> : "cannot be read"],
           ["from", event ? `${event.source} / ${event.subject}` : "not known here"],
           ["subject", <code key="u">{letter.subject}</code>],
           ...(letter.mayBeDone ? [["note", "The action may be done all the same."] as [string, string]] : []),
         ]}
       />
     </Section>
+  );
+}
+
+function EventLink({ id }: { id: string }) {
+  return (
+    <a href={format({ page: "events" }, { text: id })}>
+      <code>{id}</code>
+    </a>
   );
 }

@@ -57,6 +57,7 @@ export function Picture({ markup, focus, text, isWhole, onFocus }: Props) {
   const graph = store.flow.value;
   useEffect(() => {
     drawing?.dim(graph, focus, text);
+    drawing?.reveal(focus);
   }, [drawing, graph, focus, text]);
   const card = (event: Event) => event.composedPath().find((part) => part instanceof Element && part.matches(".card"));
   return (
@@ -241,6 +242,11 @@ class Drawing {
         drawn.dash.setAttribute("class", name);
       }
     }
+  }
+
+  /** Brings a card into sight. */
+  reveal(id: string): void {
+    this.cards.get(id)?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /** Dims what the focus or the text does not mean. */
