@@ -188,7 +188,7 @@ test("a card in focus dims the rest and says where to go", async () => {
   await page.waitForURL("**/flow?focus=trigger_playground_ingress_sn_ingress");
   const side = page.getByRole("complementary", { name: "The card in focus" });
   await side.getByRole("link", { name: "Sensor ingress-sn" }).waitFor();
-  assert.equal(await page.locator(".card.dim").count(), 18);
+  assert.equal(await page.locator(".card.dim").count(), 20);
   assert.equal(await page.locator("#source_playground_ingress_es.dim").count(), 0);
   await page.context().close();
 });
