@@ -1,10 +1,9 @@
 // A server that speaks the console's contract from fixed literals. It decides nothing.
-// By itself (`node tests/stand-in.mjs [PORT]`) it serves the pages for a look.
+// `node tests/look.mjs [PORT]` serves the pages with it, for a look.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { join } from "node:path";
 
 /** The folder of the pages' sources; tests are started in it. */
 const WEB = process.cwd();
@@ -645,10 +644,4 @@ function page(path, response) {
   }
   response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
   response.end(readFileSync(join(WEB, "dist/index.html")));
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
-  const { address } = await startStandIn({ port: Number(process.argv[2] ?? 7781), rate: 1 });
-  process.stdout.write(`${address}\n`);
 }

@@ -19,13 +19,18 @@ await build({
   outExtension: { ".js": ".mjs" },
   bundle: true,
   platform: "node",
+  target: "node20",
   format: "esm",
   packages: "external",
   logLevel: "warning",
 });
 const paths = tests.map((name) => join(out, name.replace(/\.ts$/, ".mjs")));
-const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...process.argv.slice(3), ...paths], {
-  cwd: here,
-  stdio: "inherit",
-});
+const { status } = spawnSync(
+  process.execPath,
+  ["--test", "--test-concurrency=1", "--test-timeout=120000", ...process.argv.slice(3), ...paths],
+  {
+    cwd: here,
+    stdio: "inherit",
+  },
+);
 process.exitCode = status ?? 1;

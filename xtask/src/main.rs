@@ -12,6 +12,7 @@ mod link_order;
 mod node;
 mod servers;
 mod test;
+mod web;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,8 @@ enum Verb {
     Kind(kind::Args),
     /// Finds out which functions run in pods, and writes them down for the linker
     LinkOrder,
+    /// Builds the console's pages
+    Web(web::Args),
     /// Gets the servers that the tests need, and prints where they are
     Servers,
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Verb::Node(verb) => node::run(verb),
         Verb::Kind(args) => kind::run(&args),
         Verb::LinkOrder => link_order::run(),
+        Verb::Web(args) => web::run(&args),
         Verb::Servers => servers::run(),
     };
     match outcome {

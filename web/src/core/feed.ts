@@ -48,12 +48,17 @@ export function reduce(feed: Feed, message: Message): Feed {
         gaps: feed.gaps.flatMap((gap) => (gap.to === message.gap.to ? rest(gap, message.events) : [gap])),
       };
     case "hold":
-      return feed.held === null ? { ...feed, held: feed.events[0]?.number ?? 0 } : feed;
+      return feed.held === null ? { ...feed, held: newest(feed) } : feed;
     case "release":
       return feed.held === null ? feed : kept({ ...feed, held: null });
     case "clear":
       return { ...EMPTY, held: feed.held === null ? null : Number.MAX_SAFE_INTEGER };
   }
+}
+
+/** The number up to which all is shown. */
+function newest(feed: Feed): number {
+  return Math.max(feed.events[0]?.number ?? 0, feed.gaps[0]?.to ?? 0);
 }
 
 /** With a page of `/api/events`: the newest ones, or those before a number. */

@@ -2,13 +2,13 @@
 
 import { useRef, useState } from "preact/hooks";
 import type { Change, CompareAnswer, Difference } from "../core/contract.ts";
-import { count } from "../core/words.ts";
+import { count, whole } from "../core/words.ts";
 import { brief } from "../core/yaml.ts";
 import { Chip, Code, Empty, Failure, Section } from "../parts/common.tsx";
 import { Editor } from "../parts/editor.tsx";
 import { type ApiError, asApiError, isAbort, post } from "../shell/api.ts";
 
-const TONES: Record<string, string> = { new: "ok", mended: "ok", gone: "warn", changed: "waiting", fails: "bad" };
+const TONES: Record<string, string> = { mended: "ok", fails: "bad" };
 
 export function Compare() {
   const [manifests, setManifests] = useState("");
@@ -78,7 +78,7 @@ export function Compare() {
             <h2>What changes</h2>
             {answer ? (
               <span class="mute">
-                {count(answer.changed, "event")} of {count(answer.events, "event")}
+                {whole(answer.changed)} of {count(answer.events, "event")}
               </span>
             ) : null}
           </header>
@@ -111,7 +111,10 @@ function AnswerView({ answer }: { answer: CompareAnswer }) {
 function ChangeView({ change }: { change: Change }) {
   const { by, count: times, action, instead, event, differences } = change;
   return (
-    <Section title={by} aside={<Chip tone={TONES[change.change] ?? "waiting"}>{`${times} × ${change.change}`}</Chip>}>
+    <Section
+      title={by}
+      aside={<Chip tone={TONES[change.change] ?? change.change}>{`${times} × ${change.change}`}</Chip>}
+    >
       <p>
         {action}
         {instead ? <span class="wanted">instead: {instead}</span> : null}

@@ -200,53 +200,65 @@ function GroupLetters(props: {
 export function LetterPage({ number }: { number: number }) {
   const { data, error, reload } = useGet<Letter>(`/api/dead-letter?number=${number}`);
   const [asked, setAsked] = useState<Act | null>(null);
-  const [isGone, setGone] = useState(false);
-  if (!data || isGone) {
+  const [state, setState] = useState<"here" | "done" | "gone">("here");
+  const close = () => {
+    setAsked(null);
+    setState(state === "here" ? "here" : "gone");
+  };
+  const ask = (verb: "replay" | "drop") => setAsked(act(verb, { numbers: [number] }, 1));
+  if (!data || state === "gone") {
     return (
       <>
         <h1>Dead letter {number}</h1>
-        {isGone ? <Empty>It is no dead letter any more.</Empty> : <Failure error={error} retry={reload} />}
-        {error || isGone ? null : <Loading what="the dead letter" />}
+        {state === "gone" ? <Empty>It is no dead letter any more.</Empty> : <Failure error={error} retry={reload} />}
+        {error || state === "gone" ? null : <Loading what="the dead letter" />}
         <a href={format({ page: "letters" }, store.kept())}>All dead letters</a>
       </>
     );
   }
-  const { namespace, sensor } = data;
-  const finish = () => setGone(true);
+  return (
+    <>
+      <LetterView letter={data} onAsk={ask} />
+      {asked ? <ActDialog act={asked} onClose={close} onDone={() => setState("done")} /> : null}
+    </>
+  );
+}
+
+function LetterView({ letter, onAsk }: { letter: Letter; onAsk: (verb: "replay" | "drop") => void }) {
+  const { number, namespace, sensor } = letter;
   return (
     <>
       <header class="conclusion dead-lettered">
         <h1>
-          <span class="mute">Dead letter {number}</span> {namespace}/{sensor} · {data.trigger}
+          <span class="mute">Dead letter {number}</span> {namespace}/{sensor} · {letter.trigger}
         </h1>
-        <p class="sentence">{data.error}</p>
+        <p class="sentence">{letter.error}</p>
       </header>
       <div class="columns">
         <div class="wide">
-          <ActButtons letters={1} onAsk={(verb) => setAsked(act(verb, { numbers: [number] }, 1))} />
+          <ActButtons letters={1} onAsk={onAsk} />
           <Rights />
-          <ActionOf letter={data} />
-          {data.text ? (
+          <ActionOf letter={letter} />
+          {letter.text ? (
             <details class="panel plain">
               <summary>As `tiphys dlq show` prints it</summary>
-              <Code text={data.text} label="The answer of tiphys dlq show" />
+              <Code text={letter.text} label="The answer of tiphys dlq show" />
             </details>
           ) : null}
         </div>
         <aside class="narrow" aria-label="About the dead letter">
-          <LetterFacts letter={data} />
+          <LetterFacts letter={letter} />
           <Section title="Payload">
-            {data.payload === null ? (
+            {letter.payload === null ? (
               <Allowed right="payload" act="The payload">
                 <p class="mute">It has none.</p>
               </Allowed>
             ) : (
-              <Tree value={data.payload} />
+              <Tree value={letter.payload} />
             )}
           </Section>
         </aside>
       </div>
-      {asked ? <ActDialog act={asked} onClose={() => setAsked(null)} onDone={finish} /> : null}
     </>
   );
 }
@@ -289,12 +301,20 @@ function LetterFacts({ letter }: { letter: Letter }) {
             </span>,
           ],
           ["sensor", <a key="n" href={sensorPage}>{`${namespace}/${sensor}`}</a>],
-          ["event", event ? <code key="e">{event.id}</code> : "cannot be read"],
+          ["event", event ? <EventLink key="e" id={event.id} /> : "cannot be read"],
           ["from", event ? `${event.source} / ${event.subject}` : "not known here"],
           ["subject", <code key="u">{letter.subject}</code>],
           ...(letter.mayBeDone ? [["note", "The action may be done all the same."] as [string, string]] : []),
         ]}
       />
     </Section>
+  );
+}
+
+function EventLink({ id }: { id: string }) {
+  return (
+    <a href={format({ page: "events" }, { text: id })}>
+      <code>{id}</code>
+    </a>
   );
 }

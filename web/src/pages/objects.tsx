@@ -46,6 +46,8 @@ export function Objects() {
 const searched = (object: ObjectRow) =>
   [object.kind, object.namespace, object.name, object.reason, object.message, ...object.faults].join(" ").toLowerCase();
 
+const PLURALS: Record<Kind, string> = { EventSource: "EventSources", EventBus: "EventBuses", Sensor: "Sensors" };
+
 interface Books {
   rate: number;
   lag: number;
@@ -64,7 +66,7 @@ function booksOf(rows: readonly RateRow[]): Map<string, Books> {
 
 function Table({ kind, rows, books }: { kind: Kind; rows: ObjectRow[]; books: Map<string, Books> }) {
   return (
-    <Section title={`${kind}s`} aside={<span class="mute">{whole(rows.length)}</span>}>
+    <Section title={PLURALS[kind]} aside={<span class="mute">{whole(rows.length)}</span>}>
       <div class="scroll">
         <table>
           <thead>

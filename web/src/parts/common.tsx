@@ -18,6 +18,10 @@ const SIGNS: Record<string, string> = {
   bad: "✗",
   paused: "‖",
   unknown: "?",
+  new: "+",
+  gone: "−",
+  changed: "±",
+  replay: "↻",
 };
 
 /** A word with a colour and a sign: never colour alone. */

@@ -57,6 +57,7 @@ export function Picture({ markup, focus, text, isWhole, onFocus }: Props) {
   const graph = store.flow.value;
   useEffect(() => {
     drawing?.dim(graph, focus, text);
+    drawing?.reveal(focus);
   }, [drawing, graph, focus, text]);
   const card = (event: Event) => event.composedPath().find((part) => part instanceof Element && part.matches(".card"));
   return (
@@ -139,6 +140,16 @@ function keepAlive(drawing: Drawing, host: HTMLElement | null): () => void {
   };
 }
 
+interface Card {
+  element: SVGGElement;
+  width: number;
+  /** What it says by itself: also its name for those who do not see it. */
+  words: string;
+  notes: SVGGElement | null;
+  /** What it was last told. */
+  told: string;
+}
+
 interface Wire {
   path: SVGPathElement;
   from: string;
@@ -154,10 +165,7 @@ interface Wire {
 /** The drawn cards and wires. */
 class Drawing {
   private readonly svg: SVGSVGElement;
-  private readonly cards = new Map<
-    string,
-    { element: SVGGElement; width: number; notes: SVGGElement | null; said: string }
-  >();
+  private readonly cards = new Map<string, Card>();
   private readonly wires: Wire[] = [];
 
   constructor(svg: SVGSVGElement) {
@@ -169,12 +177,11 @@ class Drawing {
     svg.setAttribute("height", String(height - HEADING));
     for (const element of svg.querySelectorAll<SVGGElement>("g.card")) {
       const width = Number(element.querySelector("rect.face")?.getAttribute("width") ?? 180);
-      const title = element.querySelector("title")?.textContent ?? "";
+      const words = element.querySelector("title")?.textContent ?? "";
       element.setAttribute("tabindex", "0");
       element.setAttribute("role", "button");
       element.setAttribute("data-item", "");
-      element.setAttribute("aria-label", title.replaceAll("\n", ", "));
-      this.cards.set(element.id, { element, width, notes: null, said: "" });
+      this.cards.set(element.id, { element, width, words, notes: null, told: "" });
     }
     for (const path of svg.querySelectorAll<SVGPathElement>("path.wire[data-from]")) {
       const [from, to] = [path.dataset.from ?? "", path.dataset.to ?? ""];
@@ -198,13 +205,17 @@ class Drawing {
 
   private note(id: string, notes: { text: string; tone: string }[], health: string): void {
     const card = this.cards.get(id);
-    const said = JSON.stringify([notes, health]);
-    if (!card || card.said === said) {
+    const told = JSON.stringify([notes, health]);
+    if (!card || card.told === told) {
       return;
     }
-    card.said = said;
+    card.told = told;
     card.element.classList.toggle("is-bad", health === "bad");
     card.element.classList.toggle("is-paused", health === "paused");
+    const title = card.element.querySelector("title");
+    if (title) {
+      title.textContent = [card.words, ...notes.map(({ text }) => text)].join("\n");
+    }
     card.notes?.remove();
     card.notes = null;
     if (notes.length > 0) {
@@ -243,12 +254,17 @@ class Drawing {
     }
   }
 
+  /** Brings a card into sight. */
+  reveal(id: string): void {
+    this.cards.get(id)?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
   /** Dims what the focus or the text does not mean. */
   dim(graph: Flow | null, focus: string, text: string): void {
     const lit = graph && focus && this.cards.has(focus) ? around(graph, focus) : null;
     const wanted = text.toLowerCase();
     const isLit = (id: string) => {
-      const title = this.cards.get(id)?.element.getAttribute("aria-label")?.toLowerCase() ?? "";
+      const title = this.cards.get(id)?.words.toLowerCase() ?? "";
       return (lit === null || lit.has(id)) && (wanted === "" || title.includes(wanted));
     };
     for (const [id, { element }] of this.cards) {

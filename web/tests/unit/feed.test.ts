@@ -82,6 +82,12 @@ test("skipped events are a row at their place until they are read", () => {
   assert.deepEqual(shown(feed), [9, 8, 7, 5, 3, 2]);
 });
 
+test("a gap on top stays where it is when one begins to read", () => {
+  const gap = { from: 3, to: 8, count: 6 };
+  const feed = reduce(reduce(arrived(EMPTY, 2), { kind: "skipped", skipped: gap }), { kind: "hold" });
+  assert.deepEqual(shown(feed), ["3-8", 2]);
+});
+
 test("so many events are kept, but none is taken from a reader", () => {
   const many = Array.from({ length: KEPT + 10 }, (_, at) => event(at));
   const held = reduce(reduce(EMPTY, { kind: "hold" }), { kind: "arrived", events: many });
