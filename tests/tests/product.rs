@@ -9,6 +9,8 @@ mod answers;
 mod bad_input;
 #[path = "product/conditions.rs"]
 mod conditions;
+#[path = "product/console.rs"]
+mod console;
 #[path = "product/crash.rs"]
 mod crash;
 #[path = "product/dead_letters.rs"]

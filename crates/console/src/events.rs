@@ -335,8 +335,17 @@ fn commands(state: &State, seen: &Seen) -> Value {
     let Some(id) = seen.id() else {
         return json!({});
     };
-    let line = String::from_utf8_lossy(&seen.line(false)).into_owned();
-    let quoted = line.trim_end().replace('\'', r"'\''");
+    let event = seen.event.as_ref().ok().map(|event| {
+        json!({
+            "eventSourceName": event.context.source,
+            "eventName": event.context.subject,
+            "id": id,
+            "time": event.context.time.map(|time| time.to_string()),
+            "data": seen.data(false),
+        })
+    });
+    let line = event.unwrap_or_default().to_string();
+    let quoted = line.replace('\'', r"'\''");
     json!({
         "why": format!("tiphys why '{}' {}", id.replace('\'', r"'\''"), state.site.arguments),
         "simulate": format!("echo '{quoted}' | tiphys simulate -f MANIFESTS --event -"),

@@ -212,10 +212,12 @@ impl Tab {
     }
 
     async fn rates(&mut self) -> Result<(), Closed> {
-        // While the bus is away, that is said by its reader.
-        let Ok(page) = self.state.rates().await else {
-            return Ok(());
+        // Whether it answers is known sooner than by its reader, who waits for events.
+        let page = match self.state.rates().await {
+            Ok(page) => page,
+            Err(failure) => return self.says_bus(false, Some(failure.error())).await,
         };
+        self.says_bus(true, None).await?;
         let seconds = RATES.as_secs_f64();
         let events = self.counts.iter_mut().map(|((source, name), (all, new))| {
             #[expect(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
