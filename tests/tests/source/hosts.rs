@@ -176,6 +176,88 @@ async fn github_is_told_where_to_call_and_its_calls_become_events() {
     assert_eq!(host.hooks("repos/argo/harbour").len(), 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_pods_the_lease_holder_alone_keeps_the_hook() {
+    let world = World::start().await;
+    let host = Host::start(Style::Github).await;
+    let port = free_port().unwrap();
+    let mut spec = github(&host, port);
+    spec["replicas"] = 2.into();
+    let object = create(&world, "code", &spec).await;
+    // On one machine, each needs a port of its own.
+    let mut other_object = object.clone();
+    let other_port = free_port().unwrap();
+    other_object["spec"]["github"]["push"]["webhook"]["port"] = other_port.to_string().into();
+    let pods = [Pod::of(&world, &object), Pod::of(&world, &other_object)];
+    for pod in &pods {
+        let files = [
+            ("token", b"t0ken".as_slice()),
+            ("secret", b"s3cret".as_slice()),
+        ];
+        pod.volume("values/secrets/github", &files);
+    }
+    let has_role = |role: &'static str| move |report: &Value| report["role"] == role;
+    let mut holder = pods[0].start("pod-0");
+    holder.reported("the lease", has_role("Active")).await;
+    let mut standby = pods[1].start("pod-1");
+    standby.reported("no lease", has_role("Standby")).await;
+    let places = ["repos/argo/harbour", "repos/argo/mast"];
+    let hooks = || places.map(|place| host.ours(place).len());
+    eventually("both hooks", || async { (hooks() == [1, 1]).then_some(()) }).await;
+    // Both answer.
+    for (tiphys, port) in [(&holder, port), (&standby, other_port)] {
+        ready(tiphys).await;
+        let signed = format!("X-Hub-Signature-256: sha256={}", signature("s3cret", "{}"));
+        let delivery = format!("X-GitHub-Delivery: {port}");
+        let mut caller = Caller::to(port).await;
+        let headers = [&*signed, &*delivery];
+        let answered = caller.ask("POST", "/push", &headers, "{}").await.unwrap();
+        assert_eq!(answered.status, 200, "{answered:?}");
+    }
+
+    let api = world.api::<EventSource>().await;
+    api.delete("code", &DeleteParams::default()).await.unwrap();
+    assert!(standby.stop().await.success());
+    assert_eq!(hooks(), [1, 1], "it holds no lease");
+    assert!(holder.stop().await.success());
+    assert_eq!(hooks(), [0, 0]);
+    assert_eq!(host.calls("POST"), 2, "one for each place");
+    assert_eq!(host.calls("DELETE"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_asks_for_another_token_when_its_token_is_revoked() {
+    let nats = tokio::task::spawn_blocking(|| Nats::start(programs(), &NatsOptions::default()));
+    let nats = nats.await.unwrap().unwrap();
+    let host = Host::start(Style::Github).await;
+    let mut spec = github(&host, free_port().unwrap());
+    let event = spec["github"]["push"].as_object_mut().unwrap();
+    event.remove("apiToken");
+    event.insert(
+        "githubApp".to_owned(),
+        json!({"privateKey": {"name": "github", "key": "app"}, "appID": 17, "installationID": 5}),
+    );
+    let yaml = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "EventSource",
+        "metadata": {"name": "app"}, "spec": spec});
+    let object = stored_object("ns", &yaml.to_string());
+    let nowhere = std::path::Path::new("/nonexistent");
+    let pod = Pod::at(nowhere, "ns", &nats.url(), &object);
+    let key = include_str!("../../src/google/key.pem");
+    let files = [("app", key.as_bytes()), ("secret", b"s3cret".as_slice())];
+    pod.volume("values/secrets/github", &files);
+    let mut tiphys = pod.start("pod-0");
+    let place = "repos/argo/harbour";
+    let is_there = || async { (host.ours(place).len() == 1).then_some(()) };
+    eventually("a hook", is_there).await;
+    assert_eq!(host.tokens(), 1, "it is kept");
+
+    // It holds for an hour, and was taken away before: at the end, the hooks are removed all the same.
+    host.revoke();
+    assert!(tiphys.stop().await.success());
+    assert_eq!(host.ours(place), Vec::<Value>::new());
+    assert_eq!(host.tokens(), 2);
+}
+
 /// Hooks, and one call, of a kind whose host speaks in its own way.
 struct Kind {
     style: Style,
