@@ -249,6 +249,10 @@ impl Kept {
                 let mut hook = body;
                 hook[style.id()] = style.new_id(hooks.len(), "");
                 hooks.push(hook.clone());
+                if style == Style::Stripe {
+                    // Shown here, and never again.
+                    hook["secret"] = "whsec_chosen".into();
+                }
                 answer(201).body(hook.to_string())
             }
             ("PUT", None) if style == Style::Gerrit => {
