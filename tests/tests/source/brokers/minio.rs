@@ -248,8 +248,8 @@ async fn who_may_not_list_the_bucket_hears_of_it_and_listens() {
     stage.check_all_once(10).await;
 }
 
-/// How many events have more than 8 MiB together, and how long each is.
-const MANY: u64 = 40;
+/// How many events have more than 16 MiB together, half of which may be on its way, and how long each is.
+const MANY: u64 = 80;
 const LONG: usize = 300_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -269,6 +269,7 @@ async fn what_is_too_much_to_wait_for_the_bus_is_found_by_a_list() {
     };
     tiphys.reported("that too much waits", is_too_much).await;
     tokio::task::block_in_place(|| stage.bus.restart(0)).unwrap();
+    stage.stored(MANY).await;
     // What was on its way when it was given up may be there twice: as it was told, and as it was found.
     eventually("all of them on the bus", || async {
         let numbers: BTreeSet<u64> = Box::pin(stage.numbers()).await.into_iter().collect();
