@@ -195,11 +195,12 @@ impl Server {
                 connections.spawn(async move {
                     match acceptor {
                         None => serve(stream, desk).await,
-                        Some(acceptor) => match acceptor.accept(stream).await {
-                            Ok(stream) => serve(stream, desk).await,
-                            // It does not trust us.
-                            Err(_) => {}
-                        },
+                        Some(acceptor) => {
+                            // Otherwise it does not trust us.
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                serve(stream, desk).await;
+                            }
+                        }
                     }
                 });
             }
