@@ -168,7 +168,10 @@ impl Web {
 }
 
 /// How a server that shows a certificate speaks TLS.
-pub(crate) fn server_config(of: &Certificates) -> rustls::ServerConfig {
+///
+/// # Panics
+/// When the certificate cannot be used.
+pub fn server_config(of: &Certificates) -> rustls::ServerConfig {
     let certificates = CertificateDer::pem_slice_iter(of.server.certificate.as_bytes());
     let certificates = certificates.collect::<Result<Vec<_>, _>>();
     let certificates = certificates.expect("the certificates can be read");

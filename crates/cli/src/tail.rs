@@ -14,6 +14,7 @@ use tiphys_live::{dead_letters, reach};
 use tiphys_runtime::process;
 use tiphys_sensor::engine::Outcome;
 use tiphys_simulate::Decisions;
+use tokio::time::MissedTickBehavior;
 
 use crate::args::{LogArgs, Output, one_of};
 use crate::desk::{DeskArgs, write};
@@ -139,16 +140,17 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
     }
     let now = Timestamp::now();
     let mut decisions = objects.as_ref().map(|objects| Decisions::new(objects, now));
-    let (start, until) = if no_follow {
-        (since, Until::Now)
-    } else {
-        (Some(since.unwrap_or(now)), Until::Closed)
-    };
     let bus = &desk.reached.bus;
     let mut letters = Letters::from_now(&desk.reached, &look).await?;
-    let mut seen = events::read(&*bus.history, start, until).await?;
+    let mut seen = match since {
+        _ if no_follow => events::read(&*bus.history, since, Until::Now).await?,
+        Some(_) => events::read(&*bus.history, since, Until::Closed).await?,
+        None => events::coming(bus).await?,
+    };
     let mut is_away = false;
     let mut tick = tokio::time::interval(LETTERS);
+    // However long a look takes, events have their turn before the next one.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let text = tokio::select! {
             next = seen.next() => match next {
@@ -157,7 +159,7 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
                 Some(Err(error)) => {
                     // It is tried again and again: said once.
                     if !std::mem::replace(&mut is_away, true) {
-                        eprintln!("{:#}", anyhow::Error::from(error));
+                        eprintln!("{}", desk.reached.explained(&error));
                     }
                     continue;
                 }

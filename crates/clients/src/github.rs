@@ -65,10 +65,7 @@ struct Given {
 }
 
 /// A JSON Web Token by which an app is known, signed with its key.
-///
-/// # Errors
-/// If the key is none that can sign.
-pub fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, String> {
+fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, String> {
     // A clock that is a little ahead of GitHub's would be refused.
     let since = now - SignedDuration::from_mins(1);
     let claims = json!({
@@ -77,6 +74,13 @@ pub fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, String>
         "iss": app.to_string(),
     });
     jwt::sign(pem, None, &claims)
+}
+
+fn api_of(url: &str) -> Result<Url, Error> {
+    let api = Url::parse(url).ok().as_ref().and_then(api);
+    api.ok_or_else(|| {
+        Error::refused("a GitHub App logs in at URLs that begin with https://".to_owned())
+    })
 }
 
 /// The API of the server that has the repository of `url`; `None` if that is no web server.
@@ -97,24 +101,45 @@ fn api(url: &Url) -> Option<Url> {
 }
 
 impl App {
-    /// A token for the repository at `url`, which git takes as the password of `x-access-token`: the one that is
-    /// known, until five minutes before its end.
+    /// A token for the repository at `url`, which git takes as the password of `x-access-token`.
     ///
     /// # Errors
     /// If the key cannot be read, or GitHub gives none.
-    pub async fn token(&self, clients: &Clients, url: &str) -> Result<String, Error> {
-        let api = Url::parse(url).ok().as_ref().and_then(api).ok_or_else(|| {
-            Error::refused("a GitHub App logs in at URLs that begin with https://".to_owned())
-        })?;
-        let key = (api.to_string(), self.clone());
-        let kept = clients.github.0.get_or_insert(key, Arc::default());
+    pub async fn token_for(&self, clients: &Clients, url: &str) -> Result<String, Error> {
+        self.token(clients, &api_of(url)?).await
+    }
+
+    /// Forgets a token that the server of the repository at `url` takes no more.
+    pub async fn forget_for(&self, clients: &Clients, url: &str, refused: &str) {
+        if let Ok(api) = api_of(url) {
+            self.forget(clients, &api, refused).await;
+        }
+    }
+
+    /// A token for an API, whose URL ends with a slash: the one that is known, until five minutes before its end.
+    ///
+    /// # Errors
+    /// If the key cannot be read, or GitHub gives none.
+    pub async fn token(&self, clients: &Clients, api: &Url) -> Result<String, Error> {
+        let kept = self.kept(clients, api);
         let mut kept = kept.lock().await;
         let now = Timestamp::now();
         if let Some(known) = kept.usable(now) {
             return Ok(known);
         }
-        let asked = self.ask(clients, &api, now).await;
+        let asked = self.ask(clients, api, now).await;
         kept.answered(asked, now)
+    }
+
+    /// Forgets a token that GitHub takes no more, unless another one is known already.
+    pub async fn forget(&self, clients: &Clients, api: &Url, refused: &str) {
+        let kept = self.kept(clients, api);
+        kept.lock().await.forget(|known| known == refused);
+    }
+
+    fn kept(&self, clients: &Clients, api: &Url) -> Arc<Mutex<Kept<String>>> {
+        let key = (api.to_string(), self.clone());
+        clients.github.0.get_or_insert(key, Arc::default())
     }
 
     async fn ask(
@@ -125,7 +150,8 @@ impl App {
     ) -> Result<Temporary<String>, Error> {
         let installation = self.installation;
         let act = format!("log in as the GitHub App's installation {installation}");
-        let hint = "check appID, installationID and privateKey of githubApp";
+        let hint = "check appID, installationID and privateKey of githubApp: the key as it was downloaded from \
+                    GitHub, in PEM";
         let pem = clients.values.find(&self.private_key).await?;
         let jwt = app_token(pem.bytes(), self.app, now)
             .map_err(|why| Error::unavailable(format!("{act}: {why}")).with_hint(hint))?;

@@ -72,6 +72,15 @@ impl<L: Clone> Kept<L> {
     }
 }
 
+impl<L> Kept<L> {
+    /// Forgets a login that is `refused` before its end: another one is asked for at once.
+    pub(crate) fn forget(&mut self, refused: impl FnOnce(&L) -> bool) {
+        if self.known.take_if(|known| refused(&known.login)).is_some() {
+            self.asked_again_at = None;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +114,9 @@ mod tests {
         kept.answered(Ok::<_, &str>(second), at("11:00:02"))
             .unwrap();
         assert_eq!(kept.usable(at("11:30:00")), Some("second"));
+        kept.forget(|login| *login == "first");
+        assert_eq!(kept.usable(at("11:30:00")), Some("second"));
+        kept.forget(|login| *login == "second");
+        assert_eq!(kept.usable(at("11:30:00")), None);
     }
 }

@@ -17,6 +17,7 @@ use crate::cursor::Cursor;
 use crate::error::{Reason, SourceError};
 use crate::outlet::Outlet;
 use crate::pump::Publisher;
+use crate::served::rotation::Rotation;
 use crate::status::{Condition, chain};
 
 /// Everything that a running event may touch. Clones are the same.
@@ -29,6 +30,8 @@ pub(crate) struct SourceContext {
     pub(crate) leads: Leads,
     pub(crate) pod: Arc<str>,
     pub(crate) shutdown: CancellationToken,
+    /// What its callers sign with.
+    pub(crate) rotation: Rotation,
 }
 
 /// The cluster, as one user.

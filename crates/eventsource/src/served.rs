@@ -7,6 +7,7 @@
 pub(crate) mod body;
 pub(crate) mod endpoint;
 pub(crate) mod payload;
+pub(crate) mod rotation;
 pub(crate) mod signature;
 
 use std::fmt;

@@ -21,6 +21,7 @@ use crate::error::{Reason, SourceError};
 use crate::metrics::{EventLabels, EventMetrics, Metrics};
 use crate::outlet::Outlet;
 use crate::pump::Pump;
+use crate::served::rotation::Rotation;
 use crate::served::{HttpServer, Served};
 use crate::source::Placement;
 use crate::status::{Condition, Reporter, Status, chain};
@@ -291,6 +292,7 @@ impl Launch {
             leads: Leads(self.runner.leads.clone()),
             pod: self.runner.pod.clone(),
             shutdown: stop.clone(),
+            rotation: Rotation::default(),
         };
         let mut running = Box::pin(self.receive(context));
         let is_time_up = async {

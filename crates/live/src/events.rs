@@ -6,7 +6,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tiphys_api::message::with_causes;
-use tiphys_eventbus::{Error, Event, History, Past, Position, Replay, StartAt, Subject, Until};
+use tiphys_eventbus::{
+    Error, Event, EventBus, History, Past, Position, Replay, StartAt, Subject, Until,
+};
 
 use crate::mask;
 
@@ -61,6 +63,16 @@ pub async fn read_from(
 ) -> Result<BoxStream<'static, Result<Seen, Error>>, Error> {
     let stored = history.read(start, until).await?;
     Ok(stored.map_ok(Seen::of).boxed())
+}
+
+/// The events that are stored from now on: by the order of the bus, whose clock may be another one.
+///
+/// # Errors
+/// If the bus is out of reach; see [`History::read`].
+pub async fn coming(bus: &EventBus) -> Result<BoxStream<'static, Result<Seen, Error>>, Error> {
+    let newest = Position::from_wire(bus.overview.look().await?.published);
+    let stored = bus.history.read(StartAt::After(newest), Until::Closed);
+    Ok(stored.await?.map_ok(Seen::of).boxed())
 }
 
 impl Seen {
@@ -169,7 +181,10 @@ fn document(bytes: &[u8]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use tiphys_eventbus::{EventBus, Outgoing, embedded};
+    use std::sync::Arc;
+
+    use jiff::SignedDuration;
+    use tiphys_eventbus::{Outgoing, embedded};
 
     use super::*;
 
@@ -185,6 +200,29 @@ mod tests {
             bus.events.publish(outgoing).await.unwrap().await.unwrap();
         }
         bus
+    }
+
+    /// The clock of this desk was asked for the moment: events of a server whose clock is behind were left out.
+    #[tokio::test]
+    async fn what_comes_is_known_by_its_place() {
+        let now = Timestamp::now();
+        let bus = EventBus::from(embedded::Embedded::with_clock(Arc::new(move || {
+            now - SignedDuration::from_mins(10)
+        })));
+        let publish = async |id: &str| {
+            let outgoing = Outgoing {
+                subject: Subject::event("berths", "taken"),
+                id: id.to_owned(),
+                payload: Bytes::copy_from_slice(id.as_bytes()),
+            };
+            bus.events.publish(outgoing).await.unwrap().await.unwrap();
+        };
+        bus.events.ensure_stream(None).await.unwrap();
+        publish("before").await;
+        let mut coming = coming(&bus).await.unwrap();
+        publish("after").await;
+        let first = coming.next().await.unwrap().unwrap();
+        assert_eq!(first.payload, "after");
     }
 
     async fn seen(payload: &str) -> Seen {

@@ -36,8 +36,8 @@ pub enum Place {
 pub struct Reached {
     /// The bus.
     pub bus: EventBus,
-    /// The connection that the API server forwards.
-    _forward: Option<Forward>,
+    /// The connections that the API server forwards.
+    forward: Option<Forward>,
 }
 
 /// Why a bus cannot be asked.
@@ -91,6 +91,15 @@ impl Place {
     }
 }
 
+impl Reached {
+    /// What failed on the bus, with why nothing leads there any more if that is it.
+    pub fn explained(&self, error: &tiphys_eventbus::Error) -> String {
+        let forwarded = self.forward.as_ref().and_then(Forward::failure);
+        let causes = std::iter::once(with_causes(error)).chain(forwarded);
+        causes.collect::<Vec<_>>().join(": ")
+    }
+}
+
 async fn reached(config: &BusConfig, forward: Option<Forward>) -> Result<Reached, Error> {
     let bus = connect(config).await.map_err(|error| {
         let forwarded = forward.as_ref().and_then(Forward::failure);
@@ -99,8 +108,5 @@ async fn reached(config: &BusConfig, forward: Option<Forward>) -> Result<Reached
             forwarded.unwrap_or_else(|| with_causes(&error)),
         )
     })?;
-    Ok(Reached {
-        bus,
-        _forward: forward,
-    })
+    Ok(Reached { bus, forward })
 }

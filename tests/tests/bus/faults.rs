@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
+use tiphys_eventbus::jetstream::{Config, JetStream};
 use tiphys_eventbus::{
-    Bucket, DeadLetterFilter, Delivery, EventBus, Position, Subscription, SubscriptionConfig,
+    Bucket, DeadLetterFilter, Delivery, EventBus, Position, StartAt, Subscription,
+    SubscriptionConfig, Until,
 };
-use tiphys_tests::within;
+use tiphys_tests::{Proxy, within};
 use tokio::sync::Notify;
 
 use crate::contract::{config, durable, letter, message, next, publish, subject, take};
@@ -153,6 +155,36 @@ async fn publish_until_stored(bus: &EventBus, id: &str) {
             Ok(_) => return,
             Err(error) => assert!(error.is_transient(), "{error}"),
         }
+    }
+}
+
+/// It asked for more again and again, and said nothing: `tiphys tail` showed no line and no error.
+#[tokio::test]
+async fn who_waits_for_events_hears_of_a_lost_connection_and_misses_none() {
+    let server = NatsServer::start("").await;
+    let line = Proxy::start(format!("127.0.0.1:{}", server.port)).await;
+    let url = format!("nats://{}", line.address());
+    let reader: EventBus = JetStream::connect(&Config::new(url)).await.unwrap().into();
+    let bus = server.bus().await;
+    bus.events.ensure_stream(None).await.unwrap();
+    let read = reader.history.read(StartAt::First, Until::Closed).await;
+    let mut read = read.unwrap();
+    publish(&bus, &subject(), &["a"]).await;
+    let mut next = async || within("an event", read.next()).await.unwrap();
+    assert_eq!(next().await.unwrap().message.payload, "a");
+    for (fault, id) in [(Proxy::cut as fn(&Proxy), "b"), (Proxy::silence, "c")] {
+        fault(&line);
+        let error = next().await.unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        publish(&bus, &subject(), &[id]).await;
+        line.mend();
+        let past = loop {
+            match next().await {
+                Ok(past) => break past,
+                Err(error) => assert!(error.is_transient(), "{error}"),
+            }
+        };
+        assert_eq!(past.message.payload, id);
     }
 }
 

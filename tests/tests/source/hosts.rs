@@ -2,6 +2,7 @@
 //! the host signs with, and all of it becomes events.
 
 mod host;
+mod logins;
 
 use std::sync::Arc;
 
@@ -146,20 +147,12 @@ async fn github_is_told_where_to_call_and_its_calls_become_events() {
     );
     assert_eq!(found[0].event["type"], "github");
 
-    // A secret is rotated: calls are checked with it at once, and the hooks get it at the next start.
-    secret("n3w");
-    let renewed = format!("X-Hub-Signature-256: sha256={}", signature("n3w", body));
-    eventually("the new secret", || async {
-        let headers = ["X-GitHub-Delivery: 2", &*renewed];
-        let mut caller = Caller::connect(port).await.ok()?;
-        let answered = caller.ask("POST", "/push", &headers, body).await.ok()?;
-        (answered.status == 200).then_some(())
-    })
-    .await;
     tiphys.terminate();
     tiphys.ended().await;
     // The object is still there: so are the hooks.
     assert_eq!(host.ours("repos/argo/mast").len(), 1);
+    // A secret that has become another one meanwhile gets there.
+    secret("n3w");
     let mut tiphys = pod.start("pod-0");
     eventually("hooks with the new secret", || async {
         let hooks = host.ours("repos/argo/mast");

@@ -5,6 +5,7 @@
 mod brokers;
 mod caller;
 mod file;
+mod full_disk;
 mod google;
 mod hosts;
 mod logins;

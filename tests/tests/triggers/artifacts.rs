@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -168,7 +169,7 @@ fn git(folder: &Path, arguments: &[&str]) {
 }
 
 /// Answers as GitHub below `root`: its git, for who has the password, and for an app's installation 5 the password.
-fn git_server(root: &Path, asked: &Asked) -> Answer {
+fn git_server(root: &Path, tokens: &AtomicUsize, asked: &Asked) -> Answer {
     let login = asked
         .headers
         .get("authorization")
@@ -176,12 +177,16 @@ fn git_server(root: &Path, asked: &Asked) -> Answer {
     if asked.path == "/api/v3/app/installations/5/access_tokens" {
         // A token that is signed for the app 17; what is in it has a test of its own.
         let is_app = login.starts_with("Bearer eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.");
-        let given = r#"{"token":"pw","expires_at":"2100-01-02T03:04:05Z"}"#;
-        return if is_app {
-            answer(201).body(given)
-        } else {
-            answer(401)
+        if !is_app {
+            return answer(401);
+        }
+        // The first one is revoked before it is used.
+        let token = match tokens.fetch_add(1, Ordering::Relaxed) {
+            0 => "revoked",
+            _ => "pw",
         };
+        let given = format!(r#"{{"token":"{token}","expires_at":"2100-01-02T03:04:05Z"}}"#);
+        return answer(201).body(given);
     }
     // ada:pw, x-access-token:pw
     if !["Basic YWRhOnB3", "Basic eC1hY2Nlc3MtdG9rZW46cHc="].contains(&login) {
@@ -243,7 +248,8 @@ async fn an_object_comes_from_a_git_repository_with_a_login() {
         &["clone", "--quiet", "--bare", "work", "manifests.git"],
     );
     let root = folder.path().to_owned();
-    let web = Web::start(move |asked| git_server(&root, asked)).await;
+    let tokens = AtomicUsize::new(0);
+    let web = Web::start(move |asked| git_server(&root, &tokens, asked)).await;
     let key = include_str!("../../src/google/key.pem");
     for (id, login) in [
         (

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{self, BoxFuture};
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 
 use super::connect::{ApiError, Connection, timestamp};
 use super::consume::starting_at;
@@ -40,12 +41,16 @@ fn subjects() -> String {
     format!("{STREAM}.*.*")
 }
 
+/// Resolves when the connection is lost under a reader that waits: the server has forgotten what it was asked
+/// for, and a client that is out of reach does not say so by itself.
+type Lost = BoxFuture<'static, ()>;
+
 /// How far a stream was read.
 struct Cursor {
     connection: Arc<Connection>,
     next: StartAt,
     until: Until,
-    reader: Option<Reader>,
+    reader: Option<(Reader, Lost)>,
     /// Nothing was read since something failed.
     has_failed: bool,
     is_done: bool,
@@ -89,15 +94,20 @@ impl Cursor {
 
     /// The next message; `None` behind the last one.
     async fn read(&mut self) -> Result<Option<Past>, ApiError> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
+        let (reader, lost) = match &mut self.reader {
+            Some(open) => open,
             None => match self.open().await {
-                Ok(reader) => self.reader.insert(reader),
+                Ok(open) => self.reader.insert(open),
                 Err(error) if error.is_missing() && self.until == Until::Now => return Ok(None),
                 Err(error) => return Err(error),
             },
         };
-        let Some((sequence, message)) = reader.next().await? else {
+        let next = tokio::select! {
+            biased;
+            next = reader.next() => next?,
+            () = lost => return Err(ApiError::Unavailable("the connection was lost".into())),
+        };
+        let Some((sequence, message)) = next else {
             return Ok(None);
         };
         let info = message.info().map_err(ApiError::Unavailable)?;
@@ -110,15 +120,17 @@ impl Cursor {
         Ok(Some(Past::of(subject, stored, info.pending)))
     }
 
-    async fn open(&mut self) -> Result<Reader, ApiError> {
+    async fn open(&mut self) -> Result<(Reader, Lost), ApiError> {
         if self.has_failed {
             tokio::time::sleep(PAUSE).await;
         }
         let (connection, start) = (&self.connection, starting_at(self.next)?);
+        let lost = connection.lost();
         let reader = Reader::open(connection, STREAM, &subjects(), start, usize::MAX).await?;
         Ok(match self.until {
-            Until::Now => reader,
-            Until::Closed => reader.endless(),
+            // What it has asked for comes, or fails soon.
+            Until::Now => (reader, future::pending().boxed()),
+            Until::Closed => (reader.endless(), lost.boxed()),
         })
     }
 }

@@ -7,6 +7,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use tiphys_api::SecretKeySelector;
+use tiphys_clients::values::Value;
 
 use super::{Refusal, Request};
 use crate::context::SourceContext;
@@ -66,14 +67,38 @@ pub(crate) async fn secret(
     }
 }
 
-/// Checks that the header `name` has the secret as it is.
+/// The secrets that calls of a host count with which has it in its hook: also the one before, while it is rotated.
 ///
 /// # Errors
-/// If it is another one.
-pub(crate) fn check_token(headers: &HeaderMap, name: &str, secret: &[u8]) -> Result<(), Refusal> {
+/// As those of [`secret`].
+async fn secrets(key: &SecretKeySelector, context: &SourceContext) -> Result<Vec<Value>, Refusal> {
+    let secret = Value::new(&secret(key, context).await?);
+    Ok(context.rotation.note(&secret))
+}
+
+/// Checks that the header `name` has the secret of `key` as it is, if there has to be one.
+///
+/// # Errors
+/// If it is another one, or the secret cannot be read now.
+pub(crate) async fn check_token(
+    headers: &HeaderMap,
+    name: &str,
+    key: Option<&SecretKeySelector>,
+    context: &SourceContext,
+) -> Result<(), Refusal> {
+    let Some(key) = key else {
+        return Ok(());
+    };
+    has_token(headers, name, &secrets(key, context).await?)
+}
+
+fn has_token(headers: &HeaderMap, name: &str, secrets: &[Value]) -> Result<(), Refusal> {
     let token = headers.get(name).map_or(&b""[..], |token| token.as_bytes());
-    let is_same: bool = token.ct_eq(secret).into();
-    if is_same && !secret.is_empty() {
+    let is_it = |secret: &Value| {
+        let is_same: bool = token.ct_eq(secret.bytes()).into();
+        is_same && !secret.bytes().is_empty()
+    };
+    if secrets.iter().any(is_it) {
         return Ok(());
     }
     let message = format!("{name} is not the token of the event source");
@@ -88,7 +113,7 @@ fn check_body(
     headers: &HeaderMap,
     (name, prefix): (&str, &str),
     hash: Hash,
-    secret: &[u8],
+    secrets: &[Value],
     body: &[u8],
 ) -> Result<(), Refusal> {
     let refusal = |message: String| Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
@@ -96,7 +121,8 @@ fn check_body(
         return refusal(format!("the header {name} is missing"));
     };
     let signature = value.strip_prefix(prefix).unwrap_or_default();
-    if is_signed(hash, secret, &[body], signature) {
+    let has_signed = |secret: &Value| is_signed(hash, secret.bytes(), &[body], signature);
+    if secrets.iter().any(has_signed) {
         return Ok(());
     }
     refusal(format!("{name} is not the signature of the body"))
@@ -116,12 +142,12 @@ pub(crate) async fn check_signed(
     let Some(key) = key else {
         return Ok(());
     };
-    let secret = secret(key, context).await?;
+    let secrets = secrets(key, context).await?;
     check_body(
         &request.head.headers,
         signature,
         hash,
-        &secret,
+        &secrets,
         &request.body,
     )
 }
@@ -165,6 +191,6 @@ mod tests {
         // The HMAC of an empty text under an empty key.
         let signed = "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad";
         assert!(!is_signed(Hash::Sha256, b"", &[b""], signed));
-        assert!(check_token(&HeaderMap::new(), "x-gitlab-token", b"").is_err());
+        assert!(has_token(&HeaderMap::new(), "x-gitlab-token", &[Value::new(b"")]).is_err());
     }
 }

@@ -101,6 +101,10 @@ impl Caller for BitbucketHost {
         self.managed.as_ref()
     }
 
+    fn secret(&self) -> Option<&SecretKeySelector> {
+        self.secret.as_ref()
+    }
+
     async fn hooks(&self, context: &SourceContext) -> Result<Box<dyn Hooks>, SourceError> {
         let (Some(managed), Some(auth)) = (&self.managed, &self.auth) else {
             return hooks::none(Self::KIND);

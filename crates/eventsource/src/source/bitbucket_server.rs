@@ -172,6 +172,10 @@ impl Caller for BitbucketServerHost {
         self.managed.as_ref()
     }
 
+    fn secret(&self) -> Option<&SecretKeySelector> {
+        self.secret.as_ref()
+    }
+
     async fn hooks(&self, context: &SourceContext) -> Result<Box<dyn Hooks>, SourceError> {
         match self.managed {
             Some(_) => Ok(Box::new(self.api(context).await?)),

@@ -15,7 +15,7 @@ use futures::future::join_all;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use tiphys_api::{Problem, WebhookContext};
+use tiphys_api::{Problem, SecretKeySelector, WebhookContext};
 
 use super::hooks::{self, Hooks, Managed};
 use super::{Placement, Source, SourceKind};
@@ -91,6 +91,11 @@ pub(crate) trait Caller: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// What the caller has to be told, if it has.
     fn managed(&self) -> Option<&Managed> {
+        None
+    }
+
+    /// What hooks sign with.
+    fn secret(&self) -> Option<&SecretKeySelector> {
         None
     }
 

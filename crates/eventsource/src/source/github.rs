@@ -118,6 +118,10 @@ impl Caller for GithubHost {
         self.managed.as_ref()
     }
 
+    fn secret(&self) -> Option<&SecretKeySelector> {
+        self.secret.as_ref()
+    }
+
     async fn hooks(&self, context: &SourceContext) -> Result<Box<dyn Hooks>, SourceError> {
         match (&self.managed, &self.login) {
             (Some(managed), Some(login)) => {

@@ -19,7 +19,7 @@ use crate::context::SourceContext;
 use crate::error::SourceError;
 use crate::served::body::json_body;
 use crate::served::payload::{MASKED, payload};
-use crate::served::signature::{check_token, secret};
+use crate::served::signature::check_token;
 use crate::served::{Refusal, Request};
 
 const TOKEN: &str = "X-Gitlab-Token";
@@ -121,13 +121,8 @@ impl Caller for GitlabHost {
     }
 
     async fn verify(&self, request: &Request, context: &SourceContext) -> Result<(), Refusal> {
-        match &self.secret {
-            Some(key) => {
-                let secret = secret(key, context).await?;
-                check_token(&request.head.headers, TOKEN, &secret)
-            }
-            None => Ok(()),
-        }
+        let headers = &request.head.headers;
+        check_token(headers, TOKEN, self.secret.as_ref(), context).await
     }
 
     fn read(&self, request: &Request, metadata: &str) -> Result<Said, Refusal> {
@@ -143,6 +138,10 @@ impl Caller for GitlabHost {
 
     fn managed(&self) -> Option<&Managed> {
         self.managed.as_ref()
+    }
+
+    fn secret(&self) -> Option<&SecretKeySelector> {
+        self.secret.as_ref()
     }
 
     async fn hooks(&self, context: &SourceContext) -> Result<Box<dyn Hooks>, SourceError> {

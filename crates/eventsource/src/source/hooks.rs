@@ -13,7 +13,7 @@ use futures::{StreamExt as _, stream};
 use kube::Api;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tiphys_api::{EventSource, WebhookContext};
+use tiphys_api::{EventSource, SecretKeySelector, WebhookContext};
 use tiphys_base::Backoff;
 use tokio::time::{sleep, timeout};
 
@@ -28,6 +28,9 @@ const EVERY: Duration = Duration::from_mins(5);
 
 /// Waits before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
+
+/// How often it is looked whether the secret is still the same.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How many places are looked at side by side.
 const AT_A_TIME: usize = 4;
@@ -87,6 +90,11 @@ pub(crate) trait Hooks: Send + Sync {
     /// All hooks of a place, over all pages.
     async fn list(&self, place: &str) -> Result<Vec<Hook>, SourceError>;
 
+    /// What a hook signs with that was made: some hosts choose it, and show it then and never again.
+    fn shown(&self) -> Option<String> {
+        None
+    }
+
     /// Makes the hook.
     async fn create(&self, place: &str) -> Result<(), SourceError>;
 
@@ -134,6 +142,9 @@ struct Known {
     url: String,
     /// A digest of the secret that the hook of each place has.
     places: BTreeMap<String, String>,
+    /// What the host has chosen to sign with. Whoever may read it here may publish events as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown: Option<String>,
 }
 
 impl Known {
@@ -154,6 +165,37 @@ impl Known {
 /// Keeps the hooks of an event until its end.
 pub(crate) async fn keep<C: Caller>(caller: &C, managed: &Managed, context: &SourceContext) {
     context.condition(Condition::Working);
+    tokio::select! {
+        biased;
+        () = keep_up(caller, managed, context) => {}
+        () = look(caller.secret(), context) => {}
+    }
+    if managed.go_with_it && context.leads().now() {
+        let removed = timeout(REMOVE_WITHIN, end(caller, managed, context)).await;
+        if let Ok(Err(error)) = removed {
+            tell_left(context, &chain(&error));
+        } else if removed.is_err() {
+            tell_left(context, "the host does not answer in time");
+        }
+    }
+}
+
+/// Looks whether the secret that hooks sign with is still the same, by every pod: calls signed with the one
+/// before count for a while.
+async fn look(key: Option<&SecretKeySelector>, context: &SourceContext) {
+    loop {
+        // Whoever needs it says that it is missing.
+        if let Some(key) = key
+            && let Ok(secret) = context.secret(key).await
+        {
+            context.rotation.note(&secret);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Checks the hooks again and again while it holds the lease, until the context's `shutdown`.
+async fn keep_up<C: Caller>(caller: &C, managed: &Managed, context: &SourceContext) {
     let mut leads = context.leads();
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     while !context.shutdown().is_cancelled() {
@@ -186,15 +228,8 @@ pub(crate) async fn keep<C: Caller>(caller: &C, managed: &Managed, context: &Sou
                 // Another pod keeps them now.
                 context.condition(Condition::Working);
             }
+            () = context.rotation.changed() => {}
             () = sleep(wait) => {}
-        }
-    }
-    if managed.go_with_it && leads.now() {
-        let removed = timeout(REMOVE_WITHIN, end(caller, managed, context)).await;
-        if let Ok(Err(error)) = removed {
-            tell_left(context, &chain(&error));
-        } else if removed.is_err() {
-            tell_left(context, "the host does not answer in time");
         }
     }
 }
@@ -232,6 +267,7 @@ async fn check<C: Caller>(
     let mut after = Known {
         url: managed.url.clone(),
         places: BTreeMap::new(),
+        shown: None,
     };
     let mut failures = Failures::default();
     while let Some((place, result)) = done.next().await {
@@ -243,6 +279,8 @@ async fn check<C: Caller>(
         }
     }
     drop(done);
+    let kept = before.shown.clone().filter(|_| before.url == managed.url);
+    after.shown = hooks.shown().or(kept);
     // Who is no longer called, or from elsewhere, is not left behind.
     for (place, digest) in &before.places {
         let is_stale = !places.contains(place) || before.url != managed.url;
@@ -311,6 +349,15 @@ pub(super) async fn is_unwanted(context: &SourceContext) -> Result<bool, SourceE
     let mut events = object.spec.events();
     let has_it = events.any(|other| other.kind == event.kind && other.name == &*event.name);
     Ok(is_another || is_going || !has_it)
+}
+
+/// What the host has chosen to sign with when its hook for `url` was made, as long as that is known.
+pub(crate) async fn shown(
+    url: &str,
+    context: &SourceContext,
+) -> Result<Option<String>, SourceError> {
+    let known = Known::load(&context.cursor().await?).await?;
+    Ok(known.shown.filter(|_| known.url == url))
 }
 
 /// Makes the one hook of a place as it should be.

@@ -1,6 +1,7 @@
 //! Calls of the web APIs where hooks are kept: who is asked, as whom, and what an answer means.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK};
@@ -12,6 +13,7 @@ use serde_json::Value;
 use tiphys_api::message::shortened;
 use tiphys_clients::http::{Settings, parse, read};
 use tiphys_clients::tls::Tls;
+use tiphys_clients::{Clients, Error, github};
 use tokio::time::timeout;
 
 use crate::context::SourceContext;
@@ -42,10 +44,18 @@ pub(crate) struct Rest {
     client: Client,
     /// Ends with a slash.
     base: Url,
-    /// How it knows who asks.
-    login: HeaderMap,
+    who: Who,
     /// What a human can do if it does not let us.
     hint: &'static str,
+}
+
+/// How an API knows who asks.
+#[derive(Debug)]
+pub(crate) enum Who {
+    /// By headers.
+    Headers(HeaderMap),
+    /// By tokens that are given to a GitHub App.
+    App(github::App, Arc<Clients>),
 }
 
 /// What an API is sent.
@@ -63,8 +73,14 @@ pub(crate) struct Answer {
     act: String,
 }
 
+impl From<HeaderMap> for Who {
+    fn from(headers: HeaderMap) -> Self {
+        Self::Headers(headers)
+    }
+}
+
 impl Rest {
-    /// The API at `base`, which is asked with the headers of `login`.
+    /// The API at `base`, and who asks it.
     ///
     /// # Errors
     /// If `base` is no URL, or the TLS settings make no sense.
@@ -72,7 +88,7 @@ impl Rest {
         context: &SourceContext,
         (field, base): (&str, &str),
         tls: Tls,
-        login: HeaderMap,
+        who: impl Into<Who>,
         hint: &'static str,
     ) -> Result<Self, SourceError> {
         let settings = Settings {
@@ -90,7 +106,7 @@ impl Rest {
         Ok(Self {
             client: client.map_err(|error| failed(Reason::Configuration, error))?,
             base,
-            login,
+            who: who.into(),
             hint,
         })
     }
@@ -122,9 +138,49 @@ impl Rest {
         url: Url,
         body: Option<Body<'_>>,
     ) -> Result<Answer, SourceError> {
+        let ask = async |login| {
+            self.ask(act, method.clone(), url.clone(), body, login)
+                .await
+        };
+        let (app, clients) = match &self.who {
+            Who::Headers(login) => return ask(login.clone()).await,
+            Who::App(app, clients) => (app, clients),
+        };
+        let token = self.token(app, clients).await?;
+        match ask(bearer(&token)?).await {
+            Err(error) if error.reason() == Reason::Unauthorized => {
+                // It was revoked before its end.
+                app.forget(clients, &self.base, &token).await;
+                ask(bearer(&self.token(app, clients).await?)?).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn token(&self, app: &github::App, clients: &Clients) -> Result<String, SourceError> {
+        let token = app.token(clients, &self.base).await;
+        token.map_err(|error| {
+            let hint = match &error {
+                Error::Unavailable { hint, .. } => hint.clone().unwrap_or_default(),
+                Error::Refused(_) => String::new(),
+            };
+            SourceError::new(Reason::Unauthorized, "log in as a GitHub App")
+                .because(error)
+                .with_hint(hint)
+        })
+    }
+
+    async fn ask(
+        &self,
+        act: &str,
+        method: Method,
+        url: Url,
+        body: Option<Body<'_>>,
+        login: HeaderMap,
+    ) -> Result<Answer, SourceError> {
         let failed = |reason| SourceError::new(reason, act);
         let mut request = self.client.request(method, url);
-        request = request.headers(self.login.clone());
+        request = request.headers(login);
         request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(body) = body {
             let (kind, body) = match body {
@@ -315,6 +371,14 @@ pub(crate) fn login(name: HeaderName, value: &str) -> Result<HeaderMap, SourceEr
     })?;
     value.set_sensitive(true);
     Ok(HeaderMap::from_iter([(name, value)]))
+}
+
+/// A token.
+///
+/// # Errors
+/// If it cannot stand in a header.
+pub(crate) fn bearer(token: &str) -> Result<HeaderMap, SourceError> {
+    login(AUTHORIZATION, &format!("Bearer {token}"))
 }
 
 /// A user with a password.

@@ -3,6 +3,8 @@
 //! Payload, as that of Argo Events: `{"event": …, "metadata": …}`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
@@ -10,10 +12,11 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use tiphys_api::{Problem, SecretKeySelector, StripeEventSource, WebhookContext};
 use tiphys_clients::tls::Tls;
+use tokio::sync::Mutex;
 
 use super::called::{Called, Caller, Said};
 use super::hooks::{self, Hook, Hooks, Managed};
-use super::rest::{Body, Rest, login, segment};
+use super::rest::{Answer, Body, Rest, login, segment};
 use crate::context::SourceContext;
 use crate::error::SourceError;
 use crate::incoming::Incoming;
@@ -29,6 +32,9 @@ const SIGNATURE: &str = "Stripe-Signature";
 
 /// How old a signed event may be, in seconds.
 const LATEST: i64 = 300;
+
+/// How long what is kept on the bus is not asked for again.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// All types of events.
 const ALL: &str = "*";
@@ -47,6 +53,8 @@ pub(crate) struct StripeAccount {
     managed: Option<Managed>,
     api_key: Option<SecretKeySelector>,
     events: BTreeSet<String>,
+    /// What Stripe signs with at an endpoint that was made here, since when it is known.
+    shown: Mutex<Option<(Instant, Vec<u8>)>>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +86,7 @@ impl Caller for StripeAccount {
                 .filter(|_| *spec.create_webhook && spec.api_key.is_some()),
             api_key: spec.api_key.clone(),
             events: spec.event_filter.iter().cloned().collect(),
+            shown: Mutex::default(),
         })
     }
 
@@ -95,7 +104,10 @@ impl Caller for StripeAccount {
                 let secret = secret(key, context).await?;
                 check(request, &secret, context.clock().now().as_second())
             }
-            None => Ok(()),
+            None => match &self.managed {
+                Some(managed) => self.check_shown(request, managed, context).await,
+                None => Ok(()),
+            },
         }
     }
 
@@ -134,7 +146,36 @@ impl Caller for StripeAccount {
             rest: Rest::new(context, base, Tls::default(), login, HINT)?,
             events,
             url: managed.url.clone(),
+            shown: std::sync::Mutex::default(),
         }))
+    }
+}
+
+impl StripeAccount {
+    /// Checks a call by what Stripe has shown when the endpoint was made. Of one that somebody else has made,
+    /// nothing is known.
+    async fn check_shown(
+        &self,
+        request: &Request,
+        managed: &Managed,
+        context: &SourceContext,
+    ) -> Result<(), Refusal> {
+        let mut known = self.shown.lock().await;
+        let is_fresh = known.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH);
+        if !is_fresh {
+            let found = hooks::shown(&managed.url, context).await.map_err(|error| {
+                context.failed(&crate::status::chain(&error));
+                let message = "what calls are checked with cannot be read";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message)
+            })?;
+            *known = Some((Instant::now(), found.unwrap_or_default().into_bytes()));
+        }
+        let secret = known.as_ref().map(|(_, secret)| secret.clone());
+        drop(known);
+        match secret.filter(|secret| !secret.is_empty()) {
+            Some(secret) => check(request, &secret, context.clock().now().as_second()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,6 +210,13 @@ struct Api {
     rest: Rest,
     events: BTreeSet<String>,
     url: String,
+    shown: std::sync::Mutex<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    #[serde(default)]
+    secret: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -189,13 +237,11 @@ struct Listed {
 }
 
 impl Api {
-    async fn send(&self, act: &str, path: &str, is_new: bool) -> Result<(), SourceError> {
+    async fn send(&self, act: &str, path: &str, is_new: bool) -> Result<Answer, SourceError> {
         let form = self.form(is_new);
         let url = self.rest.url(path)?;
-        let sent = self
-            .rest
-            .call(act, Method::POST, url, Some(Body::Form(&form)));
-        sent.await.map(drop)
+        let body = Some(Body::Form(&form));
+        self.rest.call(act, Method::POST, url, body).await
     }
 
     /// What an endpoint is to be; `disabled=false` brings one back that Stripe gave up on.
@@ -216,6 +262,11 @@ impl Api {
 impl Hooks for Api {
     fn secret(&self) -> &[u8] {
         &[]
+    }
+
+    fn shown(&self) -> Option<String> {
+        let shown = self.shown.lock();
+        shown.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn places(&self) -> Result<Vec<String>, SourceError> {
@@ -246,12 +297,16 @@ impl Hooks for Api {
     }
 
     async fn create(&self, place: &str) -> Result<(), SourceError> {
-        self.send("make a webhook endpoint", place, true).await
+        let answer = self.send("make a webhook endpoint", place, true).await?;
+        let Made { secret } = answer.json()?;
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = secret;
+        Ok(())
     }
 
     async fn update(&self, place: &str, id: &str) -> Result<(), SourceError> {
         let path = format!("{place}/{}", segment(id));
-        self.send("update the webhook endpoint", &path, false).await
+        let sent = self.send("update the webhook endpoint", &path, false);
+        sent.await.map(drop)
     }
 
     async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {

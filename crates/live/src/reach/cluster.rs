@@ -1,15 +1,20 @@
 //! What a cluster says about its bus.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::{Api, Client};
 use tiphys_api::message::with_causes;
 use tiphys_api::{EventBus, KeyRef, KeyRefs as _, SecretKeySelector, asks_for_tls};
 use tiphys_eventbus::{BoxError, BusConfig, Secrets, Server};
+use tokio::time::timeout;
 
 use super::forward::{Forward, Target};
 use super::{CLIENT, Error};
+
+/// How long an answer of the API server may take: one that is busy answers late.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Reads an `EventBus` and the Secrets that its status names.
 pub(super) async fn config(
@@ -18,10 +23,8 @@ pub(super) async fn config(
     name: &str,
 ) -> Result<BusConfig, Error> {
     let buses: Api<EventBus> = Api::namespaced(client.clone(), namespace);
-    let bus = buses.get(name).await.map_err(|error| {
-        let act = format!("read EventBus {namespace}/{name}");
-        refused(act, "get eventbus", namespace, &error)
-    })?;
+    let act = format!("read EventBus {namespace}/{name}");
+    let bus = answered(act, ("get eventbus", namespace), buses.get(name)).await?;
     let nowhere = |why: String| Error::Config(format!("{namespace}/{name}"), why);
     let Some(status) = bus.status else {
         let why = "it has no status yet: does a controller run?";
@@ -58,10 +61,8 @@ pub(super) async fn forward(
         tls.server_name = Some(format!("{name}.{namespace}.svc"));
     }
     let services: Api<Service> = Api::namespaced(client.clone(), &namespace);
-    let service = services.get(&name).await.map_err(|error| {
-        let act = format!("read Service {namespace}/{name}");
-        refused(act, "get services", &namespace, &error)
-    })?;
+    let act = format!("read Service {namespace}/{name}");
+    let service = answered(act, ("get services", &*namespace), services.get(&name)).await?;
     let selector = service.spec.and_then(|spec| spec.selector);
     let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
         return Err(Error::Cluster {
@@ -121,10 +122,8 @@ async fn secret(
     let (name, key) = key(selector);
     let act = format!("read the bus' credentials in Secret {namespace}/{name}");
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let secret = secrets
-        .get(&name)
-        .await
-        .map_err(|error| refused(act.clone(), "get secrets", namespace, &error))?;
+    let right = ("get secrets", namespace);
+    let secret = answered(act.clone(), right, secrets.get(&name)).await?;
     let value = secret.data.and_then(|mut data| data.remove(&key));
     let value = value.and_then(|value| String::from_utf8(value.0).ok());
     value.ok_or_else(|| Error::Cluster {
@@ -132,6 +131,23 @@ async fn secret(
         reason: format!("it has no text under the key {key}"),
         hint: None,
     })
+}
+
+/// What the API server answers, who gives no answer for as long as it likes. `right` is what one has to be
+/// allowed, and in which namespace.
+pub(super) async fn answered<T>(
+    act: String,
+    (right, namespace): (&str, &str),
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match timeout(ANSWER_WITHIN, call).await {
+        Ok(answer) => answer.map_err(|error| refused(act, right, namespace, &error)),
+        Err(_) => Err(Error::Cluster {
+            act,
+            reason: format!("no answer in {} s", ANSWER_WITHIN.as_secs()),
+            hint: None,
+        }),
+    }
 }
 
 /// Why the API server did not do what it was asked.

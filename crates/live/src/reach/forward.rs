@@ -2,17 +2,26 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{ListParams, Portforwarder};
 use tiphys_api::message::with_causes;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, split};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Error;
-use super::cluster::refused;
+use super::cluster::answered;
+
+/// How long a pod may be silent: a client of NATS asks every ten seconds whether it is still there. Between the
+/// API server and a pod a connection can break without either of them saying so.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How much is handed on at a time.
+const CHUNK: usize = 16 << 10;
 
 /// Where connections lead.
 #[derive(Clone)]
@@ -71,29 +80,51 @@ async fn serve(listener: TcpListener, target: Target, failure: Failure) {
         while connections.try_join_next().is_some() {}
         let (target, failure) = (target.clone(), Arc::clone(&failure));
         connections.spawn(async move {
-            if let Err(error) = target.carry(connection).await {
-                let mut last = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                *last = Some(with_causes(&error));
+            let opened = target.open().await;
+            note(&failure, opened.as_ref().err());
+            if let Ok(mut forwarder) = opened {
+                if let Some(stream) = forwarder.take_stream(target.port) {
+                    hand_on(connection, stream).await;
+                }
+                forwarder.abort();
             }
         });
     }
 }
 
+fn note(failure: &Failure, error: Option<&Error>) {
+    let mut last = failure.lock().unwrap_or_else(PoisonError::into_inner);
+    *last = error.map(|error| with_causes(error));
+}
+
+/// Hands on what both sides send, until one of them goes or the pod is silent: the client connects again then.
+async fn hand_on(
+    client: impl AsyncRead + AsyncWrite + Send,
+    pod: impl AsyncRead + AsyncWrite + Send,
+) {
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_pod, mut to_pod) = split(pod);
+    let answers = async {
+        let mut bytes = vec![0; CHUNK];
+        while let Ok(Ok(length @ 1..)) = timeout(SILENCE, from_pod.read(&mut bytes)).await {
+            if to_client.write_all(&bytes[..length]).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        _ = copy(&mut from_client, &mut to_pod) => {}
+        () = answers => {}
+    }
+}
+
 impl Target {
-    async fn carry(&self, mut connection: TcpStream) -> Result<(), Error> {
+    /// Has the API server forward to a pod that is ready.
+    async fn open(&self) -> Result<Portforwarder, Error> {
         let pod = self.pod().await?;
         let act = format!("forward to pod {}/{pod}", self.namespace);
-        let mut forwarder = self
-            .pods
-            .portforward(&pod, &[self.port])
-            .await
-            .map_err(|error| refused(act, "create pods/portforward", &self.namespace, &error))?;
-        if let Some(mut stream) = forwarder.take_stream(self.port) {
-            // Either side may go at any time; the client connects again.
-            copy_bidirectional(&mut connection, &mut stream).await.ok();
-        }
-        forwarder.abort();
-        Ok(())
+        let right = ("create pods/portforward", &*self.namespace);
+        answered(act, right, self.pods.portforward(&pod, &[self.port])).await
     }
 
     /// A pod that is ready.
@@ -103,9 +134,8 @@ impl Target {
             self.labels, self.namespace
         );
         let wanted = ListParams::default().labels(&self.labels);
-        let pods = self.pods.list(&wanted).await;
-        let pods =
-            pods.map_err(|error| refused(act.clone(), "list pods", &self.namespace, &error))?;
+        let right = ("list pods", &*self.namespace);
+        let pods = answered(act.clone(), right, self.pods.list(&wanted)).await?;
         let ready = pods.iter().find(|pod| is_ready(pod));
         ready
             .map(kube::ResourceExt::name_any)
@@ -129,4 +159,50 @@ fn is_ready(pod: &Pod) -> bool {
         let mut conditions = conditions.iter();
         conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    /// Both ends of a connection that is handed on, and the task that does it.
+    fn handed_on() -> (DuplexStream, DuplexStream, JoinSet<()>) {
+        let (client, near) = duplex(64);
+        let (pod, far) = duplex(64);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(hand_on(near, far));
+        (client, pod, tasks)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_is_silent_ends_the_connection() {
+        let (mut client, mut pod, _tasks) = handed_on();
+        for _ in 0..5 {
+            client.write_all(b"PING").await.unwrap();
+            let mut asked = [0; 4];
+            pod.read_exact(&mut asked).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            pod.write_all(b"PONG").await.unwrap();
+            let mut answer = [0; 4];
+            client.read_exact(&mut answer).await.unwrap();
+            assert_eq!((&asked, &answer), (b"PING", b"PONG"));
+        }
+        // It was replaced, and nobody says so: what is sent arrives nowhere.
+        client.write_all(b"PING").await.unwrap();
+        assert_eq!(client.read(&mut [0; 4]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_goes_takes_the_other_side_along() {
+        let (client, mut pod, mut tasks) = handed_on();
+        drop(client);
+        assert_eq!(pod.read(&mut [0; 4]).await.unwrap(), 0);
+        tasks.join_next().await.unwrap().unwrap();
+        let (mut client, pod, mut tasks) = handed_on();
+        drop(pod);
+        assert_eq!(client.read(&mut [0; 4]).await.unwrap(), 0);
+        tasks.join_next().await.unwrap().unwrap();
+    }
 }

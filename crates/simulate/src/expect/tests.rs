@@ -43,7 +43,7 @@ fn of_a_json_patch_only_its_operations_are_compared() {
         r#"{{"k8s":{{"operation":"patch","patch":"application/json-patch+json","object":{object}{patch}}}}}}}"#
     );
     let written = with(INGRESS, patch);
-    assert_eq!(compared(&[&written], &[performed.clone()]), "");
+    assert_eq!(compared(&[&written], std::slice::from_ref(&performed)), "");
     let other = with(INGRESS, &patch.replace("remove", "test"));
     assert_eq!(
         compared(&[&other], &[performed]),

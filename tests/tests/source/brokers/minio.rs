@@ -2,6 +2,7 @@
 
 mod server;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use async_trait::async_trait;
@@ -23,8 +24,8 @@ impl Kind for Bucket {
     const HAS_BODY: bool = false;
     const PASSWORD: &'static str = "spec.minio.ev.secretKey";
 
-    async fn start(_: Wanted) -> Self {
-        Self(Server::start())
+    async fn start(wanted: Wanted) -> Self {
+        Self(Server::start(wanted.tls))
     }
 
     fn spec(&self) -> (&'static str, Value) {
@@ -193,4 +194,89 @@ async fn a_server_that_is_none_of_minios_and_a_wrong_bucket_are_named() {
         let message = report["parts"][0]["health"]["message"].as_str().unwrap();
         assert!(message.contains(hint), "{message}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_authority_of_the_spec_is_trusted_and_no_other() {
+    let wanted = Wanted {
+        tls: true,
+        ..Wanted::default()
+    };
+    let trusting = |event: &mut Value| {
+        event["insecure"] = false.into();
+        event["caCertificate"] = json!({"name": "tls", "key": "ca.crt"});
+    };
+    let mut stage = Stage::<Bucket>::new(wanted, "", trusting).await;
+    stage.set_certificates(&Certificates::generate().unwrap());
+    let tiphys = stage.pods.start("pod-0");
+    let is_refused = |report: &Value| report["parts"][0]["health"]["ok"] == false;
+    let report = tiphys.reported("a refusal", is_refused).await;
+    let message = report["parts"][0]["health"]["message"].as_str().unwrap();
+    assert!(message.contains("spec.minio.ev.caCertificate"), "{message}");
+
+    // Somebody writes the right one.
+    let certificates = stage.broker.0.certificates().unwrap();
+    stage.set_certificates(certificates);
+    listening(&tiphys).await;
+    stage.broker.send(0..10).await;
+    stage.stored(10).await;
+    stage.check_all_once(10).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_list_the_bucket_hears_of_it_and_listens() {
+    let mut stage = Stage::<Bucket>::usual().await;
+    let mut tiphys = stage.start("pod-0").await;
+    stage.broker.send(0..1).await;
+    stage.stored(1).await;
+    assert!(tiphys.stop().await.success());
+    stage.broker.0.set_flaw(Flaw::Forbids);
+    let tiphys = stage.pods.start("pod-0");
+    let is_forbidden = |report: &Value| report["parts"][0]["health"]["reason"] == "Forbidden";
+    let report = tiphys
+        .reported("a right that is missing", is_forbidden)
+        .await;
+    let message = report["parts"][0]["health"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("list bucket harbour: 403 Forbidden: AccessDenied"),
+        "{message}"
+    );
+    let hint = "check spec.minio.ev.accessKey: its user needs s3:ListenBucketNotification and s3:ListBucket";
+    assert!(message.contains(hint), "{message}");
+    stage.broker.send(1..10).await;
+    stage.stored(10).await;
+    stage.check_all_once(10).await;
+}
+
+/// How many events have more than 16 MiB together, half of which may be on its way, and how long each is.
+const MANY: u64 = 80;
+const LONG: usize = 300_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_much_to_wait_for_the_bus_is_found_by_a_list() {
+    let mut stage = Stage::<Bucket>::usual().await;
+    let tiphys = stage.start("pod-0").await;
+    tokio::task::block_in_place(|| stage.bus.kill(0)).unwrap();
+    let metadata = json!({"x": "y".repeat(LONG)});
+    for number in 0..MANY {
+        let server = &mut stage.broker.0;
+        server.put_untold(&key(number));
+        server.tell("s3:ObjectCreated:Put", &key(number), &metadata);
+    }
+    let is_too_much = |report: &Value| {
+        let message = report["parts"][0]["health"]["message"].as_str();
+        message.is_some_and(|message| message.contains("more than 8 MiB wait for it"))
+    };
+    tiphys.reported("that too much waits", is_too_much).await;
+    tokio::task::block_in_place(|| stage.bus.restart(0)).unwrap();
+    stage.stored(MANY).await;
+    // What was on its way when it was given up may be there twice: as it was told, and as it was found.
+    eventually("all of them on the bus", || async {
+        let numbers: BTreeSet<u64> = Box::pin(stage.numbers()).await.into_iter().collect();
+        numbers.into_iter().eq(0..MANY).then_some(())
+    })
+    .await;
+    let found = told(&stage).await.into_iter();
+    assert!(found.filter(|(_, _, is_found)| *is_found).count() > 0);
+    listening(&tiphys).await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -39,6 +39,10 @@ struct Kept {
     /// By place; those of Gerrit have a name as their `id`.
     hooks: Mutex<BTreeMap<String, Vec<Value>>>,
     refuses: AtomicBool,
+    /// How many tokens a GitHub App was given, of which the last one counts.
+    tokens: AtomicU64,
+    /// How many of them were revoked.
+    revoked: AtomicU64,
 }
 
 impl Style {
@@ -164,6 +168,22 @@ impl Host {
         hooks.filter(|hook| self.style.url(hook) == US).collect()
     }
 
+    /// Takes the token away that a GitHub App was given.
+    pub(crate) fn revoke(&self) {
+        self.kept.revoked.store(self.tokens(), Ordering::Relaxed);
+    }
+
+    /// How many tokens a GitHub App was given.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.kept.tokens.load(Ordering::Relaxed)
+    }
+
+    /// How often it was asked by a method.
+    pub(crate) fn calls(&self, method: &str) -> usize {
+        let asked = self.web.asked().into_iter();
+        asked.filter(|asked| asked.method == method).count()
+    }
+
     /// With what it was asked.
     pub(crate) fn logins(&self) -> Vec<String> {
         let asked = self.web.asked().into_iter();
@@ -179,6 +199,25 @@ impl Kept {
             return answer(401).body(r#"{"message":"401 Unauthorized"}"#);
         }
         let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+        let login = asked
+            .headers
+            .get("authorization")
+            .map_or("", String::as_str);
+        if path == "/api/v3/app/installations/5/access_tokens" {
+            // A token that is signed for the app 17; what is in it has a test of its own.
+            if !login.starts_with("Bearer eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.") {
+                return answer(401);
+            }
+            let number = self.tokens.fetch_add(1, Ordering::Relaxed) + 1;
+            let given =
+                json!({"token": format!("given-{number}"), "expires_at": "2100-01-02T03:04:05Z"});
+            return answer(201).body(given.to_string());
+        }
+        if let Some(number) = login.strip_prefix("Bearer given-")
+            && number.parse().unwrap_or(0) <= self.revoked.load(Ordering::Relaxed)
+        {
+            return answer(401).body(r#"{"message":"Bad credentials"}"#);
+        }
         if style == Style::BitbucketServer && path == "/rest/api/1.0/projects/ARGO/repos" {
             let page = json!({"values": [{"slug": "harbour"}], "isLastPage": true});
             return answer(200).body(page.to_string());
@@ -210,6 +249,10 @@ impl Kept {
                 let mut hook = body;
                 hook[style.id()] = style.new_id(hooks.len(), "");
                 hooks.push(hook.clone());
+                if style == Style::Stripe {
+                    // Shown here, and never again.
+                    hook["secret"] = "whsec_chosen".into();
+                }
                 answer(201).body(hook.to_string())
             }
             ("PUT", None) if style == Style::Gerrit => {

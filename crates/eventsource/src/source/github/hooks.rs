@@ -1,20 +1,20 @@
 //! GitHub's API of webhooks, asked with a token or as a GitHub App.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::Method;
-use http::header::AUTHORIZATION;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiphys_api::{GithubEventSource, SecretKeySelector};
 use tiphys_clients::tls::Tls;
+use tiphys_clients::{ValueRef, github};
 
 use crate::context::SourceContext;
-use crate::error::{Reason, SourceError};
+use crate::error::SourceError;
 use crate::source::hooks::{Hook, Hooks, Managed};
-use crate::source::rest::{Rest, login, segment};
+use crate::source::rest::{Rest, Who, bearer, segment};
 
 /// The API of GitHub itself.
 const PUBLIC: &str = "https://api.github.com/";
@@ -93,22 +93,22 @@ pub(super) async fn connect(
         "" => ("the API of GitHub", PUBLIC),
         base => ("githubBaseURL", base),
     };
-    let asked_as = |bearer: &str| -> Result<Rest, SourceError> {
-        let login = login(AUTHORIZATION, &format!("Bearer {bearer}"))?;
-        Rest::new(context, base, Tls::default(), login, HINT)
-    };
-    let rest = match who {
-        Login::Token(key) => asked_as(context.secret(key).await?.text().trim())?,
+    let who = match who {
+        Login::Token(key) => Who::from(bearer(context.secret(key).await?.text().trim())?),
         Login::App {
             key,
             app,
             installation,
         } => {
-            let key = context.secret(key).await?;
-            let jwt = app_token(key.bytes(), *app, context.clock().now())?;
-            asked_as(&installed(&asked_as(&jwt)?, *installation).await?)?
+            let app = github::App {
+                private_key: ValueRef::secret(key, &context.event().namespace),
+                app: *app,
+                installation: *installation,
+            };
+            Who::App(app, Arc::clone(&context.clients))
         }
     };
+    let rest = Rest::new(context, base, Tls::default(), who, HINT)?;
     Ok(Box::new(Github {
         rest,
         places: places(spec),
@@ -141,30 +141,6 @@ fn places(spec: &GithubEventSource) -> Vec<String> {
         places.push(repository(&spec.owner, &spec.repository));
     }
     places
-}
-
-/// The token of an installation, which holds for an hour.
-async fn installed(app: &Rest, installation: i64) -> Result<String, SourceError> {
-    #[derive(Deserialize)]
-    struct Token {
-        token: String,
-    }
-    let url = app.url(&format!("app/installations/{installation}/access_tokens"))?;
-    let act = format!("log in as the GitHub App's installation {installation}");
-    let token: Token = app.call(&act, Method::POST, url, None).await?.json()?;
-    Ok(token.token)
-}
-
-/// A JSON Web Token by which an app is known, signed with its key.
-fn app_token(pem: &[u8], app: i64, now: Timestamp) -> Result<String, SourceError> {
-    let failed = |why: String| {
-        SourceError::new(Reason::Invalid, "log in as a GitHub App")
-            .because(why)
-            .with_hint(
-                "githubApp.privateKey names the key as it was downloaded from GitHub, in PEM",
-            )
-    };
-    tiphys_clients::github::app_token(pem, app, now).map_err(failed)
 }
 
 impl Github {
@@ -228,17 +204,5 @@ impl Hooks for Github {
 
     async fn delete(&self, place: &str, id: &str) -> Result<(), SourceError> {
         self.rest.delete(place, "hooks", id).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_file_is_no_key() {
-        let error = app_token(b"ssh-rsa AAAA", 17, Timestamp::UNIX_EPOCH).unwrap_err();
-        assert_eq!(error.to_string(), "log in as a GitHub App");
-        assert!(error.hint().contains("privateKey"));
     }
 }

@@ -198,7 +198,9 @@ impl<'a> Api<'a> {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let Minio { path, .. } = self.source;
-                let hint = format!("check {path}.endpoint, and {path}.insecure if it has no TLS");
+                let hint = format!(
+                    "check {path}.endpoint, {path}.caCertificate, and {path}.insecure if it has no TLS"
+                );
                 return Err(unreachable(act, error).with_hint(hint));
             }
             Err(_) => {

@@ -212,12 +212,22 @@ impl Repositories {
                 }
                 Ran::Complained(message) if is_missing(&message) => missing = message,
                 Ran::Complained(message) => {
+                    self.forget_refused(fetch, &setting, &message).await;
                     return Err(Error::unavailable(format!("{act}: {message}"))
                         .with_hint("does the URL exist, and may the login read it?"));
                 }
             }
         }
         Err(Error::refused(format!("{act}: {missing}")))
+    }
+
+    /// A token that GitHub has revoked is not used again: the next attempt asks for another one.
+    async fn forget_refused(&self, fetch: &Fetch, setting: &Setting, message: &str) {
+        if let (Some(GitLogin::App(app)), Some(token)) = (&fetch.login, &setting.token)
+            && message.contains("Authentication failed")
+        {
+            app.forget_for(&self.clients, &fetch.url, token).await;
+        }
     }
 
     /// Hands the login to the program: never as an argument, which others could see.
@@ -232,9 +242,10 @@ impl Repositories {
                 setting.log_in(&fetch.url, name, password);
             }
             Some(GitLogin::App(app)) => {
-                let token = app.token(&self.clients, &fetch.url).await?;
+                let token = app.token_for(&self.clients, &fetch.url).await?;
                 // By GitHub's rules.
-                setting.log_in(&fetch.url, "x-access-token".to_owned(), token);
+                setting.log_in(&fetch.url, "x-access-token".to_owned(), token.clone());
+                setting.token = Some(token);
             }
             Some(GitLogin::Ssh {
                 private_key,

@@ -20,11 +20,14 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use serde_json::json;
 use tempfile::TempDir;
-use tiphys_testbed::free_port;
+use tiphys_testbed::{Certificates, free_port};
+use tiphys_tests::web::server_config;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::TlsAcceptor;
 
 pub(super) const BUCKET: &str = "harbour";
 pub(super) const ACCESS_KEY: &str = "tiphys";
@@ -51,6 +54,8 @@ pub(super) enum Flaw {
     Lists,
     /// It says nothing while nothing happens.
     Silent,
+    /// Nobody may list the bucket.
+    Forbids,
 }
 
 /// A server.
@@ -61,10 +66,11 @@ pub(super) struct Server {
     listeners: Arc<Mutex<Vec<Listener>>>,
     sequence: u64,
     running: Option<JoinSet<()>>,
+    tls: Option<(Certificates, TlsAcceptor)>,
 }
 
 impl Server {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(is_encrypted: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let mut server = Self {
@@ -74,9 +80,18 @@ impl Server {
             listeners: Arc::default(),
             sequence: 0,
             running: None,
+            tls: is_encrypted.then(|| {
+                let certificates = Certificates::generate().unwrap();
+                let acceptor = Arc::new(server_config(&certificates)).into();
+                (certificates, acceptor)
+            }),
         };
         server.restart();
         server
+    }
+
+    pub(super) fn certificates(&self) -> Option<&Certificates> {
+        self.tls.as_ref().map(|(certificates, _)| certificates)
     }
 
     pub(super) fn endpoint(&self) -> String {
@@ -171,19 +186,22 @@ impl Server {
             flaw: self.flaw.clone(),
             listeners: self.listeners.clone(),
         };
+        let acceptor = self.tls.as_ref().map(|(_, acceptor)| acceptor.clone());
         let mut running = JoinSet::new();
         running.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let desk = desk.clone();
-                let service = service_fn(move |request| desk.clone().answer(request));
-                // A client that goes away is none of the story's business.
+                let (desk, acceptor) = (desk.clone(), acceptor.clone());
                 connections.spawn(async move {
-                    let serving = http1::Builder::new();
-                    serving
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await
-                        .ok();
+                    match acceptor {
+                        None => serve(stream, desk).await,
+                        Some(acceptor) => {
+                            // Otherwise it does not trust us.
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                serve(stream, desk).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -193,6 +211,13 @@ impl Server {
     fn path(&self, key: &str) -> PathBuf {
         self.folder.path().join(BUCKET).join(key)
     }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, desk: Desk) {
+    let service = service_fn(move |request| desk.clone().answer(request));
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A client that goes away is none of the story's business.
+    serving.await.ok();
 }
 
 #[derive(Clone)]
@@ -213,6 +238,10 @@ impl Desk {
         let answer = self.s3.call(request.map(s3s::Body::from)).await;
         let answer = answer.map_err(|error| format!("{error:?}"))?;
         let flaw = *self.flaw.lock().unwrap();
+        if flaw == Flaw::Forbids && query.iter().any(|(name, _)| name == "list-type") {
+            let error = "<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>";
+            return Ok(xml(403, error));
+        }
         let is_listening = query.iter().any(|(name, _)| name == "events");
         let is_let_in = answer.status() == StatusCode::NOT_IMPLEMENTED;
         if !is_listening || !is_let_in || flaw == Flaw::Plain {

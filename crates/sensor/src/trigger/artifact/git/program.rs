@@ -31,6 +31,8 @@ const MANNERS: [(&str, &str); 4] = [
 pub(super) struct Setting {
     pub(super) variables: Vec<(&'static str, OsString)>,
     pub(super) config: Vec<(String, String)>,
+    /// The token in them that was given to a GitHub App.
+    pub(super) token: Option<String>,
     /// Removed when the program has ended.
     pub(super) key: Option<NamedTempFile>,
 }
