@@ -1,7 +1,8 @@
 // The events that a tab knows: what the stream and the pages of `/api/events` bring, and what of it is shown.
 
 import type { Filters } from "./address.ts";
-import type { BusEvent, EventPage, Outcome, Skipped } from "./contract.ts";
+import type { BusEvent, EventPage, Skipped } from "./contract.ts";
+import { outcomeWord } from "./words.ts";
 
 /** So many events are kept; older ones are asked for again when they are wanted. */
 export const KEPT = 3000;
@@ -153,7 +154,7 @@ export function matches(event: BusEvent, filters: Filters): boolean {
       (decision) =>
         (!namespace || decision.namespace === namespace) &&
         (!sensor || decision.sensor === sensor) &&
-        (!outcome || decision.outcome === outcome),
+        (!outcome || outcomeWord(decision.outcome) === outcomeWord(outcome)),
     );
     if (!isMeant) {
       return false;
@@ -173,18 +174,26 @@ function contains(event: BusEvent, text: string): boolean {
 export interface SensorOutcome {
   namespace: string;
   sensor: string;
-  outcome: Outcome;
+  /** In words. */
+  outcome: string;
   /** The reasons of its triggers, or what they did. */
   reasons: string[];
 }
 
-/** From what hurts most to what is as it should be. */
-const WEIGHT: Record<Outcome, number> = { "dead-lettered": 4, fired: 3, waiting: 2, filtered: 1, deduplicated: 0 };
+/** From what is as it should be to what hurts. */
+const WEIGHTS = ["deduplicated", "filtered", "waiting", "in-flight", "fired", "dead-lettered"];
+
+/** What is not in the list hurts most: it failed in a way of its own. */
+function weight(outcome: string): number {
+  const at = WEIGHTS.indexOf(outcome);
+  return at === -1 ? WEIGHTS.length : at;
+}
 
 /** One outcome a Sensor: the weightiest of its triggers'. */
 export function outcomes(event: BusEvent): SensorOutcome[] {
   const sensors = new Map<string, SensorOutcome>();
-  for (const { namespace, sensor, trigger, outcome, reason } of event.decisions) {
+  for (const { namespace, sensor, trigger, outcome: name, reason } of event.decisions) {
+    const outcome = outcomeWord(name);
     const key = `${namespace}/${sensor}`;
     const known = sensors.get(key);
     const text = `${trigger}: ${outcome}${reason ? `, ${reason}` : ""}`;
@@ -193,11 +202,11 @@ export function outcomes(event: BusEvent): SensorOutcome[] {
       continue;
     }
     known.reasons.push(text);
-    if (WEIGHT[outcome] > WEIGHT[known.outcome]) {
+    if (weight(outcome) > weight(known.outcome)) {
       known.outcome = outcome;
     }
   }
-  return [...sensors.values()].sort((a, b) => WEIGHT[b.outcome] - WEIGHT[a.outcome]);
+  return [...sensors.values()].sort((a, b) => weight(b.outcome) - weight(a.outcome));
 }
 
 /** The part of a long list that is on the screen, and some rows around it. */

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type Filters, format, isFiltered, NO_FILTERS } from "../core/address.ts";
-import { count } from "../core/words.ts";
+import { count, outcomeWord } from "../core/words.ts";
 import { help, PLACES, togglePause } from "../shell/keys.ts";
 import * as store from "../shell/store.ts";
 import { retry } from "../shell/stream.ts";
@@ -137,7 +137,7 @@ export function FilterBar({ fields, children }: { fields: (keyof Filters)[]; chi
           name="outcome"
           label="Outcome"
           all="All outcomes"
-          values={["fired", "waiting", "filtered", "deduplicated", "dead-lettered"]}
+          values={["fired", "waiting", "filtered", "deduplicated", "dead_lettered", "in_flight"]}
         />
       ) : null}
       {has("text") ? <TextFilter value={filters.text} /> : null}
@@ -165,7 +165,7 @@ function Choice(props: { name: "namespace" | "outcome"; label: string; all: stri
       <option value="">{props.all}</option>
       {values.map((value) => (
         <option key={value} value={value}>
-          {value}
+          {props.name === "outcome" ? outcomeWord(value) : value}
         </option>
       ))}
     </select>
