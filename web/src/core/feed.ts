@@ -16,6 +16,8 @@ export interface Feed {
   held: number | null;
   /** True if there are older ones on the bus. */
   more: boolean;
+  /** True if the last page had none, and there are more: not all were looked at. */
+  isCut: boolean;
   /** True once the first page is here. */
   loaded: boolean;
 }
@@ -31,7 +33,7 @@ export type Message =
 
 export type Row = { kind: "event"; event: BusEvent } | { kind: "gap"; gap: Skipped };
 
-export const EMPTY: Feed = { events: [], gaps: [], held: null, more: false, loaded: false };
+export const EMPTY: Feed = { events: [], gaps: [], held: null, more: false, isCut: false, loaded: false };
 
 /** What a message makes of the feed. */
 export function reduce(feed: Feed, message: Message): Feed {
@@ -67,7 +69,7 @@ function paged(feed: Feed, page: EventPage, before: number | undefined): Feed {
   const events = merged(feed.events, page.events);
   const [newest, oldest] = [feed.events[0]?.number, page.events[page.events.length - 1]?.number];
   if (before !== undefined || newest === undefined || oldest === undefined) {
-    return { ...feed, events, more: page.more, loaded: true };
+    return { ...feed, events, more: page.more, isCut: page.more && page.events.length === 0, loaded: true };
   }
   // The newest ones, asked for once more: between them and those known may lie others.
   const gap = { from: newest + 1, to: oldest - 1, count: oldest - newest - 1 };

@@ -1,7 +1,7 @@
 // What is around each page: where one can go, what is filtered, how the stream is.
 
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Filters, format, isFiltered, NO_FILTERS } from "../core/address.ts";
 import { count, outcomeWord } from "../core/words.ts";
 import { help, PLACES, togglePause } from "../shell/keys.ts";
@@ -60,9 +60,13 @@ const HOME: Record<string, string> = { event: "events", letter: "letters", objec
 function Navigation() {
   const { page } = store.address.value;
   const here = HOME[page] ?? page;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [here]);
   const dead = store.rates.value?.rows.reduce((sum, row) => sum + row.deadLetters, 0) ?? 0;
   return (
-    <nav aria-label="Pages">
+    <nav aria-label="Pages" ref={nav}>
       {Object.entries(PLACES).map(([key, place]) => (
         <a
           key={key}

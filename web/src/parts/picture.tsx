@@ -52,9 +52,13 @@ export function Picture({ markup, focus, text, isWhole, onFocus }: Props) {
       return undefined;
     }
     setError(null);
+    const focused = root.activeElement?.id;
     root.replaceChildren(parsed);
     const drawing = new Drawing(parsed);
     setDrawing(drawing);
+    if (focused) {
+      root.getElementById(focused)?.focus({ preventScroll: true });
+    }
     return keepAlive(drawing, host.current);
   }, [markup]);
   const graph = store.flow.value;
@@ -284,7 +288,16 @@ class Drawing {
 
   /** Brings a card into sight. */
   reveal(id: string): void {
-    this.cards.get(id)?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const element = this.cards.get(id)?.element;
+    const room = this.svg.parentNode instanceof ShadowRoot ? this.svg.parentNode.host.getBoundingClientRect() : null;
+    const box = element?.getBoundingClientRect();
+    if (!element || !room || !box) {
+      return;
+    }
+    const isSeen = box.top >= room.top && box.bottom <= room.bottom && box.left >= room.left && box.right <= room.right;
+    if (!isSeen) {
+      element.scrollIntoView({ block: "center", inline: "center" });
+    }
   }
 
   /** Dims what the focus or the text does not mean. */
