@@ -288,15 +288,17 @@ class Drawing {
 
   /** Brings a card into sight. */
   reveal(id: string): void {
-    const element = this.cards.get(id)?.element;
-    const room = this.svg.parentNode instanceof ShadowRoot ? this.svg.parentNode.host.getBoundingClientRect() : null;
-    const box = element?.getBoundingClientRect();
-    if (!element || !room || !box) {
+    const box = this.cards.get(id)?.element.getBoundingClientRect();
+    const root = this.svg.parentNode;
+    if (!box || !(root instanceof ShadowRoot)) {
       return;
     }
+    const room = root.host.getBoundingClientRect();
     const isSeen = box.top >= room.top && box.bottom <= room.bottom && box.left >= room.left && box.right <= room.right;
     if (!isSeen) {
-      element.scrollIntoView({ block: "center", inline: "center" });
+      // The picture alone moves, not the page.
+      root.host.scrollTop += (box.top + box.bottom - room.top - room.bottom) / 2;
+      root.host.scrollLeft += (box.left + box.right - room.left - room.right) / 2;
     }
   }
 
