@@ -405,7 +405,7 @@ class World {
         ),
       ],
       progress: [mark("trigger ingress: acknowledged after 12 ms, attempt 1")],
-      deadLetters: event.decisions.some((one) => one.outcome === "dead-lettered")
+      deadLetters: event.decisions.some((one) => one.outcome === "dead_lettered")
         ? [{ number: 41, at: ago(400), line: mark("playground/ingress-sn ingress  rejected: 422 from the API server") }]
         : [],
       commands: {
@@ -450,7 +450,7 @@ const filtered = (number, at) =>
   ]);
 const dead = (number, at) =>
   event(number, at, "code-es", "push", "body.ref=refs/heads/main body.pusher.name=ada", [
-    decision("github-workflow", "build-sn", "build", "dead-lettered", "422 from the API server"),
+    decision("github-workflow", "build-sn", "build", "dead_lettered", "422 from the API server"),
     decision("playground", "ingress-sn", "log", "fired", ""),
   ]);
 const waits = (number, at) =>

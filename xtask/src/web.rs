@@ -57,11 +57,11 @@ fn web() -> PathBuf {
 
 /// Builds beside `dist` and compares.
 fn check() -> anyhow::Result<()> {
-    let built = workspace().join("target/web-dist");
+    let aside = workspace().join("target/web-dist");
     let mut build = npm(["run", "build", "--", "--into"]);
-    command::run(build.arg(&built))?;
-    let [there, wanted] = [web().join("dist"), built].map(|folder| files(&folder));
-    let differing = differing(&there?, &wanted?);
+    command::run(build.arg(&aside))?;
+    let differing = differing(&files(&web().join("dist"))?, &files(&aside)?);
+    fs::remove_dir_all(&aside).with_context(|| format!("remove {}", aside.display()))?;
     anyhow::ensure!(
         differing.is_empty(),
         "web/dist is not what the sources give: {}; run `cargo xtask web` and commit it",

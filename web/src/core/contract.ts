@@ -78,7 +78,8 @@ export interface ObjectDetail extends ObjectRow {
   lines: string[];
 }
 
-export type Outcome = "fired" | "waiting" | "filtered" | "deduplicated" | "dead-lettered";
+/** As the engine names them; more may come. */
+export type Outcome = "fired" | "waiting" | "filtered" | "deduplicated" | "dead_lettered" | "in_flight";
 
 export interface Decision {
   namespace: string;

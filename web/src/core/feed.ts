@@ -1,7 +1,8 @@
 // The events that a tab knows: what the stream and the pages of `/api/events` bring, and what of it is shown.
 
 import type { Filters } from "./address.ts";
-import type { BusEvent, EventPage, Outcome, Skipped } from "./contract.ts";
+import type { BusEvent, EventPage, Skipped } from "./contract.ts";
+import { outcomeWord } from "./words.ts";
 
 /** So many events are kept; older ones are asked for again when they are wanted. */
 export const KEPT = 3000;
@@ -15,6 +16,8 @@ export interface Feed {
   held: number | null;
   /** True if there are older ones on the bus. */
   more: boolean;
+  /** True if the last page had none, and there are more: not all were looked at. */
+  isCut: boolean;
   /** True once the first page is here. */
   loaded: boolean;
 }
@@ -30,7 +33,7 @@ export type Message =
 
 export type Row = { kind: "event"; event: BusEvent } | { kind: "gap"; gap: Skipped };
 
-export const EMPTY: Feed = { events: [], gaps: [], held: null, more: false, loaded: false };
+export const EMPTY: Feed = { events: [], gaps: [], held: null, more: false, isCut: false, loaded: false };
 
 /** What a message makes of the feed. */
 export function reduce(feed: Feed, message: Message): Feed {
@@ -66,7 +69,7 @@ function paged(feed: Feed, page: EventPage, before: number | undefined): Feed {
   const events = merged(feed.events, page.events);
   const [newest, oldest] = [feed.events[0]?.number, page.events[page.events.length - 1]?.number];
   if (before !== undefined || newest === undefined || oldest === undefined) {
-    return { ...feed, events, more: page.more, loaded: true };
+    return { ...feed, events, more: page.more, isCut: page.more && page.events.length === 0, loaded: true };
   }
   // The newest ones, asked for once more: between them and those known may lie others.
   const gap = { from: newest + 1, to: oldest - 1, count: oldest - newest - 1 };
@@ -153,7 +156,7 @@ export function matches(event: BusEvent, filters: Filters): boolean {
       (decision) =>
         (!namespace || decision.namespace === namespace) &&
         (!sensor || decision.sensor === sensor) &&
-        (!outcome || decision.outcome === outcome),
+        (!outcome || outcomeWord(decision.outcome) === outcomeWord(outcome)),
     );
     if (!isMeant) {
       return false;
@@ -173,18 +176,26 @@ function contains(event: BusEvent, text: string): boolean {
 export interface SensorOutcome {
   namespace: string;
   sensor: string;
-  outcome: Outcome;
+  /** In words. */
+  outcome: string;
   /** The reasons of its triggers, or what they did. */
   reasons: string[];
 }
 
-/** From what hurts most to what is as it should be. */
-const WEIGHT: Record<Outcome, number> = { "dead-lettered": 4, fired: 3, waiting: 2, filtered: 1, deduplicated: 0 };
+/** From what is as it should be to what hurts. */
+const WEIGHTS = ["deduplicated", "filtered", "waiting", "in-flight", "fired", "dead-lettered"];
+
+/** What is not in the list hurts most: it failed in a way of its own. */
+function weight(outcome: string): number {
+  const at = WEIGHTS.indexOf(outcome);
+  return at === -1 ? WEIGHTS.length : at;
+}
 
 /** One outcome a Sensor: the weightiest of its triggers'. */
 export function outcomes(event: BusEvent): SensorOutcome[] {
   const sensors = new Map<string, SensorOutcome>();
-  for (const { namespace, sensor, trigger, outcome, reason } of event.decisions) {
+  for (const { namespace, sensor, trigger, outcome: name, reason } of event.decisions) {
+    const outcome = outcomeWord(name);
     const key = `${namespace}/${sensor}`;
     const known = sensors.get(key);
     const text = `${trigger}: ${outcome}${reason ? `, ${reason}` : ""}`;
@@ -193,11 +204,11 @@ export function outcomes(event: BusEvent): SensorOutcome[] {
       continue;
     }
     known.reasons.push(text);
-    if (WEIGHT[outcome] > WEIGHT[known.outcome]) {
+    if (weight(outcome) > weight(known.outcome)) {
       known.outcome = outcome;
     }
   }
-  return [...sensors.values()].sort((a, b) => WEIGHT[b.outcome] - WEIGHT[a.outcome]);
+  return [...sensors.values()].sort((a, b) => weight(b.outcome) - weight(a.outcome));
 }
 
 /** The part of a long list that is on the screen, and some rows around it. */

@@ -34,7 +34,7 @@ export function live(
 ): LiveFlow {
   const nodes = new Map(flow.nodes.map((node) => [node.id, node]));
   const books = booksOf(rates?.rows ?? []);
-  const speed = speeds(flow, nodes, rates, books);
+  const speed = speeds(flow, nodes, rates, books, bus?.namespace ?? null);
   const wires = new Map<string, number>();
   for (const { from, to, kind } of flow.edges) {
     if (kind === "flow") {
@@ -70,21 +70,38 @@ function booksOf(rows: readonly RateRow[]): Map<string, Books> {
 
 const triggerKey = (node: FlowNode) => `${node.namespace}/${node.sensor}/${node.title}`;
 
+/** Events as `source/name`, by their ids. */
+function namesOfEvents(flow: Flow, nodes: Map<string, FlowNode>): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { from, to } of flow.edges) {
+    const [source, event] = [nodes.get(from), nodes.get(to)];
+    if (source?.kind === "source" && event?.kind === "event") {
+      names.set(to, `${source.title}/${event.title}`);
+    }
+  }
+  return names;
+}
+
 /** Events per second that pass a node. */
 function speeds(
   flow: Flow,
   nodes: Map<string, FlowNode>,
   rates: Rates | null,
   books: Map<string, Books>,
+  namespace: string | null,
 ): Map<string, number> {
   const speed = new Map<string, number>();
   const published = new Map(rates?.events.map((event) => [`${event.source}/${event.name}`, event.rate]));
-  for (const { from, to } of flow.edges) {
-    const [source, event] = [nodes.get(from), nodes.get(to)];
-    if (source?.kind === "source" && event?.kind === "event") {
-      const name = `${source.title}/${event.title}`;
-      speed.set(to, published.get(`${event.namespace}/${name}`) ?? published.get(name) ?? 0);
-    }
+  const names = namesOfEvents(flow, nodes);
+  const uses = new Map<string, number>();
+  for (const name of names.values()) {
+    uses.set(name, (uses.get(name) ?? 0) + 1);
+  }
+  for (const [id, name] of names) {
+    const space = nodes.get(id)?.namespace ?? "";
+    // A name that several namespaces have says nothing of any of them, but of the one that was asked for.
+    const isSure = uses.get(name) === 1 || (namespace !== null && namespace === space);
+    speed.set(id, published.get(`${space}/${name}`) ?? (isSure ? published.get(name) : undefined) ?? 0);
   }
   for (const { event, dependency } of flow.routes ?? []) {
     speed.set(dependency, (speed.get(dependency) ?? 0) + (speed.get(event) ?? 0));

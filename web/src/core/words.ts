@@ -66,3 +66,8 @@ export function health(object: ObjectRow): { health: Health; word: string } {
   }
   return object.ready === null ? { health: "unknown", word: "not known" } : { health: "ok", word: "ready" };
 }
+
+/** An outcome as people read it: the engine's `dead_lettered` is dead-lettered. */
+export function outcomeWord(outcome: string): string {
+  return outcome.replaceAll("_", "-");
+}

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { format } from "../core/address.ts";
 import type { BusEvent, EventDetail, Report } from "../core/contract.ts";
-import { clock } from "../core/words.ts";
+import { clock, outcomeWord } from "../core/words.ts";
 import { type Act, ActDialog } from "../parts/act.tsx";
 import { Ago, Allowed, Code, Command, Copy, Dialog, Facts, Failure, Loading, Section } from "../parts/common.tsx";
 import { Stages } from "../parts/stages.tsx";
@@ -84,10 +84,8 @@ function Head({ detail, isEdited }: { detail: EventDetail; isEdited: boolean }) 
 
 /** What the page's first line is coloured by: the weightiest outcome. */
 function tone({ event, reports }: EventDetail): string {
-  const outcomes = new Set(event.decisions.map((decision) => decision.outcome as string));
-  for (const outcome of outcomesOf(reports)) {
-    outcomes.add(outcome);
-  }
+  const names = [...event.decisions.map((decision) => decision.outcome), ...outcomesOf(reports)];
+  const outcomes = new Set(names.map(outcomeWord));
   return ["dead-lettered", "fired", "waiting", "filtered", "deduplicated"].find((name) => outcomes.has(name)) ?? "";
 }
 

@@ -32,6 +32,9 @@ export function Events() {
         <Empty>No event passes these filters{feed.more ? ", of those that were looked at" : ""}.</Empty>
       ) : null}
       <List rows={list} more={feed.more} />
+      {feed.isCut && list.length > 0 ? (
+        <p class="empty">Older events were not looked at: what passes these filters is rare.</p>
+      ) : null}
     </>
   );
 }
@@ -146,7 +149,9 @@ function Outcomes({ event }: { event: BusEvent }) {
       ))}
       {left.length > 0 ? <span class="mute">+{left.length}</span> : null}
       {all.length === 0 ? (
-        <span class="mute">{event.unanswered.length > 0 ? "not known here" : "no Sensor waits for it"}</span>
+        <span class="mute" title={event.unanswered.join("\n")}>
+          {event.unanswered.length > 0 ? "not known here" : "no Sensor waits for it"}
+        </span>
       ) : null}
     </span>
   );

@@ -140,7 +140,7 @@ export function ObjectPage({ kind, namespace, name }: { kind: Kind; namespace: s
   const { data, error, reload } = useGet<ObjectDetail>(`/api/object?${search}`, store.version.value);
   return (
     <>
-      <header class="conclusion">
+      <header class={`conclusion ${data ? health(data).health : ""}`}>
         <h1>
           <span class="mute">{kind}</span> {namespace}/{name} {data ? <State object={data} /> : null}
         </h1>

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Outcome, Right } from "../core/contract.ts";
+import type { Right } from "../core/contract.ts";
 import { ago, clock } from "../core/words.ts";
 import type { ApiError } from "../shell/api.ts";
 import { now, session } from "../shell/store.ts";
@@ -13,6 +13,8 @@ const SIGNS: Record<string, string> = {
   filtered: "∅",
   deduplicated: "=",
   "dead-lettered": "✗",
+  "in-flight": "→",
+  faulty: "✗",
   ok: "✓",
   warn: "!",
   bad: "✗",
@@ -41,7 +43,8 @@ export function OutcomeChip({
   sensor,
   title,
 }: {
-  outcome: Outcome | string;
+  /** In words. */
+  outcome: string;
   sensor?: string;
   title?: string;
 }) {

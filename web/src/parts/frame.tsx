@@ -1,9 +1,9 @@
 // What is around each page: where one can go, what is filtered, how the stream is.
 
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Filters, format, isFiltered, NO_FILTERS } from "../core/address.ts";
-import { count } from "../core/words.ts";
+import { count, outcomeWord } from "../core/words.ts";
 import { help, PLACES, togglePause } from "../shell/keys.ts";
 import * as store from "../shell/store.ts";
 import { retry } from "../shell/stream.ts";
@@ -60,9 +60,13 @@ const HOME: Record<string, string> = { event: "events", letter: "letters", objec
 function Navigation() {
   const { page } = store.address.value;
   const here = HOME[page] ?? page;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [here]);
   const dead = store.rates.value?.rows.reduce((sum, row) => sum + row.deadLetters, 0) ?? 0;
   return (
-    <nav aria-label="Pages">
+    <nav aria-label="Pages" ref={nav}>
       {Object.entries(PLACES).map(([key, place]) => (
         <a
           key={key}
@@ -137,7 +141,7 @@ export function FilterBar({ fields, children }: { fields: (keyof Filters)[]; chi
           name="outcome"
           label="Outcome"
           all="All outcomes"
-          values={["fired", "waiting", "filtered", "deduplicated", "dead-lettered"]}
+          values={["fired", "waiting", "filtered", "deduplicated", "dead_lettered", "in_flight"]}
         />
       ) : null}
       {has("text") ? <TextFilter value={filters.text} /> : null}
@@ -165,7 +169,7 @@ function Choice(props: { name: "namespace" | "outcome"; label: string; all: stri
       <option value="">{props.all}</option>
       {values.map((value) => (
         <option key={value} value={value}>
-          {value}
+          {props.name === "outcome" ? outcomeWord(value) : value}
         </option>
       ))}
     </select>

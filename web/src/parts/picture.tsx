@@ -17,6 +17,9 @@ const NS = "http://www.w3.org/2000/svg";
 /** So many wires move at once; those out of sight stand still. */
 const MOVING = 150;
 
+/** So far out of sight all is still painted, in the picture's own measure: enough for the next Tab. */
+const NEAR = 1500;
+
 /** So high is the heading of the picture, in its own measure. */
 const HEADING = 52;
 
@@ -49,9 +52,13 @@ export function Picture({ markup, focus, text, isWhole, onFocus }: Props) {
       return undefined;
     }
     setError(null);
+    const focused = root.activeElement?.id;
     root.replaceChildren(parsed);
     const drawing = new Drawing(parsed);
     setDrawing(drawing);
+    if (focused) {
+      root.getElementById(focused)?.focus({ preventScroll: true });
+    }
     return keepAlive(drawing, host.current);
   }, [markup]);
   const graph = store.flow.value;
@@ -150,6 +157,13 @@ interface Card {
   told: string;
 }
 
+/** Something that is not painted while it is far away. */
+interface Part {
+  element: Element;
+  y: [number, number];
+  isFar: boolean;
+}
+
 interface Wire {
   path: SVGPathElement;
   from: string;
@@ -167,6 +181,7 @@ class Drawing {
   private readonly svg: SVGSVGElement;
   private readonly cards = new Map<string, Card>();
   private readonly wires: Wire[] = [];
+  private readonly parts: Part[] = [];
 
   constructor(svg: SVGSVGElement) {
     this.svg = svg;
@@ -181,11 +196,16 @@ class Drawing {
       element.setAttribute("tabindex", "0");
       element.setAttribute("role", "button");
       element.setAttribute("data-item", "");
+      const top = Number(/ (-?[\d.]+)\)/.exec(element.getAttribute("transform") ?? "")?.[1] ?? 0);
+      const height = Number(element.querySelector("rect.face")?.getAttribute("height") ?? 0);
+      this.parts.push({ element, y: [top, top + height], isFar: false });
       this.cards.set(element.id, { element, width, words, notes: null, told: "" });
     }
     for (const path of svg.querySelectorAll<SVGPathElement>("path.wire[data-from]")) {
       const [from, to] = [path.dataset.from ?? "", path.dataset.to ?? ""];
-      this.wires.push({ path, from, to, y: heights(path), dash: null, label: null, rate: 0, isDim: false });
+      const y = heights(path);
+      this.parts.push({ element: path, y, isFar: false });
+      this.wires.push({ path, from, to, y, dash: null, label: null, rate: 0, isDim: false });
     }
   }
 
@@ -231,6 +251,7 @@ class Drawing {
     const room = host?.getBoundingClientRect() ?? box;
     const [low, high] = [Math.max(room.top, 0), Math.min(room.bottom, window.innerHeight)];
     const [top, bottom] = [low, high].map((at) => (at - box.top) / scale + HEADING) as [number, number];
+    this.leaveOut(top - NEAR, bottom + NEAR);
     let moving = 0;
     const isHidden = box.height === 0;
     for (const drawn of this.wires) {
@@ -254,9 +275,31 @@ class Drawing {
     }
   }
 
+  /** Lets what is far away be without paint: a picture of 500 Sensors is 60,000 high. */
+  private leaveOut(top: number, bottom: number): void {
+    for (const part of this.parts) {
+      const isFar = part.y[1] < top || part.y[0] > bottom;
+      if (isFar !== part.isFar) {
+        part.isFar = isFar;
+        part.element.classList.toggle("far", isFar);
+      }
+    }
+  }
+
   /** Brings a card into sight. */
   reveal(id: string): void {
-    this.cards.get(id)?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const box = this.cards.get(id)?.element.getBoundingClientRect();
+    const root = this.svg.parentNode;
+    if (!box || !(root instanceof ShadowRoot)) {
+      return;
+    }
+    const room = root.host.getBoundingClientRect();
+    const isSeen = box.top >= room.top && box.bottom <= room.bottom && box.left >= room.left && box.right <= room.right;
+    if (!isSeen) {
+      // The picture alone moves, not the page.
+      root.host.scrollTop += (box.top + box.bottom - room.top - room.bottom) / 2;
+      root.host.scrollLeft += (box.left + box.right - room.left - room.right) / 2;
+    }
   }
 
   /** Dims what the focus or the text does not mean. */

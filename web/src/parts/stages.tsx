@@ -14,6 +14,7 @@ import type {
   TriggerReport,
 } from "../core/contract.ts";
 import { diff, type Edit } from "../core/diff.ts";
+import { outcomeWord } from "../core/words.ts";
 import { action, brief, toYaml } from "../core/yaml.ts";
 import { kept } from "../shell/store.ts";
 import { Chip, Code, OutcomeChip, Section } from "./common.tsx";
@@ -202,7 +203,7 @@ function Line(props: {
 function Trigger({ report }: { report: TriggerReport }) {
   const { trigger, type, outcome, conditions, waiting = [], firings = [] } = report;
   return (
-    <Step kind="trigger" name={trigger} chip={<OutcomeChip outcome={outcome.replaceAll("_", " ")} />}>
+    <Step kind="trigger" name={trigger} chip={<OutcomeChip outcome={outcomeWord(outcome)} />}>
       <p class="mute">
         {type}
         {conditions && conditions !== trigger ? ` · when ${conditions}` : ""}

@@ -1,11 +1,11 @@
-// What holds for any console, asked of the real program: `TIPHYS_CONSOLE` is the address that it prints, token and all.
+// What holds for any console, asked of the real program: `TIPHYS_CONSOLE_ADDRESS` is the address that it prints, token and all.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { closeBrowser, findings, open, openBrowser } from "./browser.ts";
 
-const printed = process.env.TIPHYS_CONSOLE;
-const skip = printed === undefined ? "TIPHYS_CONSOLE is not set" : false;
+const printed = process.env.TIPHYS_CONSOLE_ADDRESS;
+const skip = printed === undefined ? "TIPHYS_CONSOLE_ADDRESS is not set" : false;
 
 before(async () => {
   if (!skip) {

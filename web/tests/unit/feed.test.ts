@@ -106,6 +106,8 @@ test("filters ask namespace, Sensor and outcome of one decision", () => {
   const two = event(1, { decisions: [decision("a", "fired"), decision("b", "filtered")], summary: "Name=Pier" });
   assert.equal(matches(two, { ...NO_FILTERS, sensor: "a", outcome: "fired" }), true);
   assert.equal(matches(two, { ...NO_FILTERS, sensor: "a", outcome: "filtered" }), false);
+  const lost = event(2, { decisions: [decision("a", "dead_lettered")] });
+  assert.equal(matches(lost, { ...NO_FILTERS, outcome: "dead-lettered" }), true);
   assert.equal(matches(two, { ...NO_FILTERS, namespace: "other" }), false);
   assert.equal(matches(two, { ...NO_FILTERS, text: "pier" }), true);
   assert.equal(matches(two, { ...NO_FILTERS, text: "quay" }), false);
@@ -113,7 +115,7 @@ test("filters ask namespace, Sensor and outcome of one decision", () => {
 
 test("a Sensor has the weightiest outcome of its triggers", () => {
   const many = event(1, {
-    decisions: [decision("a", "filtered"), decision("b", "fired", "x"), decision("b", "dead-lettered", "y")],
+    decisions: [decision("a", "filtered"), decision("b", "fired", "x"), decision("b", "dead_lettered", "y")],
   });
   const told = outcomes(many).map(({ sensor, outcome, reasons }) => [sensor, outcome, reasons.length]);
   assert.deepEqual(told, [

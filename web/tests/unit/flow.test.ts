@@ -78,6 +78,24 @@ test("rates run along the wires that carry them", () => {
   assert.equal(wires.has(wire("trigger_b", "dep_a")), false);
 });
 
+test("a rate that may be of another namespace is not shown", () => {
+  const twins: Flow = {
+    ...FLOW,
+    nodes: [
+      ...FLOW.nodes,
+      { ...node("source_c", "source", "a-es"), namespace: "quay" },
+      { ...node("event_c", "event", "call"), namespace: "quay" },
+    ],
+    edges: [...FLOW.edges, edge("source_c", "event_c")],
+  };
+  const rate = (namespace: string | null, from: string, to: string) =>
+    live(twins, RATES, [], { namespace, bus: null }).wires.get(wire(from, to));
+  assert.equal(rate(null, "source_a", "event_a"), 0);
+  assert.equal(rate(null, "source_b", "event_b"), 3);
+  assert.equal(rate("harbour", "source_a", "event_a"), 2);
+  assert.equal(rate("harbour", "source_c", "event_c"), 0);
+});
+
 test("cards say what is paused, dead, behind, and how much the bus has", () => {
   const { cards } = live(FLOW, RATES, [OBJECT], null);
   const notes = cards.get("trigger_a")?.notes.map(({ text }) => text);
