@@ -64,7 +64,7 @@ export function EventPage({ number }: { number: number }) {
 function Head({ detail, isEdited }: { detail: EventDetail; isEdited: boolean }) {
   const { event, conclusion } = detail;
   return (
-    <header class={`conclusion ${tone(detail)}`}>
+    <header class={`conclusion ${tone(detail, isEdited)}`}>
       <h1>
         <span class="mute">Event {event.number}</span> {event.source || "?"} / {event.name || event.subject}
       </h1>
@@ -83,8 +83,9 @@ function Head({ detail, isEdited }: { detail: EventDetail; isEdited: boolean }) 
 }
 
 /** What the page's first line is coloured by: the weightiest outcome. */
-function tone({ event, reports }: EventDetail): string {
-  const names = [...event.decisions.map((decision) => decision.outcome), ...outcomesOf(reports)];
+function tone({ event, reports }: EventDetail, isEdited: boolean): string {
+  const decided = isEdited ? [] : event.decisions.map((decision) => decision.outcome);
+  const names = [...decided, ...outcomesOf(reports)];
   const outcomes = new Set(names.map(outcomeWord));
   return ["dead-lettered", "fired", "waiting", "filtered", "deduplicated"].find((name) => outcomes.has(name)) ?? "";
 }

@@ -118,7 +118,8 @@ function Group(props: { group: LetterGroup; onAsk: (verb: "replay" | "drop", whi
             <a href={format({ page: "object", kind: "Sensor", namespace, name: sensor }, store.kept())}>
               {namespace}/{sensor}
             </a>{" "}
-            · trigger {trigger} · <Chip tone="bad">{reason}</Chip> · {count(attempts, "attempt")} at most ·{" "}
+            · trigger {trigger} · <Chip tone="bad">{reason}</Chip> ·{" "}
+            {attempts > 0 ? `${count(attempts, "attempt")} at most · ` : ""}
             {clock(first) === clock(last) ? null : (
               <>
                 <Ago time={first} /> to{" "}
