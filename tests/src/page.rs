@@ -174,7 +174,8 @@ impl Step {
     pub fn follows(&self) -> bool {
         let words: Vec<&str> = self.command.split(' ').collect();
         let has = |word| words.contains(&word);
-        has("--watch") || has("run") || words.get(1) == Some(&"tail") && !has("--no-follow")
+        let is = |command| words.get(1) == Some(&command);
+        has("--watch") || has("run") || is("console") || is("tail") && !has("--no-follow")
     }
 
     /// The first line of the page's output that is not in `output`, in order, and what is in its place.

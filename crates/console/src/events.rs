@@ -24,7 +24,7 @@ const MOST: u64 = 200;
 const USUAL: u64 = 100;
 
 /// So many are looked at for a page: filters may leave few of them.
-const LOOKED_AT: u64 = 5000;
+const LOOKED_AT: u64 = 20_000;
 
 /// So many are read at a time.
 const CHUNK: u64 = 500;

@@ -26,6 +26,7 @@ fn sensor(world: &World, web: &Web) -> String {
         method: POST
         payload:
         - {{src: {{dependencyName: a, dataKey: name}}, dest: title}}
+    policy: {{status: {{allow: [200]}}}}
 ",
         web.url("/")
     );
