@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut encoder = GzEncoder::new(fs::File::create(&packed)?, Compression::best());
         encoder.write_all(&fs::read(path)?)?;
         encoder.finish()?;
+        let packed = packed.to_str().ok_or("the folder's name is text")?;
         writeln!(list, "({name:?}, include_bytes!({packed:?})),")?;
     }
     list.push(']');

@@ -74,10 +74,12 @@ async fn serve(args: ConsoleArgs) -> anyhow::Result<ExitCode> {
         show(&url);
     }
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(server.serve(stop.clone()));
-    signals.next().await;
-    stop.cancel();
-    serving.await.context("serve")?;
+    let serving = server.serve(stop.clone());
+    let stopping = async {
+        signals.next().await;
+        stop.cancel();
+    };
+    tokio::join!(serving, stopping);
     Ok(ExitCode::SUCCESS)
 }
 

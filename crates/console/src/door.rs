@@ -104,9 +104,8 @@ impl Door {
             return Refused(StatusCode::FORBIDDEN, "only pages of this console act\n");
         }
         let kind = value(&head.headers, &header::CONTENT_TYPE);
-        if !kind
-            .is_some_and(|kind| kind.split(';').next().map(str::trim) == Some("application/json"))
-        {
+        let kind = kind.and_then(|kind| kind.split(';').next());
+        if kind.map(str::trim) != Some("application/json") {
             return Refused(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "send application/json\n",
@@ -144,7 +143,7 @@ pub(crate) fn with_headers(mut response: Response) -> Response {
 }
 
 fn host(head: &Head) -> Option<&str> {
-    let named = head.uri.authority().map(|authority| authority.as_str());
+    let named = head.uri.authority().map(AsRef::as_ref);
     named.or_else(|| value(&head.headers, &header::HOST))
 }
 

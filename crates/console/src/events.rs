@@ -90,7 +90,7 @@ pub(crate) fn shown(seen: &Seen, reports: &[Report<'_>]) -> Value {
     if let Ok(event) = &seen.event {
         secrets.add(event);
     }
-    let in_short = |text: &str| secrets.hide(shortened(&one_line(text), REASON).to_string());
+    let in_short = |text: &str| secrets.hide(shortened(&one_line(text), REASON));
     let decisions = reports.iter().flat_map(Report::decisions);
     let decisions = decisions.map(|decision| {
         json!({
@@ -139,13 +139,13 @@ fn summary(data: &Value) -> String {
                     add(&below(&index.to_string()), value, out);
                 }
             }
-            Value::String(text) => *out += &format!("{path}={} ", shortened(&one_line(text), 60)),
-            other => *out += &format!("{path}={other} "),
+            Value::String(text) => out.extend([path, "=", &shortened(&one_line(text), 60), " "]),
+            other => out.extend([path, "=", &other.to_string(), " "]),
         }
     }
     let mut text = String::new();
     add("", data, &mut text);
-    shortened(text.trim(), SUMMARY).to_string()
+    shortened(text.trim(), SUMMARY)
 }
 
 /// Follows an event, or leaves it where nobody would do anything with it.

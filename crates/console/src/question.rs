@@ -1,5 +1,6 @@
 //! Other objects with real events, or real objects with other events: nothing is changed by a question.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ pub(crate) async fn explain(state: &Arc<State>, asked: Explain) -> Result<Value,
     let edited = edited.await?;
     let known = Known {
         loaded: Arc::new(instead(&known, edited, state)),
-        statuses: Default::default(),
+        statuses: HashMap::new(),
         version: 0,
     };
     one(state, asked.number, Arc::new(known)).await

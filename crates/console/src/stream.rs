@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tiphys_check::Loaded;
@@ -72,8 +72,10 @@ pub(crate) fn open(
         is_there: None,
         _place: place,
     };
-    tokio::spawn(tab.run());
-    let mut response = Response::new(Body::stream(ReceiverStream::new(messages)));
+    // It works as long as somebody reads: a tab that is closed takes its reader of the bus with it.
+    let work = stream::once(tab.run()).filter_map(|()| async { None });
+    let messages = stream::select(ReceiverStream::new(messages), work);
+    let mut response = Response::new(Body::stream(messages));
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     Ok(response)
@@ -285,7 +287,7 @@ impl Decider {
         let (work, todo) = mpsc::channel(1);
         let (done, decided) = mpsc::channel(1);
         let namespace = state.site.namespace.clone();
-        tokio::task::spawn_blocking(move || decide(loaded, namespace, todo, &done));
+        tokio::task::spawn_blocking(move || decide(loaded, namespace.as_deref(), todo, &done));
         Self { work, decided }
     }
 
@@ -305,13 +307,13 @@ impl Decider {
 
 fn decide(
     first: Arc<Loaded>,
-    namespace: Option<String>,
+    namespace: Option<&str>,
     mut work: mpsc::Receiver<Work>,
     done: &mpsc::Sender<Vec<Value>>,
 ) {
     let mut loaded = first;
     loop {
-        let objects = subjects(&loaded, namespace.as_deref());
+        let objects = subjects(&loaded, namespace);
         let mut decisions = Decisions::new(&objects, Timestamp::now());
         let next = loop {
             match work.blocking_recv() {

@@ -60,7 +60,7 @@ impl Answer {
 }
 
 impl Console {
-    async fn start(world: &World, manifests: &str) -> Self {
+    fn start(world: &World, manifests: &str) -> Self {
         let mut child = command()
             .args([
                 "console",
@@ -91,7 +91,7 @@ impl Console {
 
     async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.host).await.unwrap();
-        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let headers = [headers, &[""]].concat().join("\r\n");
         let request = format!(
             "{method} {path} HTTP/1.1\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
@@ -244,7 +244,7 @@ async fn only_who_has_the_address_comes_in() {
     let Scene {
         world, manifests, ..
     } = &scene().await;
-    let console = Console::start(world, manifests).await;
+    let console = Console::start(world, manifests);
     let host = format!("Host: {}", console.host);
     assert_eq!(
         console
@@ -311,7 +311,7 @@ async fn an_event_is_shown_with_the_reason_that_why_gives() {
         manifests,
         ..
     } = &scene().await;
-    let console = Console::start(world, manifests).await;
+    let console = Console::start(world, manifests);
     let mut stream = console.stream(None).await;
     stream.until("bus", |bus| bus["ok"] == true).await;
     stream.until("rates", |_| true).await;
@@ -387,7 +387,7 @@ async fn other_objects_answer_without_a_change() {
     } = &scene().await;
     wire.event("input", "a", "small", &json!({"size": 15, "name": "argo"}))
         .await;
-    let console = Console::start(world, manifests).await;
+    let console = Console::start(world, manifests);
     let edited = sensor(world, web).replace("'10'", "'20'");
     let explained = json!({"number": 1, "manifests": edited});
     let explained = console.post("/api/event/explain", &explained).await.json();
@@ -433,7 +433,7 @@ async fn a_replay_says_first_what_it_does_and_does_it_once() {
     wire.event("input", "a", "large", &json!({"size": 50, "name": "argo"}))
         .await;
     wire.dead_letters(1).await;
-    let console = Console::start(world, manifests).await;
+    let console = Console::start(world, manifests);
     let groups = console.get("/api/dead-letters").await.json();
     assert_eq!(groups["total"], 1);
     let group = &groups["groups"][0];
@@ -492,7 +492,7 @@ async fn a_bus_that_goes_and_comes_back_is_said() {
         ..
     } = scene().await;
     wire.event("input", "a", "one", &json!({"size": 1})).await;
-    let console = Console::start(&world, &manifests).await;
+    let console = Console::start(&world, &manifests);
     let mut stream = console.stream(Some(0)).await;
     assert_eq!(stream.events(1).await, ["one"]);
     world.nats_mut().kill(0).unwrap();

@@ -150,13 +150,10 @@ mod tests {
             "    a",
             "test result: FAILED. 1 passed; 1 failed; 0 ignored",
         ]);
-        let repeated: String = long[8..]
-            .iter()
-            .map(|line| format!("\n    {line}"))
-            .collect();
+        let repeated = long[8..].join("\n    ");
         assert_eq!(
             summary_of(&lines),
-            format!("1 passed, 1 failed, 0 ignored\n  failed: a{repeated}")
+            format!("1 passed, 1 failed, 0 ignored\n  failed: a\n    {repeated}")
         );
     }
 }
