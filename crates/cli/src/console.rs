@@ -12,10 +12,10 @@ use clap::Args;
 use kube::Client;
 use serde_json::Value;
 use tiphys_check::Loaded;
-use tiphys_console::{Console, Door, Key, Manifests, Mode, Site};
+use tiphys_console::{Console, Door, Key, Manifests, Site};
 use tiphys_eventbus::Event;
 use tiphys_http::{Limits, Router, Server, listen};
-use tiphys_live::access::{self, Actor, Right};
+use tiphys_live::access;
 use tiphys_live::objects::{self, DEFAULT, Text};
 use tiphys_live::reach::Place;
 use tiphys_runtime::{Signals, process};
@@ -153,7 +153,6 @@ async fn site(args: DeskArgs) -> anyhow::Result<Site> {
         }),
     };
     Ok(Site {
-        mode: Mode::Desk,
         place,
         place_in_words,
         arguments,
@@ -173,10 +172,9 @@ async fn rights(client: &Client, namespace: &str) -> (Option<String>, Result<(),
         .await
         .ok()
         .filter(|user| !user.is_empty());
-    let may = access::may(client, Actor::Himself, Right::Pause, namespace).await;
-    let pausing = match may {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Right::Pause.missing(Actor::Himself, namespace)),
+    let pausing = match access::missing_to_pause(client, namespace).await {
+        Ok(None) => Ok(()),
+        Ok(Some(missing)) => Err(missing),
         Err(error) => Err(error.to_string()),
     };
     (user, pausing)

@@ -127,7 +127,7 @@ fn session(state: &State) -> Value {
     }
     json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "mode": site.mode.name(),
+        "mode": "desk",
         "place": site.place_in_words,
         "namespace": site.namespace,
         "bus": site.bus,

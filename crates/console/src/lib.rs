@@ -32,4 +32,4 @@ mod work;
 
 pub use door::Door;
 pub use handler::Console;
-pub use site::{Key, Manifests, Mode, Site};
+pub use site::{Key, Manifests, Site};

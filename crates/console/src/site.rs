@@ -31,24 +31,6 @@ const TABS: usize = 16;
 /// Questions that programs are run for at a time.
 const QUESTIONS: usize = 2;
 
-/// Whose console it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Somebody's who has started it for himself.
-    Desk,
-    /// Part of `tiphys run`.
-    Run,
-}
-
-impl Mode {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Desk => "desk",
-            Self::Run => "run",
-        }
-    }
-}
-
 /// Where objects come from.
 #[async_trait]
 pub trait Manifests: Send + Sync {
@@ -65,8 +47,6 @@ pub type Key = (String, String, String);
 
 /// What a console looks at.
 pub struct Site {
-    /// Whose it is.
-    pub mode: Mode,
     /// Where the bus is.
     pub place: Place,
     /// The same for people.

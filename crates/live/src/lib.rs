@@ -15,7 +15,7 @@
 //! | [`top`] | how many events triggers take, how far they are behind, how long they need |
 //! | [`pause`] | which event sources and sensors do not run for now |
 //! | [`flow`] | how events go through the objects |
-//! | [`access`] | who somebody is, and what he may do |
+//! | [`access`] | who somebody is to a cluster, and whether he may pause |
 //! | [`mask`] | which values are not for everybody who may look |
 //!
 //! Nothing is changed here but by functions that say so in their names.

@@ -1,6 +1,5 @@
 //! The cluster that commands act on.
 
-use kube::config::AuthInfo;
 use kube::{Client, Config};
 
 use crate::{Error, Kubeconfig};
@@ -66,22 +65,6 @@ impl Cluster {
         Ok(User {
             client: client(config)?,
             identity,
-        })
-    }
-
-    /// Who has a bearer token: nothing of our own login is shown with it.
-    ///
-    /// # Errors
-    /// If no client can be made for it.
-    pub fn bearer(&self, token: &str) -> Result<User, Error> {
-        let mut config = self.config.clone();
-        config.auth_info = AuthInfo {
-            token: Some(token.to_owned().into()),
-            ..AuthInfo::default()
-        };
-        Ok(User {
-            client: client(config)?,
-            identity: String::new(),
         })
     }
 }
