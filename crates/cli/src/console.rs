@@ -19,6 +19,8 @@ use tiphys_live::access;
 use tiphys_live::objects::{self, DEFAULT, Text};
 use tiphys_live::reach::Place;
 use tiphys_runtime::{Signals, process};
+use tiphys_worker::Files;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::LogArgs;
@@ -148,8 +150,9 @@ async fn site(args: DeskArgs) -> anyhow::Result<Site> {
             namespace: default,
         }),
         _ => Box::new(OfFiles {
-            files,
+            paths: files,
             namespace: default,
+            known: Mutex::new((Files::new(Vec::new()), None)),
         }),
     };
     Ok(Site {
@@ -180,19 +183,30 @@ async fn rights(client: &Client, namespace: &str) -> (Option<String>, Result<(),
     (user, pausing)
 }
 
-/// The objects of files, which may change.
+/// The objects of files, which may change: they are compiled when they have.
 struct OfFiles {
-    files: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
     namespace: String,
+    known: Mutex<(Files, Option<Arc<Loaded>>)>,
 }
 
 #[async_trait]
 impl Manifests for OfFiles {
-    async fn read(&self) -> Result<(Loaded, HashMap<Key, Value>), String> {
-        let (files, namespace) = (self.files.clone(), self.namespace.clone());
-        let read = tokio::task::spawn_blocking(move || files::load(&files, &namespace));
+    async fn read(&self) -> Result<(Arc<Loaded>, HashMap<Key, Value>), String> {
+        let mut known = self.known.lock().await;
+        let (watched, last) = &mut *known;
+        let is_other = watched.watch(files::listed(&self.paths));
+        if watched.have_changed() || is_other {
+            *last = None;
+        }
+        if let Some(last) = last {
+            return Ok((Arc::clone(last), HashMap::new()));
+        }
+        let (paths, namespace) = (self.paths.clone(), self.namespace.clone());
+        let read = tokio::task::spawn_blocking(move || files::load(&paths, &namespace));
         let loaded = read.await.map_err(|error| error.to_string())?;
-        let loaded = loaded.map_err(|error| format!("{error:#}"))?;
+        let loaded = Arc::new(loaded.map_err(|error| format!("{error:#}"))?);
+        *last = Some(Arc::clone(&loaded));
         Ok((loaded, HashMap::new()))
     }
 }
@@ -205,7 +219,7 @@ struct OfCluster {
 
 #[async_trait]
 impl Manifests for OfCluster {
-    async fn read(&self) -> Result<(Loaded, HashMap<Key, Value>), String> {
+    async fn read(&self) -> Result<(Arc<Loaded>, HashMap<Key, Value>), String> {
         let mut texts = objects::read(&self.client, &self.namespace)
             .await
             .map_err(|e| e.to_string())?;
@@ -214,7 +228,8 @@ impl Manifests for OfCluster {
         let statuses = texts.iter().filter_map(status).collect();
         let namespace = self.namespace.clone();
         let read = tokio::task::spawn_blocking(move || objects::loaded(texts, &namespace));
-        Ok((read.await.map_err(|error| error.to_string())?, statuses))
+        let loaded = read.await.map_err(|error| error.to_string())?;
+        Ok((Arc::new(loaded), statuses))
     }
 }
 

@@ -64,9 +64,23 @@ pub(crate) fn load(paths: &[PathBuf], namespace: &str) -> anyhow::Result<Loaded>
 }
 
 /// The files in and below a folder that may be manifests.
-pub(crate) fn in_folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn in_folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let found = folder::files(path)?;
     Ok(found.into_iter().map(|found| found.file).collect())
+}
+
+/// The files that are named, and those of the folders.
+pub(crate) fn listed(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut listed = BTreeSet::new();
+    for path in paths {
+        if path.is_dir() {
+            // A folder that is empty may have files again later.
+            listed.extend(in_folder(path).unwrap_or_default());
+        } else {
+            listed.insert(path.clone());
+        }
+    }
+    listed.into_iter().collect()
 }
 
 /// What is the same for all names of a file.

@@ -34,12 +34,12 @@ const QUESTIONS: usize = 2;
 /// Where objects come from.
 #[async_trait]
 pub trait Manifests: Send + Sync {
-    /// Reads, checks and compiles all of them; with the status of each object that has one, by kind, namespace
+    /// Reads, checks and compiles all of them, as far as they have changed; with the status of each object that has one, by kind, namespace
     /// and name.
     ///
     /// # Errors
     /// If they cannot be read, in a sentence.
-    async fn read(&self) -> Result<(Loaded, HashMap<Key, Value>), String>;
+    async fn read(&self) -> Result<(Arc<Loaded>, HashMap<Key, Value>), String>;
 }
 
 /// The kind, the namespace and the name of an object.
@@ -146,7 +146,7 @@ impl State {
             },
             before => Known {
                 version: before.map_or(1, |before| before.version + 1),
-                loaded: Arc::new(loaded),
+                loaded,
                 statuses,
             },
         };

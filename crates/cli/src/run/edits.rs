@@ -1,6 +1,5 @@
 //! Manifests that are edited while they run: found changed by looking at their files.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,7 +72,7 @@ impl Edits {
     }
 
     fn have_changed(&mut self) -> bool {
-        let is_other = self.files.watch(listed(&self.paths));
+        let is_other = self.files.watch(files::listed(&self.paths));
         self.files.have_changed() || is_other
     }
 
@@ -97,18 +96,4 @@ impl Edits {
             }
         }
     }
-}
-
-/// The files that are named, and those of the folders.
-fn listed(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let mut listed = BTreeSet::new();
-    for path in paths {
-        if path.is_dir() {
-            // A folder that is empty may have files again later.
-            listed.extend(files::in_folder(path).unwrap_or_default());
-        } else {
-            listed.insert(path.clone());
-        }
-    }
-    listed.into_iter().collect()
 }
