@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use tiphys_live::moment::moment;
 use tiphys_runtime::process;
 use tiphys_simulate::test_of_event;
 
 use crate::args::LogArgs;
 use crate::desk::{DeskArgs, write};
-use crate::dlq::moment;
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {

@@ -9,13 +9,13 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tiphys_live::comparison::Comparison;
+use tiphys_live::moment::moment;
 use tiphys_live::objects::subjects;
 use tiphys_runtime::process;
 
 use crate::args::{LogArgs, Output};
 use crate::bus::BusArgs;
 use crate::desk::{Desk, write};
-use crate::dlq::moment;
 use crate::files;
 use crate::simulate::{self, DEFAULT};
 

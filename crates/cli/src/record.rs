@@ -9,12 +9,12 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use tiphys_live::events::Query;
+use tiphys_live::moment::moment;
 use tiphys_runtime::process;
 
 use crate::args::LogArgs;
 use crate::bus::BusArgs;
 use crate::desk::{Desk, write};
-use crate::dlq::moment;
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordArgs {

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tiphys_eventbus::{DeadLetterFilter, Position, Until};
 use tiphys_live::events::{self, Query, Seen};
+use tiphys_live::moment::moment;
 use tiphys_live::sighting::{Look, Sighting};
 use tiphys_live::{dead_letters, reach};
 use tiphys_runtime::process;
@@ -18,7 +19,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::args::{LogArgs, Output, one_of};
 use crate::desk::{DeskArgs, write};
-use crate::dlq::moment;
 
 /// How often is looked for dead letters.
 const LETTERS: Duration = Duration::from_secs(1);

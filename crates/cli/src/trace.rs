@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
+use tiphys_live::moment::moment;
 use tiphys_live::object::{self, Identity, Named};
 use tiphys_live::origin::{self, Origin};
 use tiphys_runtime::process;
@@ -13,7 +14,6 @@ use tiphys_simulate::Decisions;
 
 use crate::args::LogArgs;
 use crate::desk::{Desk, DeskArgs, write};
-use crate::dlq::moment;
 
 #[derive(Debug, Args)]
 pub(crate) struct TraceArgs {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tiphys_api::ResourceEventType;
 use tiphys_live::events::Seen;
 use tiphys_live::mask::Values;
+use tiphys_live::moment::moment;
 use tiphys_live::object::{self, Named};
 use tiphys_live::sighting::Sighting;
 use tiphys_live::{conclusion, dead_letters, progress};
@@ -18,7 +19,6 @@ use tiphys_simulate::{Decisions, File, Objects, Report, Simulation, What};
 
 use crate::args::{LogArgs, Output};
 use crate::desk::{Desk, DeskArgs, write};
-use crate::dlq::moment;
 use crate::files::read;
 use crate::tail::{ShowArgs, WhichArgs};
 
@@ -119,21 +119,11 @@ async fn of_event(
         });
         bail!("there is no event {id} on the bus: {oldest}");
     };
-    let query = dead_letters::Query {
-        since: Some(stored_at),
-        ..dead_letters::Query::default()
-    };
-    let mut letters = Vec::new();
-    query
-        .each(&*desk.reached.bus.dead_letters, |position, letter| {
-            if dead_letters::event_id(&letter).as_deref() == Some(id) {
-                letters.push(dead_letters::line(position, &letter));
-            }
-        })
-        .await?;
     if show.output == Output::Text {
-        for letter in letters {
-            write(format!("dead letter {letter}").as_bytes())?;
+        let letters = &*desk.reached.bus.dead_letters;
+        for (position, letter) in dead_letters::of_event(letters, id, stored_at).await? {
+            let line = dead_letters::line(position, &letter);
+            write(format!("dead letter {line}").as_bytes())?;
         }
     }
     Ok(ExitCode::SUCCESS)

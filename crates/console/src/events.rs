@@ -312,22 +312,19 @@ async fn letters(
     reached: &tiphys_live::reach::Reached,
     seen: &Seen,
 ) -> Result<Vec<Value>, Failure> {
-    let query = dead_letters::Query {
-        since: Some(seen.stored_at),
-        ..dead_letters::Query::default()
+    let Some(id) = seen.id() else {
+        return Ok(Vec::new());
     };
-    let mut found = Vec::new();
-    let each = query.each(&*reached.bus.dead_letters, |position, letter| {
-        if seen.id().is_some() && dead_letters::event_id(&letter).as_deref() == seen.id() {
-            found.push(json!({
-                "number": position.to_wire(),
-                "at": letter.dead_lettered_at.to_string(),
-                "line": dead_letters::line(position, &letter).trim_end(),
-            }));
-        }
+    let letters = &*reached.bus.dead_letters;
+    let found = dead_letters::of_event(letters, id, seen.stored_at).await?;
+    let found = found.iter().map(|(position, letter)| {
+        json!({
+            "number": position.to_wire(),
+            "at": letter.dead_lettered_at.to_string(),
+            "line": dead_letters::line(*position, letter).trim_end(),
+        })
     });
-    each.await?;
-    Ok(found)
+    Ok(found.collect())
 }
 
 /// What says the same on a terminal.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiphys_api::manifest::{self, Content, Fault, Object};
@@ -16,6 +16,7 @@ use tiphys_eventbus::Until;
 use tiphys_live::comparison::Comparison;
 use tiphys_live::events;
 use tiphys_live::mask::Values;
+use tiphys_live::moment::moment;
 use tiphys_live::objects::{DEFAULT, subjects};
 use tiphys_simulate::{File, Format, Simulation, What};
 
@@ -101,7 +102,8 @@ pub(crate) async fn attempt(state: &Arc<State>, asked: Try) -> Result<Value, Fai
 /// What comes of the last events by other objects.
 pub(crate) async fn compare(state: &Arc<State>, asked: Compare) -> Result<Value, Failure> {
     let known = state.objects().await?;
-    let since = asked.since.as_deref().map(ago).transpose()?;
+    let since = asked.since.as_deref().map(moment).transpose();
+    let since = since.map_err(|wrong| Failure::bad(format!("since: it is {wrong}")))?;
     let limit = asked.limit.unwrap_or(COMPARED).clamp(1, COMPARED);
     let (default, shared) = (default(state), Arc::clone(state));
     apart(&state.questions, move || async move {
@@ -255,22 +257,4 @@ fn fault(fault: &Fault) -> Value {
         "hint": problem.hint,
         "severity": if problem.is_error() { "error" } else { "warning" },
     })
-}
-
-/// A moment so long ago: `10m`, `24h`, `2d`.
-fn ago(text: &str) -> Result<Timestamp, Failure> {
-    let wrong = || Failure::bad(format!("since: {text:?} is no time like 10m, 24h or 2d"));
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let minutes = match unit {
-        'm' => 1,
-        'h' => 60,
-        'd' => 24 * 60,
-        _ => return Err(wrong()),
-    };
-    let number: i64 = text[..text.len() - unit.len_utf8()]
-        .parse()
-        .map_err(|_| wrong())?;
-    let minutes = number.checked_mul(minutes).ok_or_else(wrong)?;
-    let passed = SignedDuration::try_from_mins(minutes).ok_or_else(wrong)?;
-    Timestamp::now().checked_sub(passed).map_err(|_| wrong())
 }

@@ -1,7 +1,7 @@
 //! What a tab is shown as it happens: events with what becomes of them, rates, and whether the bus is there.
 //!
 //! A tab reads the bus by itself, from where it was: a tab that comes back misses nothing and sees nothing
-//! twice. Who is far behind skips events, and is told which.
+//! twice. One that is far behind skips events, and the stream says which.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ impl Tab {
     }
 
     async fn connect(
-        &self,
+        &mut self,
     ) -> Result<
         (
             Arc<Reached>,
@@ -132,9 +132,10 @@ impl Tab {
         let reached = self.state.bus().await?;
         let last = match self.last {
             Some(last) => last,
-            // By the bus' own count: its clock may be another.
-            None => reached.bus.overview.look().await?.published,
+            None => events::newest(&reached.bus).await?.to_wire(),
         };
+        // Also a tab that has seen none goes on there when the bus was away.
+        self.last = Some(last);
         let start = StartAt::After(Position::from_wire(last));
         let seen = events::read_from(&*reached.bus.history, start, Until::Closed).await?;
         Ok((reached, seen))

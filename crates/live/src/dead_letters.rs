@@ -151,6 +151,29 @@ pub async fn find(
     Ok(found.map(|(_, letter)| letter))
 }
 
+/// Each letter of an event that was stored at a moment, by its id.
+///
+/// # Errors
+/// If the bus is out of reach.
+pub async fn of_event(
+    letters: &dyn DeadLetters,
+    id: &str,
+    stored_at: Timestamp,
+) -> Result<Vec<(Position, DeadLetter)>, Error> {
+    let query = Query {
+        since: Some(stored_at),
+        ..Query::default()
+    };
+    let mut found = Vec::new();
+    let each = query.each(letters, |position, letter| {
+        if event_id(&letter).as_deref() == Some(id) {
+            found.push((position, letter));
+        }
+    });
+    each.await?;
+    Ok(found)
+}
+
 /// The id of the event that a letter holds, if it can be read.
 pub fn event_id(letter: &DeadLetter) -> Option<String> {
     let event = Event::decode(&letter.payload).ok()?;

@@ -70,9 +70,16 @@ pub async fn read_from(
 /// # Errors
 /// If the bus is out of reach; see [`History::read`].
 pub async fn coming(bus: &EventBus) -> Result<BoxStream<'static, Result<Seen, Error>>, Error> {
-    let newest = Position::from_wire(bus.overview.look().await?.published);
-    let stored = bus.history.read(StartAt::After(newest), Until::Closed);
-    Ok(stored.await?.map_ok(Seen::of).boxed())
+    let start = StartAt::After(newest(bus).await?);
+    read_from(&*bus.history, start, Until::Closed).await
+}
+
+/// The place of the newest event.
+///
+/// # Errors
+/// If the bus is out of reach.
+pub async fn newest(bus: &EventBus) -> Result<Position, Error> {
+    Ok(Position::from_wire(bus.overview.look().await?.published))
 }
 
 impl Seen {

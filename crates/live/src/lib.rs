@@ -16,6 +16,7 @@
 //! | [`pause`] | which event sources and sensors do not run for now |
 //! | [`flow`] | how events go through the objects |
 //! | [`access`] | who somebody is to a cluster, and whether he may pause |
+//! | [`moment`] | when something was that people write as a time ago |
 //! | [`mask`] | which values are not for everybody who may look |
 //!
 //! Nothing is changed here but by functions that say so in their names.
@@ -27,6 +28,7 @@ pub mod dead_letters;
 pub mod events;
 pub mod flow;
 pub mod mask;
+pub mod moment;
 pub mod object;
 pub mod objects;
 pub mod origin;

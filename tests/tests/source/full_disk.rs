@@ -1,4 +1,4 @@
-//! A disk of the bus that is full, as a disk is and not as a quota: the callers of an event source are told to
+//! A disk of the bus that is full, as a disk is and not as a quota: callers of an event source get 503 and may
 //! come again, its status says why, nothing is lost, and it goes on when there is room.
 
 use std::collections::BTreeSet;

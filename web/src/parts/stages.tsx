@@ -145,17 +145,21 @@ function Edited({ sign, name, path, value }: { sign: string; name: string; path:
   );
 }
 
+function Saw({ value }: { value: string }) {
+  return value ? (
+    <span class="saw">
+      {" "}
+      saw <code>{value}</code>
+    </span>
+  ) : null;
+}
+
 function FilterLine({ step }: { step: FilterStep }) {
   const { filter, asks, saw, passed, place, reason, error } = step;
   return (
     <Line passed={passed} text={filter} place={place}>
       {asks ? <code>{asks}</code> : null}
-      {saw ? (
-        <span class="saw">
-          {" "}
-          saw <code>{saw}</code>
-        </span>
-      ) : null}
+      <Saw value={saw} />
       {reason ? <span class="wanted">{reason}</span> : null}
       {error ? <span class="wanted">{error}</span> : null}
     </Line>
@@ -168,12 +172,7 @@ function Checks({ checks }: { checks: Check[] }) {
       {checks.map(({ filter, passed, saw }) => (
         <Line key={filter} passed={passed} text="">
           {filter}
-          {saw ? (
-            <span class="saw">
-              {" "}
-              saw <code>{saw}</code>
-            </span>
-          ) : null}
+          <Saw value={saw} />
         </Line>
       ))}
     </ul>
