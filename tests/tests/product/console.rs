@@ -495,10 +495,14 @@ async fn a_bus_that_goes_and_comes_back_is_said() {
     let console = Console::start(&world, &manifests);
     let mut stream = console.stream(Some(0)).await;
     assert_eq!(stream.events(1).await, ["one"]);
+    // One that has seen no event yet once began anew when the bus was back, and missed what came first.
+    let mut newest = console.stream(None).await;
+    newest.until("rates", |_| true).await;
     world.nats_mut().kill(0).unwrap();
     stream.until("bus", |bus| bus["ok"] == false).await;
     tokio::task::block_in_place(|| world.nats_mut().restart(0)).unwrap();
     let wire = Wire::to(&world).await;
     wire.event("input", "a", "two", &json!({"size": 2})).await;
     assert_eq!(stream.events(1).await, ["two"]);
+    assert_eq!(newest.events(1).await, ["two"]);
 }
