@@ -55,6 +55,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut tiphys = say("Starting tiphys run", || {
         start(&binary, &cluster, &nats, &scratch)
     })?;
+    if let Some(url) = console(&tiphys) {
+        println!("  The event flow in a browser: {url}");
+    }
     let seen = story.play(&tiphys);
     if let Err(error) = seen {
         eprintln!("{}", tiphys.report(40));
@@ -157,14 +160,27 @@ fn start(
 /// What to try next.
 fn hints(cluster: &Cluster, nats: &Nats, tiphys: &Process) -> String {
     let kubectl = cluster.kubectl();
+    let console = console(tiphys);
+    let console = console.map(|url| format!("The console: {url}\n\n"));
     format!(
-        "\nEverything is running; Ctrl-C stops it. NATS is at {}.\n\n\
+        "\nEverything is running; Ctrl-C stops it. NATS is at {}.\n{}\n\
          {kubectl} -n playground apply -f examples/auto-ingress/service.yaml\n\
          {kubectl} -n playground get ingress -w\n\
          tail -f {}\n",
         nats.url(),
+        console.unwrap_or_default(),
         tiphys.log().display()
     )
+}
+
+/// The address of the console, which has been logged.
+fn console(tiphys: &Process) -> Option<String> {
+    let log = std::fs::read_to_string(tiphys.log()).ok()?;
+    let mut lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let line = lines.find(|line: &serde_json::Value| line["msg"] == "Serving the console")?;
+    Some(line["url"].as_str()?.to_owned())
 }
 
 /// Waits for Ctrl-C: the shell sends it to the whole group, and the testbed's watchdog stops what

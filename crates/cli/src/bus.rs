@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use tiphys_eventbus::jetstream::{Auth, Config, Identity, Tls};
-use tiphys_live::reach::Place;
+use tiphys_live::reach::{Place, Way};
 use tiphys_runtime::cluster::Cluster;
 
 use crate::args::KubeconfigArgs;
@@ -119,6 +119,7 @@ impl BusArgs {
             client: cluster.user(&namespace, "")?.client,
             namespace,
             name: bus,
+            way: Way::Forwarded,
         })
     }
 }

@@ -11,25 +11,29 @@ use async_trait::async_trait;
 use clap::Args;
 use kube::Client;
 use serde_json::Value;
+use tiphys_api::message::with_causes;
 use tiphys_check::Loaded;
-use tiphys_console::{Console, Door, Key, Manifests, Site};
+use tiphys_console::{Address, Caller, Clients, Console, Door, Key, Logins, Manifests, Mode, Site};
 use tiphys_eventbus::Event;
 use tiphys_http::{Limits, Router, Server, listen};
-use tiphys_live::access;
+use tiphys_live::access::{self, OWN_LOGIN, Right};
 use tiphys_live::objects::{self, DEFAULT, Text};
-use tiphys_live::reach::Place;
+use tiphys_live::reach::{Place, Way};
+use tiphys_runtime::cluster::Cluster;
 use tiphys_runtime::{Signals, process};
 use tiphys_worker::Files;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::args::LogArgs;
+use crate::bus::BusArgs;
 use crate::desk::{DeskArgs, write};
 use crate::files;
 
 #[derive(Debug, Args)]
 pub(crate) struct ConsoleArgs {
-    /// Where it is served: an address of this machine alone; port 0 takes a free one
+    /// Where it is served; port 0 takes a free one. Without --login: an address of this machine alone
     #[arg(
         long,
         env = "TIPHYS_CONSOLE",
@@ -38,8 +42,11 @@ pub(crate) struct ConsoleArgs {
     )]
     pub(crate) listen: SocketAddr,
     /// Open it in the browser
-    #[arg(long)]
+    #[arg(long, conflicts_with = "login")]
     pub(crate) open: bool,
+    /// For others, in a pod: whoever comes logs in with a token of the cluster, and may do what his roles allow
+    #[arg(long, env = "TIPHYS_CONSOLE_LOGIN")]
+    pub(crate) login: bool,
     #[command(flatten)]
     pub(crate) desk: DeskArgs,
 }
@@ -52,28 +59,43 @@ async fn serve(args: ConsoleArgs) -> anyhow::Result<ExitCode> {
     let ConsoleArgs {
         listen: address,
         open,
+        login,
         desk,
     } = args;
-    if !address.ip().is_loopback() {
+    if !login && !address.ip().is_loopback() {
         bail!(
-            "--listen {address}: whoever reaches it acts as you do; only addresses of this machine are served"
+            "--listen {address}: whoever reaches it acts as you do; only addresses of this machine are served \
+             (--login lets everybody in by his own token)"
         );
     }
     let mut signals = Signals::open()?;
-    let site = site(desk).await?;
+    let logins = if login {
+        Some(logins(&desk.bus).await?)
+    } else {
+        None
+    };
+    let (site, owner) = site(desk, login).await?;
     let listener = listen(address).await;
     let listener = listener
         .with_context(|| format!("listen on {address} (--listen 127.0.0.1:0 takes a free port)"))?;
     let address = listener.local_addr().context("ask for the port")?;
-    // Two ids are 244 random bits.
-    let door = Door::new(Event::new_id() + &Event::new_id(), address);
-    let url = door.url();
+    let (door, url) = match logins {
+        Some(logins) => (Door::Login(Arc::new(logins)), None),
+        None => {
+            let printed = Address::new(Event::new_id() + &Event::new_id(), address);
+            let url = printed.url();
+            (Door::Printed(printed, Arc::new(owner)), Some(url))
+        }
+    };
     let console = Arc::new(Console::new(site, door));
     let router = Arc::new(Router::fixed([], console));
     let server = Server::new(listener, router, Limits::default());
-    write(format!("{url}\n").as_bytes())?;
-    if open {
-        show(&url);
+    match &url {
+        Some(url) => write(format!("{url}\n").as_bytes())?,
+        None => info!(%address, "Serving the console to who logs in"),
+    }
+    if let (Some(url), true) = (&url, open) {
+        show(url);
     }
     let stop = CancellationToken::new();
     let serving = server.serve(stop.clone());
@@ -83,6 +105,17 @@ async fn serve(args: ConsoleArgs) -> anyhow::Result<ExitCode> {
     };
     tokio::join!(serving, stopping);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets in who shows a token of the cluster.
+async fn logins(bus: &BusArgs) -> anyhow::Result<Logins> {
+    let cluster = Cluster::open(&bus.kubeconfig.clone().wanted(), false).await;
+    let cluster = cluster.context("with --login, a cluster says who somebody is")?;
+    let namespace = bus.namespace.clone();
+    let namespace = namespace.unwrap_or_else(|| cluster.namespace.clone());
+    let clients: Clients =
+        Box::new(move |token| cluster.bearer(token).map_err(|error| with_causes(&error)));
+    Ok(Logins::new(clients, namespace, bus.bus.clone()))
 }
 
 /// Opens the browser. Where there is none, the address was printed.
@@ -100,94 +133,117 @@ fn show(url: &str) {
     }
 }
 
-/// What is looked at.
-async fn site(args: DeskArgs) -> anyhow::Result<Site> {
+/// What is looked at, and what whoever started it may do.
+async fn site(args: DeskArgs, login: bool) -> anyhow::Result<(Site, Caller)> {
     let DeskArgs { files, bus } = args;
     let given = bus.namespace.clone();
-    let place = bus.place().await?;
-    let quoted: Vec<String> = files
-        .iter()
-        .map(|path| format!(" -f '{}'", path.display()))
-        .collect();
-    let files_in_words = quoted.concat();
+    let place = match bus.place().await? {
+        Place::Cluster {
+            client,
+            namespace,
+            name,
+            ..
+        } if login => Place::Cluster {
+            client,
+            namespace,
+            name,
+            way: Way::Direct,
+        },
+        place => place,
+    };
     let (client, namespace, bus, place_in_words, arguments) = match &place {
         Place::Cluster {
             client,
             namespace,
             name,
+            ..
         } => (
             Some(client.clone()),
             Some(namespace.clone()),
             Some(name.clone()),
             format!("EventBus {name} of namespace {namespace}"),
-            format!("-n {namespace} --bus {name}{files_in_words}"),
+            format!("-n {namespace} --bus {name}{}", quoted(&files)),
         ),
         Place::Servers(config) => {
             if files.is_empty() {
                 bail!("with --nats, `-f` says where the EventSources and Sensors are");
             }
-            let of = given.as_ref().map(|namespace| format!(" -n {namespace}"));
             let words = format!("NATS at {}", config.url);
-            let arguments = format!(
-                "--nats {}{}{files_in_words}",
-                config.url,
-                of.unwrap_or_default()
-            );
+            let arguments = arguments(&config.url, given.as_deref(), &files);
             (None, given, None, words, arguments)
         }
+        Place::Process(_) => bail!("the bus of another process cannot be looked at"),
     };
     let default = namespace.clone().unwrap_or_else(|| DEFAULT.to_owned());
-    let (user, pausing) = match &client {
-        Some(client) => rights(client, &default).await,
-        None => (
-            None,
-            Err("with --nats, there is no cluster in which objects are paused".to_owned()),
-        ),
+    let owner = match (&client, &bus) {
+        (Some(client), Some(bus)) if !login => owner(client, &default, bus).await,
+        _ => no_pause("with --nats, there is no cluster in which objects are paused"),
     };
     let manifests: Box<dyn Manifests> = match (&client, files.is_empty()) {
         (Some(client), true) => Box::new(OfCluster {
             client: client.clone(),
             namespace: default,
         }),
-        _ => Box::new(OfFiles {
-            paths: files,
-            namespace: default,
-            known: Mutex::new((Files::new(Vec::new()), None)),
-        }),
+        _ => Box::new(OfFiles::new(files, default)),
     };
-    Ok(Site {
+    let site = Site {
         place,
         place_in_words,
-        arguments,
+        arguments: Some(arguments),
         namespace,
         bus,
         client,
-        user,
-        pausing,
+        mode: if login { Mode::Cluster } else { Mode::Desk },
         manifests,
-    })
+    };
+    Ok((site, owner))
 }
 
-/// Who looks, and whether he may pause; otherwise why not.
-async fn rights(client: &Client, namespace: &str) -> (Option<String>, Result<(), String>) {
-    // A cluster that does not say who somebody is serves him all the same.
-    let user = access::name(client)
-        .await
-        .ok()
-        .filter(|user| !user.is_empty());
-    let pausing = match access::missing_to_pause(client, namespace).await {
-        Ok(None) => Ok(()),
-        Ok(Some(missing)) => Err(missing),
-        Err(error) => Err(error.to_string()),
-    };
-    (user, pausing)
+/// What a command needs to look at NATS servers and files.
+pub(crate) fn arguments(url: &str, namespace: Option<&str>, files: &[PathBuf]) -> String {
+    let of = namespace.map(|namespace| format!(" -n {namespace}"));
+    format!("--nats {url}{}{}", of.unwrap_or_default(), quoted(files))
+}
+
+/// Files as a shell takes them.
+fn quoted(files: &[PathBuf]) -> String {
+    let quoted = files.iter().map(|path| format!(" -f '{}'", path.display()));
+    quoted.collect()
+}
+
+/// Who has started it, and what he may. A cluster that does not say it serves him all the same.
+async fn owner(client: &Client, namespace: &str, bus: &str) -> Caller {
+    match access::who(client, (namespace, bus), &OWN_LOGIN).await {
+        Ok(Some(who)) => who.into(),
+        Ok(None) => no_pause("the cluster does not know who you are"),
+        Err(error) => no_pause(&error.to_string()),
+    }
+}
+
+/// Somebody who may do everything but pause.
+pub(crate) fn no_pause(why: &str) -> Caller {
+    Caller {
+        name: None,
+        missing: [(Right::Pause, why.to_owned())].into(),
+    }
 }
 
 /// The objects of files, which may change: they are compiled when they have.
-struct OfFiles {
+pub(crate) struct OfFiles {
     paths: Vec<PathBuf>,
     namespace: String,
     known: Mutex<(Files, Option<Arc<Loaded>>)>,
+}
+
+impl OfFiles {
+    /// Objects without a namespace are in `namespace`.
+    pub(crate) fn new(paths: Vec<PathBuf>, namespace: String) -> Self {
+        Self {
+            paths,
+            namespace,
+            known: Mutex::new((Files::new(Vec::new()), None)),
+        }
+    }
 }
 
 #[async_trait]

@@ -77,7 +77,7 @@ impl Desk {
                 let namespace = given.unwrap_or_else(|| cluster.namespace.clone());
                 (Some(cluster.user(&namespace, "")?.client), Some(namespace))
             }
-            Place::Servers(_) => (None, given),
+            Place::Servers(_) | Place::Process(_) => (None, given),
         };
         Ok(Self {
             reached: place.open().await?,

@@ -137,6 +137,7 @@ impl WhichArgs {
             trigger,
             reason,
             since,
+            is_blind: false,
         }
     }
 }

@@ -4,6 +4,7 @@ mod edits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,13 +13,17 @@ use clap::Args;
 use kube::core::ObjectMeta;
 use tiphys_api::manifest::Content;
 use tiphys_api::{Code, Severity};
+use tiphys_console::{Address, Console, Door, Mode, Site};
+use tiphys_eventbus::Event;
+use tiphys_live::reach::Place;
 use tiphys_runtime::logging::Logging;
 use tiphys_runtime::{Signals, process};
-use tiphys_worker::{Edition, Key, Kind, Manifests, Name, Spec};
-use tracing::{error, warn};
+use tiphys_worker::{Edition, Key, Kind, Manifests, Name, Pages, Spec};
+use tracing::{error, info, warn};
 
 use crate::args::{ClusterArgs, FileArgs, LogArgs};
 use crate::bus::NatsArgs;
+use crate::console::{OfFiles, arguments, no_pause};
 use crate::files::{self, Loadable, Loaded, Program};
 use edits::Edits;
 
@@ -30,7 +35,8 @@ pub(crate) struct RunArgs {
     pub(crate) nats: NatsArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
-    /// Where metrics and health are served; port 0 takes a free one
+    /// Where metrics and health are served, and on an address of this machine alone the console; port 0 takes a
+    /// free one
     #[arg(
         long,
         help_heading = "Admin port",
@@ -67,18 +73,61 @@ async fn run(args: RunArgs, logging: Logging) -> anyhow::Result<ExitCode> {
     let loaded = files::load(&files.all(), namespace)?;
     let mut seen = Seen::default();
     let is_whole = seen.note(&loaded);
-    let manifests = Manifests {
+    let mut manifests = Manifests {
         server: nats.server("tiphys run")?,
         streams: settings(&loaded, namespace),
         first: edition(loaded, namespace, is_whole),
         edits: edits.editions(seen),
         admin,
+        pages: None,
     };
     if manifests.first.specs.is_empty() {
         bail!("nothing to run: no EventSource or Sensor without errors in these files");
     }
+    let buses = manifests.first.specs.iter().map(Spec::bus).collect();
+    // Whoever reaches the console acts as whoever started it.
+    if admin.ip().is_loopback() {
+        manifests.pages = pages(files.all(), &manifests, namespace, &buses);
+    }
     let running = tiphys_worker::manifests(manifests, cluster, logging, &mut signals);
     Ok(Box::pin(running).await)
+}
+
+/// The console: of the first bus, if the objects have several.
+fn pages(
+    paths: Vec<PathBuf>,
+    manifests: &Manifests,
+    namespace: &str,
+    buses: &BTreeSet<Name>,
+) -> Option<Pages> {
+    let name = buses.first()?.clone();
+    let server = manifests.server.as_ref();
+    // A bus in this process is reached by no other command.
+    let arguments = server.map(|server| arguments(&server.url, None, &paths));
+    let others = match buses.len() - 1 {
+        0 => String::new(),
+        count => format!(", one of {}", count + 1),
+    };
+    let place_in_words = format!("EventBus {} of namespace {}{others}", name.1, name.0);
+    let namespace = namespace.to_owned();
+    Some(Box::new(move |address, open| {
+        let bus = name.clone();
+        let site = Site {
+            place: Place::Process(Arc::new(move || open(&name))),
+            place_in_words,
+            arguments,
+            namespace: None,
+            bus: Some(bus.1),
+            client: None,
+            mode: Mode::Run,
+            manifests: Box::new(OfFiles::new(paths, namespace)),
+        };
+        let owner = no_pause("edit the files that run: they are read again");
+        let printed = Address::new(Event::new_id() + &Event::new_id(), address);
+        info!(url = printed.url(), "Serving the console");
+        let door = Door::Printed(printed, Arc::new(owner));
+        Arc::new(Console::new(site, door))
+    }))
 }
 
 /// What was found when the files were read.

@@ -1,19 +1,19 @@
-//! What somebody does: each act says first what it would do, and leaves a line in the log.
+//! What somebody does: each act says first what it would do, and leaves a trace of who did it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiphys_eventbus::{DeadLetter, Event, Outgoing, Position};
+use tiphys_live::access::Right;
 use tiphys_live::dead_letters::{self, Outcome, Query as Letters, Replayer};
 use tiphys_live::pause::{Act, Kind, Objects, Target};
-use tracing::info;
 
-use crate::events;
 use crate::fail::Failure;
-use crate::letters;
-use crate::site::State;
+use crate::site::{Key, State};
+use crate::visitor::Caller;
+use crate::{audit, events, letters};
 
 /// Which dead letters.
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,8 @@ struct Group {
     sensor: String,
     trigger: String,
     reason: String,
-    error: String,
+    /// All errors are meant if there is none.
+    error: Option<String>,
 }
 
 /// An object.
@@ -76,12 +77,12 @@ impl Answer {
 }
 
 /// Delivers the events of dead letters again.
-pub(crate) async fn replay(state: &Arc<State>, meant: Meant) -> Result<Value, Failure> {
+pub(crate) async fn replay(state: &State, caller: &Caller, meant: Meant) -> Result<Value, Failure> {
     let reached = state.bus().await?;
     // Found before anything is done: what fails again is a letter again, and not meant.
-    let found = find(state, &meant).await?;
+    let found = find(state, caller, &meant).await?;
     let mut replayer = Replayer::new(&reached.bus, false);
-    let mut answer = Answer::default();
+    let (mut answer, mut replayed) = (Answer::default(), Touched::default());
     for (position, letter) in &found {
         let outcome = if meant.dry_run {
             replayer.look(*position, letter).await
@@ -101,35 +102,75 @@ pub(crate) async fn replay(state: &Arc<State>, meant: Meant) -> Result<Value, Fa
         };
         let line = outcome.line(*position, letter, meant.dry_run);
         let line = line.trim_end().to_owned();
-        audit(state, "replay", &line, meant.dry_run);
+        if !meant.dry_run {
+            audit::log(caller, "replay", &line);
+        }
         match outcome {
             Outcome::Refused(_) => answer.refused.push(line),
-            Outcome::Replayed { .. } | Outcome::Before => answer.done.push(line),
+            Outcome::Replayed { .. } | Outcome::Before => {
+                replayed.add(letter);
+                answer.done.push(line);
+            }
         }
+    }
+    if !meant.dry_run {
+        replayed
+            .record(state, caller, ("Replayed", "replayed"))
+            .await;
     }
     Ok(answer.into_json())
 }
 
 /// Deletes dead letters.
-pub(crate) async fn discard(state: &Arc<State>, meant: Meant) -> Result<Value, Failure> {
+pub(crate) async fn discard(
+    state: &State,
+    caller: &Caller,
+    meant: Meant,
+) -> Result<Value, Failure> {
     let reached = state.bus().await?;
-    let mut answer = Answer::default();
-    for (position, letter) in find(state, &meant).await? {
-        let line = dead_letters::line(position, &letter);
+    let (mut answer, mut dropped) = (Answer::default(), Touched::default());
+    for (position, letter) in find(state, caller, &meant).await? {
+        let line = dead_letters::line(position, &letters::seen_by(caller, letter.clone()));
         let line = line.trim_end();
         if meant.dry_run {
             answer.done.push(format!("would be dropped: {line}"));
         } else if reached.bus.dead_letters.remove(position).await? {
-            audit(state, "drop", line, false);
+            audit::log(caller, "drop", line);
+            dropped.add(&letter);
             answer.done.push(format!("dropped: {line}"));
         } else {
             answer.refused.push(format!("it is gone already: {line}"));
         }
     }
+    dropped.record(state, caller, ("Dropped", "dropped")).await;
     Ok(answer.into_json())
 }
 
-async fn find(state: &State, meant: &Meant) -> Result<Vec<(Position, DeadLetter)>, Failure> {
+/// How many letters of each Sensor were touched.
+#[derive(Default)]
+struct Touched(BTreeMap<(String, String), u64>);
+
+impl Touched {
+    fn add(&mut self, letter: &DeadLetter) {
+        let sensor = (letter.namespace.clone(), letter.sensor.clone());
+        *self.0.entry(sensor).or_default() += 1;
+    }
+
+    async fn record(self, state: &State, caller: &Caller, (reason, done): (&str, &str)) {
+        for ((namespace, sensor), count) in self.0 {
+            let letters = if count == 1 { "letter" } else { "letters" };
+            let what = format!("{count} dead {letters} {done}");
+            let key = ("Sensor".to_owned(), namespace, sensor);
+            audit::record(state, caller, (reason, &key), &what).await;
+        }
+    }
+}
+
+async fn find(
+    state: &State,
+    caller: &Caller,
+    meant: &Meant,
+) -> Result<Vec<(Position, DeadLetter)>, Failure> {
     let mut found = Vec::new();
     for number in &meant.numbers {
         found.push(letters::find(state, *number).await?);
@@ -140,14 +181,14 @@ async fn find(state: &State, meant: &Meant) -> Result<Vec<(Position, DeadLetter)
             sensor: Some(group.sensor.clone()),
             trigger: Some(group.trigger.clone()),
             reason: Some(letters::reason(&group.reason)?),
-            since: None,
+            ..Letters::default()
         },
         (None, true) => Letters {
             namespace: meant.namespace.clone(),
             sensor: meant.sensor.clone(),
             trigger: meant.trigger.clone(),
             reason: meant.reason.as_deref().map(letters::reason).transpose()?,
-            since: None,
+            ..Letters::default()
         },
         (None, false) if meant.numbers.is_empty() => {
             return Err(Failure::bad("nothing says which dead letters are meant"));
@@ -155,11 +196,11 @@ async fn find(state: &State, meant: &Meant) -> Result<Vec<(Position, DeadLetter)
         (None, false) => return Ok(found),
     };
     let reached = state.bus().await?;
+    // Who may not see an error does not choose by it either.
+    let error = meant.group.as_ref().and_then(|group| group.error.as_ref());
+    let error = error.filter(|_| caller.may(Right::Payload));
     let each = |position, letter: DeadLetter| {
-        let is_meant = meant
-            .group
-            .as_ref()
-            .is_none_or(|group| dead_letters::error_in_short(&letter) == group.error);
+        let is_meant = error.is_none_or(|error| dead_letters::error_in_short(&letter) == *error);
         if is_meant {
             found.push((position, letter));
         }
@@ -169,10 +210,12 @@ async fn find(state: &State, meant: &Meant) -> Result<Vec<(Position, DeadLetter)
 }
 
 /// Pauses a sensor or an event source, or lets it go on.
-pub(crate) async fn pause(state: &Arc<State>, act: Act, thing: Thing) -> Result<Value, Failure> {
-    if let Err(why) = &state.site.pausing {
-        return Err(Failure::forbidden(why.as_str()));
-    }
+pub(crate) async fn pause(
+    state: &State,
+    caller: &Caller,
+    act: Act,
+    thing: Thing,
+) -> Result<Value, Failure> {
     let client = state.site.client.clone();
     let client = client.ok_or_else(|| Failure::forbidden("there is no cluster here"))?;
     let kind = match &*thing.kind {
@@ -180,20 +223,34 @@ pub(crate) async fn pause(state: &Arc<State>, act: Act, thing: Thing) -> Result<
         "EventSource" => Kind::EventSource,
         other => return Err(Failure::bad(format!("kind: {other:?} cannot be paused"))),
     };
+    // Rights are asked for where the console looks: nobody acts elsewhere by it.
+    let ours = state.site.namespace.as_ref();
+    if ours.is_some_and(|ours| *ours != thing.namespace) {
+        let why = format!("namespace: this console is not for {:?}", thing.namespace);
+        return Err(Failure::forbidden(why));
+    }
     let target = Target {
         kind,
-        name: thing.name,
+        name: thing.name.clone(),
     };
     let objects = Objects {
         client,
-        namespace: thing.namespace,
+        namespace: thing.namespace.clone(),
         is_dry: thing.dry_run,
     };
     let mut answer = Answer::default();
     match objects.set(&target, act).await {
         Ok(outcome) => {
             let line = act.said(&target, &objects.namespace, outcome, thing.dry_run);
-            audit(state, "pause", &line, thing.dry_run);
+            if !thing.dry_run {
+                audit::log(caller, "pause", &line);
+                let reason = match act {
+                    Act::Pause => "Paused",
+                    Act::Resume => "Resumed",
+                };
+                let key: Key = (thing.kind, thing.namespace, thing.name);
+                audit::record(state, caller, (reason, &key), &line).await;
+            }
             answer.done.push(line);
         }
         Err(error) => answer.refused.push(error.to_string()),
@@ -202,7 +259,11 @@ pub(crate) async fn pause(state: &Arc<State>, act: Act, thing: Thing) -> Result<
 }
 
 /// Publishes an event again: it is another one, with an id of its own.
-pub(crate) async fn send_again(state: &Arc<State>, asked: Numbered) -> Result<Value, Failure> {
+pub(crate) async fn send_again(
+    state: &State,
+    caller: &Caller,
+    asked: Numbered,
+) -> Result<Value, Failure> {
     let seen = events::find(state, asked.number).await?;
     let event = seen.event.as_ref();
     let event = event.map_err(|why| Failure::bad(format!("it is no event: {why}")))?;
@@ -228,7 +289,11 @@ pub(crate) async fn send_again(state: &Arc<State>, asked: Numbered) -> Result<Va
     let ack = reached.bus.events.publish(outgoing).await?.await?;
     let (id, number) = (&event.context.id, ack.position);
     let line = format!("event {id} published on {subject}, number {number}");
-    audit(state, "send", &line, false);
+    audit::log(caller, "send", &line);
+    let namespace = state.site.namespace.clone().unwrap_or_default();
+    let source = event.context.source.clone();
+    let key: Key = ("EventSource".to_owned(), namespace, source);
+    audit::record(state, caller, ("SentAgain", &key), &line).await;
     answer.done.push(line);
     Ok(answer.into_json())
 }
@@ -236,12 +301,4 @@ pub(crate) async fn send_again(state: &Arc<State>, asked: Numbered) -> Result<Va
 /// Reads what is asked for.
 pub(crate) fn asked<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| Failure::bad(format!("the request: {error}")))
-}
-
-/// Who did what: an act that only says what it would do is none.
-fn audit(state: &State, act: &str, what: &str, is_dry: bool) {
-    if !is_dry {
-        let user = state.site.user.as_deref().unwrap_or("whoever started it");
-        info!(act, user, "Acted by the console: {what}");
-    }
 }

@@ -1,23 +1,47 @@
-//! Who comes in: on a desk, who has the address that was printed.
+//! Who comes in: on a desk, who has the address that was printed; in a cluster, who has logged in.
 //!
 //! Other users of the machine reach 127.0.0.1 too, and so does every page that a browser shows. So the address
-//! has a random token, which becomes a cookie; a request has to name this host, which a page under another
-//! name cannot make it do, and whoever wants something done has to come from a page of ours.
+//! has a random token, which becomes a cookie, and a request has to name this host, which a page under another
+//! name cannot make it do. In a cluster the name is whatever leads there, and the cookie that of a session. At both
+//! doors, whoever wants something done has to come from a page of ours.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 use tiphys_http::{Head, HeaderMap, Method, Response, StatusCode, header, text};
 
+use crate::fail::Failure;
+use crate::logins::Logins;
 use crate::query::Query;
+use crate::visitor::{Caller, Visitor};
 
 /// What no page of ours needs: a script, a style or a frame from elsewhere, or inside of a page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The longest request: what somebody types, and what he logs in with.
+const LONGEST: usize = 2 << 20;
+const LONGEST_LOGIN: usize = 20 << 10;
+
+/// Where one logs in.
+pub(crate) const LOGIN: &str = "/api/login";
+
+/// The cookie of a session.
+const SESSION: &str = "tiphys-console";
+
 /// The door of a console.
+#[derive(Clone)]
+pub enum Door {
+    /// Who has the address comes in, and may do what its owner may.
+    Printed(Address, Arc<Caller>),
+    /// Who has logged in comes in, and may do what his roles allow.
+    Login(Arc<Logins>),
+}
+
+/// An address with a token, which is told to nobody but who started the console.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct Address {
     token: String,
     address: SocketAddr,
 }
@@ -37,37 +61,120 @@ enum Passage {
 }
 
 impl Door {
-    /// A door for what listens at an address. `token` is as good as it is hard to guess.
+    /// How long the body of a request may be, or the answer for who does not come in, or not yet.
+    pub(crate) fn admit(&self, head: &Head) -> Result<usize, Response> {
+        let passage = match self {
+            Self::Printed(address, _) => address.passage(head),
+            Self::Login(_) => acts(head, host(head)),
+        };
+        match passage {
+            Passage::Open => {}
+            Passage::Enter { to } => {
+                let Self::Printed(address, _) = self else {
+                    return Err(text(StatusCode::NOT_FOUND, ""));
+                };
+                let mut response = text(StatusCode::SEE_OTHER, "");
+                set(&mut response, &header::LOCATION, &to);
+                let cookie = cookie(&address.cookie(), &address.token, head);
+                set(&mut response, &header::SET_COOKIE, &cookie);
+                return Err(response);
+            }
+            Passage::Refused(status, why) => return Err(text(status, why)),
+        }
+        let path = head.uri.path();
+        if let Self::Login(logins) = self {
+            // Pages hold nothing: who opens one is asked there.
+            let is_outside = || session(logins, head).is_none();
+            if path == LOGIN {
+                return Ok(LONGEST_LOGIN);
+            } else if path.starts_with("/api/") && is_outside() {
+                return Err(Failure::outside().response());
+            }
+        }
+        Ok(if head.method == Method::POST {
+            LONGEST
+        } else {
+            0
+        })
+    }
+
+    /// Whoever sent a request that was admitted.
+    pub(crate) fn visitor(&self, head: &Head) -> Result<Visitor, Failure> {
+        match self {
+            Self::Printed(_, owner) => Ok(Visitor::Owner(Arc::clone(owner))),
+            Self::Login(logins) => {
+                let session = session(logins, head).and_then(|id| logins.session(id));
+                let session = session.ok_or_else(Failure::outside)?;
+                Ok(Visitor::Guest(Arc::clone(logins), session))
+            }
+        }
+    }
+}
+
+/// The id of the session that a request belongs to.
+pub(crate) fn session<'h>(logins: &Logins, head: &'h Head) -> Option<&'h str> {
+    let mut ids = cookies(&head.headers, SESSION);
+    ids.find(|id| logins.session(id).is_some())
+}
+
+/// Lets a browser remember the session of an id.
+pub(crate) fn remember(response: &mut Response, id: &str, head: &Head) {
+    set(response, &header::SET_COOKIE, &cookie(SESSION, id, head));
+}
+
+/// Lets a browser forget its session.
+pub(crate) fn forget(response: &mut Response, head: &Head) {
+    let cookie = cookie(SESSION, "", head) + "; Max-Age=0";
+    set(response, &header::SET_COOKIE, &cookie);
+}
+
+/// A cookie for nobody but pages of ours, and nothing but encrypted requests if this one was.
+fn cookie(name: &str, value: &str, head: &Head) -> String {
+    let proto = header::HeaderName::from_static("x-forwarded-proto");
+    let is_encrypted = crate::door::value(&head.headers, &proto) == Some("https");
+    let secure = if is_encrypted { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
+}
+
+fn set(response: &mut Response, name: &header::HeaderName, value: &str) {
+    if let Ok(value) = value.parse() {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Whether a request asks, or comes from a page of the host that it names and acts.
+fn acts(head: &Head, host: Option<&str>) -> Passage {
+    use Passage::{Open, Refused};
+    if head.method == Method::GET {
+        return Open;
+    }
+    let origin = value(&head.headers, &header::ORIGIN);
+    let origin = origin.and_then(|origin| origin.split_once("://"));
+    let is_ours =
+        |(scheme, origin): (&str, &str)| matches!(scheme, "http" | "https") && Some(origin) == host;
+    if !origin.is_some_and(is_ours) {
+        return Refused(StatusCode::FORBIDDEN, "only pages of this console act\n");
+    }
+    let kind = value(&head.headers, &header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.split(';').next());
+    if kind.map(str::trim) != Some("application/json") {
+        return Refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send application/json\n",
+        );
+    }
+    Open
+}
+
+impl Address {
+    /// What listens at an address. `token` is as good as it is hard to guess.
     pub fn new(token: String, address: SocketAddr) -> Self {
         Self { token, address }
     }
 
-    /// The address that opens it.
+    /// What opens the door.
     pub fn url(&self) -> String {
         format!("http://{}/?token={}", self.address, self.token)
-    }
-
-    /// An answer for who does not come in, or not yet.
-    pub(crate) fn refusal(&self, head: &Head) -> Option<Response> {
-        match self.passage(head) {
-            Passage::Open => None,
-            Passage::Enter { to } => {
-                let mut response = text(StatusCode::SEE_OTHER, "");
-                let headers = response.headers_mut();
-                let cookie = format!(
-                    "{}={}; Path=/; HttpOnly; SameSite=Strict",
-                    self.cookie(),
-                    self.token
-                );
-                for (name, value) in [(header::LOCATION, &to), (header::SET_COOKIE, &cookie)] {
-                    if let Ok(value) = value.parse() {
-                        headers.insert(name, value);
-                    }
-                }
-                Some(response)
-            }
-            Passage::Refused(status, why) => Some(text(status, why)),
-        }
     }
 
     /// Cookies are the same for all ports of a host.
@@ -76,7 +183,7 @@ impl Door {
     }
 
     fn passage(&self, head: &Head) -> Passage {
-        use Passage::{Enter, Open, Refused};
+        use Passage::{Enter, Refused};
         let host = host(head);
         if !host.is_some_and(|host| self.is_ours(host)) {
             let why =
@@ -96,22 +203,7 @@ impl Door {
         if !cookies(&head.headers, &self.cookie()).any(|value| self.is_token(value)) {
             return Refused(StatusCode::UNAUTHORIZED, WHERE);
         }
-        if head.method == Method::GET {
-            return Open;
-        }
-        let origin = value(&head.headers, &header::ORIGIN).and_then(|o| o.strip_prefix("http://"));
-        if origin.is_none() || origin != host {
-            return Refused(StatusCode::FORBIDDEN, "only pages of this console act\n");
-        }
-        let kind = value(&head.headers, &header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.split(';').next());
-        if kind.map(str::trim) != Some("application/json") {
-            return Refused(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "send application/json\n",
-            );
-        }
-        Open
+        acts(head, host)
     }
 
     fn is_ours(&self, host: &str) -> bool {
@@ -162,8 +254,8 @@ fn cookies<'h>(headers: &'h HeaderMap, name: &'h str) -> impl Iterator<Item = &'
 mod tests {
     use super::*;
 
-    fn door() -> Door {
-        Door::new("secret".to_owned(), "127.0.0.1:7780".parse().unwrap())
+    fn door() -> Address {
+        Address::new("secret".to_owned(), "127.0.0.1:7780".parse().unwrap())
     }
 
     /// Requests of HTTP/1.1 name their host in a header.
@@ -246,5 +338,59 @@ mod tests {
         );
         assert_eq!(refused(&post(&[ours])), 415);
         assert_eq!(refused(&post(&[ours, ("content-type", "text/plain")])), 415);
+    }
+
+    fn login() -> Door {
+        let clients = Box::new(|_: &str| Err("nobody asks".to_owned()));
+        let logins = Logins::new(clients, "dock".to_owned(), "default".to_owned());
+        Door::Login(Arc::new(logins))
+    }
+
+    fn admitted(head: &Head) -> Result<usize, u16> {
+        let admitted = login().admit(head);
+        admitted.map_err(|response| response.status().as_u16())
+    }
+
+    /// Whatever name leads to it: a cookie counts for no other.
+    #[test]
+    fn pages_are_for_all_and_answers_for_who_has_logged_in() {
+        let host = ("host", "console.example");
+        let stranger = ("cookie", "tiphys-console=guess");
+        assert_eq!(admitted(&head("GET", "/events", &[host])), Ok(0));
+        assert_eq!(admitted(&head("GET", "/api/session", &[host])), Err(401));
+        let guess = head("GET", "/api/session", &[host, stranger]);
+        assert_eq!(admitted(&guess), Err(401));
+        // No token of an address opens this door.
+        assert_eq!(
+            admitted(&head("GET", "/api/events?token=x", &[host])),
+            Err(401)
+        );
+    }
+
+    #[test]
+    fn one_logs_in_by_a_page_of_ours() {
+        let json = ("content-type", "application/json");
+        let post = |origin| {
+            let headers = [("host", "console.example"), json, ("origin", origin)];
+            admitted(&head("POST", "/api/login", &headers))
+        };
+        assert_eq!(post("https://console.example"), Ok(20_480));
+        assert_eq!(post("http://console.example"), Ok(20_480));
+        assert_eq!(post("https://evil.example"), Err(403));
+        assert_eq!(post("null"), Err(403));
+    }
+
+    #[test]
+    fn a_cookie_of_an_encrypted_connection_stays_on_such() {
+        let plain = head("GET", "/", &[]);
+        let encrypted = head("GET", "/", &[("x-forwarded-proto", "https")]);
+        assert_eq!(
+            cookie("a", "b", &plain),
+            "a=b; Path=/; HttpOnly; SameSite=Strict"
+        );
+        assert_eq!(
+            cookie("a", "b", &encrypted),
+            "a=b; Path=/; HttpOnly; SameSite=Strict; Secure"
+        );
     }
 }

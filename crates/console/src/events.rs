@@ -1,5 +1,6 @@
 //! Events as they lie on the bus, with what becomes of each.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -8,15 +9,18 @@ use serde_json::{Value, json};
 use tiphys_api::message::shortened;
 use tiphys_base::text::one_line;
 use tiphys_eventbus::{Position, StartAt, Until};
+use tiphys_live::access::Right;
+use tiphys_live::dead_letters::{self, without_values};
 use tiphys_live::events::{self, Seen};
 use tiphys_live::mask::Values;
 use tiphys_live::objects::subjects;
-use tiphys_live::{conclusion, dead_letters, progress};
+use tiphys_live::{conclusion, progress};
 use tiphys_simulate::{Decisions, Format, Objects, Report, test_of_event};
 
 use crate::fail::Failure;
 use crate::query::Query;
 use crate::site::{Known, State};
+use crate::visitor::Caller;
 use crate::work::apart;
 
 /// How many events of a page there are at most, and if nobody says it.
@@ -80,8 +84,9 @@ impl Filter {
     }
 }
 
-/// An event with what becomes of it, without its payload.
-pub(crate) fn shown(seen: &Seen, reports: &[Report<'_>]) -> Value {
+/// An event with what becomes of it, without its payload; and without anything that may hold a value of it, unless
+/// those are shown.
+pub(crate) fn shown(seen: &Seen, reports: &[Report<'_>], with_values: bool) -> Value {
     let context = seen.event.as_ref().ok().map(|event| &event.context);
     let of = |read: fn(&tiphys_eventbus::Context) -> &String| {
         context.map_or("", |context| read(context))
@@ -98,11 +103,14 @@ pub(crate) fn shown(seen: &Seen, reports: &[Report<'_>]) -> Value {
             "sensor": decision.sensor(),
             "trigger": decision.trigger(),
             "outcome": decision.outcome().name(),
-            "reason": in_short(&decision.reason()),
+            "reason": with_values.then(|| in_short(&decision.reason())),
         })
     });
     let unanswered = reports.iter().filter_map(Report::unanswered);
-    json!({
+    let unanswered = unanswered.filter(|_| with_values);
+    let unreadable = seen.event.as_ref().err();
+    let unreadable = unreadable.map(|why| if with_values { why } else { "it is no event" });
+    let mut shown = json!({
         "number": seen.position.to_wire(),
         "storedAt": seen.stored_at.to_string(),
         "id": of(|context| &context.id),
@@ -110,12 +118,15 @@ pub(crate) fn shown(seen: &Seen, reports: &[Report<'_>]) -> Value {
         "name": of(|context| &context.subject),
         "type": of(|context| &context.r#type),
         "subject": seen.subject.as_str(),
-        "unreadable": seen.event.as_ref().err(),
+        "unreadable": unreadable,
         "replay": seen.replay.as_ref().and_then(|replay| replay.letter.parse::<u64>().ok()),
-        "summary": summary(&seen.data(false)),
         "decisions": decisions.collect::<Vec<_>>(),
         "unanswered": unanswered.map(|why| in_short(&why)).collect::<Vec<_>>(),
-    })
+    });
+    if with_values {
+        shown["summary"] = summary(&seen.data(false)).into();
+    }
+    shown
 }
 
 /// The first values of a payload: `ship=argo cargo.kind=fleece`.
@@ -157,7 +168,12 @@ pub(crate) fn follow<'o>(decisions: &mut Decisions<'o>, seen: &Seen) -> Vec<Repo
 }
 
 /// A page of events, the newest first: those before a number, or the newest.
-pub(crate) async fn page(state: &Arc<State>, query: &Query) -> Result<Value, Failure> {
+pub(crate) async fn page(
+    state: &Arc<State>,
+    query: &Query,
+    caller: &Caller,
+) -> Result<Value, Failure> {
+    let with_values = caller.may(Right::Payload);
     let limit = query.number("limit")?.unwrap_or(USUAL).clamp(1, MOST);
     let before = query.number("before")?;
     let filter = Filter::of(query);
@@ -175,7 +191,7 @@ pub(crate) async fn page(state: &Arc<State>, query: &Query) -> Result<Value, Fai
         while end > first && looked < LOOKED_AT && (found.len() as u64) < limit {
             let start = end.saturating_sub(CHUNK).max(first);
             looked += end - start;
-            let mut chunk = chunk(history, start, end, &objects).await?;
+            let mut chunk = chunk(history, start..end, &objects, with_values).await?;
             chunk.reverse();
             found.extend(chunk.into_iter().filter(|event| filter.wants(event)));
             end = start;
@@ -210,21 +226,21 @@ async fn bounds(
 /// The events from one number on to another.
 async fn chunk(
     history: &dyn tiphys_eventbus::History,
-    start: u64,
-    end: u64,
+    numbers: Range<u64>,
     objects: &Objects<'_>,
+    with_values: bool,
 ) -> Result<Vec<Value>, Failure> {
-    let after = StartAt::After(Position::from_wire(start.saturating_sub(1)));
+    let after = StartAt::After(Position::from_wire(numbers.start.saturating_sub(1)));
     let mut seen = events::read_from(history, after, Until::Now).await?;
     let mut decisions = Decisions::new(objects, Timestamp::now());
     let mut found = Vec::new();
     while let Some(next) = seen.next().await {
         let next = next?;
-        if next.position.to_wire() >= end {
+        if next.position.to_wire() >= numbers.end {
             break;
         }
         let reports = follow(&mut decisions, &next);
-        found.push(shown(&next, &reports));
+        found.push(shown(&next, &reports, with_values));
     }
     Ok(found)
 }
@@ -234,16 +250,23 @@ pub(crate) async fn one(
     state: &Arc<State>,
     number: u64,
     known: Arc<Known>,
+    caller: &Caller,
 ) -> Result<Value, Failure> {
     let asked = Arc::clone(state);
+    let with_values = caller.may(Right::Payload);
     apart(&state.questions, move || async move {
         let objects = subjects(&known.loaded, asked.site.namespace.as_deref());
-        of_number(&asked, number, &objects).await
+        of_number(&asked, number, &objects, with_values).await
     })
     .await
 }
 
-async fn of_number(state: &State, number: u64, objects: &Objects<'_>) -> Result<Value, Failure> {
+async fn of_number(
+    state: &State,
+    number: u64,
+    objects: &Objects<'_>,
+    with_values: bool,
+) -> Result<Value, Failure> {
     let reached = state.bus().await?;
     let from = number.saturating_sub(BEFORE);
     let start = match from {
@@ -274,64 +297,81 @@ async fn of_number(state: &State, number: u64, objects: &Objects<'_>) -> Result<
     };
     let seen = found.ok_or_else(missing)?;
     let reports = follow(&mut decisions, &seen);
+    let look = reached.bus.overview.look().await?;
+    let decided = reports.iter().flat_map(Report::decisions);
     let mut secrets = Values::default();
     if let Ok(event) = &seen.event {
         secrets.add(event);
     }
-    let look = reached.bus.overview.look().await?;
-    let (mut text, mut parts) = (String::new(), Vec::new());
-    for report in &reports {
-        text += &report.print(Format::Text)?;
-        let part = secrets.hide(report.print(Format::Json)?);
-        parts.push(serde_json::from_str::<Value>(&part).unwrap_or_default());
-    }
-    let conclusion = conclusion::lines(&reports);
     let hidden = |lines: Vec<String>| -> Vec<String> {
         let lines = lines.into_iter();
         lines
             .map(|line| secrets.hide(line.trim_end().to_owned()))
             .collect()
     };
-    let decided = reports.iter().flat_map(Report::decisions);
-    let progress = progress::of_event(&look, seen.position, decided);
-    Ok(json!({
-        "event": shown(&seen, &reports),
-        "data": seen.data(false),
-        "reports": parts,
-        "text": secrets.hide(text),
-        "conclusion": hidden(conclusion),
-        "progress": hidden(progress),
-        "deadLetters": letters(&reached, &seen).await?,
-        "commands": commands(state, &seen),
-        "notes": notes(&seen, from > 0),
-    }))
+    let mut all = json!({
+        "event": shown(&seen, &reports, with_values),
+        "data": null,
+        "reports": [],
+        "text": "",
+        "conclusion": [],
+        "progress": hidden(progress::of_event(&look, seen.position, decided)),
+        "deadLetters": letters(&reached, &seen, with_values).await?,
+        "commands": commands(state, &seen, with_values),
+        "notes": notes(&seen, from > 0, with_values),
+    });
+    if with_values {
+        let (mut text, mut parts) = (String::new(), Vec::new());
+        for report in &reports {
+            text += &report.print(Format::Text)?;
+            let part = secrets.hide(report.print(Format::Json)?);
+            parts.push(serde_json::from_str::<Value>(&part).unwrap_or_default());
+        }
+        all["data"] = seen.data(false);
+        all["reports"] = parts.into();
+        all["text"] = secrets.hide(text).into();
+        all["conclusion"] = hidden(conclusion::lines(&reports)).into();
+    }
+    Ok(all)
 }
 
 /// The dead letters of an event.
 async fn letters(
     reached: &tiphys_live::reach::Reached,
     seen: &Seen,
+    with_values: bool,
 ) -> Result<Vec<Value>, Failure> {
     let Some(id) = seen.id() else {
         return Ok(Vec::new());
     };
     let letters = &*reached.bus.dead_letters;
     let found = dead_letters::of_event(letters, id, seen.stored_at).await?;
-    let found = found.iter().map(|(position, letter)| {
+    let found = found.into_iter().map(|(position, letter)| {
+        let letter = if with_values {
+            letter
+        } else {
+            without_values(letter)
+        };
         json!({
             "number": position.to_wire(),
             "at": letter.dead_lettered_at.to_string(),
-            "line": dead_letters::line(*position, letter).trim_end(),
+            "line": dead_letters::line(position, &letter).trim_end().trim_end_matches(':'),
         })
     });
     Ok(found.collect())
 }
 
 /// What says the same on a terminal.
-fn commands(state: &State, seen: &Seen) -> Value {
+fn commands(state: &State, seen: &Seen, with_values: bool) -> Value {
     let Some(id) = seen.id() else {
         return json!({});
     };
+    let quoted = id.replace('\'', r"'\''");
+    let arguments = state.site.arguments.as_ref();
+    let why = arguments.map(|arguments| format!("tiphys why '{quoted}' {arguments}"));
+    if !with_values {
+        return json!({ "why": why });
+    }
     let event = seen.event.as_ref().ok().map(|event| {
         json!({
             "eventSourceName": event.context.source,
@@ -344,18 +384,22 @@ fn commands(state: &State, seen: &Seen) -> Value {
     let line = event.unwrap_or_default().to_string();
     let quoted = line.replace('\'', r"'\''");
     json!({
-        "why": format!("tiphys why '{}' {}", id.replace('\'', r"'\''"), state.site.arguments),
+        "why": why,
         "simulate": format!("echo '{quoted}' | tiphys simulate -f MANIFESTS --event -"),
     })
 }
 
 /// What a decision that is computed again cannot know.
-fn notes(seen: &Seen, is_cut: bool) -> Vec<String> {
+fn notes(seen: &Seen, is_cut: bool, with_values: bool) -> Vec<String> {
     let mut notes = vec![
         "decided again by the objects as they are now: when it came, they may have been others"
             .to_owned(),
         "what a target answered is only known where it became a dead letter".to_owned(),
     ];
+    if !with_values {
+        let why = "whoever asks may not see the values of events: reasons may hold some, too";
+        notes.push(why.to_owned());
+    }
     if is_cut {
         notes.push(format!(
             "of the events before it, the last {BEFORE} were followed: what triggers remember of earlier ones is \

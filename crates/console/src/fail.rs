@@ -10,6 +10,8 @@ pub(crate) struct Failure {
     status: StatusCode,
     error: String,
     hint: Option<String>,
+    /// Whoever logs in may ask again.
+    asks_for_login: bool,
 }
 
 impl Failure {
@@ -18,6 +20,20 @@ impl Failure {
             status,
             error: error.into(),
             hint: None,
+            asks_for_login: false,
+        }
+    }
+
+    /// Nobody knows who asks.
+    pub(crate) fn outside() -> Self {
+        Self::outside_because("log in first")
+    }
+
+    /// The same, and why it is so after all.
+    pub(crate) fn outside_because(error: impl Into<String>) -> Self {
+        Self {
+            asks_for_login: true,
+            ..Self::new(StatusCode::UNAUTHORIZED, error)
         }
     }
 
@@ -57,6 +73,9 @@ impl Failure {
         let mut body = json!({ "error": self.error });
         if let Some(hint) = &self.hint {
             body["hint"] = hint.as_str().into();
+        }
+        if self.asks_for_login {
+            body["login"] = true.into();
         }
         json(self.status, body.to_string())
     }

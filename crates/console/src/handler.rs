@@ -1,20 +1,25 @@
 //! Which part answers what.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use tiphys_http::{Admission, Handler, Head, Method, Refusal, Request, Response, StatusCode};
+use tiphys_live::access::Right;
 use tiphys_live::pause::Act;
+use tracing::info;
 
-use crate::door::{Door, with_headers};
+use crate::door::{self, Door, LOGIN, with_headers};
 use crate::fail::Failure;
 use crate::query::Query;
 use crate::site::{Site, State};
+use crate::visitor::{Caller, RECENT, Visitor};
 use crate::{act, events, flow, letters, objects, pages, question, stream};
 
-/// The longest request: what somebody types.
-const LONGEST: usize = 2 << 20;
+/// Where a session ends.
+const LOGOUT: &str = "/api/logout";
 
 /// Answers every request of a console's port.
 pub struct Console {
@@ -31,61 +36,140 @@ impl Console {
         }
     }
 
-    async fn read(&self, path: &str, query: &Query, head: &Head) -> Result<Response, Failure> {
-        let state = &self.state;
+    async fn read(&self, path: &str, head: &Head, visitor: Visitor) -> Result<Response, Failure> {
+        let (state, query) = (&self.state, &Query::of(&head.uri));
         let number = || -> Result<u64, Failure> {
             query.needed("number")?;
             Ok(query.number("number")?.unwrap_or_default())
         };
+        let caller = &*visitor.caller(RECENT).await?;
+        if path == "session" {
+            return Ok(self.session(caller));
+        }
+        caller.needs(Right::Look)?;
         let value = match path {
-            "session" => session(state),
             "flow.svg" => return flow::picture(state, query).await,
             "flow" => return flow::nodes(state, query).await,
             "objects" => objects::list(state, query).await?,
             "object" => objects::one(state, query).await?,
-            "events" => events::page(state, query).await?,
-            "event" => events::one(state, number()?, state.objects().await?).await?,
-            "dead-letters" => letters::groups(state, query).await?,
-            "dead-letters/list" => letters::list(state, query).await?,
-            "dead-letter" => letters::one(state, number()?).await?,
+            "events" => events::page(state, query, caller).await?,
+            "event" => events::one(state, number()?, state.objects().await?, caller).await?,
+            "dead-letters" => letters::groups(state, query, caller).await?,
+            "dead-letters/list" => letters::list(state, query, caller).await?,
+            "dead-letter" => letters::one(state, number()?, caller).await?,
             "stream" => {
                 // A browser that comes back says the last id in a header; a page that begins, in its address.
                 let last = head.headers.get("last-event-id");
                 let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
                 let after = last.or(query.number("after")?);
-                return stream::open(state, query, after);
+                return stream::open(state, query, after, visitor);
             }
             _ => return Err(Failure::missing(format!("there is no /api/{path}"))),
         };
         Ok(tiphys_http::json(StatusCode::OK, value.to_string()))
     }
 
-    async fn act(&self, path: &str, request: &Request) -> Result<Response, Failure> {
+    async fn act(
+        &self,
+        path: &str,
+        request: &Request,
+        visitor: &Visitor,
+    ) -> Result<Response, Failure> {
         let (state, body) = (&self.state, &request.body);
+        let caller = &*visitor.caller(Duration::ZERO).await?;
+        caller.needs(Right::Look)?;
+        let right = match path {
+            "dead-letters/replay" => Right::Replay,
+            "dead-letters/drop" => Right::Drop,
+            "objects/pause" | "objects/resume" => Right::Pause,
+            "events/send-again" => Right::Send,
+            "events/test" | "event/explain" | "compare" => Right::Payload,
+            "try" => Right::Look,
+            _ => return Err(Failure::missing(format!("there is no /api/{path}"))),
+        };
+        caller.needs(right)?;
         let value = match path {
-            "dead-letters/replay" => act::replay(state, act::asked(body)?).await?,
-            "dead-letters/drop" => act::discard(state, act::asked(body)?).await?,
-            "objects/pause" => act::pause(state, Act::Pause, act::asked(body)?).await?,
-            "objects/resume" => act::pause(state, Act::Resume, act::asked(body)?).await?,
-            "events/send-again" => act::send_again(state, act::asked(body)?).await?,
+            "dead-letters/replay" => act::replay(state, caller, act::asked(body)?).await?,
+            "dead-letters/drop" => act::discard(state, caller, act::asked(body)?).await?,
+            "objects/pause" => act::pause(state, caller, Act::Pause, act::asked(body)?).await?,
+            "objects/resume" => act::pause(state, caller, Act::Resume, act::asked(body)?).await?,
+            "events/send-again" => act::send_again(state, caller, act::asked(body)?).await?,
             "events/test" => {
                 let asked: act::Numbered = act::asked(body)?;
                 events::test(state, asked.number).await?
             }
-            "event/explain" => question::explain(state, act::asked(body)?).await?,
-            "try" => question::attempt(state, act::asked(body)?).await?,
+            "event/explain" => question::explain(state, caller, act::asked(body)?).await?,
             "compare" => question::compare(state, act::asked(body)?).await?,
-            _ => return Err(Failure::missing(format!("there is no /api/{path}"))),
+            _ => question::attempt(state, act::asked(body)?).await?,
         };
         Ok(tiphys_http::json(StatusCode::OK, value.to_string()))
     }
 
-    async fn answered(&self, request: &Request) -> Response {
+    /// Lets somebody in who has a token.
+    async fn enter(&self, request: &Request) -> Result<Response, Failure> {
+        let Door::Login(logins) = &self.door else {
+            return Err(Failure::missing("nobody logs in here"));
+        };
+        let Token { token } = act::asked(&request.body)?;
+        let (id, caller) = logins.enter(&token).await?;
+        info!(
+            user = caller.name.as_deref().unwrap_or_default(),
+            "Logged in to the console"
+        );
+        let mut response = self.session(&caller);
+        door::remember(&mut response, &id, &request.head);
+        Ok(response)
+    }
+
+    fn leave(&self, head: &Head) -> Response {
+        if let Door::Login(logins) = &self.door
+            && let Some(id) = door::session(logins, head)
+        {
+            logins.leave(id);
+        }
+        let nothing = json!({"done": [], "refused": []});
+        let mut response = tiphys_http::json(StatusCode::OK, nothing.to_string());
+        door::forget(&mut response, head);
+        response
+    }
+
+    /// Whose console it is, and what may be done with it.
+    fn session(&self, caller: &Caller) -> Response {
+        let site = &self.state.site;
+        let (mut rights, mut reasons) = (json!({}), json!({}));
+        for (name, right) in [
+            ("payload", Right::Payload),
+            ("replay", Right::Replay),
+            ("drop", Right::Drop),
+            ("send", Right::Send),
+            ("pause", Right::Pause),
+        ] {
+            rights[name] = caller.may(right).into();
+            if let Some(why) = caller.missing.get(&right) {
+                reasons[name] = why.as_str().into();
+            }
+        }
+        let session = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "mode": site.mode.name(),
+            "place": site.place_in_words,
+            "namespace": site.namespace,
+            "bus": site.bus,
+            "user": caller.name,
+            "rights": rights,
+            "reasons": reasons,
+        });
+        tiphys_http::json(StatusCode::OK, session.to_string())
+    }
+
+    async fn answered(&self, request: &Request) -> Result<Response, Failure> {
         let head = &request.head;
         let path = head.uri.path();
-        let answer = match (path.strip_prefix("/api/"), &head.method) {
-            (Some(path), &Method::GET) => self.read(path, &Query::of(&head.uri), head).await,
-            (Some(path), &Method::POST) => self.act(path, request).await,
+        match (path.strip_prefix("/api/"), &head.method) {
+            (Some(_), &Method::POST) if path == LOGIN => self.enter(request).await,
+            (Some(_), &Method::POST) if path == LOGOUT => Ok(self.leave(head)),
+            (Some(path), &Method::GET) => self.read(path, head, self.door.visitor(head)?).await,
+            (Some(path), &Method::POST) => self.act(path, request, &self.door.visitor(head)?).await,
             (None, &Method::GET) => {
                 let missing = || Failure::missing(format!("there is no {path}"));
                 pages::find(path).ok_or_else(missing)
@@ -94,52 +178,31 @@ impl Console {
                 let why = format!("{method} is not for {path}");
                 Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, why))
             }
-        };
-        answer.unwrap_or_else(|failure| failure.response())
+        }
     }
+}
+
+/// What one logs in with.
+#[derive(Deserialize)]
+struct Token {
+    token: String,
 }
 
 #[async_trait]
 impl Handler for Console {
     fn admit(&self, head: &Head) -> Admission {
-        match self.door.refusal(head) {
-            Some(refusal) => Admission::Answered(with_headers(refusal)),
-            None if head.method == Method::POST => Admission::Body { limit: LONGEST },
-            None => Admission::Body { limit: 0 },
+        match self.door.admit(head) {
+            Ok(limit) => Admission::Body { limit },
+            Err(refusal) => Admission::Answered(with_headers(refusal)),
         }
     }
 
     async fn answer(&self, request: Request) -> Response {
-        with_headers(self.answered(&request).await)
+        let answer = self.answered(&request).await;
+        with_headers(answer.unwrap_or_else(|failure| failure.response()))
     }
 
     fn refused(&self, refusal: Refusal) -> Response {
         with_headers(Failure::new(refusal.status(), refusal.message()).response())
     }
-}
-
-/// Whose console it is, and what may be done with it.
-fn session(state: &State) -> Value {
-    let site = &state.site;
-    let mut reasons = json!({});
-    if let Err(why) = &site.pausing {
-        reasons["pause"] = why.as_str().into();
-    }
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "mode": "desk",
-        "place": site.place_in_words,
-        "namespace": site.namespace,
-        "bus": site.bus,
-        "user": site.user,
-        "rights": {
-            // Who has the login of a bus may do with it what he likes.
-            "payload": true,
-            "replay": true,
-            "drop": true,
-            "send": true,
-            "pause": site.pausing.is_ok(),
-        },
-        "reasons": reasons,
-    })
 }

@@ -2,47 +2,84 @@
 
 use serde_json::{Value, json};
 use tiphys_eventbus::{DeadLetter, DeadLetterReason, Position};
-use tiphys_live::dead_letters::{self, Query as Letters};
+use tiphys_live::access::Right;
+use tiphys_live::dead_letters::{self, Query as Letters, without_values};
 
 use crate::fail::Failure;
 use crate::query::Query;
 use crate::site::State;
+use crate::visitor::Caller;
+
+/// What may hold a value of an event.
+const WITH_VALUES: [&str; 4] = ["error", "action", "payload", "data"];
 
 /// Letters of a list at most.
 const MOST: u64 = 200;
 
 /// What they have in common.
-pub(crate) async fn groups(state: &State, query: &Query) -> Result<Value, Failure> {
+pub(crate) async fn groups(
+    state: &State,
+    query: &Query,
+    caller: &Caller,
+) -> Result<Value, Failure> {
     let reached = state.bus().await?;
-    let groups = meant(query)?.groups(&*reached.bus.dead_letters).await?;
+    let groups = meant(query, caller)?;
+    let groups = groups.groups(&*reached.bus.dead_letters).await?;
     let total: usize = groups.iter().map(|group| group.count).sum();
-    let groups = groups.iter().map(dead_letters::Group::to_json);
+    let groups = groups.iter().map(|group| shown(group.to_json(), caller));
     let groups = groups.filter(|group| wants(query, group));
     Ok(json!({ "groups": groups.collect::<Vec<_>>(), "total": total }))
 }
 
 /// Each of them, from a number on.
-pub(crate) async fn list(state: &State, query: &Query) -> Result<Value, Failure> {
+pub(crate) async fn list(state: &State, query: &Query, caller: &Caller) -> Result<Value, Failure> {
     let limit = query.number("limit")?.unwrap_or(MOST).clamp(1, MOST);
     let after = query.number("after")?.unwrap_or(0);
     let mut letters = Vec::new();
     let reached = state.bus().await?;
     let each = |position: Position, letter: DeadLetter| {
         if position.to_wire() > after && (letters.len() as u64) < limit {
-            letters.push(dead_letters::to_json(position, &letter, false));
+            let letter = shown(dead_letters::to_json(position, &letter, false), caller);
+            letters.extend(Some(letter).filter(|letter| wants(query, letter)));
         }
     };
-    meant(query)?.each(&*reached.bus.dead_letters, each).await?;
-    letters.retain(|letter| wants(query, letter));
+    let meant = meant(query, caller)?;
+    meant.each(&*reached.bus.dead_letters, each).await?;
     Ok(json!({ "letters": letters }))
 }
 
 /// One of them.
-pub(crate) async fn one(state: &State, number: u64) -> Result<Value, Failure> {
+pub(crate) async fn one(state: &State, number: u64, caller: &Caller) -> Result<Value, Failure> {
     let (position, letter) = find(state, number).await?;
-    let mut json = dead_letters::to_json(position, &letter, false);
-    json["text"] = dead_letters::to_text(position, &letter, true, false).into();
+    let letter = seen_by(caller, letter);
+    let mut json = shown(dead_letters::to_json(position, &letter, false), caller);
+    json["text"] = if caller.may(Right::Payload) {
+        dead_letters::to_text(position, &letter, true, false).into()
+    } else {
+        "".into()
+    };
     Ok(json)
+}
+
+/// A letter as somebody may see it.
+pub(crate) fn seen_by(caller: &Caller, letter: DeadLetter) -> DeadLetter {
+    if caller.may(Right::Payload) {
+        letter
+    } else {
+        without_values(letter)
+    }
+}
+
+/// What is not shown is said to be so: it is not empty.
+fn shown(mut json: Value, caller: &Caller) -> Value {
+    if !caller.may(Right::Payload) {
+        for name in WITH_VALUES {
+            if let Some(value) = json.get_mut(name) {
+                *value = Value::Null;
+            }
+        }
+    }
+    json
 }
 
 /// The letter of a number.
@@ -55,7 +92,7 @@ pub(crate) async fn find(state: &State, number: u64) -> Result<(Position, DeadLe
 }
 
 /// Which are meant by an address.
-pub(crate) fn meant(query: &Query) -> Result<Letters, Failure> {
+fn meant(query: &Query, caller: &Caller) -> Result<Letters, Failure> {
     let reason = query.text("reason").map(reason).transpose()?;
     Ok(Letters {
         namespace: query.owned("namespace"),
@@ -63,6 +100,7 @@ pub(crate) fn meant(query: &Query) -> Result<Letters, Failure> {
         trigger: query.owned("trigger"),
         reason,
         since: None,
+        is_blind: !caller.may(Right::Payload),
     })
 }
 

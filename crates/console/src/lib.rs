@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  browser ──▶ door ──▶ pages      the built pages, as they are
+//!                  ├──▶ logins     in a cluster: who shows a token, and what his roles allow
 //!                  ├──▶ read       objects, events, dead letters, the picture: asked when somebody looks
 //!                  ├──▶ stream     one for each tab: events with what becomes of them, rates, health
 //!                  ├──▶ question   other objects with real events: explain, try, compare
@@ -16,20 +17,25 @@
 //! markup. The values of Secrets are hidden in all of it.
 
 mod act;
+mod audit;
 mod door;
 mod events;
 mod fail;
 mod flow;
 mod handler;
 mod letters;
+mod logins;
 mod objects;
 mod pages;
 mod query;
 mod question;
 mod site;
 mod stream;
+mod visitor;
 mod work;
 
-pub use door::Door;
+pub use door::{Address, Door};
 pub use handler::Console;
-pub use site::{Key, Manifests, Site};
+pub use logins::{Clients, Logins};
+pub use site::{Key, Manifests, Mode, Site};
+pub use visitor::Caller;

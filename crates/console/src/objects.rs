@@ -82,7 +82,7 @@ fn wants(query: &Query, row: &Value) -> bool {
 }
 
 /// The kind, namespace and name of an object.
-fn key(state: &State, object: &Object) -> Key {
+pub(crate) fn key(state: &State, object: &Object) -> Key {
     let (kind, metadata) = match &object.content {
         Content::EventBus(bus) => ("EventBus", &bus.metadata),
         Content::EventSource(source) => ("EventSource", &source.metadata),

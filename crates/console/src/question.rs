@@ -23,6 +23,7 @@ use tiphys_simulate::{File, Format, Simulation, What};
 use crate::events::one;
 use crate::fail::Failure;
 use crate::site::{Known, State};
+use crate::visitor::Caller;
 use crate::work::apart;
 
 /// The name of what somebody types.
@@ -54,7 +55,11 @@ pub(crate) struct Compare {
 }
 
 /// What would have become of an event, were these objects there instead of those of their names.
-pub(crate) async fn explain(state: &Arc<State>, asked: Explain) -> Result<Value, Failure> {
+pub(crate) async fn explain(
+    state: &Arc<State>,
+    caller: &Caller,
+    asked: Explain,
+) -> Result<Value, Failure> {
     let known = state.objects().await?;
     let default = default(state);
     let edited = apart(&state.questions, move || async move {
@@ -68,7 +73,7 @@ pub(crate) async fn explain(state: &Arc<State>, asked: Explain) -> Result<Value,
         statuses: HashMap::new(),
         version: 0,
     };
-    one(state, asked.number, Arc::new(known)).await
+    one(state, asked.number, Arc::new(known), caller).await
 }
 
 /// What `simulate` shows.

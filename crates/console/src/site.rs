@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use kube::Client;
+use kube::runtime::events::Recorder;
 use serde_json::Value;
 use tiphys_check::Loaded;
 use tiphys_live::reach::{Place, Reached};
@@ -14,6 +15,7 @@ use tiphys_live::top::metrics::Durations;
 use tiphys_live::top::pods;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::audit;
 use crate::fail::Failure;
 
 /// How long objects count as they were read.
@@ -51,20 +53,40 @@ pub struct Site {
     pub place: Place,
     /// The same for people.
     pub place_in_words: String,
-    /// What a command needs to look at the same: `-n playground --bus jetstream-eb`.
-    pub arguments: String,
+    /// What a command needs to look at the same: `-n playground --bus jetstream-eb`; `None` if no other process
+    /// reaches it.
+    pub arguments: Option<String>,
     /// The namespace of objects that name none; all are meant if there is none.
     pub namespace: Option<String>,
     /// The name of the bus, if it is a cluster's.
     pub bus: Option<String>,
     /// The cluster, if there is one.
     pub client: Option<Client>,
-    /// The name of whoever looks, if the cluster knows it.
-    pub user: Option<String>,
-    /// Whether that one may pause; otherwise why not.
-    pub pausing: Result<(), String>,
+    /// Where the console is.
+    pub mode: Mode,
     /// The objects.
     pub manifests: Box<dyn Manifests>,
+}
+
+/// Where a console is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// On a desk, for who started it.
+    Desk,
+    /// In the process that runs the objects.
+    Run,
+    /// In a cluster, for who logs in.
+    Cluster,
+}
+
+impl Mode {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Desk => "desk",
+            Self::Run => "run",
+            Self::Cluster => "cluster",
+        }
+    }
 }
 
 /// The objects as they were read.
@@ -78,6 +100,7 @@ pub(crate) struct Known {
 /// What is remembered between requests.
 pub(crate) struct State {
     pub(crate) site: Site,
+    pub(crate) recorder: Option<Recorder>,
     bus: Mutex<Option<Arc<Reached>>>,
     known: Mutex<Option<(Instant, Arc<Known>)>>,
     looked: Mutex<Looked>,
@@ -95,6 +118,7 @@ struct Looked {
 impl State {
     pub(crate) fn new(site: Site) -> Self {
         Self {
+            recorder: site.client.clone().map(audit::recorder),
             site,
             bus: Mutex::default(),
             known: Mutex::default(),

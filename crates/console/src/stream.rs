@@ -16,6 +16,7 @@ use tiphys_check::Loaded;
 use tiphys_eventbus::{Position, StartAt, Until};
 use tiphys_http::header::{CONTENT_TYPE, HeaderValue};
 use tiphys_http::{Body, Response, StatusCode};
+use tiphys_live::access::Right;
 use tiphys_live::events::{self, Seen};
 use tiphys_live::objects::subjects;
 use tiphys_live::reach::Reached;
@@ -29,6 +30,7 @@ use crate::fail::Failure;
 use crate::objects::rate;
 use crate::query::Query;
 use crate::site::{RATES, State};
+use crate::visitor::{Caller, RECENT, Visitor};
 
 /// Events of a message at most, and how far apart messages with events are.
 const BATCH: usize = 100;
@@ -55,6 +57,7 @@ pub(crate) fn open(
     state: &Arc<State>,
     query: &Query,
     after: Option<u64>,
+    visitor: Visitor,
 ) -> Result<Response, Failure> {
     let place = Arc::clone(&state.tabs).try_acquire_owned();
     let place = place.map_err(|_| {
@@ -64,6 +67,7 @@ pub(crate) fn open(
     let (sender, messages) = mpsc::channel(WAITING);
     let tab = Tab {
         state: Arc::clone(state),
+        visitor,
         filter: Filter::of(query),
         messages: sender,
         last: after,
@@ -84,6 +88,7 @@ pub(crate) fn open(
 /// A tab, as long as its stream is read.
 struct Tab {
     state: Arc<State>,
+    visitor: Visitor,
     filter: Filter,
     messages: mpsc::Sender<Bytes>,
     /// The number of the last event that was sent or skipped.
@@ -102,6 +107,9 @@ struct Closed;
 impl Tab {
     async fn run(mut self) {
         loop {
+            if self.caller().await.is_err() {
+                return;
+            }
             let ended = match self.connect().await {
                 Ok((reached, seen)) => {
                     let ended = self.follow(seen).await;
@@ -168,7 +176,10 @@ impl Tab {
                     Some(batch) => self.events(batch, &mut decider).await?,
                 },
                 _ = rates.tick() => self.rates().await?,
-                _ = objects.tick() => self.objects(&decider).await?,
+                _ = objects.tick() => {
+                    self.caller().await?;
+                    self.objects(&decider).await?;
+                }
                 _ = alive.tick() => self.send(": alive\n\n".to_owned()).await?,
             }
         }
@@ -205,13 +216,21 @@ impl Tab {
             let skipped = json!({"count": seen.len(), "from": from, "to": to});
             return self.message("skipped", Some(to), &skipped).await;
         }
-        let mut events = decider.decide(seen).await;
+        let with_values = self.caller().await?.may(Right::Payload);
+        let mut events = decider.decide(seen, with_values).await;
         events.retain(|event| self.filter.wants(event));
         if !events.is_empty() {
             self.message("events", Some(to), &events.into()).await?;
         }
         sleep(PACE).await;
         Ok(())
+    }
+
+    /// Whoever looks. Without the right to look, or the session, the stream ends: who comes back is told why.
+    async fn caller(&self) -> Result<Arc<Caller>, Closed> {
+        let caller = self.visitor.caller(RECENT).await.map_err(|_| Closed)?;
+        caller.needs(Right::Look).map_err(|_| Closed)?;
+        Ok(caller)
     }
 
     async fn rates(&mut self) -> Result<(), Closed> {
@@ -279,7 +298,8 @@ struct Decider {
 }
 
 enum Work {
-    Events(Vec<Seen>),
+    /// And whether the values of them are shown.
+    Events(Vec<Seen>, bool),
     Objects(Arc<Loaded>),
 }
 
@@ -292,9 +312,10 @@ impl Decider {
         Self { work, decided }
     }
 
-    async fn decide(&mut self, seen: Vec<Seen>) -> Vec<Value> {
+    async fn decide(&mut self, seen: Vec<Seen>, with_values: bool) -> Vec<Value> {
         // A thread that is gone has panicked: its events are read again by whoever opens the page anew.
-        if self.work.send(Work::Events(seen)).await.is_err() {
+        let work = Work::Events(seen, with_values);
+        if self.work.send(work).await.is_err() {
             return Vec::new();
         }
         self.decided.recv().await.unwrap_or_default()
@@ -321,10 +342,10 @@ fn decide(
                 None => return,
                 Some(Work::Objects(next)) if Arc::ptr_eq(&next, &loaded) => {}
                 Some(Work::Objects(next)) => break next,
-                Some(Work::Events(seen)) => {
+                Some(Work::Events(seen, with_values)) => {
                     let events = seen
                         .iter()
-                        .map(|seen| shown(seen, &follow(&mut decisions, seen)));
+                        .map(|seen| shown(seen, &follow(&mut decisions, seen), with_values));
                     if done.blocking_send(events.collect()).is_err() {
                         return;
                     }

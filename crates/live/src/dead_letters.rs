@@ -35,6 +35,8 @@ pub struct Query {
     pub reason: Option<DeadLetterReason>,
     /// Only from this moment on.
     pub since: Option<Timestamp>,
+    /// Without the values of events, and whatever may hold one: see [`without_values`].
+    pub is_blind: bool,
 }
 
 /// Letters that failed for one reason in one trigger.
@@ -88,7 +90,15 @@ impl Query {
             filter.after = Some(*last);
             for (position, letter) in page {
                 if self.wants(&letter) {
-                    each(position, letter);
+                    let is_blind = self.is_blind;
+                    each(
+                        position,
+                        if is_blind {
+                            without_values(letter)
+                        } else {
+                            letter
+                        },
+                    );
                 }
             }
         }
@@ -149,6 +159,24 @@ pub async fn find(
     let page = letters.list(&filter).await?;
     let found = page.into_iter().find(|(at, _)| *at == position);
     Ok(found.map(|(_, letter)| letter))
+}
+
+/// A letter for whoever may not see values of events: its error and its action may hold some, too.
+pub fn without_values(letter: DeadLetter) -> DeadLetter {
+    let event = Event::decode(&letter.payload).ok();
+    let payload = event.map(|event| {
+        Event {
+            data: None,
+            ..event
+        }
+        .encode()
+    });
+    DeadLetter {
+        error: String::new(),
+        action: None,
+        payload: payload.unwrap_or_default(),
+        ..letter
+    }
 }
 
 /// Each letter of an event that was stored at a moment, by its id.

@@ -15,7 +15,7 @@
 //! | [`top`] | how many events triggers take, how far they are behind, how long they need |
 //! | [`pause`] | which event sources and sensors do not run for now |
 //! | [`flow`] | how events go through the objects |
-//! | [`access`] | who somebody is to a cluster, and whether he may pause |
+//! | [`access`] | who somebody is to a cluster, and what he may do |
 //! | [`moment`] | when something was that people write as a time ago |
 //! | [`mask`] | which values are not for everybody who may look |
 //!

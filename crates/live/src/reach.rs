@@ -6,11 +6,13 @@
 mod cluster;
 mod forward;
 
+use std::sync::Arc;
+
 use tiphys_api::message::with_causes;
 use tiphys_eventbus::jetstream::Config;
 use tiphys_eventbus::{BusConfig, EventBus, Server, connect};
 
-pub(crate) use cluster::refused;
+pub(crate) use cluster::{answered, refused};
 use forward::Forward;
 
 /// What the server shows this client as.
@@ -29,7 +31,20 @@ pub enum Place {
         namespace: String,
         /// Its name.
         name: String,
+        /// How its servers are reached.
+        way: Way,
     },
+    /// In this process: whoever runs it hands it out, once it is open.
+    Process(Arc<dyn Fn() -> Option<EventBus> + Send + Sync>),
+}
+
+/// How servers are reached that live in a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The API server forwards connections: from outside of the cluster.
+    Forwarded,
+    /// As pods reach them.
+    Direct,
 }
 
 /// A bus that can be asked, as long as this is kept.
@@ -82,10 +97,19 @@ impl Place {
                 client,
                 namespace,
                 name,
+                way,
             } => {
                 let mut config = cluster::config(&client, &namespace, &name).await?;
-                let forward = cluster::forward(&client, &mut config).await?;
+                let forward = match way {
+                    Way::Forwarded => cluster::forward(&client, &mut config).await?,
+                    Way::Direct => None,
+                };
                 reached(&config, forward).await
+            }
+            Self::Process(bus) => {
+                let closed = || Error::Bus("this process".to_owned(), "it is not open".to_owned());
+                let bus = bus().ok_or_else(closed)?;
+                Ok(Reached { bus, forward: None })
             }
         }
     }

@@ -3,7 +3,7 @@
 mod feed;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,8 +13,8 @@ use prometheus_client::registry::Registry;
 use subtle::ConstantTimeEq as _;
 use tiphys_api::worker::REPORT_PATH;
 use tiphys_http::{
-    Body, Handler, HeaderMap, Limits, Request, Response, Router, Server, StatusCode, header,
-    listen, text,
+    Admission, Body, Handler, Head, HeaderMap, Limits, Request, Response, Router, Server,
+    StatusCode, header, listen, text,
 };
 use tokio::sync::watch;
 
@@ -35,7 +35,6 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the admin port serves.
-#[derive(Debug)]
 pub struct Admin {
     /// The metrics of the process.
     registry: Registry,
@@ -45,6 +44,8 @@ pub struct Admin {
     report: Option<Report>,
     /// When the main loop was last seen at work.
     alive: Mutex<Instant>,
+    /// Who answers whatever else is asked.
+    others: OnceLock<Arc<dyn Handler>>,
 }
 
 /// Whether a process is ready.
@@ -86,7 +87,15 @@ pub async fn open(address: SocketAddr, admin: Arc<Admin>) -> Result<Server, Erro
 
 #[async_trait]
 impl Handler for Admin {
+    fn admit(&self, head: &Head) -> Admission {
+        let other = self.other(head.uri.path());
+        other.map_or(Admission::Body { limit: 0 }, |other| other.admit(head))
+    }
+
     async fn answer(&self, request: Request) -> Response {
+        if let Some(other) = self.other(request.head.uri.path()) {
+            return other.answer(request).await;
+        }
         let state = |is_good: bool, otherwise: &str| {
             if is_good {
                 text(StatusCode::OK, "ok\n")
@@ -121,7 +130,21 @@ impl Admin {
             ready: watch::Sender::new(Readiness::Starting),
             report,
             alive: Mutex::new(Instant::now()),
+            others: OnceLock::new(),
         }
+    }
+
+    /// Lets another one answer what is not known here; the first one counts.
+    pub fn serve(&self, others: Arc<dyn Handler>) {
+        // A second one has nothing to answer.
+        drop(self.others.set(others));
+    }
+
+    /// Who answers a path, unless it is this one.
+    fn other(&self, path: &str) -> Option<&Arc<dyn Handler>> {
+        let is_ours = matches!(path, "/metrics" | "/healthz" | "/readyz")
+            || path == REPORT_PATH && self.report.is_some();
+        self.others.get().filter(|_| !is_ours)
     }
 
     /// Says whether it is ready.

@@ -1,5 +1,6 @@
 //! The cluster that commands act on.
 
+use kube::config::AuthInfo;
 use kube::{Client, Config};
 
 use crate::{Error, Kubeconfig};
@@ -66,6 +67,19 @@ impl Cluster {
             client: client(config)?,
             identity,
         })
+    }
+
+    /// What speaks for whoever has a token, and for nobody else.
+    ///
+    /// # Errors
+    /// If no client can be made for it.
+    pub fn bearer(&self, token: &str) -> Result<Client, Error> {
+        let mut config = self.config.clone();
+        config.auth_info = AuthInfo {
+            token: Some(token.to_owned().into()),
+            ..AuthInfo::default()
+        };
+        client(config)
     }
 }
 

@@ -25,6 +25,6 @@ pub use buses::Name;
 pub use error::Error;
 pub use files::Files;
 pub use key::{Key, Kind};
-pub use process::{Manifests, Pod, manifests, pod};
+pub use process::{Manifests, OpenBus, Pages, Pod, manifests, pod};
 pub use spec::Spec;
 pub use specs::Edition;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tiphys_api::message::with_causes;
-use tiphys_eventbus::jetstream;
-use tiphys_http::Server;
+use tiphys_eventbus::{EventBus, jetstream};
+use tiphys_http::{Handler, Server};
 use tiphys_runtime::admin::{Admin, Report};
 use tiphys_runtime::cluster::Cluster;
 use tiphys_runtime::election::Timing;
@@ -69,7 +69,15 @@ pub struct Manifests {
     pub streams: BTreeMap<Name, String>,
     /// Where metrics and health are served.
     pub admin: SocketAddr,
+    /// What is served there beside them, made when the address is known.
+    pub pages: Option<Pages>,
 }
+
+/// Hands out a bus that is in use, by the name of its `EventBus`, once it is open.
+pub type OpenBus = Arc<dyn Fn(&Name) -> Option<EventBus> + Send + Sync>;
+
+/// Makes what answers whatever the admin port does not, of its address and the buses.
+pub type Pages = Box<dyn FnOnce(SocketAddr, OpenBus) -> Arc<dyn Handler> + Send>;
 
 /// Who the process is to the cluster, or why there is none.
 type Found = Result<Cluster, tiphys_runtime::Error>;
@@ -124,6 +132,7 @@ pub async fn pod(pod: Pod, cluster: Found, logging: Logging) -> Result<ExitCode,
     let changes = specs::folder(pod.kind, pod.spec);
     let port = Served::start(admin, Some(server));
     let called = OpenPorts::serve(serving);
+    let context = Arc::new(context);
     let code = supervise(context, changes, &port.admin, &mut signals, |supervisor| {
         if reports.is_due() {
             reports.publish(supervisor.report());
@@ -149,6 +158,7 @@ pub async fn manifests(
         server,
         streams,
         admin,
+        pages,
     } = manifests;
     let place = match server {
         // All EventBus objects stand for this one server; their streams are one stream.
@@ -181,6 +191,10 @@ pub async fn manifests(
             None
         }
     };
+    let context = Arc::new(context);
+    if let (Some(pages), Some(address)) = (pages, server.as_ref().and_then(Server::address)) {
+        admin.serve(pages(address, open_bus(&context)));
+    }
     let port = Served::start(admin, server);
     let called = OpenPorts::serve(serving);
     let mut is_told = false;
@@ -207,13 +221,13 @@ pub async fn manifests(
 /// Runs what `changes` say until a signal, or until `seen` has seen enough, and stops it: the first
 /// signal drains, a second one aborts.
 async fn supervise(
-    context: Context,
+    context: Arc<Context>,
     changes: Changes,
     admin: &Admin,
     signals: &mut Signals,
     mut seen: impl FnMut(&Supervisor) -> ControlFlow<ExitCode>,
 ) -> ExitCode {
-    let mut supervisor = Supervisor::new(Arc::new(context));
+    let mut supervisor = Supervisor::new(context);
     let running = supervisor.run(changes, |supervisor| {
         if supervisor.is_alive() {
             admin.show_life();
@@ -234,6 +248,15 @@ async fn supervise(
         }
     };
     process::end(stopping, signals, code).await
+}
+
+fn open_bus(context: &Arc<Context>) -> OpenBus {
+    let context = Arc::clone(context);
+    Arc::new(move |(namespace, name)| {
+        let state = context.buses.follow(namespace, name);
+        let used = state.borrow().used();
+        used.map(|used| used.bus())
+    })
 }
 
 /// Shows that a process is alive that is stopping, for ever.

@@ -16,6 +16,7 @@ use tiphys_api::{EventSource, Problem, Sensor, Template};
 use tiphys_check::Checked;
 use tiphys_eventsource::Placement;
 
+use crate::buses::Name;
 use crate::files::{read, unpack};
 use crate::{Error, Key, Kind};
 
@@ -68,6 +69,11 @@ impl Spec {
         };
         body.revision_history_limit = None;
         Self::new(object.metadata, &body, parts)
+    }
+
+    /// The `EventBus` that it uses.
+    pub fn bus(&self) -> Name {
+        (self.key.namespace.to_string(), self.bus.clone())
     }
 
     /// `body` is what of the object says what it does.

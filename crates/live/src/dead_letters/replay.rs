@@ -14,6 +14,8 @@ use tiphys_eventbus::{
     StartAt, Subject,
 };
 
+use super::event_id;
+
 /// Replays dead letters of one bus.
 #[derive(Debug)]
 pub struct Replayer<'b> {
@@ -287,11 +289,6 @@ impl Outcome {
             "why": why,
         })
     }
-}
-
-fn event_id(letter: &DeadLetter) -> Option<String> {
-    let event = Event::decode(&letter.payload).ok()?;
-    Some(event.context.id.clone())
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ async fn secret(
 
 /// What the API server answers, who gives no answer for as long as it likes. `right` is what one has to be
 /// allowed, and in which namespace.
-pub(super) async fn answered<T>(
+pub(crate) async fn answered<T>(
     act: String,
     (right, namespace): (&str, &str),
     call: impl Future<Output = kube::Result<T>>,
