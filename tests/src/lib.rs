@@ -10,6 +10,7 @@
     reason = "a story whose world does not come up has failed, and says so in its own words"
 )]
 
+pub mod ask;
 pub mod aws;
 pub mod azure;
 mod cluster;

@@ -21,6 +21,8 @@ mod documentation;
 mod k8s;
 #[path = "product/library.rs"]
 mod library;
+#[path = "product/login.rs"]
+mod login;
 #[path = "product/offline.rs"]
 mod offline;
 #[path = "product/outage.rs"]

@@ -5,6 +5,7 @@
 
 mod broken;
 mod bus;
+mod console;
 mod crash;
 mod deletion;
 mod desk;
