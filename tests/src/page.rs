@@ -175,7 +175,11 @@ impl Step {
         let words: Vec<&str> = self.command.split(' ').collect();
         let has = |word| words.contains(&word);
         let is = |command| words.get(1) == Some(&command);
-        has("--watch") || has("run") || is("console") || is("tail") && !has("--no-follow")
+        has("--watch")
+            || has("run")
+            || is("console")
+            || is("port-forward")
+            || is("tail") && !has("--no-follow")
     }
 
     /// The first line of the page's output that is not in `output`, in order, and what is in its place.

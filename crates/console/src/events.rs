@@ -184,7 +184,7 @@ pub(crate) async fn page(
         let history = &*reached.bus.history;
         let (first, last) = bounds(history, &reached.bus).await?;
         let Some((first, last)) = first.zip(last) else {
-            return Ok(json!({"events": [], "first": null, "last": null, "more": false}));
+            return Ok(json!({"events": [], "first": null, "last": null, "next": null}));
         };
         let objects = subjects(&known.loaded, asked.site.namespace.as_deref());
         let (mut end, mut found, mut looked) = (before.unwrap_or(last + 1), Vec::new(), 0);
@@ -198,11 +198,14 @@ pub(crate) async fn page(
         }
         let is_cut = found.len() as u64 > limit;
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        // Where a filter leaves nothing of what was looked at, the next page goes on behind it.
+        let oldest = found.last().and_then(|event| event["number"].as_u64());
+        let next = oldest.filter(|_| is_cut).or((end > first).then_some(end));
         Ok(json!({
             "events": found,
             "first": first,
             "last": last,
-            "more": is_cut || end > first,
+            "next": next,
         }))
     })
     .await

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 use tiphys_tests::ask::{Reply, ask};
@@ -12,14 +12,15 @@ use crate::harbour::{
     SENSOR_OBJECT, all, are_ready, bus_of_one, event_source, own, rbac, sensor, serve,
 };
 
-/// What is installed for it, as its page says.
-async fn install(story: &Story) {
+/// The story's overlay, for the namespace of a story of ours.
+pub(crate) async fn manifests(story: &Story) -> String {
     let overlay = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/playground-console");
     let overlay = overlay.display().to_string();
     let console = story.kubectl(["kustomize", &overlay]).await;
-    let console = console.replace("tiphys:0.1.0", story.cluster().image());
-    story.apply(&own(story, &console)).await;
-    story.rolled_out("deployment/tiphys-console").await;
+    own(
+        story,
+        &console.replace("tiphys:0.1.0", story.cluster().image()),
+    )
 }
 
 /// A service account with a role of the cluster in the namespace, and a token of it.
@@ -40,6 +41,8 @@ async fn somebody(story: &Story, name: &str, role: &str) -> String {
 struct Forward {
     child: Child,
     host: String,
+    /// It writes a line for each connection, and ends where nobody reads it.
+    _out: BufReader<ChildStdout>,
 }
 
 impl Forward {
@@ -57,7 +60,11 @@ impl Forward {
         out.read_line(&mut line).unwrap();
         // Forwarding from 127.0.0.1:40123 -> 7780
         let host = line.split(' ').nth(2).unwrap().to_owned();
-        Self { child, host }
+        Self {
+            child,
+            host,
+            _out: out,
+        }
     }
 
     async fn send(&self, method: &str, path: &str, cookie: &str, body: &Value) -> Reply {
@@ -104,7 +111,8 @@ async fn people_log_in_and_do_what_their_roles_allow() {
         sensor(&story),
     ];
     story.apply(&all(&objects)).await;
-    install(&story).await;
+    story.apply(&manifests(&story).await).await;
+    story.rolled_out("deployment/tiphys-console").await;
     are_ready(&story).await;
     serve(&story, &["argo"]).await;
 

@@ -151,6 +151,7 @@ impl<'s> Reader<'s> {
             shell.file(&format!("auto-ingress/{name}.yaml"), text);
             shell.file(&format!("manifests/{name}.yaml"), text);
         }
+        shell.file("console.yaml", &crate::console::manifests(story).await);
         let faulty = FAULTY.replace(
             "{name: faulty}",
             &format!("{{name: faulty, namespace: {}}}", story.namespace()),
@@ -197,6 +198,7 @@ impl<'s> Reader<'s> {
         };
         let mut command = own(step.command.split(" #").next().unwrap_or_default().trim());
         command = command.replace("examples/auto-ingress", "auto-ingress");
+        command = command.replace(" -k deploy/playground-console", " -f console.yaml");
         // What counts for the whole cluster is tried, and not done: other stories live there.
         if command.contains(" -k ") || command.contains("kubectl delete") {
             command += " --dry-run=server";
