@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tiphys_api::message::shortened;
 use tiphys_base::text::one_line;
@@ -41,7 +43,7 @@ const REASON: usize = 400;
 const SUMMARY: usize = 200;
 
 /// Which events are meant.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Filter {
     namespace: Option<String>,
     sensor: Option<String>,
@@ -84,9 +86,42 @@ impl Filter {
     }
 }
 
+/// An event that is meant, as JSON text: hundreds of decisions may be about it, and a tree of them takes ten times
+/// as much memory.
+pub(crate) struct Shown {
+    number: u64,
+    pub(crate) json: Box<RawValue>,
+}
+
+impl Filter {
+    /// The event with what becomes of it, if it is meant.
+    pub(crate) fn shown(
+        &self,
+        seen: &Seen,
+        reports: &[Report<'_>],
+        with_values: bool,
+    ) -> Option<Shown> {
+        let event = shown(seen, reports, with_values);
+        let json = self.wants(&event).then(|| event.to_string())?;
+        Some(Shown {
+            number: seen.position.to_wire(),
+            json: RawValue::from_string(json).ok()?,
+        })
+    }
+}
+
+/// A page of events.
+#[derive(Serialize)]
+struct Page {
+    events: Vec<Box<RawValue>>,
+    first: Option<u64>,
+    last: Option<u64>,
+    next: Option<u64>,
+}
+
 /// An event with what becomes of it, without its payload; and without anything that may hold a value of it, unless
 /// those are shown.
-pub(crate) fn shown(seen: &Seen, reports: &[Report<'_>], with_values: bool) -> Value {
+fn shown(seen: &Seen, reports: &[Report<'_>], with_values: bool) -> Value {
     let context = seen.event.as_ref().ok().map(|event| &event.context);
     let of = |read: fn(&tiphys_eventbus::Context) -> &String| {
         context.map_or("", |context| read(context))
@@ -167,12 +202,12 @@ pub(crate) fn follow<'o>(decisions: &mut Decisions<'o>, seen: &Seen) -> Vec<Repo
     }
 }
 
-/// A page of events, the newest first: those before a number, or the newest.
+/// A page of events, the newest first: those before a number, or the newest; as JSON text.
 pub(crate) async fn page(
     state: &Arc<State>,
     query: &Query,
     caller: &Caller,
-) -> Result<Value, Failure> {
+) -> Result<String, Failure> {
     let with_values = caller.may(Right::Payload);
     let limit = query.number("limit")?.unwrap_or(USUAL).clamp(1, MOST);
     let before = query.number("before")?;
@@ -183,30 +218,40 @@ pub(crate) async fn page(
         let reached = asked.bus().await?;
         let history = &*reached.bus.history;
         let (first, last) = bounds(history, &reached.bus).await?;
-        let Some((first, last)) = first.zip(last) else {
-            return Ok(json!({"events": [], "first": null, "last": null, "next": null}));
-        };
         let objects = subjects(&known.loaded, asked.site.namespace.as_deref());
-        let (mut end, mut found, mut looked) = (before.unwrap_or(last + 1), Vec::new(), 0);
-        while end > first && looked < LOOKED_AT && (found.len() as u64) < limit {
-            let start = end.saturating_sub(CHUNK).max(first);
-            looked += end - start;
-            let mut chunk = chunk(history, start..end, &objects, with_values).await?;
-            chunk.reverse();
-            found.extend(chunk.into_iter().filter(|event| filter.wants(event)));
+        let looked = Looked {
+            history,
+            objects: &objects,
+            filter: &filter,
+            with_values,
+        };
+        // A filter may leave few of those that are looked at.
+        let chunk = if filter == Filter::default() {
+            limit
+        } else {
+            CHUNK
+        };
+        let floor = first.unwrap_or_default();
+        let mut end = before.unwrap_or_else(|| last.map_or(0, |last| last + 1));
+        let lowest = end.saturating_sub(LOOKED_AT).max(floor);
+        let mut found = Vec::new();
+        while end > lowest && (found.len() as u64) < limit {
+            let start = end.saturating_sub(chunk).max(lowest);
+            found.extend(looked.chunk(start..end).await?.into_iter().rev());
             end = start;
         }
         let is_cut = found.len() as u64 > limit;
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         // Where a filter leaves nothing of what was looked at, the next page goes on behind it.
-        let oldest = found.last().and_then(|event| event["number"].as_u64());
-        let next = oldest.filter(|_| is_cut).or((end > first).then_some(end));
-        Ok(json!({
-            "events": found,
-            "first": first,
-            "last": last,
-            "next": next,
-        }))
+        let oldest = found.last().map(|event| event.number);
+        let page = Page {
+            events: found.into_iter().map(|event| event.json).collect(),
+            first,
+            last,
+            next: oldest.filter(|_| is_cut).or((end > floor).then_some(end)),
+        };
+        let broken = |error: serde_json::Error| Failure::away(&error);
+        serde_json::to_string(&page).map_err(broken)
     })
     .await
 }
@@ -226,26 +271,31 @@ async fn bounds(
     Ok((Some(number), Some(published.max(number + first.left))))
 }
 
-/// The events from one number on to another.
-async fn chunk(
-    history: &dyn tiphys_eventbus::History,
-    numbers: Range<u64>,
-    objects: &Objects<'_>,
+/// What a page is made of.
+struct Looked<'l> {
+    history: &'l dyn tiphys_eventbus::History,
+    objects: &'l Objects<'l>,
+    filter: &'l Filter,
     with_values: bool,
-) -> Result<Vec<Value>, Failure> {
-    let after = StartAt::After(Position::from_wire(numbers.start.saturating_sub(1)));
-    let mut seen = events::read_from(history, after, Until::Now).await?;
-    let mut decisions = Decisions::new(objects, Timestamp::now());
-    let mut found = Vec::new();
-    while let Some(next) = seen.next().await {
-        let next = next?;
-        if next.position.to_wire() >= numbers.end {
-            break;
+}
+
+impl Looked<'_> {
+    /// The events of these numbers that are meant, the oldest first.
+    async fn chunk(&self, numbers: Range<u64>) -> Result<Vec<Shown>, Failure> {
+        let after = StartAt::After(Position::from_wire(numbers.start.saturating_sub(1)));
+        let mut seen = events::read_from(self.history, after, Until::Now).await?;
+        let mut decisions = Decisions::new(self.objects, Timestamp::now());
+        let mut found = Vec::new();
+        while let Some(next) = seen.next().await {
+            let next = next?;
+            if next.position.to_wire() >= numbers.end {
+                break;
+            }
+            let reports = follow(&mut decisions, &next);
+            found.extend(self.filter.shown(&next, &reports, self.with_values));
         }
-        let reports = follow(&mut decisions, &next);
-        found.push(shown(&next, &reports, with_values));
+        Ok(found)
     }
-    Ok(found)
 }
 
 /// One event with all that became of it, decided by these objects.

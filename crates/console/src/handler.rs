@@ -52,7 +52,10 @@ impl Console {
             "flow" => return flow::nodes(state, query).await,
             "objects" => objects::list(state, query).await?,
             "object" => objects::one(state, query).await?,
-            "events" => events::page(state, query, caller).await?,
+            "events" => {
+                let page = events::page(state, query, caller).await?;
+                return Ok(tiphys_http::json(StatusCode::OK, page));
+            }
             "event" => events::one(state, number()?, state.objects().await?, caller).await?,
             "dead-letters" => letters::groups(state, query, caller).await?,
             "dead-letters/list" => letters::list(state, query, caller).await?,

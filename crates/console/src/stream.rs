@@ -4,6 +4,7 @@
 //! twice. One that is far behind skips events, and the stream says which.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::events::{Filter, follow, shown};
+use crate::events::{Filter, Shown, follow};
 use crate::fail::Failure;
 use crate::objects::rate;
 use crate::query::Query;
@@ -158,7 +159,7 @@ impl Tab {
         let loaded = known
             .map(|known| Arc::clone(&known.loaded))
             .unwrap_or_default();
-        let mut decider = Decider::start(&self.state, loaded);
+        let mut decider = Decider::start(&self.state, loaded, self.filter.clone());
         self.says_bus(true, None).await?;
         let mut batches = seen.ready_chunks(BATCH);
         let mut rates = interval(RATES);
@@ -217,10 +218,11 @@ impl Tab {
             return self.message("skipped", Some(to), &skipped).await;
         }
         let with_values = self.caller().await?.may(Right::Payload);
-        let mut events = decider.decide(seen, with_values).await;
-        events.retain(|event| self.filter.wants(event));
+        let events = decider.decide(seen, with_values).await;
         if !events.is_empty() {
-            self.message("events", Some(to), &events.into()).await?;
+            let events: Vec<&str> = events.iter().map(|event| event.json.get()).collect();
+            let events = format!("[{}]", events.join(","));
+            self.message("events", Some(to), &events).await?;
         }
         sleep(PACE).await;
         Ok(())
@@ -278,7 +280,12 @@ impl Tab {
         self.message("bus", None, &said).await
     }
 
-    async fn message(&self, name: &str, id: Option<u64>, data: &Value) -> Result<(), Closed> {
+    async fn message(
+        &self,
+        name: &str,
+        id: Option<u64>,
+        data: &impl Display,
+    ) -> Result<(), Closed> {
         let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
         // JSON as `serde_json` writes it is one line.
         self.send(format!("event: {name}\n{id}data: {data}\n\n"))
@@ -294,7 +301,7 @@ impl Tab {
 /// Decides about events on a thread of its own: a program may take its time, and what was decided is remembered.
 struct Decider {
     work: mpsc::Sender<Work>,
-    decided: mpsc::Receiver<Vec<Value>>,
+    decided: mpsc::Receiver<Vec<Shown>>,
 }
 
 enum Work {
@@ -304,15 +311,17 @@ enum Work {
 }
 
 impl Decider {
-    fn start(state: &Arc<State>, loaded: Arc<Loaded>) -> Self {
+    fn start(state: &Arc<State>, loaded: Arc<Loaded>, filter: Filter) -> Self {
         let (work, todo) = mpsc::channel(1);
         let (done, decided) = mpsc::channel(1);
         let namespace = state.site.namespace.clone();
-        tokio::task::spawn_blocking(move || decide(loaded, namespace.as_deref(), todo, &done));
+        tokio::task::spawn_blocking(move || {
+            decide(loaded, (namespace.as_deref(), &filter), todo, &done);
+        });
         Self { work, decided }
     }
 
-    async fn decide(&mut self, seen: Vec<Seen>, with_values: bool) -> Vec<Value> {
+    async fn decide(&mut self, seen: Vec<Seen>, with_values: bool) -> Vec<Shown> {
         // A thread that is gone has panicked: its events are read again by whoever opens the page anew.
         let work = Work::Events(seen, with_values);
         if self.work.send(work).await.is_err() {
@@ -329,9 +338,9 @@ impl Decider {
 
 fn decide(
     first: Arc<Loaded>,
-    namespace: Option<&str>,
+    (namespace, filter): (Option<&str>, &Filter),
     mut work: mpsc::Receiver<Work>,
-    done: &mpsc::Sender<Vec<Value>>,
+    done: &mpsc::Sender<Vec<Shown>>,
 ) {
     let mut loaded = first;
     loop {
@@ -343,9 +352,10 @@ fn decide(
                 Some(Work::Objects(next)) if Arc::ptr_eq(&next, &loaded) => {}
                 Some(Work::Objects(next)) => break next,
                 Some(Work::Events(seen, with_values)) => {
-                    let events = seen
-                        .iter()
-                        .map(|seen| shown(seen, &follow(&mut decisions, seen), with_values));
+                    let events = seen.iter().filter_map(|seen| {
+                        let reports = follow(&mut decisions, seen);
+                        filter.shown(seen, &reports, with_values)
+                    });
                     if done.blocking_send(events.collect()).is_err() {
                         return;
                     }

@@ -304,7 +304,7 @@ fn compile(source: &str) -> Result<Program, CompileError> {
         args: Vec::new(),
         body: node.term,
     };
-    let loader = Loader::new(native::prelude().into_iter().chain([main]));
+    let loader = Loader::new(native::definitions(source).into_iter().chain([main]));
     let modules = loader
         .load(
             &arena,

@@ -25,7 +25,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// An object. Keys keep the order of the text; of duplicate keys the last value stays.
-pub type Map = IndexMap<String, Value>;
+pub type Map = IndexMap<String, Value, foldhash::fast::RandomState>;
 
 /// A JSON document.
 #[derive(Debug, Clone, PartialEq, Default)]

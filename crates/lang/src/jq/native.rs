@@ -82,17 +82,55 @@ pub(super) fn natives() -> Vec<Fun> {
     natives
 }
 
-/// The definitions in jq, read once.
-pub(super) fn prelude() -> Vec<Def<&'static str>> {
-    static DEFS: OnceLock<Vec<Def<&'static str>>> = OnceLock::new();
-    let read = || {
-        // Read once and kept for all programs, so what the terms refer to may stay for good.
+/// The definitions of `prelude.jq`, and which of them each one may call.
+struct Prelude {
+    defs: Vec<Def<&'static str>>,
+    mentions: Vec<Vec<usize>>,
+    by_name: HashMap<&'static str, Vec<usize>>,
+}
+
+/// Read once and kept for all programs.
+fn prelude() -> &'static Prelude {
+    static PRELUDE_READ: OnceLock<Prelude> = OnceLock::new();
+    PRELUDE_READ.get_or_init(|| {
+        // What the terms refer to stays for good.
         let arena: &'static Arena = Box::leak(Box::default());
-        Parser::new(PRELUDE, arena)
-            .definitions()
-            .unwrap_or_default()
-    };
-    DEFS.get_or_init(read).clone()
+        let defs = Parser::new(PRELUDE, arena).definitions();
+        let defs = defs.unwrap_or_default();
+        let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, def) in defs.iter().enumerate() {
+            by_name.entry(def.name).or_default().push(index);
+        }
+        let texts = PRELUDE.split("\ndef ").skip(1);
+        let mentions = texts.map(|text| mentioned(text, &by_name)).collect();
+        Prelude {
+            defs,
+            mentions,
+            by_name,
+        }
+    })
+}
+
+/// The places of all definitions whose names are words of a text: more than it calls, never less.
+fn mentioned(text: &str, by_name: &HashMap<&str, Vec<usize>>) -> Vec<usize> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let found = words.filter_map(|word| by_name.get(word));
+    found.flatten().copied().collect()
+}
+
+/// The definitions that a program may call: each takes memory in whatever is compiled beside it.
+pub(super) fn definitions(source: &str) -> Vec<Def<&'static str>> {
+    let prelude = prelude();
+    let mut is_wanted = vec![false; prelude.defs.len()];
+    let mut open = mentioned(source, &prelude.by_name);
+    while let Some(index) = open.pop() {
+        if !std::mem::replace(&mut is_wanted[index], true) {
+            open.extend(&prelude.mentions[index]);
+        }
+    }
+    let defs = prelude.defs.iter().zip(is_wanted);
+    defs.filter_map(|(def, is_wanted)| is_wanted.then(|| def.clone()))
+        .collect()
 }
 
 /// Natives whose arguments are values, and whether they have one output at most.
@@ -124,7 +162,8 @@ fn builtins() -> Val {
     let natives = natives()
         .into_iter()
         .map(|(name, args, _)| (name, args.len()));
-    let defs = prelude().into_iter().map(|def| (def.name, def.args.len()));
+    let defs = prelude().defs.iter();
+    let defs = defs.map(|def| (def.name, def.args.len()));
     let mut names: Vec<String> = natives
         .chain(defs)
         .filter(|(name, _)| !name.starts_with('!'))
@@ -132,4 +171,48 @@ fn builtins() -> Val {
         .collect();
     names.sort();
     Val::array(names.into_iter().map(Val::str).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jq::Program;
+
+    fn names(source: &str) -> Vec<&'static str> {
+        let defs = definitions(source).into_iter();
+        defs.map(|def| def.name).collect()
+    }
+
+    #[test]
+    fn a_program_is_compiled_beside_what_it_may_call() {
+        assert_eq!(names(".size += 1"), [""; 0]);
+        assert_eq!(names("[.[] | todate]"), ["todateiso8601", "todate"]);
+        assert_eq!(names(r#""in a text: \(map(not))""#), ["map", "not", "in"]);
+    }
+
+    /// What a definition mentions is all that it calls, and none stands for a native of its name.
+    #[test]
+    fn every_definition_compiles_alone() {
+        let natives: Vec<(&str, usize)> = natives()
+            .into_iter()
+            .map(|(name, args, _)| (name, args.len()))
+            .collect();
+        assert!(prelude().defs.len() > 80, "{}", prelude().defs.len());
+        assert_eq!(prelude().mentions.len(), prelude().defs.len());
+        for def in &prelude().defs {
+            let arity = def.args.len();
+            assert!(
+                !natives.contains(&(def.name, arity)),
+                "{}/{arity}",
+                def.name
+            );
+            let args = vec!["."; arity].join("; ");
+            let call = if arity == 0 {
+                def.name.to_owned()
+            } else {
+                format!("{}({args})", def.name)
+            };
+            assert!(Program::compile(&call).is_ok(), "{call}");
+        }
+    }
 }

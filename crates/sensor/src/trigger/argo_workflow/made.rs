@@ -29,7 +29,7 @@ pub(super) fn bare(
     name: Option<&str>,
     namespace: Option<&str>,
 ) -> Value {
-    let mut workflow = Map::new();
+    let mut workflow = Map::default();
     workflow.insert("apiVersion".into(), string(API_VERSION));
     workflow.insert("kind".into(), string("Workflow"));
     let metadata = member(&mut workflow, "metadata");
@@ -93,7 +93,7 @@ pub(super) fn from_cron(cron: &Value, name: &str, namespace: Option<&str>) -> Re
     }
     member(metadata, "labels").insert("workflows.argoproj.io/cron-workflow".into(), string(name));
     if let Some(uid) = text(cron, &["metadata", "uid"]) {
-        let mut owner = Map::new();
+        let mut owner = Map::default();
         owner.insert("apiVersion".into(), string(API_VERSION));
         owner.insert("kind".into(), string("CronWorkflow"));
         owner.insert("name".into(), string(name));
@@ -154,7 +154,7 @@ fn parametrise(arguments: &mut Map, parameters: &[(String, String)]) {
     let Value::Array(list) = list else { return };
     for (name, value) in parameters {
         list.retain(|there| there.get("name") != Some(&string(name)));
-        let mut parameter = Map::new();
+        let mut parameter = Map::default();
         parameter.insert("name".into(), string(name));
         parameter.insert("value".into(), string(value));
         list.push(Value::Object(parameter));
@@ -173,7 +173,7 @@ pub(super) fn again(live: &Value, name: &str, namespace: Option<&str>) -> Value 
     };
     let mut spec = match live.get("spec") {
         Some(Value::Object(spec)) => spec.clone(),
-        _ => Map::new(),
+        _ => Map::default(),
     };
     spec.shift_remove("shutdown");
     // `argo terminate` of old versions.

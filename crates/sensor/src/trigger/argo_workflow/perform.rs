@@ -224,7 +224,7 @@ fn mark(ownership: &Ownership) -> String {
 }
 
 fn named_pod(name: &str, namespace: Option<&str>) -> Value {
-    let mut pod = Map::new();
+    let mut pod = Map::default();
     let string = |text: &str| Value::String(text.to_owned());
     pod.insert("apiVersion".into(), string("v1"));
     pod.insert("kind".into(), string("Pod"));

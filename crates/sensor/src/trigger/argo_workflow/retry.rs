@@ -76,7 +76,7 @@ pub(super) fn retry(
 /// The steps that are not forgotten.
 fn kept(nodes: Map, plan: &Plan, name: &str, now: &str) -> Map {
     let on_exit = format!("{name}.onExit");
-    let mut kept = Map::new();
+    let mut kept = Map::default();
     for (id, mut node) in nodes {
         let is_of_exit = text(&node, &["name"]).is_some_and(|name| name.starts_with(&on_exit));
         if plan.forgotten.contains(&*id) || is_of_exit && !plan.reset.contains(&*id) {
@@ -111,7 +111,7 @@ fn reset(node: &mut Map, now: &str) {
         && let Some(Value::Array(parameters)) = outputs.get_mut("parameters")
     {
         for parameter in parameters {
-            let mut asked = Map::new();
+            let mut asked = Map::default();
             if let Some(name) = parameter.get("name") {
                 asked.insert("name".into(), name.clone());
             }

@@ -325,7 +325,7 @@ fn own(object: &mut Value, target: &Target, ownership: &Ownership, now: Timestam
 pub(in crate::trigger) fn member<'m>(map: &'m mut Map, key: &str) -> &'m mut Map {
     let value = map.entry(key.to_owned()).or_default();
     if !matches!(value, Value::Object(_)) {
-        *value = Value::Object(Map::new());
+        *value = Value::Object(Map::default());
     }
     match value {
         Value::Object(map) => map,
@@ -386,7 +386,7 @@ mod tests {
                 namespaced: true,
             };
             let target = Target::new(&kind, Some("n"), "x").unwrap();
-            let mut object = Value::Object(Map::new());
+            let mut object = Value::Object(Map::default());
             own(&mut object, &target, ownership, Timestamp::UNIX_EPOCH);
             object
         };
