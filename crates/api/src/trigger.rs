@@ -62,35 +62,36 @@ object! {
         conditions: Given<String>,
         /// When events that wait for others are forgotten.
         conditions_reset: Given<Vec<ConditionsResetCriteria>>,
+        // Boxed: a template has one of them, and all of them are 8 KB.
         /// Creates, updates, patches or deletes a Kubernetes object.
-        k8s: Option<StandardK8sTrigger>,
+        k8s: Option<Box<StandardK8sTrigger>>,
         /// Acts on Argo Workflows.
-        argo_workflow: Option<ArgoWorkflowTrigger>,
+        argo_workflow: Option<Box<ArgoWorkflowTrigger>>,
         /// Sends an HTTP request.
-        http: Option<HttpTrigger>,
+        http: Option<Box<HttpTrigger>>,
         /// Invokes an AWS Lambda function.
-        aws_lambda: Option<AwsLambdaTrigger>,
+        aws_lambda: Option<Box<AwsLambdaTrigger>>,
         /// Calls a gRPC server of your own.
-        custom: Option<CustomTrigger>,
+        custom: Option<Box<CustomTrigger>>,
         /// Sends a Kafka message.
-        kafka: Option<KafkaTrigger>,
+        kafka: Option<Box<KafkaTrigger>>,
         /// Sends a NATS message.
-        nats: Option<NatsTrigger>,
+        nats: Option<Box<NatsTrigger>>,
         /// Sends a Slack message.
-        slack: Option<SlackTrigger>,
+        slack: Option<Box<SlackTrigger>>,
         /// Invokes an OpenWhisk action.
-        open_whisk: Option<OpenWhiskTrigger>,
+        open_whisk: Option<Box<OpenWhiskTrigger>>,
         /// Writes the events to the log. `log:` alone is enough.
         #[serde(deserialize_with = "present")]
-        log: Option<LogTrigger>,
+        log: Option<Box<LogTrigger>>,
         /// Sends an event to Azure Event Hubs.
-        azure_event_hubs: Option<AzureEventHubsTrigger>,
+        azure_event_hubs: Option<Box<AzureEventHubsTrigger>>,
         /// Sends a Pulsar message.
-        pulsar: Option<PulsarTrigger>,
+        pulsar: Option<Box<PulsarTrigger>>,
         /// Sends an Azure Service Bus message.
-        azure_service_bus: Option<AzureServiceBusTrigger>,
+        azure_service_bus: Option<Box<AzureServiceBusTrigger>>,
         /// Sends an e-mail.
-        email: Option<EmailTrigger>,
+        email: Option<Box<EmailTrigger>>,
     }
 }
 

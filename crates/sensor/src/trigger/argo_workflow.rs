@@ -153,7 +153,7 @@ impl Kind for Template {
     const REPEATABLE: bool = true;
 
     fn spec(template: &TriggerTemplate) -> Option<&ArgoWorkflowTrigger> {
-        template.argo_workflow.as_ref()
+        template.argo_workflow.as_deref()
     }
 
     fn written(spec: &ArgoWorkflowTrigger) -> &[TriggerParameter] {

@@ -76,7 +76,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&AwsLambdaTrigger> {
-        template.aws_lambda.as_ref()
+        template.aws_lambda.as_deref()
     }
 
     fn parameters(spec: &AwsLambdaTrigger) -> &[TriggerParameter] {

@@ -64,7 +64,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&AzureEventHubsTrigger> {
-        template.azure_event_hubs.as_ref()
+        template.azure_event_hubs.as_deref()
     }
 
     fn parameters(spec: &AzureEventHubsTrigger) -> &[TriggerParameter] {

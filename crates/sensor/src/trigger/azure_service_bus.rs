@@ -51,7 +51,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&AzureServiceBusTrigger> {
-        template.azure_service_bus.as_ref()
+        template.azure_service_bus.as_deref()
     }
 
     fn parameters(spec: &AzureServiceBusTrigger) -> &[TriggerParameter] {

@@ -65,7 +65,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&CustomTrigger> {
-        template.custom.as_ref()
+        template.custom.as_deref()
     }
 
     fn compile(spec: &CustomTrigger, field: &str, problems: &mut Vec<Problem>) -> Option<Self> {

@@ -86,7 +86,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&EmailTrigger> {
-        template.email.as_ref()
+        template.email.as_deref()
     }
 
     fn parameters(spec: &EmailTrigger) -> &[TriggerParameter] {

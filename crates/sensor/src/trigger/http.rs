@@ -94,7 +94,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&HttpTrigger> {
-        template.http.as_ref()
+        template.http.as_deref()
     }
 
     fn parameters(spec: &HttpTrigger) -> &[TriggerParameter] {

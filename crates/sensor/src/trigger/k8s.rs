@@ -192,7 +192,7 @@ impl Kind for Template {
     const REPEATABLE: bool = true;
 
     fn spec(template: &TriggerTemplate) -> Option<&StandardK8sTrigger> {
-        template.k8s.as_ref()
+        template.k8s.as_deref()
     }
 
     fn written(spec: &StandardK8sTrigger) -> &[TriggerParameter] {

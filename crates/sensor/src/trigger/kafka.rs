@@ -104,7 +104,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&KafkaTrigger> {
-        template.kafka.as_ref()
+        template.kafka.as_deref()
     }
 
     fn parameters(spec: &KafkaTrigger) -> &[TriggerParameter] {

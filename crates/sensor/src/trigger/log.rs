@@ -83,7 +83,7 @@ impl Kind for Template {
     const IMMEDIATE: bool = true;
 
     fn spec(template: &TriggerTemplate) -> Option<&LogTrigger> {
-        template.log.as_ref()
+        template.log.as_deref()
     }
 
     fn compile(spec: &LogTrigger, _: &str, _: &mut Vec<Problem>) -> Option<Self> {

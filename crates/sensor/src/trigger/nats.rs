@@ -52,7 +52,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&NatsTrigger> {
-        template.nats.as_ref()
+        template.nats.as_deref()
     }
 
     fn parameters(spec: &NatsTrigger) -> &[TriggerParameter] {

@@ -74,7 +74,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&OpenWhiskTrigger> {
-        template.open_whisk.as_ref()
+        template.open_whisk.as_deref()
     }
 
     fn parameters(spec: &OpenWhiskTrigger) -> &[TriggerParameter] {

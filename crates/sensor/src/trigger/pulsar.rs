@@ -49,7 +49,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&PulsarTrigger> {
-        template.pulsar.as_ref()
+        template.pulsar.as_deref()
     }
 
     fn parameters(spec: &PulsarTrigger) -> &[TriggerParameter] {

@@ -84,7 +84,7 @@ impl Kind for Template {
     const REPEATABLE: bool = false;
 
     fn spec(template: &TriggerTemplate) -> Option<&SlackTrigger> {
-        template.slack.as_ref()
+        template.slack.as_deref()
     }
 
     fn parameters(spec: &SlackTrigger) -> &[TriggerParameter] {
