@@ -4,6 +4,8 @@ export interface Options {
   naughty?: boolean;
   sensors?: number;
   rate?: number;
+  /** In a cluster, where one logs in: `token-of-ada`, `token-of-viewer`, `token-of-nobody`. */
+  cluster?: boolean;
 }
 
 export interface World {
@@ -13,6 +15,9 @@ export interface World {
   publish(count?: number): void;
   send(name: string, data: unknown, id?: number): void;
   breakStreams(): void;
+  endSessions(): void;
+  /** So often a stream was asked for by who may not look. */
+  refused: number;
 }
 
 export function startStandIn(options?: Options): Promise<{ address: string; world: World; close(): Promise<void> }>;
