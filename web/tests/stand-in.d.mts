@@ -12,6 +12,7 @@ export interface World {
   isDown: boolean;
   acts: Record<string, unknown>[];
   streams: Set<unknown>;
+  sessions: Map<string, unknown>;
   publish(count?: number): void;
   send(name: string, data: unknown, id?: number): void;
   breakStreams(): void;

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Right } from "../core/contract.ts";
 import { ago, clock } from "../core/words.ts";
-import { type ApiError, needsLogin } from "../shell/api.ts";
+import type { ApiError } from "../shell/api.ts";
 import { now, session } from "../shell/store.ts";
 
 const SIGNS: Record<string, string> = {
@@ -203,7 +203,7 @@ export function Veiled({ what, acts }: { what: string; acts?: string }) {
   ) : null;
 }
 
-/** A dialog over the page: the browser keeps the focus inside, Escape closes it, and so does the end of the session. */
+/** A dialog over the page: the browser keeps the focus inside, Escape closes it. */
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -215,12 +215,6 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
       }
     };
   }, []);
-  const isOver = needsLogin.value;
-  useEffect(() => {
-    if (isOver) {
-      props.onClose();
-    }
-  }, [isOver]);
   return (
     <dialog ref={ref} aria-labelledby="dialog-title" onClose={props.onClose}>
       <h2 id="dialog-title">{props.title}</h2>

@@ -16,6 +16,10 @@ export function Login() {
   const [hasEnded] = useState(session.value !== null);
   useLayoutEffect(() => {
     const before = document.activeElement;
+    // An open dialog would keep the focus; what it asked about has to be asked again.
+    for (const dialog of document.querySelectorAll<HTMLDialogElement>("dialog[open]")) {
+      dialog.close();
+    }
     field.current?.focus();
     return () => returnTo(before);
   }, []);
@@ -72,7 +76,7 @@ export function Login() {
           {isBusy ? "Logging in …" : "Log in"}
         </button>
         <div id="token-help" class="mute">
-          A token of a ServiceAccount, or of yourself, as kubectl uses it. This one makes one:
+          One that the cluster knows, for example of a ServiceAccount:
         </div>
         <Command text={command} what="the command" />
       </form>
