@@ -71,13 +71,23 @@ export async function open(
   return { page, errors };
 }
 
+/** Waits until something is so. */
+export async function eventually(what: string, is: () => unknown): Promise<void> {
+  const end = Date.now() + PATIENCE;
+  while (!(await is())) {
+    assert.ok(Date.now() < end, `not within ${PATIENCE} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
 /** Waits until an expression of the page is true; the policy forbids the page itself to evaluate one. */
 export async function until(page: Page, expression: string): Promise<void> {
-  const end = Date.now() + PATIENCE;
-  while (!(await page.evaluate(expression))) {
-    assert.ok(Date.now() < end, `not within ${PATIENCE} ms: ${expression}`);
-    await page.waitForTimeout(30);
-  }
+  await eventually(expression, () => page.evaluate(expression));
+}
+
+/** Waits until so many parts of the page are what a selector says. */
+export async function counted(page: Page, selector: string, count: number): Promise<void> {
+  await until(page, `document.querySelectorAll(${JSON.stringify(selector)}).length === ${count}`);
 }
 
 /** Waits until a page shows what it has read. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
   closeBrowser,
+  counted,
   findings,
   goByKey,
   open,
@@ -184,7 +185,7 @@ test("a card in focus dims the rest and says where to go", async () => {
   await page.waitForURL("**/flow?focus=trigger_playground_ingress_sn_ingress");
   const side = page.getByRole("complementary", { name: "The card in focus" });
   await side.getByRole("link", { name: "Sensor ingress-sn" }).waitFor();
-  assert.equal(await page.locator(".card.dim").count(), 20);
+  await counted(page, ".card.dim", 20);
   assert.equal(await page.locator("#source_playground_ingress_es.dim").count(), 0);
   await page.context().close();
 });
@@ -239,7 +240,7 @@ test("a group is dropped after a confirmation that names the count", async () =>
   await page.getByRole("button", { name: "Drop 3 dead letters" }).click();
   await page.getByText("Dead letter 45 was dropped").waitFor();
   await page.getByRole("button", { name: "Close" }).click();
-  assert.equal(await page.locator(".group").count(), 1);
+  await counted(page, ".group", 1);
   await page.context().close();
 });
 
