@@ -1,9 +1,11 @@
 // A server that speaks the console's contract from fixed literals. It decides nothing.
-// `node tests/look.mjs [PORT]` serves the pages with it, for a look.
+// `node tests/look.mjs [PORT [cluster]]` serves the pages with it, for a look.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { crowdFlow, crowdPicture } from "./stand-in/crowd.mjs";
+import { ago, COMPARED, dead, decision, filtered, fired, groups, LETTERS, waits } from "./stand-in/data.mjs";
 
 /** The folder of the pages' sources; tests are started in it. */
 const WEB = process.cwd();
@@ -35,9 +37,6 @@ const VIEWER = { user: "viewer", rights: NO_RIGHTS, reasons: REASONS };
 const OPEN = ["POST /login", "POST /logout"];
 
 export const NAUGHTY = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
-
-/** A time so many seconds ago. */
-const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
 
 /** Starts it on a free port, or on `port`. */
 export async function startStandIn({ port = 0, rate = 0, ...options } = {}) {
@@ -514,209 +513,7 @@ function seen(letter, who) {
   return who.rights.payload ? letter : { ...letter, error: null, action: null, payload: null };
 }
 
-function decision(namespace, sensor, trigger, outcome, reason) {
-  return { namespace, sensor, trigger, outcome, reason };
-}
-
-function event(number, storedAt, source, name, summary, decisions, more = {}) {
-  return {
-    number,
-    storedAt,
-    id: `7188f3f167d6c1e88049ded8a4${number}`,
-    source,
-    name,
-    type: "resource",
-    subject: `${source}.${name}`,
-    unreadable: null,
-    replay: null,
-    summary,
-    decisions,
-    unanswered: [],
-    ...more,
-  };
-}
-
-const fired = (number, at) =>
-  event(number, at, "ingress-es", "ingress", "type=ADD body.metadata.name=harbour-svc body.spec.type=ClusterIP", [
-    decision("playground", "ingress-sn", "ingress", "fired", ""),
-    decision("playground", "ingress-sn", "log", "fired", ""),
-  ]);
-const filtered = (number, at) =>
-  event(number, at, "release-es", "deployment", "type=UPDATE body.metadata.name=pier body.spec.replicas=3", [
-    decision("filters", "release-sn", "note", "filtered", "00:00:00 is not between 07:00:00 and 19:00:00"),
-  ]);
-const dead = (number, at) =>
-  event(number, at, "code-es", "push", "body.ref=refs/heads/main body.pusher.name=ada", [
-    decision("github-workflow", "build-sn", "build", "dead_lettered", "422 from the API server"),
-    decision("playground", "ingress-sn", "log", "fired", ""),
-  ]);
-const waits = (number, at) =>
-  event(number, at, "code-es", "push", "body.ref=refs/heads/next body.pusher.name=grace", [
-    decision("github-workflow", "build-sn", "build", "waiting", "has push of push && approval"),
-  ]);
-
-const letter = (number, sensor, trigger, reason, error, age) => ({
-  number,
-  namespace: sensor === "build-sn" ? "github-workflow" : "playground",
-  sensor,
-  trigger,
-  reason,
-  error,
-  attempts: 3,
-  deadLetteredAt: ago(age),
-  subject: `playground.${sensor}.${trigger}`,
-  storedAt: ago(age + 20),
-  dependencies: ["service"],
-  mayBeDone: false,
-  cutFrom: null,
-  event: {
-    id: `7188f3f167d6c1e88049ded8a4${number}`,
-    source: "ingress-es",
-    subject: "ingress",
-    type: "resource",
-    time: ago(age + 21),
-  },
-  action: {
-    k8s: {
-      operation: "create",
-      object: {
-        apiVersion: "networking.k8s.io/v1",
-        kind: "Ingress",
-        metadata: { name: "harbour-svc-ing", namespace: "playground" },
-      },
-    },
-  },
-  payload: { body: { metadata: { name: "harbour-svc" }, spec: { ports: [] } } },
-});
-const MISSING = "parameters[4]: body.spec.ports is an array of 0: no 0 (give a default with value:)";
-const REFUSED = "Workflow build- is invalid: spec.entrypoint: Required value (422 from the API server)";
-const LETTERS = [
-  ...[41, 44, 45].map((number) => letter(number, "ingress-sn", "ingress", "parameter", MISSING, 400 + number)),
-  ...[42, 43].map((number) => letter(number, "build-sn", "build", "rejected", REFUSED, 90 + number)),
-];
-
-function groups(letters) {
-  const groups = new Map();
-  for (const { namespace, sensor, trigger, reason, error, attempts, deadLetteredAt, number } of letters) {
-    const key = error ?? `${sensor}/${trigger}/${reason}`;
-    const group = groups.get(key) ?? {
-      count: 0,
-      namespace,
-      sensor,
-      trigger,
-      reason,
-      error,
-      first: deadLetteredAt,
-      last: deadLetteredAt,
-      attempts,
-      example: number,
-    };
-    group.count += 1;
-    groups.set(key, group);
-  }
-  return [...groups.values()];
-}
-
 const MANIFEST = readFileSync(join(WEB, "../examples/auto-ingress/ingress-sn.yaml"), "utf8");
-
-const COMPARED = {
-  events: 1000,
-  changed: 137,
-  text: "1000 events, 137 of them with other actions\n",
-  changes: [
-    {
-      by: "playground/ingress-sn ingress",
-      change: "changed",
-      count: 130,
-      event: "7188f3f167d6c1e88049ded8a41000",
-      action: "update Ingress playground/harbour-svc-ing",
-      instead: null,
-      differences: [
-        { action: null, verdict: "different", path: "spec.ingressClassName", expected: "nginx", actual: "traefik" },
-      ],
-    },
-    {
-      by: "playground/ingress-sn log",
-      change: "gone",
-      count: 7,
-      event: "7188f3f167d6c1e88049ded8a41004",
-      action: "log service",
-      instead: "filtered",
-      differences: [],
-    },
-  ],
-};
-
-/** A picture of many Sensors, drawn as the program draws it. */
-function crowdPicture(sensors) {
-  const height = 120 * sensors + 200;
-  const face = '<rect class="face" width="190" height="75" rx="9"/>';
-  const card = (kind, id, x, y, tag, title) =>
-    `<g class="card ${kind}" id="${id}" transform="translate(${x} ${y})"><title>${tag}\n${title}</title>${face}` +
-    `<svg width="186" height="75"><text class="tag" x="38" y="23">${tag}</text><text class="title" x="16" y="45">${title}</text></svg></g>`;
-  const wire = (d, from, to) => `<path class="wire flow" d="${d}" data-from="${from}" data-to="${to}"/>`;
-  const rows = Array.from({ length: sensors }, (_, at) => {
-    const y = 150 + at * 120;
-    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
-      (kind) => `${kind}_crowd_sensor_${at}_call`,
-    );
-    return [
-      wire(`M670 300C700 300 700 ${y + 37} 734 ${y + 37}`, "bus_crowd", dependency),
-      wire(`M924 ${y + 37}H976`, dependency, trigger),
-      wire(`M1166 ${y + 37}H1282`, trigger, target),
-      card("dependency", dependency, 734, y, "DEPENDENCY", "call"),
-      card("trigger", trigger, 976, y, "HTTP", "call"),
-      card("target", target, 1282, y, "TARGET", "https://harbour.example"),
-    ].join("\n");
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="1580" height="${height}" viewBox="0 0 1580 ${height}" role="img" aria-label="Event flow">
-<rect class="page" width="1580" height="${height}"/>
-${card("source", "source_crowd", 28, 150, "EVENT SOURCE", "crowd-es")}${card("event", "event_crowd", 272, 150, "WEBHOOK", "call")}${card("bus", "bus_crowd", 502, 150, "JETSTREAM", "default")}
-${rows.join("\n")}</svg>`;
-}
-
-function crowdFlow(sensors) {
-  const node = (id, kind, title, sensor) => ({
-    id,
-    kind,
-    namespace: "crowd",
-    bus: "default",
-    tag: kind,
-    title,
-    detail: "",
-    badges: [],
-    isMissing: false,
-    ...(sensor ? { sensor } : {}),
-  });
-  const nodes = [
-    node("source_crowd", "source", "crowd-es"),
-    node("event_crowd", "event", "call"),
-    node("bus_crowd", "bus", "default"),
-  ];
-  const edges = [
-    { from: "source_crowd", to: "event_crowd", label: "", kind: "flow" },
-    { from: "event_crowd", to: "bus_crowd", label: "", kind: "flow" },
-  ];
-  const routes = [];
-  for (let at = 0; at < sensors; at += 1) {
-    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
-      (kind) => `${kind}_crowd_sensor_${at}_call`,
-    );
-    const sensor = `sensor-${at}`;
-    nodes.push(
-      node(dependency, "dependency", "call", sensor),
-      node(trigger, "trigger", "call", sensor),
-      node(target, "target", "https://harbour.example"),
-    );
-    edges.push(
-      { from: "bus_crowd", to: dependency, label: "", kind: "flow" },
-      { from: dependency, to: trigger, label: "", kind: "flow" },
-      { from: trigger, to: target, label: "", kind: "flow" },
-    );
-    routes.push({ event: "event_crowd", dependency });
-  }
-  return { nodes, edges, routes };
-}
 
 function json(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });

@@ -31,7 +31,7 @@ export function EventPage({ number }: { number: number }) {
   const { data, error, reload } = useGet<EventDetail>(`/api/event?number=${number}`, store.version.value);
   const [edited, setEdited] = useState<EventDetail | null>(null);
   const [isExplaining, setExplaining] = useState(false);
-  if (!data) {
+  if (!data || !store.knowsRights.value) {
     return (
       <>
         <h1>Event {number}</h1>

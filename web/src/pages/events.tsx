@@ -27,12 +27,12 @@ export function Events() {
         </span>
       </FilterBar>
       <Failure error={store.feedError.value} retry={() => void store.readEvents()} />
-      <Veiled what="Values of events" />
+      {list.length > 0 ? <Veiled what="Values of events" /> : null}
       {feed.loaded || list.length > 0 || store.feedError.value ? null : <Loading what="events" />}
       {feed.loaded && list.length === 0 ? (
         <Empty>No event passes these filters{feed.more ? ", of those that were looked at" : ""}.</Empty>
       ) : null}
-      <List rows={list} more={feed.more} />
+      {store.feedError.value && list.length === 0 ? null : <List rows={list} more={feed.more} />}
       {feed.isCut && list.length > 0 ? (
         <p class="empty">Older events were not looked at: what passes these filters is rare.</p>
       ) : null}

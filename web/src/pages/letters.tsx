@@ -226,7 +226,7 @@ export function LetterPage({ number }: { number: number }) {
     setState(state === "here" ? "here" : "gone");
   };
   const ask = (verb: "replay" | "drop") => setAsked(act(verb, { numbers: [number] }, 1));
-  if (!data || state === "gone") {
+  if (!data || state === "gone" || !store.knowsRights.value) {
     return (
       <>
         <h1>Dead letter {number}</h1>

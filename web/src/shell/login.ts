@@ -60,5 +60,7 @@ export async function logOut(): Promise<void> {
 effect(() => {
   if (needsLogin.value) {
     close();
+    store.stream.value = "opening";
+    store.streamError.value = null;
   }
 });

@@ -11,6 +11,8 @@ export const session = signal<Session | null>(null);
 /** Counts those for whom something was read: nothing of one is left for the next. */
 export const person = signal(0);
 export const sessionError = signal<ApiError | null>(null);
+/** True once it is known what one may, or that it cannot be known. */
+export const knowsRights = computed(() => session.value !== null || sessionError.value !== null);
 export const objects = signal<readonly ObjectRow[]>([]);
 export const objectsError = signal<ApiError | null>(null);
 /** Counts changes of objects: what shows one reads it again. */
