@@ -87,7 +87,7 @@ export async function until(page: Page, expression: string): Promise<void> {
 
 /** Waits until so many parts of the page are what a selector says. */
 export async function counted(page: Page, selector: string, count: number): Promise<void> {
-  await until(page, `document.querySelectorAll(${JSON.stringify(selector)}).length === ${count}`);
+  await eventually(`${count} × ${selector}`, async () => (await page.locator(selector).count()) === count);
 }
 
 /** Waits until a page shows what it has read. */
