@@ -11,6 +11,8 @@ mod bad_input;
 mod conditions;
 #[path = "product/console.rs"]
 mod console;
+#[path = "product/console_pages.rs"]
+mod console_pages;
 #[path = "product/crash.rs"]
 mod crash;
 #[path = "product/dead_letters.rs"]

@@ -1,5 +1,6 @@
 // The begin: listens, reads, and shows the page of the address.
 
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import type { Address } from "./core/address.ts";
 import { Compare } from "./pages/compare.tsx";
@@ -11,15 +12,26 @@ import { ObjectPage, Objects } from "./pages/objects.tsx";
 import { Try } from "./pages/try.tsx";
 import { Empty } from "./parts/common.tsx";
 import { Frame } from "./parts/frame.tsx";
+import { Login } from "./parts/login.tsx";
+import { needsLogin } from "./shell/api.ts";
 import * as keys from "./shell/keys.ts";
+import { start } from "./shell/login.ts";
 import * as store from "./shell/store.ts";
-import { open } from "./shell/stream.ts";
 
+/** A session that has ended leaves the page as it is, out of sight: what was written there is not lost. */
 function App() {
+  const isKept = !needsLogin.value || store.session.value !== null;
   return (
-    <Frame>
-      <Shown address={store.address.value} />
-    </Frame>
+    <>
+      {needsLogin.value ? <Login /> : null}
+      {isKept ? (
+        <div key={store.person.value} hidden={needsLogin.value}>
+          <Frame>
+            <Shown address={store.address.value} />
+          </Frame>
+        </div>
+      ) : null}
+    </>
   );
 }
 
@@ -79,9 +91,10 @@ const TITLES: Record<Address["page"], string> = {
   unknown: "No page",
 };
 
-store.address.subscribe((address) => {
+effect(() => {
+  const address = store.address.value;
   const what = "number" in address ? ` ${address.number}` : "name" in address ? ` ${address.name}` : "";
-  document.title = `${TITLES[address.page]}${what} · tiphys`;
+  document.title = `${needsLogin.value ? "Log in" : TITLES[address.page] + what} · tiphys`;
 });
 
 setInterval(() => {
@@ -90,10 +103,8 @@ setInterval(() => {
 
 keys.listen();
 followLinks();
-open();
 void store.readSession();
-void store.readObjects();
-void store.readEvents();
+start();
 const root = document.getElementById("root");
 if (root) {
   render(<App />, root);

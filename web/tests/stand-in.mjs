@@ -1,9 +1,11 @@
 // A server that speaks the console's contract from fixed literals. It decides nothing.
-// `node tests/look.mjs [PORT]` serves the pages with it, for a look.
+// `node tests/look.mjs [PORT [cluster]]` serves the pages with it, for a look.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { crowdFlow, crowdPicture } from "./stand-in/crowd.mjs";
+import { ago, COMPARED, dead, decision, filtered, fired, groups, LETTERS, waits } from "./stand-in/data.mjs";
 
 /** The folder of the pages' sources; tests are started in it. */
 const WEB = process.cwd();
@@ -23,14 +25,22 @@ const REASONS = {
   send: "you may not create events in namespace playground",
 };
 
+/** What logs in where the stand-in is in a cluster, and as whom. */
+const TOKENS = {
+  "token-of-ada": { user: "system:serviceaccount:playground:ada", rights: ALL_RIGHTS, reasons: {} },
+  "token-of-viewer": { user: "system:serviceaccount:playground:viewer", rights: NO_RIGHTS, reasons: REASONS },
+  "token-of-nobody": { user: "nobody@harbour.example", rights: NO_RIGHTS, reasons: REASONS, isBlind: true },
+};
+const ON_A_DESK = { user: "ada", rights: ALL_RIGHTS, reasons: {} };
+const VIEWER = { user: "viewer", rights: NO_RIGHTS, reasons: REASONS };
+/** What is answered without a session. */
+const OPEN = ["POST /login", "POST /logout"];
+
 export const NAUGHTY = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
 
-/** A time so many seconds ago. */
-const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
-
 /** Starts it on a free port, or on `port`. */
-export async function startStandIn({ port = 0, viewer = false, naughty = false, sensors = 0, rate = 0 } = {}) {
-  const world = new World({ viewer, naughty, sensors });
+export async function startStandIn({ port = 0, rate = 0, ...options } = {}) {
+  const world = new World(options);
   const server = createServer((request, response) => world.answer(request, response));
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
   const timers = [setInterval(() => world.tick(), 2000)];
@@ -51,8 +61,11 @@ export async function startStandIn({ port = 0, viewer = false, naughty = false, 
 }
 
 class World {
-  constructor({ viewer, naughty, sensors }) {
-    this.viewer = viewer;
+  constructor({ viewer = false, naughty = false, sensors = 0, cluster = false }) {
+    this.cluster = cluster;
+    this.desk = viewer ? VIEWER : ON_A_DESK;
+    this.sessions = new Map();
+    this.refused = 0;
     this.naughty = naughty;
     this.sensors = sensors;
     this.streams = new Set();
@@ -77,9 +90,6 @@ class World {
       event.summary = NAUGHTY;
       event.decisions = event.decisions.map((one) => ({ ...one, sensor: one.sensor + NAUGHTY, reason: NAUGHTY }));
     }
-    if (this.viewer) {
-      delete event.summary;
-    }
     return event;
   }
 
@@ -93,8 +103,15 @@ class World {
 
   send(name, data, id) {
     for (const stream of this.streams) {
-      stream.write(`event: ${name}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`);
+      const seen = name === "events" && !stream.who.rights.payload ? data.map(veiled) : data;
+      stream.write(`event: ${name}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(seen)}\n\n`);
     }
+  }
+
+  /** Ends all sessions, as a console that starts anew does, and the streams with them. */
+  endSessions() {
+    this.sessions.clear();
+    this.breakStreams();
   }
 
   tick() {
@@ -120,8 +137,23 @@ class World {
       page(url.pathname, response);
       return;
     }
-    if (url.pathname === "/api/stream") {
-      this.open(response);
+    const key = /console=(\w+)/.exec(request.headers.cookie ?? "")?.[1];
+    const who = this.cluster ? this.sessions.get(key) : this.desk;
+    const route = `${request.method} ${url.pathname.slice(4)}`;
+    if (!who && !OPEN.includes(route)) {
+      json(response, 401, { error: "log in first", login: true });
+      return;
+    }
+    if (who?.isBlind && request.method === "GET" && route !== "GET /session") {
+      this.refused += route === "GET /stream" ? 1 : 0;
+      json(response, 403, {
+        error: `${who.user} may not list sensors (argoproj.io) in namespace playground`,
+        hint: "a role has to allow it: verb list on sensors.argoproj.io",
+      });
+      return;
+    }
+    if (route === "GET /stream") {
+      this.open(response, who);
       return;
     }
     const chunks = [];
@@ -130,13 +162,20 @@ class World {
     }
     const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : null;
     const query = Object.fromEntries(url.searchParams);
-    const route = `${request.method} ${url.pathname.slice(4)}`;
+    if (OPEN.includes(route)) {
+      this.door(route, body, key, response);
+      return;
+    }
     if (route === "GET /flow.svg") {
       response.setHeader("Content-Type", "image/svg+xml");
       response.end(this.sensors > 0 ? crowdPicture(this.sensors) : this.dressed(literal("flow.svg")));
       return;
     }
-    const answer = this.routes[route]?.(query, body);
+    const answer = this.routes[route]?.(query, body, who);
+    if (answer?.refused403) {
+      json(response, 403, { error: answer.refused403 });
+      return;
+    }
     json(
       response,
       answer === undefined ? 404 : 200,
@@ -148,7 +187,41 @@ class World {
     return this.naughty ? svg.replaceAll("harbour", "&lt;img src=x onerror=alert(1)&gt;") : svg;
   }
 
-  open(response) {
+  /** Logs in and out. */
+  door(route, body, key, response) {
+    const who = TOKENS[body.token];
+    if (route === "POST /logout") {
+      this.sessions.delete(key);
+      response.setHeader("Set-Cookie", "console=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
+      json(response, 200, { done: [], refused: [] });
+    } else if (who) {
+      const key = `session${this.sessions.size}x${Date.now()}`;
+      this.sessions.set(key, who);
+      response.setHeader("Set-Cookie", `console=${key}; HttpOnly; SameSite=Strict; Path=/`);
+      json(response, 200, this.session(who));
+    } else {
+      json(response, 401, {
+        error: "the cluster does not know this token",
+        hint: "Perhaps it has expired, or is of another cluster.",
+      });
+    }
+  }
+
+  session({ user, rights, reasons }) {
+    return {
+      version: "0.9.0",
+      mode: this.cluster ? "cluster" : "desk",
+      place: "nats://127.0.0.1:4222, through the API server of kind-harbour",
+      namespace: this.cluster ? "playground" : null,
+      bus: this.cluster ? "jetstream-eb" : null,
+      user,
+      rights,
+      reasons,
+    };
+  }
+
+  open(response, who) {
+    response.who = who;
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
     response.write("retry: 300\n\n");
     this.streams.add(response);
@@ -238,16 +311,7 @@ class World {
   }
 
   routes = {
-    "GET /session": () => ({
-      version: "0.9.0",
-      mode: "desk",
-      place: "nats://127.0.0.1:4222, through the API server of kind-harbour",
-      namespace: null,
-      bus: null,
-      user: this.viewer ? "viewer" : "ada",
-      rights: this.viewer ? NO_RIGHTS : ALL_RIGHTS,
-      reasons: this.viewer ? REASONS : {},
-    }),
+    "GET /session": (_, __, who) => this.session(who),
     "GET /flow": () => (this.sensors > 0 ? crowdFlow(this.sensors) : JSON.parse(literal("flow.json"))),
     "GET /objects": () => ({ objects: this.objects() }),
     "GET /object": (query) => {
@@ -276,7 +340,7 @@ class World {
         }
       );
     },
-    "GET /events": (query) => {
+    "GET /events": (query, _, who) => {
       const before = Number(query.before ?? Number.MAX_SAFE_INTEGER);
       const passes = (event) =>
         event.number < before &&
@@ -285,27 +349,29 @@ class World {
       const all = this.events.filter(passes);
       const events = all.slice(-Number(query.limit ?? 100)).reverse();
       return {
-        events,
+        events: who.rights.payload ? events : events.map(veiled),
         first: this.events[0].number,
         last: this.events[this.events.length - 1].number,
         more: all.length > events.length,
       };
     },
-    "GET /event": (query) => this.detail(Number(query.number)),
-    "GET /dead-letters": (query) => {
-      const letters = this.letters.filter((letter) => !query.sensor || letter.sensor === query.sensor);
+    "GET /event": (query, _, who) => this.detail(Number(query.number), who),
+    "GET /dead-letters": (query, _, who) => {
+      const all = this.letters.map((letter) => seen(letter, who));
+      const letters = all.filter((letter) => !query.sensor || letter.sensor === query.sensor);
       return { groups: groups(letters), total: letters.length };
     },
-    "GET /dead-letters/list": (query) => ({
-      letters: this.letters.filter((letter) => letter.sensor === query.sensor && letter.trigger === query.trigger),
+    "GET /dead-letters/list": (query, _, who) => ({
+      letters: this.letters
+        .filter((letter) => letter.sensor === query.sensor && letter.trigger === query.trigger)
+        .map((letter) => seen(letter, who)),
     }),
-    "GET /dead-letter": (query) => {
+    "GET /dead-letter": (query, _, who) => {
       const letter = this.letters.find((letter) => letter.number === Number(query.number));
       return (
         letter && {
-          ...letter,
-          payload: this.viewer ? null : letter.payload,
-          text: `dead letter ${letter.number} of sensor ${letter.sensor}`,
+          ...seen(letter, who),
+          text: who.rights.payload ? `dead letter ${letter.number} of sensor ${letter.sensor}` : "",
         }
       );
     },
@@ -319,11 +385,13 @@ class World {
       ],
       refused: [],
     }),
-    "POST /event/explain": (_, body) => ({
-      ...this.detail(body.number),
+    "POST /event/explain": (_, body, who) => ({
+      ...this.detail(body.number, who),
+      refused403: who.reasons.payload,
       conclusion: ["With the edited Sensor it would fire trigger ingress of playground/ingress-sn."],
     }),
-    "POST /events/test": (_, body) => ({
+    "POST /events/test": (_, body, who) => ({
+      refused403: who.reasons.payload,
       file: `# Event ${body.number} of the bus.\ncases:\n- name: event ${body.number}\n  expect: nothing\n`,
     }),
     "POST /try": (_, body) => {
@@ -343,7 +411,7 @@ class World {
         faults: [],
       };
     },
-    "POST /compare": () => COMPARED,
+    "POST /compare": (_, __, who) => ({ ...COMPARED, refused403: who.reasons.payload }),
   };
 
   act(verb, body) {
@@ -351,7 +419,10 @@ class World {
     const isMeant = (letter) =>
       body.all ||
       body.numbers?.includes(letter.number) ||
-      (body.group && letter.trigger === body.group.trigger && letter.error === body.group.error);
+      (body.group &&
+        letter.trigger === body.group.trigger &&
+        letter.reason === body.group.reason &&
+        (body.group.error === null || letter.error === body.group.error));
     const meant = this.letters.filter(isMeant);
     if (!body.dryRun) {
       this.letters = this.letters.filter((letter) => !isMeant(letter));
@@ -379,7 +450,7 @@ class World {
     };
   }
 
-  detail(number) {
+  detail(number, who) {
     const event = this.events.find((event) => event.number === number);
     if (!event) {
       return undefined;
@@ -392,9 +463,27 @@ class World {
       report.sensors[0].triggers[0].trigger = NAUGHTY;
       report.notWaiting = [{ sensor: NAUGHTY, reason: NAUGHTY }];
     }
+    const commands = {
+      why: `tiphys why ${event.number} -n playground`,
+      simulate: "tiphys simulate -f . --event event.json",
+    };
+    const isDead = event.decisions.some((one) => one.outcome === "dead_lettered");
+    if (!who.rights.payload) {
+      return {
+        event: veiled(event),
+        data: null,
+        reports: [],
+        text: "",
+        conclusion: [],
+        progress: ["trigger ingress: acknowledged after 12 ms, attempt 1"],
+        deadLetters: isDead ? [{ number: 41, at: ago(400), line: "playground/ingress-sn ingress" }] : [],
+        commands,
+        notes: ["You may not see the values of events."],
+      };
+    }
     return {
       event,
-      data: this.viewer ? null : report.event.data,
+      data: report.event.data,
       reports: [report],
       text: mark(literal("filtered.txt")),
       conclusion: [
@@ -405,220 +494,26 @@ class World {
         ),
       ],
       progress: [mark("trigger ingress: acknowledged after 12 ms, attempt 1")],
-      deadLetters: event.decisions.some((one) => one.outcome === "dead_lettered")
+      deadLetters: isDead
         ? [{ number: 41, at: ago(400), line: mark("playground/ingress-sn ingress  rejected: 422 from the API server") }]
         : [],
-      commands: {
-        why: `tiphys why ${event.number} -n playground`,
-        simulate: "tiphys simulate -f . --event event.json",
-      },
+      commands,
       notes: [mark("What was seen in the window of deduplication cannot be computed again.")],
     };
   }
 }
 
-function decision(namespace, sensor, trigger, outcome, reason) {
-  return { namespace, sensor, trigger, outcome, reason };
+/** An event without its values, and what could hold one. */
+function veiled({ summary: _, ...event }) {
+  return { ...event, unanswered: [], decisions: event.decisions.map((one) => ({ ...one, reason: null })) };
 }
 
-function event(number, storedAt, source, name, summary, decisions, more = {}) {
-  return {
-    number,
-    storedAt,
-    id: `7188f3f167d6c1e88049ded8a4${number}`,
-    source,
-    name,
-    type: "resource",
-    subject: `${source}.${name}`,
-    unreadable: null,
-    replay: null,
-    summary,
-    decisions,
-    unanswered: [],
-    ...more,
-  };
-}
-
-const fired = (number, at) =>
-  event(number, at, "ingress-es", "ingress", "type=ADD body.metadata.name=harbour-svc body.spec.type=ClusterIP", [
-    decision("playground", "ingress-sn", "ingress", "fired", ""),
-    decision("playground", "ingress-sn", "log", "fired", ""),
-  ]);
-const filtered = (number, at) =>
-  event(number, at, "release-es", "deployment", "type=UPDATE body.metadata.name=pier body.spec.replicas=3", [
-    decision("filters", "release-sn", "note", "filtered", "00:00:00 is not between 07:00:00 and 19:00:00"),
-  ]);
-const dead = (number, at) =>
-  event(number, at, "code-es", "push", "body.ref=refs/heads/main body.pusher.name=ada", [
-    decision("github-workflow", "build-sn", "build", "dead_lettered", "422 from the API server"),
-    decision("playground", "ingress-sn", "log", "fired", ""),
-  ]);
-const waits = (number, at) =>
-  event(number, at, "code-es", "push", "body.ref=refs/heads/next body.pusher.name=grace", [
-    decision("github-workflow", "build-sn", "build", "waiting", "has push of push && approval"),
-  ]);
-
-const letter = (number, sensor, trigger, reason, error, age) => ({
-  number,
-  namespace: sensor === "build-sn" ? "github-workflow" : "playground",
-  sensor,
-  trigger,
-  reason,
-  error,
-  attempts: 3,
-  deadLetteredAt: ago(age),
-  subject: `playground.${sensor}.${trigger}`,
-  storedAt: ago(age + 20),
-  dependencies: ["service"],
-  mayBeDone: false,
-  cutFrom: null,
-  event: {
-    id: `7188f3f167d6c1e88049ded8a4${number}`,
-    source: "ingress-es",
-    subject: "ingress",
-    type: "resource",
-    time: ago(age + 21),
-  },
-  action: {
-    k8s: {
-      operation: "create",
-      object: {
-        apiVersion: "networking.k8s.io/v1",
-        kind: "Ingress",
-        metadata: { name: "harbour-svc-ing", namespace: "playground" },
-      },
-    },
-  },
-  payload: { body: { metadata: { name: "harbour-svc" }, spec: { ports: [] } } },
-});
-const MISSING = "parameters[4]: body.spec.ports is an array of 0: no 0 (give a default with value:)";
-const REFUSED = "Workflow build- is invalid: spec.entrypoint: Required value (422 from the API server)";
-const LETTERS = [
-  ...[41, 44, 45].map((number) => letter(number, "ingress-sn", "ingress", "parameter", MISSING, 400 + number)),
-  ...[42, 43].map((number) => letter(number, "build-sn", "build", "rejected", REFUSED, 90 + number)),
-];
-
-function groups(letters) {
-  const groups = new Map();
-  for (const { namespace, sensor, trigger, reason, error, attempts, deadLetteredAt, number } of letters) {
-    const group = groups.get(error) ?? {
-      count: 0,
-      namespace,
-      sensor,
-      trigger,
-      reason,
-      error,
-      first: deadLetteredAt,
-      last: deadLetteredAt,
-      attempts,
-      example: number,
-    };
-    group.count += 1;
-    groups.set(error, group);
-  }
-  return [...groups.values()];
+/** A letter as somebody sees it. */
+function seen(letter, who) {
+  return who.rights.payload ? letter : { ...letter, error: null, action: null, payload: null };
 }
 
 const MANIFEST = readFileSync(join(WEB, "../examples/auto-ingress/ingress-sn.yaml"), "utf8");
-
-const COMPARED = {
-  events: 1000,
-  changed: 137,
-  text: "1000 events, 137 of them with other actions\n",
-  changes: [
-    {
-      by: "playground/ingress-sn ingress",
-      change: "changed",
-      count: 130,
-      event: "7188f3f167d6c1e88049ded8a41000",
-      action: "update Ingress playground/harbour-svc-ing",
-      instead: null,
-      differences: [
-        { action: null, verdict: "different", path: "spec.ingressClassName", expected: "nginx", actual: "traefik" },
-      ],
-    },
-    {
-      by: "playground/ingress-sn log",
-      change: "gone",
-      count: 7,
-      event: "7188f3f167d6c1e88049ded8a41004",
-      action: "log service",
-      instead: "filtered",
-      differences: [],
-    },
-  ],
-};
-
-/** A picture of many Sensors, drawn as the program draws it. */
-function crowdPicture(sensors) {
-  const height = 120 * sensors + 200;
-  const face = '<rect class="face" width="190" height="75" rx="9"/>';
-  const card = (kind, id, x, y, tag, title) =>
-    `<g class="card ${kind}" id="${id}" transform="translate(${x} ${y})"><title>${tag}\n${title}</title>${face}` +
-    `<svg width="186" height="75"><text class="tag" x="38" y="23">${tag}</text><text class="title" x="16" y="45">${title}</text></svg></g>`;
-  const wire = (d, from, to) => `<path class="wire flow" d="${d}" data-from="${from}" data-to="${to}"/>`;
-  const rows = Array.from({ length: sensors }, (_, at) => {
-    const y = 150 + at * 120;
-    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
-      (kind) => `${kind}_crowd_sensor_${at}_call`,
-    );
-    return [
-      wire(`M670 300C700 300 700 ${y + 37} 734 ${y + 37}`, "bus_crowd", dependency),
-      wire(`M924 ${y + 37}H976`, dependency, trigger),
-      wire(`M1166 ${y + 37}H1282`, trigger, target),
-      card("dependency", dependency, 734, y, "DEPENDENCY", "call"),
-      card("trigger", trigger, 976, y, "HTTP", "call"),
-      card("target", target, 1282, y, "TARGET", "https://harbour.example"),
-    ].join("\n");
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="1580" height="${height}" viewBox="0 0 1580 ${height}" role="img" aria-label="Event flow">
-<rect class="page" width="1580" height="${height}"/>
-${card("source", "source_crowd", 28, 150, "EVENT SOURCE", "crowd-es")}${card("event", "event_crowd", 272, 150, "WEBHOOK", "call")}${card("bus", "bus_crowd", 502, 150, "JETSTREAM", "default")}
-${rows.join("\n")}</svg>`;
-}
-
-function crowdFlow(sensors) {
-  const node = (id, kind, title, sensor) => ({
-    id,
-    kind,
-    namespace: "crowd",
-    bus: "default",
-    tag: kind,
-    title,
-    detail: "",
-    badges: [],
-    isMissing: false,
-    ...(sensor ? { sensor } : {}),
-  });
-  const nodes = [
-    node("source_crowd", "source", "crowd-es"),
-    node("event_crowd", "event", "call"),
-    node("bus_crowd", "bus", "default"),
-  ];
-  const edges = [
-    { from: "source_crowd", to: "event_crowd", label: "", kind: "flow" },
-    { from: "event_crowd", to: "bus_crowd", label: "", kind: "flow" },
-  ];
-  const routes = [];
-  for (let at = 0; at < sensors; at += 1) {
-    const [dependency, trigger, target] = ["dependency", "trigger", "target"].map(
-      (kind) => `${kind}_crowd_sensor_${at}_call`,
-    );
-    const sensor = `sensor-${at}`;
-    nodes.push(
-      node(dependency, "dependency", "call", sensor),
-      node(trigger, "trigger", "call", sensor),
-      node(target, "target", "https://harbour.example"),
-    );
-    edges.push(
-      { from: "bus_crowd", to: dependency, label: "", kind: "flow" },
-      { from: dependency, to: trigger, label: "", kind: "flow" },
-      { from: trigger, to: target, label: "", kind: "flow" },
-    );
-    routes.push({ event: "event_crowd", dependency });
-  }
-  return { nodes, edges, routes };
-}
 
 function json(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });

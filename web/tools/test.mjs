@@ -1,4 +1,4 @@
-// Runs the tests of `tests/`: `unit` or `browser`. They are TypeScript, so they are bundled first.
+// Runs the tests of `tests/`: `unit`, `browser` or `real`. They are TypeScript, so they are bundled first.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
@@ -27,7 +27,7 @@ await build({
 const paths = tests.map((name) => join(out, name.replace(/\.ts$/, ".mjs")));
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-concurrency=1", "--test-timeout=120000", ...process.argv.slice(3), ...paths],
+  ["--test", "--test-concurrency=1", "--test-timeout=1200000", ...process.argv.slice(3), ...paths],
   {
     cwd: here,
     stdio: "inherit",

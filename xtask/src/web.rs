@@ -13,6 +13,9 @@ use crate::command::{self, workspace};
 /// Where Debian puts Chromium.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
+/// So often Chromium is asked for, as mirrors fail at times.
+const DOWNLOADS: usize = 3;
+
 /// How the pages are built.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -122,11 +125,26 @@ fn install(chromium: &str) -> anyhow::Result<()> {
     );
     let apt = |args: &[&str]| {
         let mut apt = Command::new("apt-get");
-        apt.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        apt.args(["-o", "Acquire::Retries=3"])
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command::run(apt.stdin(Stdio::null()))
     };
-    apt(&["update"])?;
-    apt(&["install", "--yes", "--no-install-recommends", "chromium"])
+    attempted(DOWNLOADS, || {
+        apt(&["update"])?;
+        apt(&["install", "--yes", "--no-install-recommends", "chromium"])
+    })
+}
+
+/// Does something again if it fails, until it has been tried so often.
+fn attempted(most: usize, mut act: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    for _ in 1..most {
+        match act() {
+            Ok(()) => return Ok(()),
+            Err(error) => eprintln!("{error:#}; once more"),
+        }
+    }
+    act()
 }
 
 #[cfg(test)]
@@ -138,6 +156,23 @@ mod tests {
         files
             .map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))
             .collect()
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_three_times_in_all() {
+        let mut tries = 0;
+        let mut until = |succeeds: usize| {
+            tries = 0;
+            let outcome = attempted(3, || {
+                tries += 1;
+                anyhow::ensure!(tries >= succeeds, "no mirror");
+                Ok(())
+            });
+            (outcome.is_ok(), tries)
+        };
+        assert_eq!(until(1), (true, 1));
+        assert_eq!(until(3), (true, 3));
+        assert_eq!(until(4), (false, 3));
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn sensor(world: &World, web: &Web) -> String {
 }
 
 /// A console of this world's bus.
-struct Console {
+pub(crate) struct Console {
     child: Child,
     host: String,
     token: String,
@@ -60,7 +60,7 @@ impl Answer {
 }
 
 impl Console {
-    fn start(world: &World, manifests: &str) -> Self {
+    pub(crate) fn start(world: &World, manifests: &str) -> Self {
         let mut child = command()
             .args([
                 "console",
@@ -87,6 +87,11 @@ impl Console {
             token,
             cookie,
         }
+    }
+
+    /// The address that it printed.
+    pub(crate) fn address(&self) -> String {
+        format!("http://{}/?token={}", self.host, self.token)
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
@@ -199,17 +204,19 @@ impl Stream {
     }
 }
 
-struct Scene {
-    world: World,
-    wire: Wire,
-    web: Web,
-    is_open: Arc<AtomicBool>,
-    manifests: String,
+/// A Sensor that runs, and the target of its trigger.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) wire: Wire,
+    pub(crate) web: Web,
+    /// The target takes what it gets.
+    pub(crate) is_open: Arc<AtomicBool>,
+    pub(crate) manifests: String,
     _running: Tiphys,
     _folder: tempfile::TempDir,
 }
 
-async fn scene() -> Scene {
+pub(crate) async fn scene() -> Scene {
     let world = World::start().await;
     let wire = Wire::to(&world).await;
     let is_open = Arc::new(AtomicBool::new(false));

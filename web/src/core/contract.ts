@@ -86,7 +86,8 @@ export interface Decision {
   sensor: string;
   trigger: string;
   outcome: Outcome;
-  reason: string;
+  /** Null without the right `payload`. */
+  reason: string | null;
 }
 
 export interface BusEvent {
@@ -199,7 +200,8 @@ export interface LetterGroup {
   sensor: string;
   trigger: string;
   reason: string;
-  error: string;
+  /** Null without the right `payload`, as it may hold values; the group is then all of one reason. */
+  error: string | null;
   first: string;
   last: string;
   attempts: number;
@@ -213,7 +215,8 @@ export interface Letter {
   sensor: string;
   trigger: string;
   reason: string;
-  error: string;
+  /** Null without the right, as action and payload are. */
+  error: string | null;
   attempts: number;
   deadLetteredAt: string;
   subject: string;

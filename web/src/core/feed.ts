@@ -7,6 +7,9 @@ import { outcomeWord } from "./words.ts";
 /** So many events are kept; older ones are asked for again when they are wanted. */
 export const KEPT = 3000;
 
+/** Holds from the first page on, which is not here yet. */
+export const UNREAD = Number.MAX_SAFE_INTEGER;
+
 export interface Feed {
   /** Newest first, each number once. */
   events: readonly BusEvent[];
@@ -51,11 +54,11 @@ export function reduce(feed: Feed, message: Message): Feed {
         gaps: feed.gaps.flatMap((gap) => (gap.to === message.gap.to ? rest(gap, message.events) : [gap])),
       };
     case "hold":
-      return feed.held === null ? { ...feed, held: newest(feed) } : feed;
+      return feed.held === null ? { ...feed, held: newest(feed) || (feed.loaded ? 0 : UNREAD) } : feed;
     case "release":
       return feed.held === null ? feed : kept({ ...feed, held: null });
     case "clear":
-      return { ...EMPTY, held: feed.held === null ? null : Number.MAX_SAFE_INTEGER };
+      return { ...EMPTY, held: feed.held === null ? null : UNREAD };
   }
 }
 

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import type { Change, CompareAnswer, Difference } from "../core/contract.ts";
 import { count, whole } from "../core/words.ts";
 import { brief } from "../core/yaml.ts";
-import { Chip, Code, Empty, Failure, Section } from "../parts/common.tsx";
+import { Allowed, Chip, Code, Empty, Failure, Section } from "../parts/common.tsx";
 import { Editor } from "../parts/editor.tsx";
 import { type ApiError, asApiError, isAbort, post } from "../shell/api.ts";
 
@@ -38,57 +38,59 @@ export function Compare() {
   return (
     <>
       <h1 class="hidden">Compare</h1>
-      <div class="two">
-        <section class="column">
-          <header>
-            <h2>New manifests</h2>
-            <span class="mute">compared with those of now; nothing is changed</span>
-          </header>
-          <Editor
-            label="New manifests"
-            value={manifests}
-            onInput={setManifests}
-            hint="The Sensors and EventSources as they shall become"
-          />
-          <div class="buttons">
-            <label>
-              since{" "}
-              <select value={since} onChange={(event) => setSince(event.currentTarget.value)}>
-                <option value="1h">1 hour ago</option>
-                <option value="24h">24 hours ago</option>
-                <option value="168h">7 days ago</option>
-                <option value="">the begin</option>
-              </select>
-            </label>
-            <label>
-              at most{" "}
-              <select value={limit} onChange={(event) => setLimit(Number(event.currentTarget.value))}>
-                <option value={100}>100 events</option>
-                <option value={1000}>1,000 events</option>
-                <option value={10000}>10,000 events</option>
-              </select>
-            </label>
-            <button type="button" class="primary" disabled={isBusy || manifests.trim() === ""} onClick={compare}>
-              {isBusy ? "Comparing …" : "Compare"}
-            </button>
-          </div>
-        </section>
-        <section class="column answer-column" aria-live="polite" aria-busy={isBusy}>
-          <header>
-            <h2>What changes</h2>
-            {answer ? (
-              <span class="mute">
-                {whole(answer.changed)} of {count(answer.events, "event")}
-              </span>
-            ) : null}
-          </header>
-          <div class="answer-body">
-            <Failure error={error} />
-            {answer ? <AnswerView answer={answer} /> : null}
-            {answer || error ? null : <Empty>Which actions come, go or change is shown here.</Empty>}
-          </div>
-        </section>
-      </div>
+      <Allowed right="payload" act="Compare">
+        <div class="two">
+          <section class="column">
+            <header>
+              <h2>New manifests</h2>
+              <span class="mute">compared with those of now; nothing is changed</span>
+            </header>
+            <Editor
+              label="New manifests"
+              value={manifests}
+              onInput={setManifests}
+              hint="The Sensors and EventSources as they shall become"
+            />
+            <div class="buttons">
+              <label>
+                since{" "}
+                <select value={since} onChange={(event) => setSince(event.currentTarget.value)}>
+                  <option value="1h">1 hour ago</option>
+                  <option value="24h">24 hours ago</option>
+                  <option value="168h">7 days ago</option>
+                  <option value="">the begin</option>
+                </select>
+              </label>
+              <label>
+                at most{" "}
+                <select value={limit} onChange={(event) => setLimit(Number(event.currentTarget.value))}>
+                  <option value={100}>100 events</option>
+                  <option value={1000}>1,000 events</option>
+                  <option value={10000}>10,000 events</option>
+                </select>
+              </label>
+              <button type="button" class="primary" disabled={isBusy || manifests.trim() === ""} onClick={compare}>
+                {isBusy ? "Comparing …" : "Compare"}
+              </button>
+            </div>
+          </section>
+          <section class="column answer-column" aria-live="polite" aria-busy={isBusy}>
+            <header>
+              <h2>What changes</h2>
+              {answer ? (
+                <span class="mute">
+                  {whole(answer.changed)} of {count(answer.events, "event")}
+                </span>
+              ) : null}
+            </header>
+            <div class="answer-body">
+              <Failure error={error} />
+              {answer ? <AnswerView answer={answer} /> : null}
+              {answer || error ? null : <Empty>Which actions come, go or change is shown here.</Empty>}
+            </div>
+          </section>
+        </div>
+      </Allowed>
     </>
   );
 }

@@ -3,9 +3,23 @@
 import { useState } from "preact/hooks";
 import { format } from "../core/address.ts";
 import type { BusEvent, EventDetail, Report } from "../core/contract.ts";
-import { clock, outcomeWord } from "../core/words.ts";
+import { clock, count, outcomeWord } from "../core/words.ts";
 import { type Act, ActDialog } from "../parts/act.tsx";
-import { Ago, Allowed, Code, Command, Copy, Dialog, Facts, Failure, Loading, Section } from "../parts/common.tsx";
+import {
+  Ago,
+  Allowed,
+  Code,
+  Command,
+  Copy,
+  Dialog,
+  Facts,
+  Failure,
+  isVeiled,
+  Loading,
+  OutcomeChip,
+  Section,
+  Veiled,
+} from "../parts/common.tsx";
 import { Stages } from "../parts/stages.tsx";
 import { Tree } from "../parts/tree.tsx";
 import { type ApiError, asApiError, post } from "../shell/api.ts";
@@ -17,12 +31,24 @@ export function EventPage({ number }: { number: number }) {
   const { data, error, reload } = useGet<EventDetail>(`/api/event?number=${number}`, store.version.value);
   const [edited, setEdited] = useState<EventDetail | null>(null);
   const [isExplaining, setExplaining] = useState(false);
-  if (!data) {
+  if (!data || !store.knowsRights.value) {
     return (
       <>
         <h1>Event {number}</h1>
         <Failure error={error} retry={reload} />
         {error ? null : <Loading what="the event" />}
+      </>
+    );
+  }
+  if (isVeiled()) {
+    return (
+      <>
+        <Head detail={data} isEdited={false} />
+        <Failure error={error} retry={reload} />
+        <div class="columns">
+          <VeiledBody event={data.event} />
+          <Side detail={data} />
+        </div>
       </>
     );
   }
@@ -61,6 +87,30 @@ export function EventPage({ number }: { number: number }) {
   );
 }
 
+/** What is told of an event without its values: what each trigger did, but not why. */
+function VeiledBody({ event }: { event: BusEvent }) {
+  return (
+    <div class="wide">
+      <Veiled what="The values of the event, and reasons that could hold one," acts="Explain and Save as test" />
+      <SendAgain event={event} />
+      <Section title="Decisions">
+        {event.decisions.length === 0 ? <p class="mute">None is known here.</p> : null}
+        <ul class="steps">
+          {event.decisions.map(({ namespace, sensor, trigger, outcome }) => (
+            <li key={`${namespace}/${sensor}/${trigger}`}>
+              <a href={format({ page: "object", kind: "Sensor", namespace, name: sensor }, store.kept())}>
+                {namespace}/{sensor}
+              </a>
+              <span class="what">trigger {trigger}</span>
+              <OutcomeChip outcome={outcomeWord(outcome)} />
+            </li>
+          ))}
+        </ul>
+      </Section>
+    </div>
+  );
+}
+
 function Head({ detail, isEdited }: { detail: EventDetail; isEdited: boolean }) {
   const { event, conclusion } = detail;
   return (
@@ -76,10 +126,18 @@ function Head({ detail, isEdited }: { detail: EventDetail; isEdited: boolean }) 
           </p>
         ))
       ) : (
-        <p class="sentence mute">What became of it is not known here.</p>
+        <p class="sentence mute">
+          {isVeiled() && event.decisions.length > 0 ? summary(event) : "What became of it is not known here."}
+        </p>
       )}
     </header>
   );
+}
+
+/** `2 triggers: fired, filtered` */
+function summary({ decisions }: BusEvent): string {
+  const words = new Set(decisions.map((decision) => outcomeWord(decision.outcome)));
+  return `${count(decisions.length, "trigger")}: ${[...words].join(", ")}`;
 }
 
 /** What the page's first line is coloured by: the weightiest outcome. */
@@ -137,12 +195,14 @@ function Side({ detail }: { detail: EventDetail }) {
           <Sentences sentences={notes} />
         </Section>
       ) : null}
-      <Section
-        title="Payload"
-        aside={data === null ? null : <Copy text={JSON.stringify(data, null, 2)} what="the payload" />}
-      >
-        <Payload event={event} data={data} />
-      </Section>
+      {isVeiled() ? null : (
+        <Section
+          title="Payload"
+          aside={data === null ? null : <Copy text={JSON.stringify(data, null, 2)} what="the payload" />}
+        >
+          <Payload event={event} data={data} />
+        </Section>
+      )}
       <Section title="Commands">
         {commands.why ? <Command text={commands.why} what="the command" /> : null}
         {commands.simulate ? <Command text={commands.simulate} what="the command" /> : null}
@@ -155,14 +215,7 @@ function Payload({ event, data }: { event: BusEvent; data: EventDetail["data"] }
   if (event.unreadable) {
     return <p class="bad-text">It cannot be read: {event.unreadable}</p>;
   }
-  if (data !== null) {
-    return <Tree value={data} />;
-  }
-  return (
-    <Allowed right="payload" act="The payload">
-      <p class="mute">It has none.</p>
-    </Allowed>
-  );
+  return data === null ? <p class="mute">It has none.</p> : <Tree value={data} />;
 }
 
 function Letter({ number }: { number: number }) {

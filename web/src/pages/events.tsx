@@ -5,7 +5,7 @@ import { format } from "../core/address.ts";
 import type { BusEvent } from "../core/contract.ts";
 import { outcomes, type Row, range, rows } from "../core/feed.ts";
 import { count, whole } from "../core/words.ts";
-import { Ago, Chip, Empty, Failure, Loading, OutcomeChip } from "../parts/common.tsx";
+import { Ago, Chip, Empty, Failure, isVeiled, Loading, OutcomeChip, Veiled } from "../parts/common.tsx";
 import { FilterBar, WaitingBar } from "../parts/frame.tsx";
 import * as store from "../shell/store.ts";
 
@@ -27,11 +27,12 @@ export function Events() {
         </span>
       </FilterBar>
       <Failure error={store.feedError.value} retry={() => void store.readEvents()} />
-      {feed.loaded || list.length > 0 ? null : <Loading what="events" />}
+      {list.length > 0 ? <Veiled what="Values of events" /> : null}
+      {feed.loaded || list.length > 0 || store.feedError.value ? null : <Loading what="events" />}
       {feed.loaded && list.length === 0 ? (
         <Empty>No event passes these filters{feed.more ? ", of those that were looked at" : ""}.</Empty>
       ) : null}
-      <List rows={list} more={feed.more} />
+      {store.feedError.value && list.length === 0 ? null : <List rows={list} more={feed.more} />}
       {feed.isCut && list.length > 0 ? (
         <p class="empty">Older events were not looked at: what passes these filters is rare.</p>
       ) : null}
@@ -127,6 +128,7 @@ export function EventRow({ event }: { event: BusEvent }) {
       </span>
       <span class="summary">
         {event.unreadable ? <span class="bad-text">cannot be read: {event.unreadable}</span> : event.summary}
+        {!event.unreadable && isVeiled() ? <span class="mute">not shown</span> : null}
       </span>
       <Outcomes event={event} />
     </a>
@@ -150,7 +152,7 @@ function Outcomes({ event }: { event: BusEvent }) {
       {left.length > 0 ? <span class="mute">+{left.length}</span> : null}
       {all.length === 0 ? (
         <span class="mute" title={event.unanswered.join("\n")}>
-          {event.unanswered.length > 0 ? "not known here" : "no Sensor waits for it"}
+          {event.unanswered.length > 0 || isVeiled() ? "not known here" : "no Sensor waits for it"}
         </span>
       ) : null}
     </span>

@@ -6,7 +6,7 @@ import type { Flow, FlowNode } from "../core/contract.ts";
 import { rows } from "../core/feed.ts";
 import { objectOf, ownerOf } from "../core/flow.ts";
 import { count, health, rate, whole } from "../core/words.ts";
-import { Chip, Empty, Failure, Loading, Section } from "../parts/common.tsx";
+import { Chip, Empty, Failures, Loading, Section, Veiled } from "../parts/common.tsx";
 import { FilterBar } from "../parts/frame.tsx";
 import { Picture } from "../parts/picture.tsx";
 import { type ApiError, asApiError, getText, isAbort } from "../shell/api.ts";
@@ -42,8 +42,7 @@ export function FlowPage({ focus }: { focus: string }) {
           {isWhole ? "Full size" : "Fit"}
         </button>
       </FilterBar>
-      <Failure error={error} />
-      <Failure error={store.objectsError.value} retry={() => void store.readObjects()} />
+      <Failures errors={[error, store.objectsError.value, store.feedError.value]} retry={readAgain} />
       {markup === null && !error ? <Loading what="the picture" /> : null}
       <div class={node ? "flow with-side" : "flow"}>
         {markup === null ? null : (
@@ -54,6 +53,11 @@ export function FlowPage({ focus }: { focus: string }) {
       <Ticker />
     </>
   );
+}
+
+function readAgain(): void {
+  void store.readObjects();
+  void store.readEvents();
 }
 
 function Figures() {
@@ -77,7 +81,8 @@ function Ticker() {
       {events.map((event) => (
         <EventRow key={event.number} event={event} />
       ))}
-      {events.length === 0 ? <Empty>None yet.</Empty> : null}
+      {events.length === 0 ? <Empty>{store.feedError.value ? "Not known here." : "None yet."}</Empty> : null}
+      {events.length > 0 ? <Veiled what="Values of events" /> : null}
     </Section>
   );
 }

@@ -6,7 +6,19 @@ import type { Letter, LetterGroup } from "../core/contract.ts";
 import { clock, count, whole } from "../core/words.ts";
 import { action } from "../core/yaml.ts";
 import { type Act, ActDialog } from "../parts/act.tsx";
-import { Ago, Allowed, Chip, Code, Empty, Facts, Failure, Loading, Section } from "../parts/common.tsx";
+import {
+  Ago,
+  Allowed,
+  Chip,
+  Code,
+  Empty,
+  Facts,
+  Failure,
+  isVeiled,
+  Loading,
+  Section,
+  Veiled,
+} from "../parts/common.tsx";
 import { FilterBar } from "../parts/frame.tsx";
 import { Tree } from "../parts/tree.tsx";
 import { useGet } from "../shell/load.ts";
@@ -46,6 +58,7 @@ export function Letters() {
         ) : null}
       </FilterBar>
       <Failure error={error} retry={reload} />
+      <Veiled what="Errors of triggers and values of events" />
       <Rights />
       {data || error ? null : <Loading what="dead letters" />}
       {data?.groups.length === 0 ? (
@@ -59,6 +72,11 @@ export function Letters() {
       {asked ? <ActDialog act={asked} onClose={() => setAsked(null)} onDone={reload} /> : null}
     </>
   );
+}
+
+/** In place of an error that may hold values of an event. */
+function ErrorKept() {
+  return <span class="mute">error not shown</span>;
 }
 
 /** Why buttons are missing, once a page. */
@@ -113,7 +131,7 @@ function Group(props: { group: LetterGroup; onAsk: (verb: "replay" | "drop", whi
           {whole(group.count)} ×
         </span>
         <div class="group-what">
-          <p class="error-text">{group.error}</p>
+          <p class="error-text">{group.error ?? <ErrorKept />}</p>
           <p class="mute">
             <a href={format({ page: "object", kind: "Sensor", namespace, name: sensor }, store.kept())}>
               {namespace}/{sensor}
@@ -149,7 +167,8 @@ function GroupLetters(props: {
   const [after, setAfter] = useState<number | undefined>(undefined);
   const path = `/api/dead-letters/list${query({ namespace, sensor, text }, { trigger, reason, after, limit: 100 })}`;
   const { data, error, reload } = useGet<{ letters: Letter[] }>(path, props.group.count);
-  const letters = data?.letters.filter((letter) => letter.error.startsWith(wanted.replace(/…$/, ""))) ?? [];
+  const beginning = wanted?.replace(/…$/, "") ?? "";
+  const letters = data?.letters.filter((letter) => (letter.error ?? "").startsWith(beginning)) ?? [];
   const last = data?.letters[data.letters.length - 1];
   return (
     <>
@@ -207,7 +226,7 @@ export function LetterPage({ number }: { number: number }) {
     setState(state === "here" ? "here" : "gone");
   };
   const ask = (verb: "replay" | "drop") => setAsked(act(verb, { numbers: [number] }, 1));
-  if (!data || state === "gone") {
+  if (!data || state === "gone" || !store.knowsRights.value) {
     return (
       <>
         <h1>Dead letter {number}</h1>
@@ -233,13 +252,14 @@ function LetterView({ letter, onAsk }: { letter: Letter; onAsk: (verb: "replay" 
         <h1>
           <span class="mute">Dead letter {number}</span> {namespace}/{sensor} · {letter.trigger}
         </h1>
-        <p class="sentence">{letter.error}</p>
+        <p class="sentence">{letter.error ?? <ErrorKept />}</p>
       </header>
       <div class="columns">
         <div class="wide">
           <ActButtons letters={1} onAsk={onAsk} />
+          <Veiled what="Its error, its action and the values of its event" />
           <Rights />
-          <ActionOf letter={letter} />
+          {isVeiled() ? null : <ActionOf letter={letter} />}
           {letter.text ? (
             <details class="panel plain">
               <summary>As `tiphys dlq show` prints it</summary>
@@ -249,15 +269,11 @@ function LetterView({ letter, onAsk }: { letter: Letter; onAsk: (verb: "replay" 
         </div>
         <aside class="narrow" aria-label="About the dead letter">
           <LetterFacts letter={letter} />
-          <Section title="Payload">
-            {letter.payload === null ? (
-              <Allowed right="payload" act="The payload">
-                <p class="mute">It has none.</p>
-              </Allowed>
-            ) : (
-              <Tree value={letter.payload} />
-            )}
-          </Section>
+          {isVeiled() ? null : (
+            <Section title="Payload">
+              {letter.payload === null ? <p class="mute">It has none.</p> : <Tree value={letter.payload} />}
+            </Section>
+          )}
         </aside>
       </div>
     </>

@@ -34,7 +34,7 @@ export function Objects() {
         <span class="mute figures">{count(shown.length, "object")}</span>
       </FilterBar>
       <Failure error={store.objectsError.value} retry={() => void store.readObjects()} />
-      {shown.length === 0 ? <Empty>No object passes these filters.</Empty> : null}
+      {shown.length === 0 && !store.objectsError.value ? <Empty>No object passes these filters.</Empty> : null}
       {(["EventSource", "EventBus", "Sensor"] as const).map((kind) => {
         const rows = shown.filter((object) => object.kind === kind);
         return rows.length > 0 ? <Table key={kind} kind={kind} rows={rows} books={books} /> : null;
@@ -64,31 +64,54 @@ function booksOf(rows: readonly RateRow[]): Map<string, Books> {
   return books;
 }
 
+/** A column's name; those of numbers stand at the right. */
+type Column = string | { number: string; title?: string };
+
+const COLUMNS: Record<Kind, Column[]> = {
+  EventSource: ["Name", "State", "Events"],
+  EventBus: ["Name", "State"],
+  Sensor: ["Name", "State", { number: "Rate/s" }, { number: "Lag" }, { number: "Dead" }, "Triggers"],
+};
+
+const BOOKS: Column[] = [
+  "Trigger",
+  { number: "Rate/s" },
+  { number: "Lag", title: "events still to be delivered" },
+  { number: "In hand", title: "delivered and not acknowledged" },
+  { number: "Repeated", title: "of those, delivered before" },
+  { number: "Dead letters" },
+  { number: "p95" },
+  "Consumer",
+];
+
+const EVENTS: Column[] = ["Event", { number: "Rate/s" }, { number: "Count" }];
+
+function Head({ columns }: { columns: Column[] }) {
+  return (
+    <thead>
+      <tr>
+        {columns.map((column) =>
+          typeof column === "string" ? (
+            <th key={column} scope="col">
+              {column}
+            </th>
+          ) : (
+            <th key={column.number} scope="col" class="number" title={column.title}>
+              {column.number}
+            </th>
+          ),
+        )}
+      </tr>
+    </thead>
+  );
+}
+
 function Table({ kind, rows, books }: { kind: Kind; rows: ObjectRow[]; books: Map<string, Books> }) {
   return (
     <Section title={PLURALS[kind]} aside={<span class="mute">{whole(rows.length)}</span>}>
       <div class="scroll">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">State</th>
-              {kind === "Sensor" ? (
-                <>
-                  <th scope="col" class="number">
-                    Rate/s
-                  </th>
-                  <th scope="col" class="number">
-                    Lag
-                  </th>
-                  <th scope="col" class="number">
-                    Dead
-                  </th>
-                </>
-              ) : null}
-              <th scope="col">{kind === "Sensor" ? "Triggers" : kind === "EventSource" ? "Events" : ""}</th>
-            </tr>
-          </thead>
+          <Head columns={COLUMNS[kind]} />
           <tbody>
             {rows.map((object) => (
               <ObjectLine key={`${object.namespace}/${object.name}`} object={object} books={books} />
@@ -121,7 +144,7 @@ function ObjectLine({ object, books }: { object: ObjectRow; books: Map<string, B
           <td class={known && known.dead > 0 ? "number bad-text" : "number"}>{known ? whole(known.dead) : "–"}</td>
         </>
       ) : null}
-      <td class="names mute">{names.join(", ")}</td>
+      {object.kind === "EventBus" ? null : <td class="names mute">{names.join(", ")}</td>}
     </tr>
   );
 }
@@ -250,30 +273,7 @@ function Books({ rows }: { rows: RateRow[] }) {
   return (
     <div class="scroll">
       <table>
-        <thead>
-          <tr>
-            <th scope="col">Trigger</th>
-            <th scope="col" class="number">
-              Rate/s
-            </th>
-            <th scope="col" class="number" title="events still to be delivered">
-              Lag
-            </th>
-            <th scope="col" class="number" title="delivered and not acknowledged">
-              In hand
-            </th>
-            <th scope="col" class="number" title="of those, delivered before">
-              Repeated
-            </th>
-            <th scope="col" class="number">
-              Dead letters
-            </th>
-            <th scope="col" class="number">
-              p95
-            </th>
-            <th scope="col">Consumer</th>
-          </tr>
-        </thead>
+        <Head columns={BOOKS} />
         <tbody>
           {rows.map((row) => (
             <tr key={row.consumer}>
@@ -302,17 +302,7 @@ function EventsOf({ object }: { object: ObjectDetail }) {
   return (
     <Section title="Events">
       <table>
-        <thead>
-          <tr>
-            <th scope="col">Event</th>
-            <th scope="col" class="number">
-              Rate/s
-            </th>
-            <th scope="col" class="number">
-              Count
-            </th>
-          </tr>
-        </thead>
+        <Head columns={EVENTS} />
         <tbody>
           {object.events.map((name) => {
             const known = rates?.find((event) => event.name === name);

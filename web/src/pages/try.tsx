@@ -5,7 +5,7 @@ import type { Fault, TryAnswer } from "../core/contract.ts";
 import { Chip, Code, Empty, Failure } from "../parts/common.tsx";
 import { Editor } from "../parts/editor.tsx";
 import { Stages } from "../parts/stages.tsx";
-import { type ApiError, asApiError, isAbort, post } from "../shell/api.ts";
+import { type ApiError, asApiError, isAbort, logins, post } from "../shell/api.ts";
 import { EXAMPLE } from "./example.ts";
 
 /** So long after the last key the answer is asked for, in milliseconds. */
@@ -80,6 +80,7 @@ interface Asked {
 /** The answer to what is written, soon after the last key; an older question is given up. */
 function useAnswer(manifests: string, input: string, as: As, kind: string): Asked {
   const [asked, setAsked] = useState<Asked>({ answer: null, error: null, isBusy: true });
+  const login = logins.value;
   useEffect(() => {
     const controller = new AbortController();
     const timer = setTimeout(() => {
@@ -97,7 +98,7 @@ function useAnswer(manifests: string, input: string, as: As, kind: string): Aske
       clearTimeout(timer);
       controller.abort();
     };
-  }, [manifests, input, as, kind]);
+  }, [manifests, input, as, kind, login]);
   return asked;
 }
 

@@ -69,7 +69,8 @@ export function Ago({ time }: { time: string | null | undefined }) {
 
 /** An error where it belongs, with its hint. */
 export function Failure({ error, retry }: { error: ApiError | null; retry?: () => void }) {
-  if (!error) {
+  // What only a login mends is told by the form for it.
+  if (!error || error.wantsLogin) {
     return null;
   }
   return (
@@ -159,20 +160,47 @@ export function Command({ text, what }: { text: string; what: string }) {
   );
 }
 
+/** Several errors where they belong, each once: one missing right is told by all that needs it. */
+export function Failures({ errors, retry }: { errors: (ApiError | null)[]; retry: () => void }) {
+  const known = errors.filter((error) => error !== null);
+  const different = known.filter((error, at) => known.findIndex(({ message }) => message === error.message) === at);
+  return (
+    <>
+      {different.map((error) => (
+        <Failure key={error.message} error={error} retry={retry} />
+      ))}
+    </>
+  );
+}
+
 /** Its children with the right; without it one sentence why not. */
 export function Allowed({ right, act, children }: { right: Right; act: string; children: ComponentChildren }) {
   const { value } = session;
   if (!value) {
     return null;
   }
-  if (value.rights[right]) {
-    return <>{children}</>;
+  if (!value.rights[right]) {
+    return <WhyNot what={`${act} is not offered here`} right={right} />;
   }
+  return <>{children}</>;
+}
+
+function WhyNot({ what, right }: { what: string; right: Right }) {
   return (
     <p class="why-not">
-      {act} is not offered here: {value.reasons[right] ?? "the right to is missing."}
+      {what}: {session.value?.reasons[right] ?? "the right to is missing."}
     </p>
   );
+}
+
+/** True if values of events, and what could hold one, are kept from the reader. */
+export const isVeiled = (): boolean => session.value?.rights.payload === false;
+
+/** Why values are not shown, once a page, and what else is not there without them. */
+export function Veiled({ what, acts }: { what: string; acts?: string }) {
+  return isVeiled() ? (
+    <WhyNot what={`${what} are not shown${acts ? `, and ${acts} are not offered` : ""}`} right="payload" />
+  ) : null;
 }
 
 /** A dialog over the page: the browser keeps the focus inside, Escape closes it. */

@@ -3,8 +3,11 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Filters, format, isFiltered, NO_FILTERS } from "../core/address.ts";
+import { userName } from "../core/user.ts";
 import { count, outcomeWord } from "../core/words.ts";
+import type { ApiError } from "../shell/api.ts";
 import { help, PLACES, togglePause } from "../shell/keys.ts";
+import { leaveError, logOut } from "../shell/login.ts";
 import * as store from "../shell/store.ts";
 import { retry } from "../shell/stream.ts";
 import { theme, turn } from "../shell/theme.ts";
@@ -36,6 +39,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
             ?
           </button>
         </div>
+        <Account />
       </header>
       <Troubles />
       <main id="main" tabIndex={-1}>
@@ -46,7 +50,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
   );
 }
 
-function Mark() {
+export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
       <path d="M3 5h5M3 10h5M3 15h5M8 5c5 0 2 5 7 5M8 10h9M8 15c5 0 2-5 7-5" />
@@ -91,10 +95,29 @@ function Place() {
   ) : null;
 }
 
+/** Who is logged in, where one logs in. */
+function Account() {
+  const { value } = store.session;
+  return value?.mode === "cluster" ? (
+    <div class="account">
+      <span class="user" title={value.user ?? ""}>
+        <span class="hidden">logged in as </span>
+        {userName(value.user ?? "not known")}
+      </span>
+      <button type="button" onClick={() => void logOut()}>
+        Log out
+      </button>
+    </div>
+  ) : null;
+}
+
+const STREAM_WORDS = { lost: "reconnecting", refused: "not allowed", opening: "connecting", open: "live" };
+
 function StreamState() {
   const state = store.stream.value;
-  const isBad = state === "lost" || store.bus.value?.ok === false;
-  const word = state === "lost" ? "reconnecting" : state === "opening" ? "connecting" : isBad ? "bus away" : "live";
+  const isAway = store.bus.value?.ok === false;
+  const isBad = state === "lost" || state === "refused" || isAway;
+  const word = state === "open" && isAway ? "bus away" : STREAM_WORDS[state];
   return (
     <span class={`live ${isBad ? "bad" : state}`} role="status">
       <span class="dot" aria-hidden="true" />
@@ -110,6 +133,8 @@ function Troubles() {
       {store.sessionError.value ? (
         <Failure error={store.sessionError.value} retry={() => void store.readSession()} />
       ) : null}
+      {leaveError.value ? <Failure error={leaveError.value} retry={() => void logOut()} /> : null}
+      {store.streamError.value ? <Refused error={store.streamError.value} /> : null}
       {store.stream.value === "lost" ? (
         <div class="notice warn banner">
           <p>The stream is lost; what is shown may be old. It is opened again by itself.</p>
@@ -124,6 +149,17 @@ function Troubles() {
         </div>
       ) : null}
     </>
+  );
+}
+
+function Refused({ error }: { error: ApiError }) {
+  return (
+    <div class="notice warn banner">
+      <p>What is new is not shown, as the stream is refused: {error.message}. It is asked for again once a minute.</p>
+      <button type="button" onClick={retry}>
+        Now
+      </button>
+    </div>
   );
 }
 

@@ -1,15 +1,25 @@
 // Calls of `/api`.
 
+import { signal } from "@preact/signals";
+
+/** True while the console wants a login before it answers. */
+export const needsLogin = signal(false);
+/** Counts logins and logouts: an answer to an earlier question is for somebody else, perhaps. */
+export const logins = signal(0);
+
 /** Why a call did not succeed, in words for people. */
 export class ApiError extends Error {
   readonly hint: string | undefined;
   readonly status: number;
+  /** True if a login is all that is missing: the form for it is shown, and nothing else. */
+  readonly wantsLogin: boolean;
 
-  constructor(message: string, hint: string | undefined, status: number) {
+  constructor(message: string, hint: string | undefined, status: number, wantsLogin = false) {
     super(message);
     this.name = "ApiError";
     this.hint = hint;
     this.status = status;
+    this.wantsLogin = wantsLogin;
   }
 }
 
@@ -24,6 +34,13 @@ export async function getText(path: string, signal?: AbortSignal): Promise<strin
   return (await sent(path, { signal: signal ?? null })).text();
 }
 
+/** Resolves if `path` would answer, without reading it: for what never ends. */
+export async function probe(path: string): Promise<void> {
+  const controller = new AbortController();
+  await sent(path, { signal: controller.signal });
+  controller.abort();
+}
+
 /** Asks for an act, and reads the answer. */
 export async function post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
   const response = await sent(path, {
@@ -36,6 +53,7 @@ export async function post<T>(path: string, body: unknown, signal?: AbortSignal)
 }
 
 async function sent(path: string, init: RequestInit): Promise<Response> {
+  const login = logins.peek();
   let response: Response;
   try {
     response = await fetch(path, init);
@@ -46,17 +64,25 @@ async function sent(path: string, init: RequestInit): Promise<Response> {
     throw new ApiError("The console does not answer.", "Is `tiphys console` still running?", 0);
   }
   if (!response.ok) {
-    throw await refused(response);
+    throw await refused(response, login);
+  }
+  if (login !== logins.peek()) {
+    throw new ApiError("This was asked before the last login.", undefined, 0, true);
   }
   return response;
 }
 
-async function refused(response: Response): Promise<ApiError> {
+/** What a refusal says; one that wants a login, and was not asked before the last one, is noted. */
+async function refused(response: Response, asked: number): Promise<ApiError> {
   const text = await response.text();
   try {
-    const { error, hint } = JSON.parse(text) as { error?: string; hint?: string };
+    const { error, hint, login } = JSON.parse(text) as { error?: string; hint?: string; login?: boolean };
+    const wantsLogin = response.status === 401 && login === true;
+    if (wantsLogin && asked === logins.peek()) {
+      needsLogin.value = true;
+    }
     if (error) {
-      return new ApiError(error, hint, response.status);
+      return new ApiError(error, hint, response.status, wantsLogin);
     }
   } catch {
     // Not the console's own answer: its text is all there is.

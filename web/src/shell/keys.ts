@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Page } from "../core/address.ts";
+import { needsLogin } from "./api.ts";
 import * as store from "./store.ts";
 
 export const help = signal(false);
@@ -27,6 +28,9 @@ export function togglePause(): void {
 export function listen(): void {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(event)) {
+      return;
+    }
+    if (needsLogin.value) {
       return;
     }
     if (document.querySelector("dialog[open]") && event.key !== "?") {

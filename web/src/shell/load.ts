@@ -1,7 +1,7 @@
 // What a page reads by itself, as a state.
 
 import { useEffect, useState } from "preact/hooks";
-import { type ApiError, asApiError, get } from "./api.ts";
+import { type ApiError, asApiError, get, logins } from "./api.ts";
 
 export interface Loaded<T> {
   data: T | null;
@@ -10,7 +10,7 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** Reads `path`, again when it or `version` changes; what was read before stays until then. Null reads nothing. */
+/** Reads `path`, again when it or `version` changes, or somebody logs in; what was read before stays until then. Null reads nothing. */
 export function useGet<T>(path: string | null, version: unknown = 0): Loaded<T> {
   const [state, setState] = useState<{ path: string | null; data: T | null; error: ApiError | null }>({
     path,
@@ -18,6 +18,7 @@ export function useGet<T>(path: string | null, version: unknown = 0): Loaded<T> 
     error: null,
   });
   const [round, setRound] = useState(0);
+  const login = logins.value;
   useEffect(() => {
     if (path === null) {
       return;
@@ -31,7 +32,7 @@ export function useGet<T>(path: string | null, version: unknown = 0): Loaded<T> 
         }
       });
     return () => controller.abort();
-  }, [path, version, round]);
+  }, [path, version, round, login]);
   const isOurs = state.path === path;
   return {
     data: isOurs ? state.data : null,

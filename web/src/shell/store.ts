@@ -3,12 +3,16 @@
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { type Address, type Filters, format, type Page, parse, query } from "../core/address.ts";
 import type { BusState, EventPage, Flow, ObjectRow, Rates, Session, Skipped } from "../core/contract.ts";
-import { EMPTY, type Feed, type Message, reduce, waiting } from "../core/feed.ts";
+import { EMPTY, type Feed, type Message, reduce, UNREAD, waiting } from "../core/feed.ts";
 import { type ApiError, asApiError, get } from "./api.ts";
 
 export const address = signal<Address>(parse(location.pathname, location.search));
 export const session = signal<Session | null>(null);
+/** Counts those for whom something was read: nothing of one is left for the next. */
+export const person = signal(0);
 export const sessionError = signal<ApiError | null>(null);
+/** True once it is known what one may, or that it cannot be known. */
+export const knowsRights = computed(() => session.value !== null || sessionError.value !== null);
 export const objects = signal<readonly ObjectRow[]>([]);
 export const objectsError = signal<ApiError | null>(null);
 /** Counts changes of objects: what shows one reads it again. */
@@ -18,8 +22,10 @@ export const bus = signal<BusState | null>(null);
 export const flow = signal<Flow | null>(null);
 export const feed = signal<Feed>(EMPTY);
 export const feedError = signal<ApiError | null>(null);
-/** How the stream is. */
-export const stream = signal<"opening" | "open" | "lost">("opening");
+/** How the stream is: one that is lost comes back soon, one that is refused is asked for again later. */
+export const stream = signal<"opening" | "open" | "lost" | "refused">("opening");
+/** Why the stream is refused. */
+export const streamError = signal<ApiError | null>(null);
 /** True while the reader has stopped the view; the data go on. */
 export const paused = signal(false);
 /** True while the reader is in the list of events: nothing may move. */
@@ -101,7 +107,7 @@ export async function readEvents(before?: number): Promise<void> {
     batch(() => {
       feedError.value = null;
       tell({ kind: "page", page, before });
-      if (before === undefined && feed.value.held === Number.MAX_SAFE_INTEGER) {
+      if (before === undefined && feed.value.held === UNREAD) {
         tell({ kind: "release" });
         tell({ kind: "hold" });
       }
@@ -147,6 +153,23 @@ export async function readSession(): Promise<void> {
   } catch (error) {
     sessionError.value = asApiError(error);
   }
+}
+
+/** Forgets what was read for somebody. */
+export function forget(): void {
+  reading?.abort();
+  batch(() => {
+    person.value += 1;
+    session.value = null;
+    sessionError.value = null;
+    objects.value = [];
+    objectsError.value = null;
+    rates.value = null;
+    bus.value = null;
+    flow.value = null;
+    feedError.value = null;
+    tell({ kind: "clear" });
+  });
 }
 
 /** Shows what has waited; what comes later waits again, if the reader still reads. */

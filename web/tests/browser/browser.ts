@@ -1,5 +1,6 @@
 // The browser of the tests, and what is asked of pages.
 
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
@@ -23,14 +24,25 @@ export const PAGES = [
 
 const FLAGS = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-  ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  ...["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
 ];
+
+/** The longest wait for anything, in milliseconds: machines are slow at times, and a wait that succeeds ends at once. */
+const PATIENCE = 60_000;
 
 let browser: Browser | null = null;
 
 export async function openBrowser(): Promise<void> {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: FLAGS });
+  for (let attempt = 1; browser === null; attempt += 1) {
+    try {
+      browser = await chromium.launch({ executablePath, args: FLAGS, timeout: 2 * PATIENCE });
+    } catch (error) {
+      if (attempt === 3) {
+        throw error;
+      }
+    }
+  }
 }
 
 export async function closeBrowser(): Promise<void> {
@@ -47,7 +59,7 @@ export async function open(
   }
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(PATIENCE);
   const errors: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") {
@@ -57,6 +69,58 @@ export async function open(
   page.on("pageerror", (error) => errors.push(error.message));
   await page.goto(address);
   return { page, errors };
+}
+
+/** Waits until something is so. */
+export async function eventually(what: string, is: () => unknown): Promise<void> {
+  const end = Date.now() + PATIENCE;
+  while (!(await is())) {
+    assert.ok(Date.now() < end, `not within ${PATIENCE} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+/** Waits until an expression of the page is true; the policy forbids the page itself to evaluate one. */
+export async function until(page: Page, expression: string): Promise<void> {
+  await eventually(expression, () => page.evaluate(expression));
+}
+
+/** Waits until so many parts of the page are what a selector says. */
+export async function counted(page: Page, selector: string, count: number): Promise<void> {
+  await eventually(`${count} × ${selector}`, async () => (await page.locator(selector).count()) === count);
+}
+
+/** Waits until a page shows what it has read. */
+export async function settled(page: Page): Promise<void> {
+  await page.getByText("live", { exact: true }).waitFor();
+  const isRead = `!!document.querySelector("main h1") && !document.querySelector("main .empty[role=status], [aria-busy=true]")`;
+  await until(page, isRead);
+}
+
+/** Presses `g` and a key until the page is at `path`: on a slow machine the two may come too far apart. */
+export async function goByKey(page: Page, key: string, path: string): Promise<void> {
+  const end = Date.now() + PATIENCE;
+  while (new URL(page.url()).pathname !== path) {
+    assert.ok(Date.now() < end, `g ${key} does not lead to ${path}`);
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+  }
+}
+
+/** Presses Tab until what is called so has the focus. */
+export async function tabTo(page: Page, name: string): Promise<void> {
+  for (let at = 0; at < 200; at += 1) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(`document.activeElement.textContent.trim() === ${JSON.stringify(name)}`)) {
+      return;
+    }
+  }
+  assert.fail(`no way by Tab to ${name}`);
+}
+
+/** What the focus is on. */
+export async function focused(page: Page, selector: string): Promise<void> {
+  await until(page, `document.activeElement?.matches(${JSON.stringify(selector)})`);
 }
 
 export type StandIn = Awaited<ReturnType<typeof startStandIn>>;

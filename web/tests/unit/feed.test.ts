@@ -49,6 +49,15 @@ test("while one reads nothing moves, and new events are counted", () => {
   assert.equal(waiting(feed, NO_FILTERS), 0);
 });
 
+test("who holds before the first page is here sees it all the same", () => {
+  const held = reduce(EMPTY, { kind: "hold" });
+  const page = { events: [event(2), event(1)], first: 1, last: 2, more: false };
+  const feed = reduce(held, { kind: "page", page });
+  assert.equal(rows(feed, NO_FILTERS).length, 2);
+  const none = reduce({ ...EMPTY, loaded: true }, { kind: "hold" });
+  assert.equal(waiting(arrived(none, 1), NO_FILTERS), 1);
+});
+
 test("only events that pass the filters are counted as waiting", () => {
   let feed = reduce(arrived(EMPTY, 1), { kind: "hold" });
   feed = reduce(feed, { kind: "arrived", events: [event(2, { source: "other" }), event(3)] });
