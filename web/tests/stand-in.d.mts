@@ -11,6 +11,7 @@ export interface Options {
 export interface World {
   isDown: boolean;
   acts: Record<string, unknown>[];
+  events: { id: string; number: number }[];
   streams: Set<unknown>;
   sessions: Map<string, unknown>;
   publish(count?: number): void;

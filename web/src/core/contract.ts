@@ -113,7 +113,8 @@ export interface EventPage {
   events: BusEvent[];
   first: number | null;
   last: number | null;
-  more: boolean;
+  /** Where the next page goes on: before this number; null if there is none. */
+  next: number | null;
 }
 
 export interface Check {

@@ -17,9 +17,9 @@ export interface Feed {
   gaps: readonly Skipped[];
   /** Number of the newest event that is shown, while newer ones wait; null if all are shown. */
   held: number | null;
-  /** True if there are older ones on the bus. */
-  more: boolean;
-  /** True if the last page had none, and there are more: not all were looked at. */
+  /** Before which number older ones are, if there are any on the bus. */
+  next: number | null;
+  /** True if the last page had none, and there are older ones: whoever wants them says so. */
   isCut: boolean;
   /** True once the first page is here. */
   loaded: boolean;
@@ -36,7 +36,7 @@ export type Message =
 
 export type Row = { kind: "event"; event: BusEvent } | { kind: "gap"; gap: Skipped };
 
-export const EMPTY: Feed = { events: [], gaps: [], held: null, more: false, isCut: false, loaded: false };
+export const EMPTY: Feed = { events: [], gaps: [], held: null, next: null, isCut: false, loaded: false };
 
 /** What a message makes of the feed. */
 export function reduce(feed: Feed, message: Message): Feed {
@@ -72,11 +72,11 @@ function paged(feed: Feed, page: EventPage, before: number | undefined): Feed {
   const events = merged(feed.events, page.events);
   const [newest, oldest] = [feed.events[0]?.number, page.events[page.events.length - 1]?.number];
   if (before !== undefined || newest === undefined || oldest === undefined) {
-    return { ...feed, events, more: page.more, isCut: page.more && page.events.length === 0, loaded: true };
+    return { ...feed, events, next: page.next, isCut: page.next !== null && page.events.length === 0, loaded: true };
   }
   // The newest ones, asked for once more: between them and those known may lie others.
   const gap = { from: newest + 1, to: oldest - 1, count: oldest - newest - 1 };
-  const gaps = gap.count > 0 && page.more ? [gap, ...feed.gaps] : feed.gaps;
+  const gaps = gap.count > 0 && page.next !== null ? [gap, ...feed.gaps] : feed.gaps;
   return { ...feed, events, gaps, loaded: true };
 }
 
@@ -101,7 +101,8 @@ function kept(feed: Feed): Feed {
   if (feed.events.length <= KEPT || feed.held !== null) {
     return feed;
   }
-  return { ...feed, events: feed.events.slice(0, KEPT), more: true };
+  const events = feed.events.slice(0, KEPT);
+  return { ...feed, events, next: events[events.length - 1]?.number ?? null };
 }
 
 /** What of a gap is still open after the newest events of it have come. */

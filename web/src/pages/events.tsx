@@ -30,17 +30,22 @@ export function Events() {
       {list.length > 0 ? <Veiled what="Values of events" /> : null}
       {feed.loaded || list.length > 0 || store.feedError.value ? null : <Loading what="events" />}
       {feed.loaded && list.length === 0 ? (
-        <Empty>No event passes these filters{feed.more ? ", of those that were looked at" : ""}.</Empty>
+        <Empty>No event passes these filters{feed.next === null ? "" : ", of those that were looked at"}.</Empty>
       ) : null}
-      {store.feedError.value && list.length === 0 ? null : <List rows={list} more={feed.more} />}
-      {feed.isCut && list.length > 0 ? (
-        <p class="empty">Older events were not looked at: what passes these filters is rare.</p>
+      {store.feedError.value && list.length === 0 ? null : <List rows={list} next={feed.isCut ? null : feed.next} />}
+      {feed.isCut ? (
+        <p class="empty">
+          Events before number {feed.next} were not looked at: what passes these filters is rare.{" "}
+          <button type="button" onClick={() => void store.readEvents(feed.next ?? undefined)}>
+            Look further back
+          </button>
+        </p>
       ) : null}
     </>
   );
 }
 
-function List({ rows, more }: { rows: Row[]; more: boolean }) {
+function List({ rows, next }: { rows: Row[]; next: number | null }) {
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, room: 800, height: 44 });
   const state = useRef({ pointer: false, focus: false });
@@ -66,13 +71,12 @@ function List({ rows, more }: { rows: Row[]; more: boolean }) {
   }, []);
   const { from, to } = range(rows.length, view.height, view.top, view.room);
   useEffect(() => {
-    if (more && to > rows.length - 20) {
-      const last = store.feed.value.events[store.feed.value.events.length - 1];
-      const timer = setTimeout(() => void store.readEvents(last?.number), 50);
+    if (next !== null && to > rows.length - 20) {
+      const timer = setTimeout(() => void store.readEvents(next), 50);
       return () => clearTimeout(timer);
     }
     return undefined;
-  }, [more, to, rows.length]);
+  }, [next, to, rows.length]);
   const enter = (key: "pointer" | "focus", is: boolean) => () => {
     state.current[key] = is;
     settle();

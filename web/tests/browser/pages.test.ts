@@ -114,6 +114,19 @@ test("nothing moves while one reads; new events are counted, and shown when want
   await page.context().close();
 });
 
+test("what filters leave few of is looked for further back when one wants it", async () => {
+  await using server = await standIn();
+  const [oldest, second] = server.world.events;
+  assert.ok(oldest && second);
+  const { page } = await open(`${server.address}/events?text=${oldest.id}`);
+  await settled(page);
+  await page.getByText(`Events before number ${second.number} were not looked at`).waitFor();
+  await page.getByRole("button", { name: "Look further back" }).click();
+  await page.locator(".event-row", { hasText: String(oldest.number) }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Look further back" }).count(), 0);
+  await page.context().close();
+});
+
 test("pause stops the view and counts what waits", async () => {
   await using server = await standIn();
   const { page } = await open(`${server.address}/flow`);

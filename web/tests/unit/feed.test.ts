@@ -51,7 +51,7 @@ test("while one reads nothing moves, and new events are counted", () => {
 
 test("who holds before the first page is here sees it all the same", () => {
   const held = reduce(EMPTY, { kind: "hold" });
-  const page = { events: [event(2), event(1)], first: 1, last: 2, more: false };
+  const page = { events: [event(2), event(1)], first: 1, last: 2, next: null };
   const feed = reduce(held, { kind: "page", page });
   assert.equal(rows(feed, NO_FILTERS).length, 2);
   const none = reduce({ ...EMPTY, loaded: true }, { kind: "hold" });
@@ -65,15 +65,25 @@ test("only events that pass the filters are counted as waiting", () => {
 });
 
 test("a page of older events goes below, and says if there are more", () => {
-  const page = { events: [event(3), event(2)], first: 1, last: 5, more: true };
+  const page = { events: [event(3), event(2)], first: 1, last: 5, next: 2 };
   const feed = reduce(arrived(EMPTY, 5, 4), { kind: "page", page, before: 4 });
   assert.deepEqual(numbers(feed), [5, 4, 3, 2]);
-  assert.equal(feed.more, true);
+  assert.equal(feed.next, 2);
   assert.equal(feed.loaded, true);
 });
 
+test("a page without events, where filters leave few, says from where one may look further", () => {
+  const page = { events: [], first: 1, last: 50_000, next: 30_001 };
+  const feed = reduce(EMPTY, { kind: "page", page });
+  assert.equal(feed.isCut, true);
+  assert.equal(feed.next, 30_001);
+  const all = reduce(feed, { kind: "page", page: { ...page, events: [event(7)], next: null }, before: 30_001 });
+  assert.equal(all.isCut, false);
+  assert.deepEqual(numbers(all), [7]);
+});
+
 test("what lies between the events known and the newest, after the stream was lost, is a gap", () => {
-  const page = { events: [event(20), event(19)], first: 1, last: 20, more: true };
+  const page = { events: [event(20), event(19)], first: 1, last: 20, next: 19 };
   const feed = reduce(arrived(EMPTY, 5, 4), { kind: "page", page });
   assert.deepEqual(shown(feed), [20, 19, "6-18", 5, 4]);
   const joined = reduce(arrived(EMPTY, 18), { kind: "page", page });
@@ -104,7 +114,7 @@ test("so many events are kept, but none is taken from a reader", () => {
   const feed = reduce(EMPTY, { kind: "arrived", events: many });
   assert.equal(feed.events.length, KEPT);
   assert.equal(feed.events[0]?.number, KEPT + 9);
-  assert.equal(feed.more, true);
+  assert.equal(feed.next, 10);
 });
 
 function decision(sensor: string, outcome: Outcome, trigger = "t") {
