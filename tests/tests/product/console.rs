@@ -1,12 +1,12 @@
 //! The event flow in a browser: who comes in, what he sees, and what he may do.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
+use tiphys_tests::ask::{Reply, ask};
 use tiphys_tests::web::{Web, answer};
 use tiphys_tests::{Tiphys, World, command, eventually, tiphys, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -44,21 +44,6 @@ pub(crate) struct Console {
     cookie: String,
 }
 
-/// What it answers.
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-}
-
-impl Answer {
-    #[track_caller]
-    fn json(&self) -> Value {
-        assert_eq!(self.status, 200, "{}", self.body);
-        serde_json::from_str(&self.body).unwrap()
-    }
-}
-
 impl Console {
     pub(crate) fn start(world: &World, manifests: &str) -> Self {
         let mut child = command()
@@ -94,40 +79,16 @@ impl Console {
         format!("http://{}/?token={}", self.host, self.token)
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.host).await.unwrap();
-        let headers = [headers, &[""]].concat().join("\r\n");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut bytes = Vec::new();
-        within("an answer", stream.read_to_end(&mut bytes))
-            .await
-            .unwrap();
-        let end = bytes
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap();
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let headers = head.lines().filter_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            Some((name.to_lowercase(), value.to_owned()))
-        });
-        Answer {
-            status: head[9..12].parse().unwrap(),
-            headers: headers.collect(),
-            body: String::from_utf8_lossy(&bytes[end + 4..]).into_owned(),
-        }
+    async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
+        ask(&self.host, method, path, headers, body).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> Reply {
         let host = format!("Host: {}", self.host);
         self.ask("GET", path, &[&host, &self.cookie], "").await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    async fn post(&self, path: &str, body: &Value) -> Reply {
         let (host, origin) = (
             format!("Host: {}", self.host),
             format!("Origin: http://{}", self.host),
