@@ -1,4 +1,4 @@
-// Runs the tests of `tests/`: `unit`, `browser` or `real`. They are TypeScript, so they are bundled first.
+// Runs the tests of `tests/`: `unit`, `browser`, `real` or `login`. They are TypeScript, so they are bundled first.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
@@ -43,6 +43,29 @@ fn chromium() -> String {
     chromium
 }
 
+/// The tests of the pages in `web/tests/<kind>`, over a console.
+pub(crate) fn tests_of(kind: &str, console: &str) -> Command {
+    let mut tests = Command::new("node");
+    tests
+        .args(["tools/test.mjs", kind])
+        .current_dir(pages())
+        .env("CHROMIUM", chromium())
+        .env("TIPHYS_CONSOLE_ADDRESS", console)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    tests
+}
+
+/// Whether they passed.
+pub(crate) fn have_passed(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    text
+}
+
 /// What the tests of the pages make happen.
 struct Stage {
     scene: Scene,
@@ -80,7 +103,6 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_show_what_happens_and_act() {
-    let (web, chromium) = (pages(), chromium());
     let scene = scene().await;
     let console = Console::start(&scene.world, &scene.manifests);
     let (wanted, mut asked) = mpsc::unbounded_channel();
@@ -94,16 +116,8 @@ async fn the_pages_show_what_happens_and_act() {
         published: 0,
         refused: 0,
     };
-    let tests = Command::new("node")
-        .args(["tools/test.mjs", "real"])
-        .current_dir(web)
-        .env("CHROMIUM", chromium)
-        .env("TIPHYS_CONSOLE_ADDRESS", console.address())
+    let tests = tests_of("real", &console.address())
         .env("TIPHYS_STAGE_ADDRESS", remote.url(""))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut tests = pin!(tests.wait_with_output());
@@ -113,9 +127,7 @@ async fn the_pages_show_what_happens_and_act() {
             what = asked.recv() => stage.make(&what.unwrap()).await,
         }
     };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
+    let text = have_passed(&output);
 
     // The letter was replayed once, and what was filtered did nothing.
     let calls = stage.scene.web.asked();

@@ -13,6 +13,7 @@ use tiphys_tests::ask::{Reply, ask};
 use tiphys_tests::web::{Web, answer};
 use tiphys_tests::{Tiphys, World, command, eventually};
 
+use crate::console_pages::{have_passed, tests_of};
 use crate::wire::{self, Wire};
 
 /// Who comes, by what a role allows him.
@@ -339,6 +340,10 @@ async fn a_viewer_sees_what_happened_and_no_value_of_it() {
     for field in ["error", "action", "payload"] {
         assert_eq!(letter[field], Value::Null, "{field}");
     }
+
+    let mut pages = tests_of("login", &format!("http://{}", console.host));
+    pages.env("TIPHYS_TOKEN", token(world, "viewer").await);
+    have_passed(&pages.output().await.unwrap());
 
     for (path, body) in [
         ("/api/dead-letters/replay", json!({"all": true})),
