@@ -175,6 +175,15 @@ impl Tiphys {
         memory(&self.process.id().to_string())
     }
 
+    /// The most memory that it has had so far, resident, in MiB.
+    pub(crate) fn most_memory(&self) -> anyhow::Result<f64> {
+        let path = format!("/proc/{}/status", self.process.id());
+        let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let most = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let most = most.and_then(|most| most.split_whitespace().next()?.parse::<f64>().ok());
+        Ok(most.with_context(|| format!("find VmHWM in {path}"))? / 1024.0)
+    }
+
     /// Ends it by SIGTERM; returns how long that took.
     pub(crate) fn stop(mut self) -> anyhow::Result<Duration> {
         let start = Instant::now();
