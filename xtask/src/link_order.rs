@@ -101,8 +101,8 @@ fn watch(
 
     let mut functions = BTreeSet::new();
     for file in fs::read_dir(seen).with_context(|| format!("read {}", seen.display()))? {
-        let text = fs::read(file?.path())?;
-        called(&String::from_utf8_lossy(&text), binary, &mut functions);
+        let calls = fs::read(file?.path())?;
+        called(&String::from_utf8_lossy(&calls), binary, &mut functions);
     }
     ensure!(!functions.is_empty(), "no function was seen in {story}");
     Ok(functions)

@@ -216,14 +216,12 @@ async fn of_two_pods_one_keeps_the_hook_and_the_other_takes_over() {
     .await;
 
     story.kubectl(["delete", SOURCE]).await;
-    eventually("the end of the hook", || async {
-        host.hooks(PLACE).is_empty().then_some(())
-    })
-    .await;
     eventually("the end of the pods", || async {
         let pods = story.list("pods", SOURCE_PODS, ".metadata.name").await;
         pods.is_empty().then_some(())
     })
     .await;
-    assert_eq!((host.calls("POST"), host.calls("DELETE")), (1, 1));
+    // Pods do not end at the same moment: one that takes the lease meanwhile makes the hook, and removes it, too.
+    assert_eq!(host.hooks(PLACE).len(), 0);
+    assert_eq!(host.calls("POST"), host.calls("DELETE"));
 }
