@@ -228,7 +228,7 @@ impl Stage {
             for number in first..self.published {
                 pace.tick().await;
                 let message = message(CALM, number);
-                sent.insert(message.id.to_string(), Timestamp::now());
+                sent.insert(message.id.clone(), Timestamp::now());
                 self.bus.events.publish(message).await?.await?;
             }
             anyhow::Ok(sent)
