@@ -11,6 +11,7 @@ mod memory;
 mod pods;
 mod simulate;
 mod stop;
+mod storm;
 mod webhook;
 
 use std::fmt;
@@ -43,6 +44,8 @@ pub(crate) enum Figure {
     Languages,
     /// Hostile input and endless programs: the slowest
     Bounds,
+    /// Programs that run into their deadline with every event, and healthy triggers beside them
+    Storm,
     /// `tiphys simulate`
     Simulate,
     /// The pods in a cluster with nodes: first trigger, edits, memory. Only if asked for
@@ -71,6 +74,7 @@ impl Figure {
             Self::Brokers => brokers::measure(bench, report),
             Self::Languages => languages::measure(bench, report),
             Self::Bounds => bounds::measure(bench, report),
+            Self::Storm => storm::measure(bench, report),
             Self::Simulate => simulate::measure(bench, report),
             Self::Cluster => cluster::measure(bench, report),
         }

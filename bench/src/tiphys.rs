@@ -108,10 +108,15 @@ impl Tiphys {
 
     /// What a counter on its admin port says, all labels together.
     pub(crate) fn count(&self, metric: &str) -> anyhow::Result<u64> {
+        self.count_of(metric, "")
+    }
+
+    /// The same, of what has a label, such as `a="b"`.
+    pub(crate) fn count_of(&self, metric: &str, label: &str) -> anyhow::Result<u64> {
         let answer = self.get("/metrics")?;
         let counts = answer.lines().filter_map(|line| {
             let rest = line.strip_prefix(metric)?;
-            rest.starts_with(['{', ' ']).then_some(())?;
+            (rest.starts_with(['{', ' ']) && rest.contains(label)).then_some(())?;
             rest.rsplit(' ').next()?.parse::<u64>().ok()
         });
         Ok(counts.sum())
@@ -134,15 +139,16 @@ impl Tiphys {
 
     /// The answer of its admin port, head and body.
     fn get(&self, path: &str) -> anyhow::Result<String> {
+        ask(&self.admin()?, path)
+    }
+
+    /// Host and port of its admin port.
+    pub(crate) fn admin(&self) -> anyhow::Result<String> {
         let lines = self.lines()?;
         let serving = |line: &&Value| line["msg"] == "Serving metrics and health";
         let serving = lines.iter().find(serving);
         let address = serving.and_then(|line| line["address"].as_str());
-        let mut connection = TcpStream::connect(address.context("the admin port is not served")?)?;
-        write!(connection, "GET {path} HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        Ok(answer)
+        Ok(address.context("the admin port is not served")?.to_owned())
     }
 
     /// Tells it to end, and does not wait for that.
@@ -175,6 +181,15 @@ impl Tiphys {
         memory(&self.process.id().to_string())
     }
 
+    /// The most memory that it has had so far, resident, in MiB.
+    pub(crate) fn most_memory(&self) -> anyhow::Result<f64> {
+        let path = format!("/proc/{}/status", self.process.id());
+        let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let most = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let most = most.and_then(|most| most.split_whitespace().next()?.parse::<f64>().ok());
+        Ok(most.with_context(|| format!("find VmHWM in {path}"))? / 1024.0)
+    }
+
     /// Ends it by SIGTERM; returns how long that took.
     pub(crate) fn stop(mut self) -> anyhow::Result<Duration> {
         let start = Instant::now();
@@ -196,6 +211,15 @@ impl Tiphys {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// The answer of an admin port, head and body.
+pub(crate) fn ask(address: &str, path: &str) -> anyhow::Result<String> {
+    let mut connection = TcpStream::connect(address)?;
+    write!(connection, "GET {path} HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// The memory of the process `id`.

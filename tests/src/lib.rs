@@ -18,6 +18,7 @@ pub mod google;
 pub mod grpc;
 mod hanging;
 pub mod harbour;
+pub mod host;
 pub mod mail;
 mod moments;
 pub mod nsq;

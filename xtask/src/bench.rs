@@ -12,7 +12,8 @@ use crate::node::{Node, Started};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Measure only this (latency, backlog, memory, controller, pods, stop, languages, bounds, simulate); may be repeated
+    /// Measure only this (latency, backlog, memory, controller, pods, stop, webhook, brokers, languages, bounds, storm,
+    /// simulate); may be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Measure the pods on the node of `cargo xtask node` instead: installs the image there and leaves

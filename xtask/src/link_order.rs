@@ -1,8 +1,8 @@
 //! `cargo xtask link-order`: finds out which functions run in the pods of an `EventSource` and a
 //! `Sensor`, and writes them down for the linker (`crates/cli/build.rs`).
 //!
-//! A story of two pods is run under valgrind's callgrind, which names every function that is
-//! called. The names hold hashes of the versions of their crates: a list that is older than
+//! Stories of pods are run under valgrind's callgrind, which names every function that is called.
+//! What only pods of one kind need stands apart: it takes nothing from the others. The names hold hashes of the versions of their crates: a list that is older than
 //! `Cargo.lock`, the toolchain or the release profile does no harm and less good, which
 //! `cargo xtask bench --cluster` shows.
 
@@ -22,8 +22,32 @@ const ORDER: &str = "crates/cli/link-order.txt";
 /// Where the runs leave what they have seen.
 const SEEN: &str = "target/link-order";
 
-/// The life of two pods: their start, an event, and all of it again.
-const STORY: &str = "start::a_pair_of_pods_goes_on_in_new_containers_and_repeats_nothing";
+/// The story of a pod of a kind that listens, is stopped, and has a successor.
+macro_rules! contract {
+    ($kind:literal) => {
+        concat!(
+            "brokers::contract::",
+            $kind,
+            "::a_pod_that_is_stopped_loses_nothing_that_it_has"
+        )
+    };
+}
+
+/// The test programs of the stories that are watched, and their names. First the life of two pods: their start,
+/// an event, and all of it again; then that of a pod of each kind whose memory is bounded
+/// (`cargo xtask bench --only brokers`).
+const STORIES: [(&str, &str); 7] = [
+    (
+        "worker",
+        "start::a_pair_of_pods_goes_on_in_new_containers_and_repeats_nothing",
+    ),
+    ("source", contract!("nats_jetstream")),
+    ("source", contract!("redis_stream")),
+    ("source", contract!("amqp")),
+    ("source", contract!("kafka_group")),
+    ("source", contract!("mqtt")),
+    ("source", contract!("nsq")),
+];
 
 /// Builds what users run, watches it work and writes the list.
 ///
@@ -45,35 +69,54 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if seen.exists() {
         fs::remove_dir_all(&seen).with_context(|| format!("empty {SEEN}"))?;
     }
-    fs::create_dir_all(&seen).with_context(|| format!("make {SEEN}"))?;
-    let watched = seen.join("tiphys.sh");
-    fs::write(&watched, watching(&binary, &seen)).context("write the script")?;
-    fs::set_permissions(&watched, fs::Permissions::from_mode(0o755)).context("its mode")?;
-    let mut story = cargo([
-        "test",
-        "--package",
-        "tiphys-tests",
-        "--test",
-        "worker",
-        "--",
-    ]);
-    story
-        .args([STORY, "--exact"])
-        .envs(programs.variables())
-        .env("TIPHYS_BIN", watched);
-    command::run(&mut story)?;
-
-    let mut functions = BTreeSet::new();
-    for file in fs::read_dir(&seen).with_context(|| format!("read {SEEN}"))? {
-        let text = fs::read(file?.path())?;
-        called(&String::from_utf8_lossy(&text), &binary, &mut functions);
+    let mut stories = Vec::new();
+    for (number, story) in STORIES.into_iter().enumerate() {
+        let seen = seen.join(number.to_string());
+        stories.push(watch(story, &binary, &seen, &programs)?);
     }
-    ensure!(!functions.is_empty(), "no function was seen");
+    let functions = in_order(stories);
     let count = functions.len();
-    let list = functions.into_iter().collect::<Vec<_>>().join("\n");
+    let list = functions.join("\n");
     fs::write(workspace().join(ORDER), list + "\n").with_context(|| format!("write {ORDER}"))?;
     eprintln!("{count} functions are in {ORDER}");
     Ok(())
+}
+
+/// The functions of the program that a story calls.
+fn watch(
+    (program, story): (&str, &str),
+    binary: &Path,
+    seen: &Path,
+    programs: &Programs,
+) -> anyhow::Result<BTreeSet<String>> {
+    fs::create_dir_all(seen).with_context(|| format!("make {}", seen.display()))?;
+    let watched = seen.join("tiphys.sh");
+    fs::write(&watched, watching(binary, seen)).context("write the script")?;
+    fs::set_permissions(&watched, fs::Permissions::from_mode(0o755)).context("its mode")?;
+    let mut test = cargo(["test", "--package", "tiphys-tests", "--test", program, "--"]);
+    test.args([story, "--exact"])
+        .envs(programs.variables())
+        .env("TIPHYS_BIN", watched);
+    command::run(&mut test)?;
+
+    let mut functions = BTreeSet::new();
+    for file in fs::read_dir(seen).with_context(|| format!("read {}", seen.display()))? {
+        let calls = fs::read(file?.path())?;
+        called(&String::from_utf8_lossy(&calls), binary, &mut functions);
+    }
+    ensure!(!functions.is_empty(), "no function was seen in {story}");
+    Ok(functions)
+}
+
+/// Those of a story after those of the stories before it, each once.
+fn in_order(stories: impl IntoIterator<Item = BTreeSet<String>>) -> Vec<String> {
+    let mut ordered = Vec::new();
+    let mut known = BTreeSet::new();
+    for functions in stories {
+        ordered.extend(functions.difference(&known).cloned());
+        known.extend(functions);
+    }
+    ordered
 }
 
 /// A script in the program's place. What was seen is written when it ends, and now and then before.
@@ -118,5 +161,12 @@ mod tests {
         called(text, Path::new("/target/release/tiphys"), &mut functions);
         let found: Vec<_> = functions.iter().map(String::as_str).collect();
         assert_eq!(found, ["_RNvC6tiphys4main", "_RNvC6tiphys4work"]);
+    }
+
+    #[test]
+    fn what_only_later_stories_call_comes_later() {
+        let stories = [["main", "work"], ["fetch", "main"], ["ack", "work"]];
+        let stories = stories.map(|story| story.map(str::to_owned).into());
+        assert_eq!(in_order(stories), ["main", "work", "fetch", "ack"]);
     }
 }

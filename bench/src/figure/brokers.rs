@@ -1,20 +1,23 @@
 //! Messages that wait at a broker become events on a bus beside it: how many a second, and what a pod
-//! takes before any comes.
+//! takes before any comes and while they do.
 
 use std::fs;
+use std::iter::repeat_n;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use amqprs::channel::{BasicPublishArguments, QueueDeclareArguments};
 use amqprs::connection::{Connection, OpenConnectionArguments};
 use amqprs::{BasicProperties, DELIVERY_MODE_PERSISTENT};
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use async_nats::jetstream;
 use futures::future::try_join_all;
 use krafka::{Kafka, Record};
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, PublishOptions, QoS};
 use serde_json::{Value, json};
 use tiphys_testbed::{Broker, BrokerOptions, BrokerServer, Nats, NatsOptions, Scratch};
+use tiphys_tests::nsq::{NsqOptions, Nsqd};
+use tokio::runtime::Runtime;
 
 use crate::Bench;
 use crate::report::{Report, Row};
@@ -44,11 +47,14 @@ enum Kind {
     Amqp,
     Kafka,
     Mqtt,
+    /// No build of nsqd can be had: what serves is the one of the stories, in this process.
+    Nsq,
 }
 
 /// What serves it.
 enum Server {
     Nats(Nats),
+    Nsq(Nsqd),
     Other(BrokerServer),
 }
 
@@ -65,6 +71,7 @@ pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
         Kind::Amqp,
         Kind::Kafka,
         Kind::Mqtt,
+        Kind::Nsq,
     ];
     for kind in kinds {
         kind.measure(bench, report)
@@ -81,6 +88,7 @@ impl Kind {
             Self::Amqp => "amqp",
             Self::Kafka => "kafka",
             Self::Mqtt => "mqtt",
+            Self::Nsq => "nsq from the nsqd of the stories",
         }
     }
 
@@ -88,7 +96,7 @@ impl Kind {
     fn measure(self, bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         let count = bench.count(30_000, 1_000);
         let runtime = runtime()?;
-        let server = self.start(bench)?;
+        let server = self.start(bench, &runtime)?;
         let bus = Nats::start(&bench.programs, &NatsOptions::default())?;
         if let Self::JetStream = self {
             runtime.block_on(make_stream(&server.address()))?;
@@ -104,7 +112,7 @@ impl Kind {
         std::thread::sleep(REST);
         let resident = tiphys.memory()?.resident;
         tiphys.stop()?;
-        runtime.block_on(self.send(&server.address(), count))?;
+        runtime.block_on(self.send(&server, count))?;
         let tiphys = pod.start("pod-1")?;
         let (start, cpu) = (Instant::now(), tiphys.cpu_time()?);
         let wanted = u64::try_from(count)?;
@@ -113,6 +121,7 @@ impl Kind {
             std::thread::sleep(Duration::from_millis(5));
         }
         let (took, cpu) = (start.elapsed(), tiphys.cpu_time()?.saturating_sub(cpu));
+        let most = tiphys.most_memory()?;
         let name = self.name();
         report.add(
             Row::new(
@@ -127,16 +136,25 @@ impl Kind {
             "CPU ms/event",
             cpu.as_secs_f64() * 1000.0 / count as f64,
         ));
+        let most = Row::new(format!("{name}, the same, resident at most"), "MiB", most);
+        report.add(match self {
+            Self::Kafka => most.at_most(40.0),
+            _ => most,
+        });
         report.add(Row::new(format!("{name}, idle, resident"), "MiB", resident).at_most(30.0));
         tiphys.stop()?;
         Ok(())
     }
 
-    fn start(self, bench: &Bench) -> anyhow::Result<Server> {
+    fn start(self, bench: &Bench, runtime: &Runtime) -> anyhow::Result<Server> {
         let broker = match self {
             Self::JetStream => {
                 let nats = Nats::start(&bench.programs, &NatsOptions::default())?;
                 return Ok(Server::Nats(nats));
+            }
+            Self::Nsq => {
+                let nsqd = Nsqd::start(NsqOptions::default(), &["load"]);
+                return Ok(Server::Nsq(runtime.block_on(nsqd)));
             }
             Self::RedisStream => Broker::Redis,
             Self::Amqp => Broker::Rabbitmq,
@@ -168,18 +186,23 @@ impl Kind {
                 "url": format!("tcp://{address}"), "topic": "load", "clientId": "tiphys",
                 "jsonBody": true,
             }}}),
+            Self::Nsq => json!({"nsq": {"load": {
+                "hostAddress": address, "topic": "load", "channel": "tiphys", "jsonBody": true,
+            }}}),
         }
     }
 
     /// Sends messages, and returns when the broker has them.
-    async fn send(self, address: &str, count: usize) -> anyhow::Result<()> {
+    async fn send(self, server: &Server, count: usize) -> anyhow::Result<()> {
         let body = format!("{{\"fill\":\"{}\"}}", "x".repeat(BODY - 11)).into_bytes();
+        let address = &server.address();
         match self {
             Self::JetStream => send_to_stream(address, &body, count).await,
             Self::RedisStream => add(address, &body, count).await,
             Self::Amqp => publish(address, &body, count).await,
             Self::Kafka => produce(address, &body, count).await,
             Self::Mqtt => tell(address, &body, count).await,
+            Self::Nsq => server.queue(body, count),
         }
     }
 }
@@ -188,8 +211,18 @@ impl Server {
     fn address(&self) -> String {
         match self {
             Self::Nats(nats) => nats.url(),
+            Self::Nsq(nsqd) => nsqd.lookupd(),
             Self::Other(broker) => broker.address(),
         }
+    }
+
+    /// Has messages without being sent them: the one that runs here.
+    fn queue(&self, body: Vec<u8>, count: usize) -> anyhow::Result<()> {
+        let Self::Nsq(nsqd) = self else {
+            bail!("only the nsqd of the stories has messages that nobody sends");
+        };
+        nsqd.publish("load", repeat_n(body, count));
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod edit;
 mod events;
 mod fault;
 mod harbour;
+mod hooks;
 mod image;
 mod pipeline;
 mod replicas;

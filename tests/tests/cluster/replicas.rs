@@ -7,7 +7,8 @@ use crate::harbour::{
     serve, services,
 };
 
-async fn holder(story: &Story, lease: &str) -> Option<String> {
+/// Who has a lease.
+pub(crate) async fn holder(story: &Story, lease: &str) -> Option<String> {
     let lease = story.get("lease", lease).await?;
     let holder = lease["spec"]["holderIdentity"].as_str()?;
     (!holder.is_empty()).then(|| holder.to_owned())

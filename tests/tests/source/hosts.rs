@@ -1,7 +1,6 @@
 //! Code hosts and their like: hooks are kept at servers that answer in pages, calls are checked by what
 //! the host signs with, and all of it becomes events.
 
-mod host;
 mod logins;
 
 use std::sync::Arc;
@@ -12,9 +11,9 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tiphys_api::EventSource;
 use tiphys_testbed::{Certificates, Nats, NatsOptions, free_port};
+use tiphys_tests::host::{Host, Style};
 use tiphys_tests::{Pod, Tiphys, Tunnel, World, eventually, programs, stored_object};
 
-use self::host::{Host, Style};
 use crate::base16;
 use crate::caller::{Caller, answer};
 use crate::stored::stored;

@@ -11,7 +11,7 @@ use tiphys_testbed::Certificates;
 use tiphys_tests::eventually;
 
 use self::server::{BUCKET, Flaw, Server};
-use super::stage::{Stage, listening};
+use super::stage::{Stage, dead_letters, listening};
 use super::{Kind, Wanted};
 use crate::stored::stored;
 
@@ -279,4 +279,51 @@ async fn what_is_too_much_to_wait_for_the_bus_is_found_by_a_list() {
     let found = told(&stage).await.into_iter();
     assert!(found.filter(|(_, _, is_found)| *is_found).count() > 0);
     listening(&tiphys).await;
+}
+
+/// How much one notification has: more than the bus takes, and more than is read of a line.
+const LARGE: usize = 2 << 20;
+const HUGE: usize = 9 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notification_that_is_too_large_is_a_dead_letter_and_its_object_is_found() {
+    let mut stage = Stage::<Bucket>::usual().await;
+    let tiphys = stage.start("pod-0").await;
+    let metadata = |length| json!({"x": "y".repeat(length)});
+    stage.broker.send(0..1).await;
+    stage.stored(1).await;
+    let server = &mut stage.broker.0;
+    server.tell("s3:ObjectRemoved:Delete", "in/a.yaml", &metadata(LARGE));
+    dead_letters(&tiphys, 1).await;
+
+    let server = &mut stage.broker.0;
+    server.put_untold(&key(1));
+    server.tell("s3:ObjectCreated:Put", &key(1), &metadata(HUGE));
+    dead_letters(&tiphys, 2).await;
+    stage.stored(2).await;
+    listening(&tiphys).await;
+    let server = &mut stage.broker.0;
+    server.tell("s3:ObjectRemoved:Delete", &key(1), &metadata(HUGE));
+    dead_letters(&tiphys, 3).await;
+    listening(&tiphys).await;
+    stage.broker.send(2..3).await;
+    stage.stored(3).await;
+    stage.check_all_once(3).await;
+    let found = told(&stage).await;
+    assert_eq!(
+        found[1],
+        (
+            "s3:ObjectCreated:Put".to_owned(),
+            "in%2F1.yaml".to_owned(),
+            true
+        )
+    );
+
+    // received = published + dead-lettered + given back
+    let mut counts = Vec::new();
+    for outcome in ["received", "published", "dead-lettered", "given-back"] {
+        let label = format!("outcome=\"{outcome}\"");
+        counts.push(tiphys.count("tiphys_eventsource_events", &[&label]).await);
+    }
+    assert_eq!(counts, [6, 3, 3, 0]);
 }

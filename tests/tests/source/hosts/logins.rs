@@ -6,9 +6,9 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use tiphys_api::EventSource;
 use tiphys_testbed::{Certificates, Nats, NatsOptions, free_port};
+use tiphys_tests::host::{Host, Style};
 use tiphys_tests::{Pod, Tunnel, World, eventually, programs, stored_object};
 
-use super::host::{Host, Style};
 use super::{create, github, key, ready, signature, webhook};
 use crate::caller::Caller;
 

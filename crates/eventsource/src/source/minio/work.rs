@@ -171,7 +171,19 @@ impl<'a> Work<'a> {
         self.heard = Instant::now();
         self.arrived.extend_from_slice(&said);
         let malformed = |error| SourceError::new(Reason::Malformed, act()).because(error);
-        while let Some(line) = line(&mut self.arrived).map_err(malformed)? {
+        loop {
+            let line = match line(&mut self.arrived) {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    // A list shows what was created, and nothing else.
+                    let time = self.server_time();
+                    let begun = std::mem::take(&mut self.arrived).freeze();
+                    let incoming = Incoming::unreadable(begun, error.to_string());
+                    self.push(incoming, Told { object: None, time });
+                    return Err(malformed(error));
+                }
+            };
             let Some(said) = notification(&line).map_err(malformed)? else {
                 continue;
             };

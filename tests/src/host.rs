@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use tiphys_testbed::Certificates;
-use tiphys_tests::web::{Answer, Asked, Web, answer};
+
+use crate::web::{Answer, Asked, Web, answer};
 
 /// How many items a page has.
 const PAGE: usize = 2;
@@ -17,7 +18,8 @@ const US: &str = "https://us.example/push";
 
 /// Whose API it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
+#[expect(missing_docs, reason = "they are the hosts that they are named after")]
+pub enum Style {
     Github,
     Gitlab,
     Bitbucket,
@@ -27,14 +29,15 @@ pub(crate) enum Style {
     Stripe,
 }
 
-/// The server.
-pub(crate) struct Host {
+/// The server; it ends with the story.
+#[derive(Debug)]
+pub struct Host {
     web: Web,
     style: Style,
     kept: Arc<Kept>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Kept {
     /// By place; those of Gerrit have a name as their `id`.
     hooks: Mutex<BTreeMap<String, Vec<Value>>>,
@@ -47,7 +50,7 @@ struct Kept {
 
 impl Style {
     /// Whether a place can have two hooks with one URL.
-    pub(crate) fn has_lists(self) -> bool {
+    pub fn has_lists(self) -> bool {
         !matches!(self, Self::Gerrit | Self::StorageGrid)
     }
 
@@ -102,19 +105,26 @@ impl Style {
 }
 
 impl Host {
-    pub(crate) async fn start(style: Style) -> Self {
+    /// A server that is reached from this machine.
+    pub async fn start(style: Style) -> Self {
+        Self::start_at(style, ([127, 0, 0, 1], 0).into()).await
+    }
+
+    /// A server at an address where there was none.
+    pub async fn start_at(style: Style, address: SocketAddr) -> Self {
         let kept = Arc::<Kept>::default();
         let state = kept.clone();
-        let web = Web::start(move |asked| state.answer(style, asked)).await;
+        let web = Web::start_at(address, move |asked| state.answer(style, asked)).await;
         Self { web, style, kept }
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
         self.web.url(path)
     }
 
     /// A server that is known by a certificate.
-    pub(crate) async fn start_tls(style: Style, certificates: &Certificates) -> Self {
+    pub async fn start_tls(style: Style, certificates: &Certificates) -> Self {
         let kept = Arc::<Kept>::default();
         let state = kept.clone();
         let web = Web::start_tls(certificates, move |asked| state.answer(style, asked)).await;
@@ -122,17 +132,17 @@ impl Host {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.web.address()
     }
 
     /// Answers nobody any more.
-    pub(crate) fn refuse(&self) {
+    pub fn refuse(&self) {
         self.kept.refuses.store(true, Ordering::Relaxed);
     }
 
     /// A hook that calls `url`, as somebody else would make it.
-    pub(crate) fn hook(&self, url: &str) -> Value {
+    pub fn hook(&self, url: &str) -> Value {
         match self.style {
             Style::Github => json!({"config": {"url": url}}),
             Style::StorageGrid => json!({"endpointURI": url, "endpointURN": "urn:other"}),
@@ -141,8 +151,8 @@ impl Host {
     }
 
     /// Adds a hook.
-    pub(crate) fn add(&self, place: &str, mut hook: Value) {
-        let mut hooks = self.kept.hooks.lock().unwrap();
+    pub fn add(&self, place: &str, mut hook: Value) {
+        let mut hooks = self.kept.hooks();
         let hooks = hooks.entry(place.to_owned()).or_default();
         let id = self.style.new_id(hooks.len(), "other");
         hook[self.style.id()] = id;
@@ -150,42 +160,42 @@ impl Host {
     }
 
     /// Changes a member of all hooks of a place.
-    pub(crate) fn change(&self, place: &str, member: &str, value: &Value) {
-        for hook in self.kept.hooks.lock().unwrap().get_mut(place).unwrap() {
+    pub fn change(&self, place: &str, member: &str, value: &Value) {
+        for hook in self.kept.hooks().get_mut(place).into_iter().flatten() {
             hook[member] = value.clone();
         }
     }
 
     /// All hooks of a place.
-    pub(crate) fn hooks(&self, place: &str) -> Vec<Value> {
-        let hooks = self.kept.hooks.lock().unwrap();
+    pub fn hooks(&self, place: &str) -> Vec<Value> {
+        let hooks = self.kept.hooks();
         hooks.get(place).cloned().unwrap_or_default()
     }
 
     /// The hooks of a place that call us.
-    pub(crate) fn ours(&self, place: &str) -> Vec<Value> {
+    pub fn ours(&self, place: &str) -> Vec<Value> {
         let hooks = self.hooks(place).into_iter();
         hooks.filter(|hook| self.style.url(hook) == US).collect()
     }
 
     /// Takes the token away that a GitHub App was given.
-    pub(crate) fn revoke(&self) {
+    pub fn revoke(&self) {
         self.kept.revoked.store(self.tokens(), Ordering::Relaxed);
     }
 
     /// How many tokens a GitHub App was given.
-    pub(crate) fn tokens(&self) -> u64 {
+    pub fn tokens(&self) -> u64 {
         self.kept.tokens.load(Ordering::Relaxed)
     }
 
     /// How often it was asked by a method.
-    pub(crate) fn calls(&self, method: &str) -> usize {
+    pub fn calls(&self, method: &str) -> usize {
         let asked = self.web.asked().into_iter();
         asked.filter(|asked| asked.method == method).count()
     }
 
     /// With what it was asked.
-    pub(crate) fn logins(&self) -> Vec<String> {
+    pub fn logins(&self) -> Vec<String> {
         let asked = self.web.asked().into_iter();
         let logins = asked.map(|asked| asked.headers.get("authorization").cloned());
         let logins: BTreeSet<String> = logins.map(Option::unwrap_or_default).collect();
@@ -194,6 +204,10 @@ impl Host {
 }
 
 impl Kept {
+    fn hooks(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Value>>> {
+        self.hooks.lock().expect("nobody panics")
+    }
+
     fn answer(&self, style: Style, asked: &Asked) -> Answer {
         if self.refuses.load(Ordering::Relaxed) {
             return answer(401).body(r#"{"message":"401 Unauthorized"}"#);
@@ -232,7 +246,7 @@ impl Kept {
             .trim_matches('/')
             .replace("%7B", "{")
             .replace("%7D", "}");
-        let mut hooks = self.hooks.lock().unwrap();
+        let mut hooks = self.hooks();
         let hooks = hooks.entry(place.to_owned()).or_default();
         let body: Value = match style {
             Style::Stripe => stripe(&asked.body),
@@ -262,7 +276,7 @@ impl Kept {
                 answer(201).body(")]}'\n{}")
             }
             ("PUT" | "PATCH" | "POST", Some(at)) => {
-                for (name, value) in body.as_object().unwrap() {
+                for (name, value) in body.as_object().into_iter().flatten() {
                     hooks[at][name] = value.clone();
                 }
                 answer(200).body(hooks[at].to_string())
@@ -279,20 +293,19 @@ impl Kept {
 /// What a form says of an endpoint.
 fn stripe(body: &[u8]) -> Value {
     let text = String::from_utf8_lossy(body);
-    let mut endpoint = json!({"enabled_events": [], "status": "enabled"});
+    let mut endpoint = json!({"status": "enabled"});
+    let mut events = Vec::<Value>::new();
     for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let value = value
             .replace("%3A", ":")
             .replace("%2F", "/")
             .replace("%2A", "*");
         match name {
-            "enabled_events%5B%5D" => endpoint["enabled_events"]
-                .as_array_mut()
-                .unwrap()
-                .push(value.into()),
+            "enabled_events%5B%5D" => events.push(value.into()),
             name => endpoint[name] = value.into(),
         }
     }
+    endpoint["enabled_events"] = events.into();
     endpoint
 }
 
@@ -310,7 +323,8 @@ fn list(style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
                 hook["config"]["secret"] = "********".into();
             }
             Style::Gitlab => {
-                hook.as_object_mut().unwrap().remove("token");
+                let hook = hook.as_object_mut().expect("a hook is an object");
+                hook.remove("token");
             }
             _ => {}
         }
@@ -321,7 +335,7 @@ fn list(style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
         Style::Gerrit => {
             let named = shown
                 .into_iter()
-                .map(|hook| (hook["id"].as_str().unwrap().to_owned(), hook));
+                .map(|hook| (hook["id"].as_str().unwrap_or_default().to_owned(), hook));
             let named = Value::Object(named.collect());
             answer(200).body(format!(")]}}'\n{named}"))
         }
@@ -329,7 +343,10 @@ fn list(style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
         Style::Stripe => {
             let after = query.split_once("starting_after=").map(|(_, after)| after);
             let start = after.map_or(0, |after| {
-                1 + shown.iter().position(|hook| hook["id"] == after).unwrap()
+                1 + shown
+                    .iter()
+                    .position(|hook| hook["id"] == after)
+                    .expect("it was shown")
             });
             let page: Vec<_> = shown.iter().skip(start).take(PAGE).collect();
             let has_more = start + page.len() < shown.len();
@@ -341,7 +358,7 @@ fn list(style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
             let next = start + page.len();
             let mut page = json!({"values": page});
             if next < shown.len() {
-                let (path, _) = asked.path.split_once('?').unwrap();
+                let (path, _) = asked.path.split_once('?').expect("pages are asked for");
                 let host = &asked.headers["host"];
                 page["next"] = format!("https://{host}{path}?start={next}").into();
             }
@@ -363,7 +380,7 @@ fn list(style: Style, asked: &Asked, query: &str, hooks: &[Value]) -> Answer {
                 return page;
             }
             let host = &asked.headers["host"];
-            let (path, _) = asked.path.split_once('?').unwrap();
+            let (path, _) = asked.path.split_once('?').expect("pages are asked for");
             let next = format!("http://{host}{path}?per_page=100&page={}", number + 1);
             page.header(
                 "Link",
