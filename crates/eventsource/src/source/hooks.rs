@@ -261,7 +261,10 @@ async fn check<C: Caller>(
     };
     let work = places.iter().map(|place| {
         let is_news = before_of(place).is_none();
-        async move { (place, ensure(hooks, place, &managed.url, is_news).await) }
+        async move {
+            let ensured = ensure(hooks, place, managed, is_news, context).await;
+            (place, ensured)
+        }
     });
     let mut done = stream::iter(work.collect::<Vec<_>>()).buffer_unordered(AT_A_TIME);
     let mut after = Known {
@@ -351,6 +354,11 @@ pub(super) async fn is_unwanted(context: &SourceContext) -> Result<bool, SourceE
     Ok(is_another || is_going || !has_it)
 }
 
+/// Whether a cluster says that the event source is not wanted any more. Who may not ask goes on as before.
+async fn is_going(context: &SourceContext) -> bool {
+    !context.event().uid.is_empty() && matches!(is_unwanted(context).await, Ok(true))
+}
+
 /// What the host has chosen to sign with when its hook for `url` was made, as long as that is known.
 pub(crate) async fn shown(
     url: &str,
@@ -364,12 +372,16 @@ pub(crate) async fn shown(
 async fn ensure(
     hooks: &dyn Hooks,
     place: &str,
-    url: &str,
+    managed: &Managed,
     is_news: bool,
+    context: &SourceContext,
 ) -> Result<(), SourceError> {
+    let url = &*managed.url;
     let found = hooks.list(place).await?;
     let plan = plan(&found, url, is_news);
-    if plan.create {
+    // Pods of an object that is deleted do not end at the same moment: the last one to hold the lease would make
+    // again what the one before has removed.
+    if plan.create && !(managed.go_with_it && is_going(context).await) {
         hooks.create(place).await?;
         tracing::info!(place, url, "Made a hook");
     }
