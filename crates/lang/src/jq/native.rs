@@ -129,7 +129,8 @@ pub(super) fn definitions(source: &str) -> Vec<Def<&'static str>> {
         }
     }
     let defs = prelude.defs.iter().zip(is_wanted);
-    defs.filter_map(|(def, is_wanted)| is_wanted.then(|| def.clone()))
+    defs.filter(|(_, is_wanted)| *is_wanted)
+        .map(|(def, _)| def.clone())
         .collect()
 }
 
