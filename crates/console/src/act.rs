@@ -82,7 +82,7 @@ pub(crate) async fn replay(state: &State, caller: &Caller, meant: Meant) -> Resu
     // Found before anything is done: what fails again is a letter again, and not meant.
     let found = find(state, caller, &meant).await?;
     let mut replayer = Replayer::new(&reached.bus, false);
-    let (mut answer, mut replayed) = (Answer::default(), Touched::default());
+    let (mut answer, mut touched) = (Answer::default(), Touched::default());
     for (position, letter) in &found {
         let outcome = if meant.dry_run {
             replayer.look(*position, letter).await
@@ -108,13 +108,13 @@ pub(crate) async fn replay(state: &State, caller: &Caller, meant: Meant) -> Resu
         match outcome {
             Outcome::Refused(_) => answer.refused.push(line),
             Outcome::Replayed { .. } | Outcome::Before => {
-                replayed.add(letter);
+                touched.add(letter);
                 answer.done.push(line);
             }
         }
     }
     if !meant.dry_run {
-        replayed
+        touched
             .record(state, caller, ("Replayed", "replayed"))
             .await;
     }
@@ -128,7 +128,7 @@ pub(crate) async fn discard(
     meant: Meant,
 ) -> Result<Value, Failure> {
     let reached = state.bus().await?;
-    let (mut answer, mut dropped) = (Answer::default(), Touched::default());
+    let (mut answer, mut touched) = (Answer::default(), Touched::default());
     for (position, letter) in find(state, caller, &meant).await? {
         let line = dead_letters::line(position, &letters::seen_by(caller, letter.clone()));
         let line = line.trim_end();
@@ -136,13 +136,13 @@ pub(crate) async fn discard(
             answer.done.push(format!("would be dropped: {line}"));
         } else if reached.bus.dead_letters.remove(position).await? {
             audit::log(caller, "drop", line);
-            dropped.add(&letter);
+            touched.add(&letter);
             answer.done.push(format!("dropped: {line}"));
         } else {
             answer.refused.push(format!("it is gone already: {line}"));
         }
     }
-    dropped.record(state, caller, ("Dropped", "dropped")).await;
+    touched.record(state, caller, ("Dropped", "dropped")).await;
     Ok(answer.into_json())
 }
 

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
-use tiphys_http::{Head, HeaderMap, Method, Response, StatusCode, header, text};
+use tiphys_http::{Admission, Head, HeaderMap, Method, Response, StatusCode, header, text};
 
 use crate::fail::Failure;
 use crate::logins::Logins;
@@ -62,7 +62,7 @@ enum Passage {
 
 impl Door {
     /// How long the body of a request may be, or the answer for who does not come in, or not yet.
-    pub(crate) fn admit(&self, head: &Head) -> Result<usize, Response> {
+    pub(crate) fn admit(&self, head: &Head) -> Admission {
         let passage = match self {
             Self::Printed(address, _) => address.passage(head),
             Self::Login(_) => acts(head, host(head)),
@@ -71,31 +71,32 @@ impl Door {
             Passage::Open => {}
             Passage::Enter { to } => {
                 let Self::Printed(address, _) = self else {
-                    return Err(text(StatusCode::NOT_FOUND, ""));
+                    return Admission::Answered(text(StatusCode::NOT_FOUND, ""));
                 };
                 let mut response = text(StatusCode::SEE_OTHER, "");
                 set(&mut response, &header::LOCATION, &to);
                 let cookie = cookie(&address.cookie(), &address.token, head);
                 set(&mut response, &header::SET_COOKIE, &cookie);
-                return Err(response);
+                return Admission::Answered(response);
             }
-            Passage::Refused(status, why) => return Err(text(status, why)),
+            Passage::Refused(status, why) => return Admission::Answered(text(status, why)),
         }
         let path = head.uri.path();
         if let Self::Login(logins) = self {
             // Pages hold nothing: who opens one is asked there.
             let is_outside = || session(logins, head).is_none();
             if path == LOGIN {
-                return Ok(LONGEST_LOGIN);
+                return Admission::Body {
+                    limit: LONGEST_LOGIN,
+                };
             } else if path.starts_with("/api/") && is_outside() {
-                return Err(Failure::outside().response());
+                return Admission::Answered(Failure::outside().response());
             }
         }
-        Ok(if head.method == Method::POST {
-            LONGEST
-        } else {
-            0
-        })
+        let acts = head.method == Method::POST;
+        Admission::Body {
+            limit: if acts { LONGEST } else { 0 },
+        }
     }
 
     /// Whoever sent a request that was admitted.
@@ -347,8 +348,10 @@ mod tests {
     }
 
     fn admitted(head: &Head) -> Result<usize, u16> {
-        let admitted = login().admit(head);
-        admitted.map_err(|response| response.status().as_u16())
+        match login().admit(head) {
+            Admission::Body { limit } => Ok(limit),
+            Admission::Answered(response) => Err(response.status().as_u16()),
+        }
     }
 
     /// Whatever name leads to it: a cookie counts for no other.

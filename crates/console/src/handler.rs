@@ -195,8 +195,8 @@ struct Token {
 impl Handler for Console {
     fn admit(&self, head: &Head) -> Admission {
         match self.door.admit(head) {
-            Ok(limit) => Admission::Body { limit },
-            Err(refusal) => Admission::Answered(with_headers(refusal)),
+            Admission::Answered(refusal) => Admission::Answered(with_headers(refusal)),
+            admitted @ Admission::Body { .. } => admitted,
         }
     }
 

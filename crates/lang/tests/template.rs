@@ -184,7 +184,10 @@ fn sprig_functions_can_be_called_on_json() {
     assert_eq!(call("trunc", &[int(2), text("abc")]), any(r#""ab""#));
     assert_eq!(call("add", &[int(1), int(2)]), any("3"));
     assert_eq!(
-        call("keys", &[Value::Object(Map::from([("k".into(), int(1))]))]),
+        call(
+            "keys",
+            &[Value::Object(Map::from_iter([("k".into(), int(1))]))]
+        ),
         Ok((r#"["k"]"#.into(), sprig::Elements::Texts))
     );
     assert!(call("upper", &[int(1)]).is_err());
