@@ -79,24 +79,21 @@ async fn serve(args: ConsoleArgs) -> anyhow::Result<ExitCode> {
     let listener = listener
         .with_context(|| format!("listen on {address} (--listen 127.0.0.1:0 takes a free port)"))?;
     let address = listener.local_addr().context("ask for the port")?;
-    let (door, url) = match logins {
-        Some(logins) => (Door::Login(Arc::new(logins)), None),
-        None => {
-            let printed = Address::new(Event::new_id() + &Event::new_id(), address);
-            let url = printed.url();
-            (Door::Printed(printed, Arc::new(owner)), Some(url))
+    let door = if let Some(logins) = logins {
+        info!(%address, "Serving the console to who logs in");
+        Door::Login(Arc::new(logins))
+    } else {
+        let printed = Address::new(Event::new_id() + &Event::new_id(), address);
+        let url = printed.url();
+        write(format!("{url}\n").as_bytes())?;
+        if open {
+            show(&url);
         }
+        Door::Printed(printed, Arc::new(owner))
     };
     let console = Arc::new(Console::new(site, door));
     let router = Arc::new(Router::fixed([], console));
     let server = Server::new(listener, router, Limits::default());
-    match &url {
-        Some(url) => write(format!("{url}\n").as_bytes())?,
-        None => info!(%address, "Serving the console to who logs in"),
-    }
-    if let (Some(url), true) = (&url, open) {
-        show(url);
-    }
     let stop = CancellationToken::new();
     let serving = server.serve(stop.clone());
     let stopping = async {
