@@ -11,6 +11,9 @@ use std::process::Command;
 /// Functions that the linker puts first; `cargo xtask link-order` writes it.
 const ORDER: &str = "link-order.txt";
 
+/// Set to keep the names of functions: what the order is made from needs them.
+const SYMBOLS: &str = "TIPHYS_KEEP_SYMBOLS";
+
 /// The first glibc that reads packed addresses.
 const READS_PACKED: (u32, u32) = (2, 36);
 
@@ -28,6 +31,11 @@ fn main() {
     println!("cargo::rustc-link-arg-bins=-Wl,--symbol-ordering-file={folder}/{ORDER}");
     // Functions that are gone, since somebody has edited them away, are no reason to complain.
     println!("cargo::rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering");
+    // The profile cannot strip a package that it has a level of its own for.
+    println!("cargo::rerun-if-env-changed={SYMBOLS}");
+    if env::var_os(SYMBOLS).is_none() {
+        println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
+    }
     if is("HOST", target) && glibc().is_some_and(|version| version >= READS_PACKED) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }

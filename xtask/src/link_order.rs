@@ -63,6 +63,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let mut release = cargo(["rustc", "--release", "--package", "tiphys"]);
     release.args(["--bin", "tiphys"]).args(MESSAGES);
     release.args(["--", "-C", "strip=none"]);
+    release.env("TIPHYS_KEEP_SYMBOLS", "1");
     let binary = find(&built(release)?, "tiphys")?;
 
     let seen = workspace().join(SEEN);

@@ -68,6 +68,11 @@ async fn serve(args: ConsoleArgs) -> anyhow::Result<ExitCode> {
              (--login lets everybody in by his own token)"
         );
     }
+    if login && desk.bus.nats.url.is_some() && desk.bus.namespace.is_none() {
+        bail!(
+            "with --login and --nats, -n says in which namespace rights count: those with its EventBus `default`"
+        );
+    }
     let mut signals = Signals::open()?;
     let logins = if login {
         Some(logins(&desk.bus).await?)

@@ -45,6 +45,9 @@ pub(crate) struct RunArgs {
         default_value = "127.0.0.1:7777"
     )]
     pub(crate) admin: SocketAddr,
+    /// Serve no console there. Its address, with the key to it, is logged otherwise
+    #[arg(long, help_heading = "Admin port", env = "TIPHYS_NO_CONSOLE")]
+    pub(crate) no_console: bool,
 }
 
 pub(crate) fn main(args: RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
@@ -57,6 +60,7 @@ async fn run(args: RunArgs, logging: Logging) -> anyhow::Result<ExitCode> {
         nats,
         cluster,
         admin,
+        no_console,
     } = args;
     let mut signals = Signals::open()?;
     let is_named = cluster.kubeconfig.is_named();
@@ -86,7 +90,7 @@ async fn run(args: RunArgs, logging: Logging) -> anyhow::Result<ExitCode> {
     }
     let buses = manifests.first.specs.iter().map(Spec::bus).collect();
     // Whoever reaches the console acts as whoever started it.
-    if admin.ip().is_loopback() {
+    if admin.ip().is_loopback() && !no_console {
         manifests.pages = pages(files.all(), &manifests, namespace, &buses);
     }
     let running = tiphys_worker::manifests(manifests, cluster, logging, &mut signals);

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiphys_eventbus::{DeadLetter, Event, Outgoing, Position};
+use tiphys_http::StatusCode;
 use tiphys_live::access::Right;
-use tiphys_live::dead_letters::{self, Outcome, Query as Letters, Replayer};
+use tiphys_live::dead_letters::{self, Outcome, Query as Letters, Replayer, without_values};
 use tiphys_live::pause::{Act, Kind, Objects, Target};
 
 use crate::fail::Failure;
@@ -28,6 +29,8 @@ pub(crate) struct Meant {
     sensor: Option<String>,
     trigger: Option<String>,
     reason: Option<String>,
+    /// None with a larger number is meant.
+    to: Option<u64>,
     #[serde(default)]
     dry_run: bool,
 }
@@ -68,11 +71,27 @@ pub(crate) struct Numbered {
 struct Answer {
     done: Vec<String>,
     refused: Vec<String>,
+    /// The number of the newest letter that is meant: whoever confirms a dry run means none that came later.
+    to: Option<u64>,
 }
 
 impl Answer {
+    fn up_to(found: &[(Position, DeadLetter)]) -> Self {
+        let numbers = found.iter().map(|(position, _)| position.to_wire());
+        Self {
+            to: numbers.max(),
+            ..Self::default()
+        }
+    }
+
+    /// The bus has failed. What was done before is said all the same.
+    fn stopped(&mut self, at: Position, error: &tiphys_eventbus::Error) {
+        let failure = Failure::away(error);
+        self.refused.push(format!("{at}: {}", failure.error()));
+    }
+
     fn into_json(self) -> Value {
-        json!({ "done": self.done, "refused": self.refused })
+        json!({ "done": self.done, "refused": self.refused, "to": self.to })
     }
 }
 
@@ -82,7 +101,7 @@ pub(crate) async fn replay(state: &State, caller: &Caller, meant: Meant) -> Resu
     // Found before anything is done: what fails again is a letter again, and not meant.
     let found = find(state, caller, &meant).await?;
     let mut replayer = Replayer::new(&reached.bus, false);
-    let (mut answer, mut touched) = (Answer::default(), Touched::default());
+    let (mut answer, mut touched) = (Answer::up_to(&found), Touched::default());
     for (position, letter) in &found {
         let outcome = if meant.dry_run {
             replayer.look(*position, letter).await
@@ -91,21 +110,25 @@ pub(crate) async fn replay(state: &State, caller: &Caller, meant: Meant) -> Resu
         };
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            // What was done is said all the same.
             Err(error) => {
-                let failure = Failure::away(&error);
-                answer
-                    .refused
-                    .push(format!("{position}: {}", failure.error()));
+                answer.stopped(*position, &error);
                 break;
             }
         };
-        let line = outcome.line(*position, letter, meant.dry_run);
-        let line = line.trim_end().to_owned();
+        // The log is for more people than values of events are.
+        let public = outcome.clone().without_values();
         if !meant.dry_run {
-            audit::log(caller, "replay", &line);
+            let line = public.line(*position, &without_values(letter.clone()), false);
+            audit::log(caller, "replay", line.trim_end());
         }
-        match outcome {
+        let seen = if caller.may(Right::Payload) {
+            outcome
+        } else {
+            public
+        };
+        let line = seen.line(*position, letter, meant.dry_run);
+        let line = line.trim_end().to_owned();
+        match seen {
             Outcome::Refused(_) => answer.refused.push(line),
             Outcome::Replayed { .. } | Outcome::Before => {
                 touched.add(letter);
@@ -128,18 +151,27 @@ pub(crate) async fn discard(
     meant: Meant,
 ) -> Result<Value, Failure> {
     let reached = state.bus().await?;
-    let (mut answer, mut touched) = (Answer::default(), Touched::default());
-    for (position, letter) in find(state, caller, &meant).await? {
+    let found = find(state, caller, &meant).await?;
+    let (mut answer, mut touched) = (Answer::up_to(&found), Touched::default());
+    for (position, letter) in found {
+        let public = dead_letters::line(position, &without_values(letter.clone()));
         let line = dead_letters::line(position, &letters::seen_by(caller, letter.clone()));
         let line = line.trim_end();
         if meant.dry_run {
             answer.done.push(format!("would be dropped: {line}"));
-        } else if reached.bus.dead_letters.remove(position).await? {
-            audit::log(caller, "drop", line);
-            touched.add(&letter);
-            answer.done.push(format!("dropped: {line}"));
-        } else {
-            answer.refused.push(format!("it is gone already: {line}"));
+            continue;
+        }
+        match reached.bus.dead_letters.remove(position).await {
+            Ok(true) => {
+                audit::log(caller, "drop", public.trim_end().trim_end_matches(':'));
+                touched.add(&letter);
+                answer.done.push(format!("dropped: {line}"));
+            }
+            Ok(false) => answer.refused.push(format!("it is gone already: {line}")),
+            Err(error) => {
+                answer.stopped(position, &error);
+                break;
+            }
         }
     }
     touched.record(state, caller, ("Dropped", "dropped")).await;
@@ -177,14 +209,14 @@ async fn find(
     }
     let query = match (&meant.group, meant.all) {
         (Some(group), _) => Letters {
-            namespace: Some(group.namespace.clone()),
+            namespace: state.within(Some(&group.namespace))?,
             sensor: Some(group.sensor.clone()),
             trigger: Some(group.trigger.clone()),
             reason: Some(letters::reason(&group.reason)?),
             ..Letters::default()
         },
         (None, true) => Letters {
-            namespace: meant.namespace.clone(),
+            namespace: state.within(meant.namespace.as_deref())?,
             sensor: meant.sensor.clone(),
             trigger: meant.trigger.clone(),
             reason: meant.reason.as_deref().map(letters::reason).transpose()?,
@@ -196,11 +228,16 @@ async fn find(
         (None, false) => return Ok(found),
     };
     let reached = state.bus().await?;
-    // Who may not see an error does not choose by it either.
     let error = meant.group.as_ref().and_then(|group| group.error.as_ref());
-    let error = error.filter(|_| caller.may(Right::Payload));
-    let each = |position, letter: DeadLetter| {
-        let is_meant = error.is_none_or(|error| dead_letters::error_in_short(&letter) == *error);
+    if error.is_some() && !caller.may(Right::Payload) {
+        // Without it more would be meant than was shown.
+        let why = "the groups are others for who may not see values: read them again";
+        return Err(Failure::new(StatusCode::CONFLICT, why));
+    }
+    let to = meant.to.unwrap_or(u64::MAX);
+    let each = |position: Position, letter: DeadLetter| {
+        let is_meant = position.to_wire() <= to
+            && error.is_none_or(|error| dead_letters::error_in_short(&letter) == *error);
         if is_meant {
             found.push((position, letter));
         }
@@ -223,16 +260,9 @@ pub(crate) async fn pause(
         "EventSource" => Kind::EventSource,
         other => return Err(Failure::bad(format!("kind: {other:?} cannot be paused"))),
     };
-    // Rights are asked for where the console looks: nobody acts elsewhere by it.
-    let ours = state.site.namespace.as_ref();
-    if ours.is_some_and(|ours| *ours != thing.namespace) {
-        let why = format!("namespace: this console is not for {:?}", thing.namespace);
-        return Err(Failure::forbidden(why));
-    }
-    let target = Target {
-        kind,
-        name: thing.name.clone(),
-    };
+    state.within(Some(&thing.namespace))?;
+    let target = Target::new(kind, &thing.name);
+    let target = target.map_err(|why| Failure::bad(format!("name: {why}")))?;
     let objects = Objects {
         client,
         namespace: thing.namespace.clone(),
@@ -265,8 +295,21 @@ pub(crate) async fn send_again(
     asked: Numbered,
 ) -> Result<Value, Failure> {
     let seen = events::find(state, asked.number).await?;
+    if let Some(replay) = &seen.replay {
+        let letter = &replay.letter;
+        let why =
+            format!("it is the event of dead letter {letter}, delivered again to one trigger");
+        return Err(Failure::bad(why).hint("send the event itself again"));
+    }
     let event = seen.event.as_ref();
-    let event = event.map_err(|why| Failure::bad(format!("it is no event: {why}")))?;
+    let event = event.map_err(|why| {
+        // Why quotes what is there.
+        Failure::bad(if caller.may(Right::Payload) {
+            format!("it is no event: {why}")
+        } else {
+            "it is no event".to_owned()
+        })
+    })?;
     let subject = seen.subject.as_str();
     let mut answer = Answer::default();
     if asked.dry_run {

@@ -27,9 +27,6 @@ const LONGEST_LOGIN: usize = 20 << 10;
 /// Where one logs in.
 pub(crate) const LOGIN: &str = "/api/login";
 
-/// The cookie of a session.
-const SESSION: &str = "tiphys-console";
-
 /// The door of a console.
 #[derive(Clone)]
 pub enum Door {
@@ -114,27 +111,32 @@ impl Door {
 
 /// The id of the session that a request belongs to.
 pub(crate) fn session<'h>(logins: &Logins, head: &'h Head) -> Option<&'h str> {
-    let mut ids = cookies(&head.headers, SESSION);
+    let name = logins.cookie();
+    let mut ids = cookies(&head.headers, &name);
     ids.find(|id| logins.session(id).is_some())
 }
 
 /// Lets a browser remember the session of an id.
-pub(crate) fn remember(response: &mut Response, id: &str, head: &Head) {
-    set(response, &header::SET_COOKIE, &cookie(SESSION, id, head));
+pub(crate) fn remember(response: &mut Response, logins: &Logins, id: &str, head: &Head) {
+    let cookie = cookie(&logins.cookie(), id, head);
+    set(response, &header::SET_COOKIE, &cookie);
 }
 
 /// Lets a browser forget its session.
-pub(crate) fn forget(response: &mut Response, head: &Head) {
-    let cookie = cookie(SESSION, "", head) + "; Max-Age=0";
+pub(crate) fn forget(response: &mut Response, logins: &Logins, head: &Head) {
+    let cookie = cookie(&logins.cookie(), "", head) + "; Max-Age=0";
     set(response, &header::SET_COOKIE, &cookie);
 }
 
 /// A cookie for nobody but pages of ours, and nothing but encrypted requests if this one was.
-fn cookie(name: &str, value: &str, head: &Head) -> String {
+fn cookie(name: &str, content: &str, head: &Head) -> String {
+    // What leads here from an encrypted connection may say so; the page that asks surely does.
     let proto = header::HeaderName::from_static("x-forwarded-proto");
-    let is_encrypted = crate::door::value(&head.headers, &proto) == Some("https");
+    let proto = value(&head.headers, &proto).is_some_and(|all| all.starts_with("https"));
+    let origin = value(&head.headers, &header::ORIGIN);
+    let is_encrypted = proto || origin.is_some_and(|origin| origin.starts_with("https://"));
     let secure = if is_encrypted { "; Secure" } else { "" };
-    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
+    format!("{name}={content}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
 
 fn set(response: &mut Response, name: &header::HeaderName, value: &str) {
@@ -244,7 +246,7 @@ fn value<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h st
     headers.get(name)?.to_str().ok()
 }
 
-fn cookies<'h>(headers: &'h HeaderMap, name: &'h str) -> impl Iterator<Item = &'h str> {
+fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
     let all = headers.get_all(header::COOKIE).into_iter();
     let all = all.filter_map(|value| value.to_str().ok());
     let pairs = all.flat_map(|value| value.split(';'));
@@ -358,7 +360,7 @@ mod tests {
     #[test]
     fn pages_are_for_all_and_answers_for_who_has_logged_in() {
         let host = ("host", "console.example");
-        let stranger = ("cookie", "tiphys-console=guess");
+        let stranger = ("cookie", "tiphys-console-dock-default=guess");
         assert_eq!(admitted(&head("GET", "/events", &[host])), Ok(0));
         assert_eq!(admitted(&head("GET", "/api/session", &[host])), Err(401));
         let guess = head("GET", "/api/session", &[host, stranger]);
@@ -386,14 +388,19 @@ mod tests {
     #[test]
     fn a_cookie_of_an_encrypted_connection_stays_on_such() {
         let plain = head("GET", "/", &[]);
-        let encrypted = head("GET", "/", &[("x-forwarded-proto", "https")]);
+        let encrypted = [
+            head("GET", "/", &[("x-forwarded-proto", "https, http")]),
+            head("POST", "/", &[("origin", "https://console.example")]),
+        ];
         assert_eq!(
             cookie("a", "b", &plain),
             "a=b; Path=/; HttpOnly; SameSite=Strict"
         );
-        assert_eq!(
-            cookie("a", "b", &encrypted),
-            "a=b; Path=/; HttpOnly; SameSite=Strict; Secure"
-        );
+        for encrypted in encrypted {
+            assert_eq!(
+                cookie("a", "b", &encrypted),
+                "a=b; Path=/; HttpOnly; SameSite=Strict; Secure"
+            );
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tiphys_http::{Admission, Handler, Head, Method, Refusal, Request, Response, StatusCode};
 use tiphys_live::access::Right;
 use tiphys_live::pause::Act;
@@ -78,8 +79,7 @@ impl Console {
         request: &Request,
         visitor: &Visitor,
     ) -> Result<Response, Failure> {
-        let (state, body) = (&self.state, &request.body);
-        let caller = &*visitor.caller(Duration::ZERO).await?;
+        let caller = visitor.caller(Duration::ZERO).await?;
         caller.needs(Right::Look)?;
         let right = match path {
             "dead-letters/replay" => Right::Replay,
@@ -91,20 +91,15 @@ impl Console {
             _ => return Err(Failure::missing(format!("there is no /api/{path}"))),
         };
         caller.needs(right)?;
-        let value = match path {
-            "dead-letters/replay" => act::replay(state, caller, act::asked(body)?).await?,
-            "dead-letters/drop" => act::discard(state, caller, act::asked(body)?).await?,
-            "objects/pause" => act::pause(state, caller, Act::Pause, act::asked(body)?).await?,
-            "objects/resume" => act::pause(state, caller, Act::Resume, act::asked(body)?).await?,
-            "events/send-again" => act::send_again(state, caller, act::asked(body)?).await?,
-            "events/test" => {
-                let asked: act::Numbered = act::asked(body)?;
-                events::test(state, asked.number).await?
-            }
-            "event/explain" => question::explain(state, caller, act::asked(body)?).await?,
-            "compare" => question::compare(state, act::asked(body)?).await?,
-            _ => question::attempt(state, act::asked(body)?).await?,
-        };
+        let (state, body) = (Arc::clone(&self.state), request.body.clone());
+        let path = path.to_owned();
+        // A client that goes away ends no act, and leaves none without its trace.
+        let act = self
+            .state
+            .acts
+            .spawn(async move { done(&state, &caller, &path, &body).await });
+        let broken = |_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault of this program");
+        let value = act.await.map_err(broken)??;
         Ok(tiphys_http::json(StatusCode::OK, value.to_string()))
     }
 
@@ -119,21 +114,25 @@ impl Console {
             user = caller.name.as_deref().unwrap_or_default(),
             "Logged in to the console"
         );
+        if let Some(before) = door::session(logins, &request.head) {
+            logins.leave(before);
+        }
         let mut response = self.session(&caller);
-        door::remember(&mut response, &id, &request.head);
+        door::remember(&mut response, logins, &id, &request.head);
         Ok(response)
     }
 
-    fn leave(&self, head: &Head) -> Response {
-        if let Door::Login(logins) = &self.door
-            && let Some(id) = door::session(logins, head)
-        {
+    fn leave(&self, head: &Head) -> Result<Response, Failure> {
+        let Door::Login(logins) = &self.door else {
+            return Err(Failure::missing("nobody logs out here"));
+        };
+        if let Some(id) = door::session(logins, head) {
             logins.leave(id);
         }
         let nothing = json!({"done": [], "refused": []});
         let mut response = tiphys_http::json(StatusCode::OK, nothing.to_string());
-        door::forget(&mut response, head);
-        response
+        door::forget(&mut response, logins, head);
+        Ok(response)
     }
 
     /// Whose console it is, and what may be done with it.
@@ -170,7 +169,7 @@ impl Console {
         let path = head.uri.path();
         match (path.strip_prefix("/api/"), &head.method) {
             (Some(_), &Method::POST) if path == LOGIN => self.enter(request).await,
-            (Some(_), &Method::POST) if path == LOGOUT => Ok(self.leave(head)),
+            (Some(_), &Method::POST) if path == LOGOUT => self.leave(head),
             (Some(path), &Method::GET) => self.read(path, head, self.door.visitor(head)?).await,
             (Some(path), &Method::POST) => self.act(path, request, &self.door.visitor(head)?).await,
             (None, &Method::GET) => {
@@ -182,6 +181,29 @@ impl Console {
                 Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, why))
             }
         }
+    }
+}
+
+/// Does what is asked for, by somebody who may.
+async fn done(
+    state: &Arc<State>,
+    caller: &Caller,
+    path: &str,
+    body: &Bytes,
+) -> Result<Value, Failure> {
+    match path {
+        "dead-letters/replay" => act::replay(state, caller, act::asked(body)?).await,
+        "dead-letters/drop" => act::discard(state, caller, act::asked(body)?).await,
+        "objects/pause" => act::pause(state, caller, Act::Pause, act::asked(body)?).await,
+        "objects/resume" => act::pause(state, caller, Act::Resume, act::asked(body)?).await,
+        "events/send-again" => act::send_again(state, caller, act::asked(body)?).await,
+        "events/test" => {
+            let asked: act::Numbered = act::asked(body)?;
+            events::test(state, asked.number).await
+        }
+        "event/explain" => question::explain(state, caller, act::asked(body)?).await,
+        "compare" => question::compare(state, act::asked(body)?).await,
+        _ => question::attempt(state, act::asked(body)?).await,
     }
 }
 

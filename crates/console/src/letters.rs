@@ -7,11 +7,11 @@ use tiphys_live::dead_letters::{self, Query as Letters, without_values};
 
 use crate::fail::Failure;
 use crate::query::Query;
-use crate::site::State;
+use crate::site::{Mode, State};
 use crate::visitor::Caller;
 
 /// What may hold a value of an event.
-const WITH_VALUES: [&str; 4] = ["error", "action", "payload", "data"];
+const WITH_VALUES: [&str; 3] = ["error", "action", "payload"];
 
 /// Letters of a list at most.
 const MOST: u64 = 200;
@@ -23,7 +23,7 @@ pub(crate) async fn groups(
     caller: &Caller,
 ) -> Result<Value, Failure> {
     let reached = state.bus().await?;
-    let groups = meant(query, caller)?;
+    let groups = meant(state, query, caller)?;
     let groups = groups.groups(&*reached.bus.dead_letters).await?;
     let total: usize = groups.iter().map(|group| group.count).sum();
     let groups = groups.iter().map(|group| shown(group.to_json(), caller));
@@ -43,7 +43,7 @@ pub(crate) async fn list(state: &State, query: &Query, caller: &Caller) -> Resul
             letters.extend(Some(letter).filter(|letter| wants(query, letter)));
         }
     };
-    let meant = meant(query, caller)?;
+    let meant = meant(state, query, caller)?;
     meant.each(&*reached.bus.dead_letters, each).await?;
     Ok(json!({ "letters": letters }))
 }
@@ -87,15 +87,19 @@ pub(crate) async fn find(state: &State, number: u64) -> Result<(Position, DeadLe
     let reached = state.bus().await?;
     let position = Position::from_wire(number);
     let letter = dead_letters::find(&*reached.bus.dead_letters, position).await?;
+    let letter = letter.filter(|letter| state.within(Some(&letter.namespace)).is_ok());
     let missing = || Failure::missing(format!("there is no dead letter {number}"));
     Ok((position, letter.ok_or_else(missing)?))
 }
 
 /// Which are meant by an address.
-fn meant(query: &Query, caller: &Caller) -> Result<Letters, Failure> {
+fn meant(state: &State, query: &Query, caller: &Caller) -> Result<Letters, Failure> {
     let reason = query.text("reason").map(reason).transpose()?;
     Ok(Letters {
-        namespace: query.owned("namespace"),
+        namespace: match state.site.mode {
+            Mode::Cluster => state.site.namespace.clone(),
+            Mode::Desk | Mode::Run => query.owned("namespace"),
+        },
         sensor: query.owned("sensor"),
         trigger: query.owned("trigger"),
         reason,
@@ -111,8 +115,10 @@ pub(crate) fn reason(text: &str) -> Result<DeadLetterReason, Failure> {
 }
 
 fn wants(query: &Query, json: &Value) -> bool {
-    query.text("text").is_none_or(|text| {
-        let all = json.to_string().to_lowercase();
-        all.contains(&text.to_lowercase())
-    })
+    let namespace = query.text("namespace");
+    namespace.is_none_or(|wanted| json["namespace"] == *wanted)
+        && query.text("text").is_none_or(|text| {
+            let all = json.to_string().to_lowercase();
+            all.contains(&text.to_lowercase())
+        })
 }

@@ -12,6 +12,7 @@ use tiphys_eventbus::Event;
 use tiphys_http::StatusCode;
 use tiphys_live::access::{self, BY_ANOTHER};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tracing::warn;
 
 use crate::fail::Failure;
 use crate::visitor::Caller;
@@ -23,8 +24,14 @@ const LIFETIME: Duration = Duration::from_hours(12);
 const MOST: usize = 1000;
 const MOST_OF_ONE: usize = 10;
 
-/// Tokens that are asked about at a time: whoever knocks has not shown yet who he is.
-const KNOCKING: usize = 4;
+/// Tokens that are asked about at a time: whoever knocks has not shown yet who he is. Nobody waits for a place.
+const KNOCKING: usize = 8;
+
+/// How often is said that tokens were wrong.
+const SAID_EVERY: Duration = Duration::from_mins(1);
+
+/// Tabs of somebody at a time.
+const TABS: usize = 8;
 
 /// The longest token, in bytes.
 const LONGEST: usize = 16 << 10;
@@ -38,13 +45,22 @@ pub struct Logins {
     namespace: String,
     bus: String,
     knocking: Semaphore,
+    wrong: Mutex<Wrong>,
     sessions: Mutex<Sessions<Session>>,
+}
+
+/// Tokens that the cluster did not know since that was said.
+#[derive(Default)]
+struct Wrong {
+    count: u64,
+    said: Option<Instant>,
 }
 
 /// Somebody who has logged in.
 pub(crate) struct Session {
     id: String,
     client: Client,
+    pub(crate) tabs: Arc<Semaphore>,
     /// He, and when the cluster was asked about him.
     known: AsyncMutex<(Instant, Arc<Caller>)>,
 }
@@ -57,6 +73,7 @@ impl Logins {
             namespace,
             bus,
             knocking: Semaphore::new(KNOCKING),
+            wrong: Mutex::default(),
             sessions: Mutex::default(),
         }
     }
@@ -68,20 +85,25 @@ impl Logins {
     pub(crate) async fn enter(&self, token: &str) -> Result<(String, Arc<Caller>), Failure> {
         let token = token.trim();
         // What cannot be a header is no token either.
-        if token.is_empty() || token.len() > LONGEST || !token.bytes().all(|b| b.is_ascii_graphic())
-        {
-            return Err(unknown());
+        let is_one = token.len() <= LONGEST && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if token.is_empty() || !is_one {
+            return Err(self.unknown());
         }
-        let _place = self.knocking.acquire().await;
+        let _place = self.knocking.try_acquire().map_err(|_| {
+            let busy = "too many log in at this moment";
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, busy).hint("try again in a moment")
+        })?;
         let client = (self.clients)(token).map_err(|error| {
             Failure::new(StatusCode::BAD_GATEWAY, format!("ask the cluster: {error}"))
         })?;
-        let caller = Arc::new(self.ask(&client).await?.ok_or_else(unknown)?);
+        let caller = self.ask(&client).await?;
+        let caller = Arc::new(caller.ok_or_else(|| self.unknown())?);
         // Two ids are 244 random bits.
         let id = Event::new_id() + &Event::new_id();
         let session = Session {
             id: id.clone(),
             client,
+            tabs: Arc::new(Semaphore::new(TABS)),
             known: AsyncMutex::new((Instant::now(), Arc::clone(&caller))),
         };
         let name = caller.name.clone().unwrap_or_default();
@@ -109,10 +131,11 @@ impl Logins {
         session: &Session,
         at_most: Duration,
     ) -> Result<Arc<Caller>, Failure> {
+        let mut known = session.known.lock().await;
+        // Who waited here may have logged out meanwhile.
         if self.session(&session.id).is_none() {
             return Err(Failure::outside());
         }
-        let mut known = session.known.lock().await;
         let (asked, caller) = &*known;
         if asked.elapsed() <= at_most {
             return Ok(Arc::clone(caller));
@@ -131,14 +154,30 @@ impl Logins {
         Ok(who.map(Caller::from))
     }
 
+    /// A token that the cluster does not know: how many there were is said now and then.
+    fn unknown(&self) -> Failure {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.count += 1;
+        if wrong.said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
+            let count = std::mem::take(&mut wrong.count);
+            wrong.said = Some(Instant::now());
+            warn!(
+                count,
+                "Somebody wanted to log in to the console with a token that the cluster does not know"
+            );
+        }
+        let unknown = Failure::outside_because("the cluster does not know this token");
+        unknown.hint("`kubectl create token NAME` makes one of a service account; one that has expired counts no more")
+    }
+
+    /// The name of the cookie: consoles of several buses may be reached by one host.
+    pub(crate) fn cookie(&self) -> String {
+        format!("tiphys-console-{}-{}", self.namespace, self.bus)
+    }
+
     fn sessions(&self) -> MutexGuard<'_, Sessions<Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn unknown() -> Failure {
-    let unknown = Failure::outside_because("the cluster does not know this token");
-    unknown.hint("`kubectl create token NAME` makes one of a service account; one that has expired counts no more")
 }
 
 /// Sessions by their ids.
@@ -179,9 +218,10 @@ impl<S> Sessions<S> {
         self.0.insert(id, open);
     }
 
-    fn find(&self, id: &str, now: Instant) -> Option<Arc<S>> {
-        let open = self.0.get(id).filter(|open| is_on(open, now))?;
-        Some(Arc::clone(&open.session))
+    fn find(&mut self, id: &str, now: Instant) -> Option<Arc<S>> {
+        // Whose time is over is not kept, and neither is his token.
+        self.0.retain(|_, open| is_on(open, now));
+        self.0.get(id).map(|open| Arc::clone(&open.session))
     }
 
     fn close(&mut self, id: &str) {

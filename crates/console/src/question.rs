@@ -62,7 +62,7 @@ pub(crate) async fn explain(
 ) -> Result<Value, Failure> {
     let known = state.objects().await?;
     let default = default(state);
-    let edited = apart(&state.questions, move || async move {
+    let edited = apart(&state.trials, move || async move {
         let edited = typed(asked.manifests, &default);
         faultless(&edited)?;
         Ok(edited)
@@ -79,7 +79,7 @@ pub(crate) async fn explain(
 /// What `simulate` shows.
 pub(crate) async fn attempt(state: &Arc<State>, asked: Try) -> Result<Value, Failure> {
     let default = default(state);
-    apart(&state.questions, move || async move {
+    apart(&state.trials, move || async move {
         let what = what(&asked)?;
         let loaded = typed(asked.manifests, &default);
         let faults: Vec<Value> = loaded.faults.iter().map(fault).collect();
@@ -111,7 +111,7 @@ pub(crate) async fn compare(state: &Arc<State>, asked: Compare) -> Result<Value,
     let since = since.map_err(|wrong| Failure::bad(format!("since: it is {wrong}")))?;
     let limit = asked.limit.unwrap_or(COMPARED).clamp(1, COMPARED);
     let (default, shared) = (default(state), Arc::clone(state));
-    apart(&state.questions, move || async move {
+    apart(&state.trials, move || async move {
         let edited = typed(asked.manifests, &default);
         faultless(&edited)?;
         let namespace = shared.site.namespace.as_deref();

@@ -14,6 +14,7 @@ use tiphys_live::top::Page;
 use tiphys_live::top::metrics::Durations;
 use tiphys_live::top::pods;
 use tokio::sync::{Mutex, Semaphore};
+use tokio_util::task::TaskTracker;
 
 use crate::audit;
 use crate::fail::Failure;
@@ -28,10 +29,11 @@ pub(crate) const RATES: Duration = Duration::from_secs(2);
 const POD_FIGURES: Duration = Duration::from_secs(10);
 
 /// Tabs at a time.
-const TABS: usize = 16;
+const TABS: usize = 64;
 
-/// Questions that programs are run for at a time.
+/// Events that are decided about at a time; and what somebody types, which may take long.
 const QUESTIONS: usize = 2;
+const TRIALS: usize = 1;
 
 /// Where objects come from.
 #[async_trait]
@@ -106,6 +108,9 @@ pub(crate) struct State {
     looked: Mutex<Looked>,
     pub(crate) tabs: Arc<Semaphore>,
     pub(crate) questions: Arc<Semaphore>,
+    pub(crate) trials: Arc<Semaphore>,
+    /// What is being done: it goes on when whoever asked for it goes away, and leaves its traces.
+    pub(crate) acts: TaskTracker,
 }
 
 #[derive(Default)]
@@ -125,11 +130,35 @@ impl State {
             looked: Mutex::default(),
             tabs: Arc::new(Semaphore::new(TABS)),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
+            trials: Arc::new(Semaphore::new(TRIALS)),
+            acts: TaskTracker::new(),
+        }
+    }
+
+    /// The namespace that letters and objects have to be of, of those that are asked for. In a cluster, rights are
+    /// asked for where the console looks: nobody sees or does anything elsewhere by it.
+    ///
+    /// # Errors
+    /// If another one is asked for.
+    pub(crate) fn within(&self, asked: Option<&str>) -> Result<Option<String>, Failure> {
+        match (self.site.mode, &self.site.namespace) {
+            (Mode::Cluster, Some(ours)) => {
+                if let Some(asked) = asked.filter(|asked| asked != ours) {
+                    let why = format!("this console is not for namespace {asked:?}");
+                    return Err(Failure::forbidden(why));
+                }
+                Ok(Some(ours.clone()))
+            }
+            _ => Ok(asked.map(str::to_owned)),
         }
     }
 
     /// The bus, which is connected to when somebody wants something of it.
     pub(crate) async fn bus(&self) -> Result<Arc<Reached>, Failure> {
+        if let Place::Process(_) = &self.site.place {
+            // Whoever runs it may have opened it anew.
+            return Ok(Arc::new(self.site.place.clone().open().await?));
+        }
         let mut bus = self.bus.lock().await;
         if let Some(reached) = &*bus {
             return Ok(Arc::clone(reached));

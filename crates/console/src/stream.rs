@@ -22,7 +22,7 @@ use tiphys_live::events::{self, Seen};
 use tiphys_live::objects::subjects;
 use tiphys_live::reach::Reached;
 use tiphys_simulate::Decisions;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -60,11 +60,15 @@ pub(crate) fn open(
     after: Option<u64>,
     visitor: Visitor,
 ) -> Result<Response, Failure> {
-    let place = Arc::clone(&state.tabs).try_acquire_owned();
-    let place = place.map_err(|_| {
-        let full = "too many tabs look at this console";
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, full)
-    })?;
+    let place = |tabs: &Arc<Semaphore>| {
+        Arc::clone(tabs).try_acquire_owned().map_err(|_| {
+            let full = "too many tabs look at this console";
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, full)
+        })
+    };
+    let places = [Some(&state.tabs), visitor.tabs()];
+    let places = places.into_iter().flatten().map(place);
+    let places = places.collect::<Result<Vec<_>, _>>()?;
     let (sender, messages) = mpsc::channel(WAITING);
     let tab = Tab {
         state: Arc::clone(state),
@@ -75,7 +79,7 @@ pub(crate) fn open(
         counts: HashMap::new(),
         version: None,
         is_there: None,
-        _place: place,
+        _places: places,
     };
     // It works as long as somebody reads: a tab that is closed takes its reader of the bus with it.
     let work = stream::once(tab.run()).filter_map(|()| async { None });
@@ -99,7 +103,8 @@ struct Tab {
     version: Option<u64>,
     /// Whether the bus was there, as it was said last.
     is_there: Option<bool>,
-    _place: OwnedSemaphorePermit,
+    /// Among all tabs, and among those of whoever looks.
+    _places: Vec<OwnedSemaphorePermit>,
 }
 
 /// The tab is closed.

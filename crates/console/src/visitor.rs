@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiphys_live::access::{Right, Who};
+use tokio::sync::Semaphore;
 
 use crate::fail::Failure;
 use crate::logins::{Logins, Session};
@@ -60,6 +61,14 @@ pub(crate) enum Visitor {
 }
 
 impl Visitor {
+    /// The places for his tabs, if they are counted: on a desk all are his.
+    pub(crate) fn tabs(&self) -> Option<&Arc<Semaphore>> {
+        match self {
+            Self::Owner(_) => None,
+            Self::Guest(_, session) => Some(&session.tabs),
+        }
+    }
+
     /// He, with rights that were asked for at most so long ago.
     ///
     /// # Errors

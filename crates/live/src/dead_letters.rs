@@ -210,7 +210,16 @@ pub fn event_id(letter: &DeadLetter) -> Option<String> {
 
 /// The error of a letter as groups have it.
 pub fn error_in_short(letter: &DeadLetter) -> String {
-    shortened(&letter.error)
+    shortened(&error(letter))
+}
+
+/// The error of a letter, without values of Secrets of its event.
+fn error(letter: &DeadLetter) -> String {
+    let mut secrets = mask::Values::default();
+    if let Ok(event) = Event::decode(&letter.payload) {
+        secrets.add(&event);
+    }
+    secrets.hide(letter.error.clone())
 }
 
 impl What {
@@ -220,7 +229,7 @@ impl What {
             sensor: letter.sensor.clone(),
             trigger: letter.trigger.clone(),
             reason: letter.reason.as_str(),
-            error: shortened(&letter.error),
+            error: error_in_short(letter),
         }
     }
 }
@@ -302,7 +311,7 @@ pub fn to_json(position: Position, letter: &DeadLetter, is_revealed: bool) -> Va
         "sensor": letter.sensor,
         "trigger": letter.trigger,
         "reason": letter.reason.as_str(),
-        "error": letter.error,
+        "error": if is_revealed { letter.error.clone() } else { error(letter) },
         "attempts": letter.attempts,
         "deadLetteredAt": letter.dead_lettered_at.to_string(),
         "subject": letter.subject.as_str(),

@@ -27,10 +27,28 @@ pub enum Kind {
 /// An object that can be paused, by its kind and name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// What it is.
-    pub kind: Kind,
-    /// Its name.
-    pub name: String,
+    kind: Kind,
+    /// A part of a path of the API server: nothing but a name.
+    name: String,
+}
+
+impl Target {
+    /// An object of this name.
+    ///
+    /// # Errors
+    /// If no object can have it.
+    pub fn new(kind: Kind, name: &str) -> Result<Self, String> {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let is_name =
+            name.starts_with(is_plain) && name.chars().all(|c| is_plain(c) || "-.".contains(c));
+        if !is_name {
+            return Err(format!("{name:?} is no name of an object"));
+        }
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+        })
+    }
 }
 
 /// What is to be done.
@@ -116,17 +134,7 @@ impl FromStr for Target {
             "eventsource" | "eventsources" | "es" => Kind::EventSource,
             _ => return Err("write sensor/NAME or eventsource/NAME".to_owned()),
         };
-        // A name is a part of a path of the API server.
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let is_name =
-            name.starts_with(is_plain) && name.chars().all(|c| is_plain(c) || "-.".contains(c));
-        if !is_name {
-            return Err(format!("{name:?} is no name of an object"));
-        }
-        Ok(Self {
-            kind,
-            name: name.to_owned(),
-        })
+        Self::new(kind, name)
     }
 }
 
@@ -292,6 +300,17 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Target>().unwrap_err(), expected);
         }
+    }
+
+    /// A `#` ended the path before `dryRun`, so that a question was an act.
+    #[test]
+    fn a_target_has_a_name_and_no_more_of_a_path() {
+        for name in ["gate#", "gate?", "gate/status", "..", "Gate", ""] {
+            let wrong = Target::new(Kind::Sensor, name).unwrap_err();
+            assert_eq!(wrong, format!("{name:?} is no name of an object"));
+        }
+        let target = Target::new(Kind::Sensor, "gate").unwrap();
+        assert_eq!(target.to_string(), "sensor/gate");
     }
 
     #[track_caller]

@@ -2,7 +2,7 @@
 //! `tiphys run`, which is for who started it.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use k8s_openapi::api::authentication::v1::TokenRequest;
@@ -11,7 +11,9 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use tiphys_tests::ask::{Reply, ask};
 use tiphys_tests::web::{Web, answer};
-use tiphys_tests::{Tiphys, World, command, eventually};
+use tiphys_tests::{Tiphys, World, command, eventually, within};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::console_pages::{have_passed, tests_of};
 use crate::wire::{self, Wire};
@@ -42,6 +44,17 @@ metadata: {name: editor}
 rules:
 - {apiGroups: [argoproj.io], resources: [eventbus, eventsources, sensors], verbs: [list]}
 - {apiGroups: [argoproj.io], resources: [eventbus], verbs: [payload, replay, drop, send], resourceNames: [default]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: janitor}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: janitor}
+rules:
+- {apiGroups: [argoproj.io], resources: [eventbus, eventsources, sensors], verbs: [list]}
+- {apiGroups: [argoproj.io], resources: [eventbus], verbs: [replay, drop, send]}
 ";
 
 fn binding(world: &World, name: &str) -> String {
@@ -85,6 +98,7 @@ fn sensor(world: &World, web: &Web) -> String {
 struct Console {
     child: Child,
     host: String,
+    log: PathBuf,
 }
 
 /// Somebody who has logged in.
@@ -120,6 +134,7 @@ impl Console {
         Self {
             host: host.await,
             child,
+            log,
         }
     }
 
@@ -156,6 +171,24 @@ impl Drop for Console {
 }
 
 impl Guest<'_> {
+    /// What a tab is shown of both events, which it has not seen.
+    async fn stream(&self) -> String {
+        let mut stream = TcpStream::connect(&self.console.host).await.unwrap();
+        let request = format!(
+            "GET /api/stream HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nLast-Event-ID: 0\r\n\r\n",
+            self.console.host, self.cookie
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut seen = String::new();
+        while !(seen.contains("large") && seen.contains("small")) {
+            let mut bytes = vec![0; 64 << 10];
+            let read = within("a message", stream.read(&mut bytes)).await.unwrap();
+            assert!(read > 0, "the stream ended: {seen}");
+            seen += &String::from_utf8_lossy(&bytes[..read]);
+        }
+        seen
+    }
+
     async fn get(&self, path: &str) -> Reply {
         self.console.send("GET", path, &self.cookie, "").await
     }
@@ -177,7 +210,7 @@ struct Scene {
 
 async fn scene() -> Scene {
     let world = World::start().await;
-    let bindings = ["viewer", "editor"].map(|name| binding(&world, name));
+    let bindings = ["viewer", "editor", "janitor"].map(|name| binding(&world, name));
     world
         .apply(&format!("{ROLES}---\n{}", bindings.join("\n---\n")))
         .await;
@@ -334,6 +367,13 @@ async fn a_viewer_sees_what_happened_and_no_value_of_it() {
             assert!(!reply.body.contains(value), "{path}: {}", reply.body);
         }
     }
+    let seen = viewer.stream().await;
+    assert!(seen.contains("large"), "{seen}");
+    for value in ["pearl", "shell"] {
+        assert!(!seen.contains(value), "{seen}");
+    }
+    let letters = viewer.get("/api/dead-letters?text=400").await.json();
+    assert_eq!(letters["groups"], json!([]));
     let letter = viewer.get("/api/dead-letter?number=1").await.json();
     assert_eq!(letter["trigger"], "call");
     assert_eq!(letter["event"]["id"], "large");
@@ -419,6 +459,72 @@ async fn an_editor_sees_values_and_acts_and_a_stranger_sees_nothing() {
         .json();
     assert_eq!(done["done"].as_array().unwrap().len(), 1, "{done}");
     assert_eq!(editor.get("/api/dead-letters").await.json()["total"], 0);
+    // Logs are for more people than values of events are.
+    let log = std::fs::read_to_string(&console.log).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("Acted by the console"));
+    assert!(line.is_some_and(|line| line.contains(":editor")), "{log}");
+    assert!(!log.contains("400"), "{log}");
+}
+
+#[tokio::test]
+async fn who_acts_without_seeing_values_is_told_none() {
+    let Scene {
+        console,
+        world,
+        wire,
+        ..
+    } = &scene().await;
+    let pearl = json!({"size": 50, "name": "pearl"});
+    wire.event("input", "a", "large", &pearl).await;
+    wire.dead_letters(1).await;
+    // No event: why it is none would quote it.
+    wire.send("default.input.b", "text", r#""pearl""#).await;
+
+    let janitor = console.enter(&token(world, "janitor").await).await;
+    let group = json!({
+        "namespace": world.namespace(), "sensor": "workbench", "trigger": "call",
+        "reason": "refused", "error": "guess",
+    });
+    let guessed = json!({"group": group, "dryRun": true});
+    let groups = janitor.get("/api/dead-letters").await.json();
+    let reason = groups["groups"][0]["reason"].clone();
+    let mut guessed = guessed;
+    guessed["group"]["reason"] = reason.clone();
+    let conflict = janitor.post("/api/dead-letters/drop", &guessed).await;
+    assert_eq!(conflict.status, 409, "{}", conflict.body);
+
+    let (all, number) = (
+        json!({"all": true, "dryRun": true}),
+        json!({"number": 2, "dryRun": true}),
+    );
+    for (path, body, status) in [
+        ("/api/dead-letters/replay", &all, 200),
+        ("/api/dead-letters/drop", &all, 200),
+        ("/api/events/send-again", &number, 400),
+    ] {
+        let reply = janitor.post(path, body).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.body);
+        for value in ["pearl", "400 Bad Request"] {
+            assert!(!reply.body.contains(value), "{path}: {}", reply.body);
+        }
+    }
+    let mut elsewhere = json!({"group": group, "dryRun": true});
+    elsewhere["group"]["namespace"] = "elsewhere".into();
+    elsewhere["group"]["reason"] = reason;
+    elsewhere["group"]["error"] = Value::Null;
+    let refused = janitor.post("/api/dead-letters/drop", &elsewhere).await;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+
+    // A letter that came after the dry run is not meant by it.
+    let dry = janitor.post("/api/dead-letters/drop", &all).await.json();
+    wire.event("input", "a", "later", &pearl).await;
+    wire.dead_letters(2).await;
+    let act = json!({"all": true, "to": dry["to"]});
+    let done = janitor.post("/api/dead-letters/drop", &act).await.json();
+    assert_eq!(done["done"].as_array().unwrap().len(), 1, "{done}");
+    wire.dead_letters(1).await;
 }
 
 #[tokio::test]

@@ -234,6 +234,8 @@ export interface Letter {
 export interface Answer {
   done: string[];
   refused: string[];
+  /** The newest dead letter that is meant, of a dry run: the act means none that came later. */
+  to?: number | null;
 }
 
 export interface Fault {

@@ -236,6 +236,10 @@ function SendAgain({ event }: { event: BusEvent }) {
   const [act, setAct] = useState<Act | null>(null);
   const ask = () =>
     setAct({ title: "Send 1 event again", path: "/api/events/send-again", body: { number: event.number } });
+  // What was delivered again to one trigger is no event of its own.
+  if (event.replay !== null) {
+    return null;
+  }
   return (
     <Allowed right="send" act="Sending again">
       <button type="button" onClick={ask}>

@@ -26,9 +26,10 @@ type State =
 export function ActDialog({ act, onClose, onDone }: { act: Act; onClose: () => void; onDone?: () => void }) {
   const [state, setState] = useState<State>({ step: "asking" });
   const confirm = useRef<HTMLButtonElement>(null);
-  const call = async (dryRun: boolean): Promise<void> => {
+  const call = async (dryRun: boolean, to?: number | null): Promise<void> => {
     try {
-      const answer = await post<Answer>(act.path, { ...act.body, dryRun });
+      const upTo = typeof to === "number" ? { to } : {};
+      const answer = await post<Answer>(act.path, { ...act.body, ...upTo, dryRun });
       setState({ step: dryRun ? "asked" : "done", answer });
       if (!dryRun) {
         onDone?.();
@@ -45,7 +46,7 @@ export function ActDialog({ act, onClose, onDone }: { act: Act; onClose: () => v
   }, [state.step]);
   const proceed = (answer: Answer) => {
     setState({ step: "acting", answer });
-    void call(false);
+    void call(false, answer.to);
   };
   const isOver = state.step === "done" || state.step === "failed";
   const nothing = state.step === "asked" && state.answer.done.length === 0;

@@ -53,7 +53,7 @@ pub enum Refusal {
     NoTrigger,
     /// Its event had so many bytes, and is not whole.
     Cut(usize),
-    /// There is no event in it: why.
+    /// There is no event in it: why, if it is said.
     NoEvent(String),
     /// Its action may have been done, and nobody would recognise it.
     MayBeDone,
@@ -196,6 +196,7 @@ impl fmt::Display for Refusal {
             Self::Cut(size) => {
                 write!(f, "its event had {size} bytes and was cut to be kept")
             }
+            Self::NoEvent(why) if why.is_empty() => f.write_str("it is no event"),
             Self::NoEvent(why) => write!(f, "it is no event: {why}"),
             Self::MayBeDone => f.write_str(
                 "its action was under way when the process stopped, and may have been done: \
@@ -218,6 +219,15 @@ impl fmt::Display for Refusal {
 }
 
 impl Outcome {
+    /// The same for who may not see values of events: why something is no event quotes it.
+    #[must_use]
+    pub fn without_values(self) -> Self {
+        match self {
+            Self::Refused(Refusal::NoEvent(_)) => Self::Refused(Refusal::NoEvent(String::new())),
+            other => other,
+        }
+    }
+
     /// In one word, for programs.
     pub fn name(&self) -> &'static str {
         match self {
