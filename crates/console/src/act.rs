@@ -91,7 +91,11 @@ impl Answer {
     }
 
     fn into_json(self) -> Value {
-        json!({ "done": self.done, "refused": self.refused, "to": self.to })
+        let mut answer = json!({ "done": self.done, "refused": self.refused });
+        if let Some(to) = self.to {
+            answer["to"] = to.into();
+        }
+        answer
     }
 }
 

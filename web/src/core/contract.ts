@@ -235,7 +235,7 @@ export interface Answer {
   done: string[];
   refused: string[];
   /** The newest dead letter that is meant, of a dry run: the act means none that came later. */
-  to?: number | null;
+  to?: number;
 }
 
 export interface Fault {

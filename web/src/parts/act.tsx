@@ -26,9 +26,9 @@ type State =
 export function ActDialog({ act, onClose, onDone }: { act: Act; onClose: () => void; onDone?: () => void }) {
   const [state, setState] = useState<State>({ step: "asking" });
   const confirm = useRef<HTMLButtonElement>(null);
-  const call = async (dryRun: boolean, to?: number | null): Promise<void> => {
+  const call = async (dryRun: boolean, to?: number): Promise<void> => {
     try {
-      const upTo = typeof to === "number" ? { to } : {};
+      const upTo = to === undefined ? {} : { to };
       const answer = await post<Answer>(act.path, { ...act.body, ...upTo, dryRun });
       setState({ step: dryRun ? "asked" : "done", answer });
       if (!dryRun) {
