@@ -60,40 +60,26 @@ enum Passage {
 impl Door {
     /// How long the body of a request may be, or the answer for who does not come in, or not yet.
     pub(crate) fn admit(&self, head: &Head) -> Admission {
-        let passage = match self {
-            Self::Printed(address, _) => address.passage(head),
-            Self::Login(_) => acts(head, host(head)),
-        };
-        match passage {
-            Passage::Open => {}
-            Passage::Enter { to } => {
-                let Self::Printed(address, _) = self else {
-                    return Admission::Answered(text(StatusCode::NOT_FOUND, ""));
-                };
-                let mut response = text(StatusCode::SEE_OTHER, "");
-                set(&mut response, &header::LOCATION, &to);
-                let cookie = cookie(&address.cookie(), &address.token, head);
-                set(&mut response, &header::SET_COOKIE, &cookie);
-                return Admission::Answered(response);
-            }
-            Passage::Refused(status, why) => return Admission::Answered(text(status, why)),
-        }
         let path = head.uri.path();
-        if let Self::Login(logins) = self {
-            // Pages hold nothing: who opens one is asked there.
-            let is_outside = || session(logins, head).is_none();
-            if path == LOGIN {
-                return Admission::Body {
-                    limit: LONGEST_LOGIN,
-                };
-            } else if path.starts_with("/api/") && is_outside() {
-                return Admission::Answered(Failure::outside().response());
-            }
-        }
+        let refusal = match self {
+            Self::Printed(address, _) => address.refusal(head),
+            Self::Login(logins) => match acts(head, host(head)) {
+                Passage::Refused(status, why) => Some(text(status, why)),
+                // Pages hold nothing: who opens one is asked there.
+                _ if path == LOGIN => {
+                    return Admission::Body {
+                        limit: LONGEST_LOGIN,
+                    };
+                }
+                _ if path.starts_with("/api/") && session(logins, head).is_none() => {
+                    Some(Failure::outside().response())
+                }
+                _ => None,
+            },
+        };
         let acts = head.method == Method::POST;
-        Admission::Body {
-            limit: if acts { LONGEST } else { 0 },
-        }
+        let limit = if acts { LONGEST } else { 0 };
+        refusal.map_or(Admission::Body { limit }, Admission::Answered)
     }
 
     /// Whoever sent a request that was admitted.
@@ -178,6 +164,21 @@ impl Address {
     /// What opens the door.
     pub fn url(&self) -> String {
         format!("http://{}/?token={}", self.address, self.token)
+    }
+
+    /// An answer for who does not come in, or not yet.
+    fn refusal(&self, head: &Head) -> Option<Response> {
+        match self.passage(head) {
+            Passage::Open => None,
+            Passage::Enter { to } => {
+                let mut response = text(StatusCode::SEE_OTHER, "");
+                set(&mut response, &header::LOCATION, &to);
+                let cookie = cookie(&self.cookie(), &self.token, head);
+                set(&mut response, &header::SET_COOKIE, &cookie);
+                Some(response)
+            }
+            Passage::Refused(status, why) => Some(text(status, why)),
+        }
     }
 
     /// Cookies are the same for all ports of a host.
