@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::tiphys::binary;
-use crate::wait::within;
+use crate::wait::{in_half, within};
 
 /// Stands in a page for what is left out: as a line for lines, within one for text.
 const LEFT_OUT: &str = "…";
@@ -312,12 +312,22 @@ impl Shell {
     /// # Panics
     /// When it prints nothing, or does not end, in time.
     pub async fn interrupt(&self, command: &str) -> Result<(), String> {
-        // The shell gives way to the program, which gets the signal.
-        let mut child = self.spawn(&format!("exec {command} 2>&1"), Stdio::inherit());
-        let stdout = child.stdout.take().expect("it has an output");
-        let mut stdout = BufReader::new(stdout);
-        let first = within(command, stdout.read_u8()).await;
-        first.unwrap_or_else(|error| panic!("{command} prints nothing: {error}"));
+        let mut has_tried = false;
+        let (mut child, mut stdout) = loop {
+            // The shell gives way to the program, which gets the signal.
+            let mut child = self.spawn(&format!("exec {command} 2>&1"), Stdio::inherit());
+            let stdout = child.stdout.take().expect("it has an output");
+            let mut stdout = BufReader::new(stdout);
+            if let Some(first) = in_half(stdout.read_u8()).await {
+                first.unwrap_or_else(|error| panic!("{command} prints nothing: {error}"));
+                break (child, stdout);
+            }
+            // A `tail` has been silent twice in months, on a machine with much to do, and nobody knows why: what it
+            // waits for is kept for who finds out.
+            eprintln!("{command} prints nothing: {}", waits_for(child.id()));
+            assert!(!has_tried, "{command} prints nothing, twice");
+            has_tried = true;
+        };
         let id = child.id().expect("it runs").to_string();
         let interrupted = Command::new("kill").args(["-INT", &id]).status().await;
         interrupted.expect("it can be interrupted");
@@ -360,6 +370,30 @@ impl Default for Shell {
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().expect("tests has a parent").to_owned()
+}
+
+/// What the threads of a process wait in, and its connections.
+fn waits_for(id: Option<u32>) -> String {
+    let Some(id) = id else {
+        return "it has ended".to_owned();
+    };
+    let tasks = fs::read_dir(format!("/proc/{id}/task"))
+        .into_iter()
+        .flatten();
+    let waits = tasks.flatten().map(|task| {
+        let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        format!("{} {}", read("comm").trim(), read("wchan"))
+    });
+    let waits: Vec<_> = waits.collect();
+    let connections = std::process::Command::new("ss").arg("-tnpoi").output();
+    let connections = connections.map(|output| output.stdout).unwrap_or_default();
+    let connections = String::from_utf8_lossy(&connections).into_owned();
+    let lines: Vec<&str> = connections.lines().collect();
+    let own = lines
+        .windows(2)
+        .filter(|pair| pair[0].contains(&format!("pid={id},")));
+    let own: Vec<_> = own.flatten().copied().collect();
+    format!("{waits:?}\n{}", own.join("\n"))
 }
 
 #[cfg(test)]

@@ -69,6 +69,11 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     resolved.unwrap_or_else(|_| panic!("{what} did not happen within {PATIENCE:?}"))
 }
 
+/// What a future gives within half of the patience, for whoever tries a second time.
+pub(crate) async fn in_half<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PATIENCE / 2, future).await.ok()
+}
+
 /// What `future` resolves to within a moment in which it should not.
 pub async fn in_silence<T>(future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(SILENCE, future).await.ok()
