@@ -42,6 +42,20 @@ impl Reply {
     }
 }
 
+/// Sends a request as a page of a console at `host` does: from there, and with its cookie.
+///
+/// # Panics
+/// When there is no answer.
+pub async fn ask_as_page(host: &str, method: &str, path: &str, cookie: &str, body: &str) -> Reply {
+    let headers = [
+        &*format!("Host: {host}"),
+        &*format!("Origin: http://{host}"),
+        &*format!("Cookie: {cookie}"),
+        "Content-Type: application/json",
+    ];
+    ask(host, method, path, &headers, body).await
+}
+
 /// Sends a request to `host`, an address with a port, and reads the answer to its end. A host, as headers may say, is
 /// not added.
 ///

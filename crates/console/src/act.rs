@@ -158,7 +158,6 @@ pub(crate) async fn discard(
     let found = find(state, caller, &meant).await?;
     let (mut answer, mut touched) = (Answer::up_to(&found), Touched::default());
     for (position, letter) in found {
-        let public = dead_letters::line(position, &without_values(letter.clone()));
         let line = dead_letters::line(position, &letters::seen_by(caller, letter.clone()));
         let line = line.trim_end();
         if meant.dry_run {
@@ -167,8 +166,9 @@ pub(crate) async fn discard(
         }
         match reached.bus.dead_letters.remove(position).await {
             Ok(true) => {
-                audit::log(caller, "drop", public.trim_end().trim_end_matches(':'));
                 touched.add(&letter);
+                let public = dead_letters::line(position, &without_values(letter));
+                audit::log(caller, "drop", public.trim_end());
                 answer.done.push(format!("dropped: {line}"));
             }
             Ok(false) => answer.refused.push(format!("it is gone already: {line}")),

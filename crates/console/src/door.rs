@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use tiphys_http::{Admission, Head, HeaderMap, Method, Response, StatusCode, header, text};
 
 use crate::fail::Failure;
-use crate::logins::Logins;
+use crate::logins::{Logins, Session};
 use crate::query::Query;
 use crate::visitor::{Caller, Visitor};
 
@@ -36,7 +36,7 @@ pub enum Door {
     Login(Arc<Logins>),
 }
 
-/// An address with a token, which is told to nobody but who started the console.
+/// An address with a token, which nobody knows but who started the console.
 #[derive(Debug, Clone)]
 pub struct Address {
     token: String,
@@ -87,19 +87,18 @@ impl Door {
         match self {
             Self::Printed(_, owner) => Ok(Visitor::Owner(Arc::clone(owner))),
             Self::Login(logins) => {
-                let session = session(logins, head).and_then(|id| logins.session(id));
-                let session = session.ok_or_else(Failure::outside)?;
+                let session = session(logins, head).ok_or_else(Failure::outside)?;
                 Ok(Visitor::Guest(Arc::clone(logins), session))
             }
         }
     }
 }
 
-/// The id of the session that a request belongs to.
-pub(crate) fn session<'h>(logins: &Logins, head: &'h Head) -> Option<&'h str> {
+/// The session that a request belongs to.
+pub(crate) fn session(logins: &Logins, head: &Head) -> Option<Arc<Session>> {
     let name = logins.cookie();
     let mut ids = cookies(&head.headers, &name);
-    ids.find(|id| logins.session(id).is_some())
+    ids.find_map(|id| logins.session(id))
 }
 
 /// Lets a browser remember the session of an id.

@@ -408,7 +408,7 @@ async fn letters(
         json!({
             "number": position.to_wire(),
             "at": letter.dead_lettered_at.to_string(),
-            "line": dead_letters::line(position, &letter).trim_end().trim_end_matches(':'),
+            "line": dead_letters::line(position, &letter).trim_end(),
         })
     });
     Ok(found.collect())

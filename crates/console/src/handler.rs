@@ -81,23 +81,15 @@ impl Console {
     ) -> Result<Response, Failure> {
         let caller = visitor.caller(Duration::ZERO).await?;
         caller.needs(Right::Look)?;
-        let right = match path {
-            "dead-letters/replay" => Right::Replay,
-            "dead-letters/drop" => Right::Drop,
-            "objects/pause" | "objects/resume" => Right::Pause,
-            "events/send-again" => Right::Send,
-            "events/test" | "event/explain" | "compare" => Right::Payload,
-            "try" => Right::Look,
-            _ => return Err(Failure::missing(format!("there is no /api/{path}"))),
-        };
-        caller.needs(right)?;
+        let missing = || Failure::missing(format!("there is no /api/{path}"));
+        let wanted = Wanted::of(path).ok_or_else(missing)?;
+        caller.needs(wanted.right())?;
         let (state, body) = (Arc::clone(&self.state), request.body.clone());
-        let path = path.to_owned();
         // A client that goes away ends no act, and leaves none without its trace.
         let act = self
             .state
             .acts
-            .spawn(async move { done(&state, &caller, &path, &body).await });
+            .spawn(async move { wanted.done(&state, &caller, &body).await });
         let broken = |_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault of this program");
         let value = act.await.map_err(broken)??;
         Ok(tiphys_http::json(StatusCode::OK, value.to_string()))
@@ -115,7 +107,7 @@ impl Console {
             "Logged in to the console"
         );
         if let Some(before) = door::session(logins, &request.head) {
-            logins.leave(before);
+            logins.leave(&before);
         }
         let mut response = self.session(&caller);
         door::remember(&mut response, logins, &id, &request.head);
@@ -126,8 +118,8 @@ impl Console {
         let Door::Login(logins) = &self.door else {
             return Err(Failure::missing("nobody logs out here"));
         };
-        if let Some(id) = door::session(logins, head) {
-            logins.leave(id);
+        if let Some(session) = door::session(logins, head) {
+            logins.leave(&session);
         }
         let nothing = json!({"done": [], "refused": []});
         let mut response = tiphys_http::json(StatusCode::OK, nothing.to_string());
@@ -184,26 +176,67 @@ impl Console {
     }
 }
 
-/// Does what is asked for, by somebody who may.
-async fn done(
-    state: &Arc<State>,
-    caller: &Caller,
-    path: &str,
-    body: &Bytes,
-) -> Result<Value, Failure> {
-    match path {
-        "dead-letters/replay" => act::replay(state, caller, act::asked(body)?).await,
-        "dead-letters/drop" => act::discard(state, caller, act::asked(body)?).await,
-        "objects/pause" => act::pause(state, caller, Act::Pause, act::asked(body)?).await,
-        "objects/resume" => act::pause(state, caller, Act::Resume, act::asked(body)?).await,
-        "events/send-again" => act::send_again(state, caller, act::asked(body)?).await,
-        "events/test" => {
-            let asked: act::Numbered = act::asked(body)?;
-            events::test(state, asked.number).await
+/// What is asked for by a `POST`.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Replay,
+    Drop,
+    Pause(Act),
+    SendAgain,
+    Test,
+    Explain,
+    Compare,
+    Try,
+}
+
+impl Wanted {
+    fn of(path: &str) -> Option<Self> {
+        Some(match path {
+            "dead-letters/replay" => Self::Replay,
+            "dead-letters/drop" => Self::Drop,
+            "objects/pause" => Self::Pause(Act::Pause),
+            "objects/resume" => Self::Pause(Act::Resume),
+            "events/send-again" => Self::SendAgain,
+            "events/test" => Self::Test,
+            "event/explain" => Self::Explain,
+            "compare" => Self::Compare,
+            "try" => Self::Try,
+            _ => return None,
+        })
+    }
+
+    /// What it takes beside the right to look.
+    fn right(self) -> Right {
+        match self {
+            Self::Replay => Right::Replay,
+            Self::Drop => Right::Drop,
+            Self::Pause(_) => Right::Pause,
+            Self::SendAgain => Right::Send,
+            Self::Test | Self::Explain | Self::Compare => Right::Payload,
+            Self::Try => Right::Look,
         }
-        "event/explain" => question::explain(state, caller, act::asked(body)?).await,
-        "compare" => question::compare(state, act::asked(body)?).await,
-        _ => question::attempt(state, act::asked(body)?).await,
+    }
+
+    /// Does it, for somebody who may.
+    async fn done(
+        self,
+        state: &Arc<State>,
+        caller: &Caller,
+        body: &Bytes,
+    ) -> Result<Value, Failure> {
+        match self {
+            Self::Replay => act::replay(state, caller, act::asked(body)?).await,
+            Self::Drop => act::discard(state, caller, act::asked(body)?).await,
+            Self::Pause(act) => act::pause(state, caller, act, act::asked(body)?).await,
+            Self::SendAgain => act::send_again(state, caller, act::asked(body)?).await,
+            Self::Test => {
+                let asked: act::Numbered = act::asked(body)?;
+                events::test(state, asked.number).await
+            }
+            Self::Explain => question::explain(state, caller, act::asked(body)?).await,
+            Self::Compare => question::compare(state, act::asked(body)?).await,
+            Self::Try => question::attempt(state, act::asked(body)?).await,
+        }
     }
 }
 

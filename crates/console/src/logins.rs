@@ -118,8 +118,8 @@ impl Logins {
     }
 
     /// Ends a session.
-    pub(crate) fn leave(&self, id: &str) {
-        self.sessions().close(id);
+    pub(crate) fn leave(&self, session: &Session) {
+        self.sessions().close(&session.id);
     }
 
     /// Who somebody is, with rights that were asked for at most so long ago.
@@ -141,7 +141,7 @@ impl Logins {
             return Ok(Arc::clone(caller));
         }
         let Some(caller) = self.ask(&session.client).await? else {
-            self.leave(&session.id);
+            self.leave(session);
             return Err(Failure::outside());
         };
         let caller = Arc::new(caller);

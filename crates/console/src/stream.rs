@@ -233,7 +233,7 @@ impl Tab {
         Ok(())
     }
 
-    /// Whoever looks. Without the right to look, or the session, the stream ends: who comes back is told why.
+    /// Whoever looks. Without the right to look, or the session, the stream ends: the next one is refused with the reason.
     async fn caller(&self) -> Result<Arc<Caller>, Closed> {
         let caller = self.visitor.caller(RECENT).await.map_err(|_| Closed)?;
         caller.needs(Right::Look).map_err(|_| Closed)?;

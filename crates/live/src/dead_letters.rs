@@ -285,7 +285,12 @@ pub fn line(position: Position, letter: &DeadLetter) -> String {
     } = What::of(letter);
     let at = letter.dead_lettered_at;
     let text = one_line(&format!("{namespace}/{sensor} {trigger}"));
-    format!("{position}  {at}  {text}  {reason}: {error}\n")
+    let why = if error.is_empty() {
+        String::new()
+    } else {
+        format!(": {error}")
+    };
+    format!("{position}  {at}  {text}  {reason}{why}\n")
 }
 
 /// A letter for programs. The values of Secrets are hidden unless `is_revealed`.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
-use tiphys_tests::ask::{Reply, ask};
+use tiphys_tests::ask::{Reply, ask_as_page};
 use tiphys_tests::{Cluster, Story, eventually};
 
 use crate::harbour::{
@@ -68,22 +68,11 @@ impl Forward {
     }
 
     async fn send(&self, method: &str, path: &str, cookie: &str, body: &Value) -> Reply {
-        let named = format!("Host: {}", self.host);
-        let origin = format!("Origin: http://{}", self.host);
-        let cookie = format!("Cookie: {cookie}");
-        let json = "Content-Type: application/json";
         let body = match body {
             Value::Null => String::new(),
             body => body.to_string(),
         };
-        ask(
-            &self.host,
-            method,
-            path,
-            &[&named, &origin, &cookie, json],
-            &body,
-        )
-        .await
+        ask_as_page(&self.host, method, path, cookie, &body).await
     }
 
     async fn enter(&self, token: &str) -> String {
